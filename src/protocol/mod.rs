@@ -1,0 +1,170 @@
+//! The words of the wire: every event of the Realtime API in both directions, as plain serde types.
+//!
+//! Nothing here decides, waits or counts. It is the only part of the house where the JSON names of the API stand,
+//! and it reads tolerantly: a missing field takes its default, an unknown field is kept in `extra`, an unknown event
+//! is kept whole. What was read can be written again without loss, so a trace of a session is a faithful one.
+//!
+//! Source of the names: the published types of the official `openai` packages (version 3.52.0 for Python), which the
+//! tests turn into JSON Schemas and check every event against.
+
+pub mod client;
+pub mod dialect;
+mod fields;
+pub mod items;
+pub mod response;
+pub mod server;
+pub mod session;
+pub mod usage;
+
+pub use client::ClientEvent;
+pub use fields::{Base64, Extra, Setting};
+pub use items::Item;
+pub use response::{Response, ResponseParams};
+pub use server::ServerEvent;
+pub use session::Session;
+pub use usage::Usage;
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// Why a message of the wire could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The text is not JSON, or not an object.
+    #[error("not a JSON object: {0}")]
+    NotJson(#[source] serde_json::Error),
+    /// The object has no string `type`.
+    #[error("an event without a `type`")]
+    NoType,
+    /// A known event has a field of the wrong kind.
+    #[error("{name}: {source}")]
+    BadField {
+        /// The `type` of the event.
+        name: String,
+        /// What serde found wrong, with its place.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// An event of a type that this version does not know, kept as it came.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UnknownEvent {
+    /// The `type` of the event.
+    #[serde(rename = "type")]
+    pub name: String,
+    /// All its other fields.
+    #[serde(flatten)]
+    pub fields: Extra,
+}
+
+/// The `type` of an event, read without looking at the rest.
+pub(crate) fn event_name(text: &str) -> Result<Cow<'_, str>, ReadError> {
+    #[derive(Deserialize)]
+    struct Head<'a> {
+        #[serde(borrow, rename = "type", default)]
+        name: Option<Cow<'a, str>>,
+    }
+    serde_json::from_str::<Head>(text).map_err(ReadError::NotJson)?.name.ok_or(ReadError::NoType)
+}
+
+/// Declares one struct an event, and the enum over all of them that reads and writes by the `type` on the wire.
+macro_rules! events {
+    (
+        $(#[$meta:meta])*
+        pub enum $Enum:ident {
+            $( $(#[$doc:meta])* $Name:ident($wire:literal) { $( $(#[$fmeta:meta])* $field:ident: $ty:ty ),* $(,)? } )*
+        }
+    ) => {
+        $(
+            $(#[$doc])*
+            #[doc = concat!("\n\nOn the wire: `", $wire, "`.")]
+            #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+            #[serde(default)]
+            pub struct $Name {
+                /// The sender's name for this event; an `error` refers to it.
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub event_id: Option<String>,
+                $( $(#[$fmeta])* pub $field: $ty, )*
+                #[doc(hidden)]
+                #[serde(rename = "type", skip_serializing)]
+                pub tag: $crate::protocol::fields::Tag,
+                /// Fields that this version does not know.
+                #[serde(flatten)]
+                pub extra: $crate::protocol::Extra,
+            }
+
+            impl From<$Name> for $Enum {
+                fn from(event: $Name) -> Self {
+                    Self::$Name(event)
+                }
+            }
+        )*
+
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        #[allow(missing_docs, reason = "the structs of the same names are documented")]
+        #[non_exhaustive]
+        pub enum $Enum {
+            $( $Name($Name), )*
+            /// An event of a type that this version does not know.
+            Unknown($crate::protocol::UnknownEvent),
+        }
+
+        impl $Enum {
+            /// The `type`s that this version knows, in GA spelling.
+            pub const NAMES: &[&str] = &[$($wire),*];
+
+            /// The `type` of this event, in GA spelling.
+            pub fn name(&self) -> &str {
+                match self {
+                    $( Self::$Name(_) => $wire, )*
+                    Self::Unknown(event) => &event.name,
+                }
+            }
+
+            /// The sender's name for this event.
+            pub fn event_id(&self) -> Option<&str> {
+                match self {
+                    $( Self::$Name(event) => event.event_id.as_deref(), )*
+                    Self::Unknown(event) => event.fields.get("event_id").and_then(|id| id.as_str()),
+                }
+            }
+
+            /// Names the event, unless it is one of unknown type.
+            pub fn set_event_id(&mut self, id: String) {
+                match self {
+                    $( Self::$Name(event) => event.event_id = Some(id), )*
+                    Self::Unknown(event) => {
+                        event.fields.insert("event_id".into(), id.into());
+                    }
+                }
+            }
+
+            /// Reads one message of the wire, in GA or beta spelling.
+            pub fn from_json(text: &str) -> Result<Self, $crate::protocol::ReadError> {
+                let name = $crate::protocol::event_name(text)?;
+                let bad = |source| $crate::protocol::ReadError::BadField { name: name.to_string(), source };
+                match $crate::protocol::dialect::ga_event_name(&name) {
+                    $( $wire => serde_json::from_str(text).map(Self::$Name).map_err(bad), )*
+                    _ => serde_json::from_str(text).map(Self::Unknown).map_err(bad),
+                }
+            }
+
+            /// Writes the event as one line of JSON, `type` first.
+            pub fn to_json(&self) -> String {
+                serde_json::to_string(self).unwrap_or_else(|error| unreachable!("string keys only: {error}"))
+            }
+        }
+
+        impl serde::Serialize for $Enum {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $( Self::$Name(event) => $crate::protocol::fields::Tagged { name: $wire, event }.serialize(serializer), )*
+                    Self::Unknown(event) => event.serialize(serializer),
+                }
+            }
+        }
+    };
+}
+pub(crate) use events;
