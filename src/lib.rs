@@ -1,3 +1,4 @@
 //! stub
 #![allow(missing_docs)]
 pub mod protocol;
+pub mod conversation;

@@ -1,0 +1,333 @@
+//! What goes into a conversation and what comes out of it: the whole surface of this ring.
+//!
+//! Times on the media timeline are running times; times of the world are `Instant`s that the caller gives.
+
+use crate::protocol::session::AudioFormat;
+use crate::protocol::{ClientEvent, ServerEvent, Session, Usage};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// Who finds the turns of the user.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Detection {
+    /// The server's voice activity detection, of which this much silence ends a turn.
+    Server {
+        /// How much silence ends a turn.
+        silence: Duration,
+    },
+    /// The element's own ear.
+    Local(super::vad::EarSettings),
+    /// Nobody: push to talk.
+    Manual,
+}
+
+/// How the conversation relates to the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// In step with the pipeline's clock.
+    Live,
+    /// As fast as the server takes it.
+    Offline,
+}
+
+/// Everything that is settled before a session begins.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The first `session.update`.
+    pub session: Session,
+    /// The model that was asked for, for the prices.
+    pub model: String,
+    /// Who finds the turns.
+    pub detection: Detection,
+    /// Live or offline.
+    pub timing: Timing,
+    /// The sound that goes up.
+    pub input: AudioFormat,
+    /// The sound that comes down.
+    pub output: AudioFormat,
+    /// Whether the end of a turn asks for an answer.
+    pub create_response: bool,
+    /// Whether the user may interrupt the model.
+    pub interrupt_response: bool,
+    /// Whether the end of the stream asks for an answer that no turn detection has asked for.
+    pub respond_on_eos: bool,
+    /// How long the server may stay silent while something is owed at the end.
+    pub drain_timeout: Duration,
+    /// How long the server may take to accept the session's settings.
+    pub ready_timeout: Duration,
+    /// A multiple of real time that input may not exceed; 0 is no limit.
+    pub max_speed: f64,
+    /// Whether the server writes down what the user says.
+    pub transcribes: bool,
+    /// Whether every event is told.
+    pub raw_events: bool,
+}
+
+/// Some of the user's sound.
+#[derive(Clone, Debug, Default)]
+pub struct Sound {
+    /// Samples in the input's format.
+    pub data: Bytes,
+    /// Running time of the first sample, where it is known.
+    pub at: Option<Duration>,
+}
+
+/// How much of an item of the model's speech has been played.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Played {
+    /// The message.
+    pub item_id: String,
+    /// Its part.
+    pub content_index: u32,
+    /// Samples that were heard.
+    pub heard: u64,
+}
+
+/// What goes in.
+#[derive(Debug)]
+pub enum Input {
+    /// The socket is open.
+    Connected,
+    /// The server said something.
+    Server(Box<ServerEvent>),
+    /// The user said something.
+    Sound(Sound),
+    /// How far the play-out is, at this running time; comes before an event that may interrupt it.
+    Played {
+        /// Where the listener is now.
+        now: Duration,
+        /// What was heard so far of what is not forgotten.
+        items: Vec<Played>,
+    },
+    /// The play-out began an item.
+    Began {
+        /// The message.
+        item_id: String,
+        /// Running time of its first sample.
+        at: Duration,
+    },
+    /// The input's format has changed.
+    Format(AudioFormat),
+    /// Upstream was flushed: the turn in hand is dropped.
+    Flushed,
+    /// Every linked sink pad is at its end.
+    EndOfStream,
+    /// The connection is gone.
+    Closed {
+        /// The WebSocket close code, where there was one.
+        code: Option<u16>,
+        /// What the server or the network said.
+        reason: String,
+    },
+}
+
+/// Sound of the model, ready to be played.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speech {
+    /// The message.
+    pub item_id: String,
+    /// Its part.
+    pub content_index: u32,
+    /// Samples in the output's format.
+    pub data: Bytes,
+    /// Not before this running time (offline: the end of the turn that is answered).
+    pub not_before: Duration,
+}
+
+/// What comes out.
+#[derive(Debug)]
+pub enum Output {
+    /// To be sent to the server.
+    Send(ClientEvent),
+    /// To be played after what is there.
+    Play(Speech),
+    /// Nothing will be played before this running time except what is there.
+    Quiet(Duration),
+    /// What is not heard yet is not to be heard any more.
+    Cut,
+    /// To be told to the application.
+    Notify(Notice),
+    /// The conversation cannot go on.
+    Fail(Failure),
+    /// All is said; the stream may end when it is played.
+    Finished {
+        /// The end of the input on the timeline.
+        at: Duration,
+    },
+}
+
+/// What the application is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// The state of the session.
+    Session(SessionNotice),
+    /// The user began or ended to speak.
+    Speech {
+        /// Began or ended.
+        active: bool,
+        /// The message that comes of it, where the server has named it.
+        item_id: Option<String>,
+        /// Where on the input.
+        running_time: Option<Duration>,
+    },
+    /// What somebody said.
+    Transcript(TranscriptNotice),
+    /// An answer began or ended.
+    Response(ResponseNotice),
+    /// The user interrupted an answer.
+    Interrupted {
+        /// The answer.
+        response_id: Option<String>,
+        /// The message that was being played.
+        item_id: String,
+        /// How much of it was heard.
+        heard: Duration,
+        /// Where the listener was.
+        running_time: Duration,
+    },
+    /// What an answer cost.
+    Usage {
+        /// The tokens.
+        usage: Usage,
+        /// US dollars of this response, where the model's prices are known.
+        cost: Option<f64>,
+        /// US dollars of the session so far.
+        total_cost: Option<f64>,
+    },
+    /// One of the account's limits.
+    RateLimit {
+        /// `requests` or `tokens`.
+        name: String,
+        /// The whole.
+        limit: Option<u64>,
+        /// What is left.
+        remaining: Option<u64>,
+        /// Until it is whole again.
+        reset: Option<Duration>,
+    },
+    /// Something is wrong, and the stream goes on.
+    Warning(Warning),
+    /// An event of the wire.
+    Event {
+        /// True where the server sent it.
+        from_server: bool,
+        /// Its `type`.
+        name: String,
+        /// As on the wire.
+        json: String,
+    },
+}
+
+/// The state of the session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionNotice {
+    /// A connection is being tried, for the so-many-eth time.
+    Connecting {
+        /// 1 for the first.
+        attempt: u32,
+    },
+    /// The server has taken the settings.
+    Ready {
+        /// The server's name for it.
+        session_id: Option<String>,
+        /// The model that answers.
+        model: Option<String>,
+        /// Unix time in seconds.
+        expires_at: Option<u64>,
+    },
+    /// The session is over.
+    Closed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Who said something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// The user.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// What somebody said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TranscriptNotice {
+    /// Who.
+    pub role: Speaker,
+    /// A piece, or the whole when final.
+    pub text: String,
+    /// The whole.
+    pub last: bool,
+    /// The message.
+    pub item_id: String,
+    /// The answer, of the model's words.
+    pub response_id: Option<String>,
+    /// Where it begins on the timeline.
+    pub running_time: Option<Duration>,
+    /// How long it is.
+    pub duration: Option<Duration>,
+}
+
+/// What has become of an answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResponseNotice {
+    /// `created`, `completed`, `cancelled`, `incomplete` or `failed`.
+    pub state: String,
+    /// The answer.
+    pub response_id: String,
+    /// Why it ended as it did.
+    pub reason: Option<String>,
+    /// The kind of the error.
+    pub error_code: Option<String>,
+    /// The error in words.
+    pub error_message: Option<String>,
+    /// From the end of the turn to the first sound of the answer.
+    pub first_audio: Option<Duration>,
+    /// As it was asked for.
+    pub metadata: Option<std::collections::BTreeMap<String, String>>,
+}
+
+/// Something that is wrong while the stream goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Warning {
+    /// For people.
+    pub message: String,
+    /// The server's `error.code`, or a word of our own.
+    pub code: Option<String>,
+    /// The server's `error.type`.
+    pub kind: Option<String>,
+    /// The field at fault.
+    pub param: Option<String>,
+}
+
+impl Warning {
+    /// A warning of our own.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: Some(code.into()), kind: None, param: None }
+    }
+}
+
+/// Why a conversation cannot go on, or could not begin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The key is missing, wrong, expired or not enough.
+    #[error("{0}")]
+    NotAuthorized(String),
+    /// The model or the address does not exist.
+    #[error("{0}")]
+    NotFound(String),
+    /// A setting is refused.
+    #[error("{0}")]
+    Settings(String),
+    /// No connection could be made.
+    #[error("{0}")]
+    Connect(String),
+    /// The connection is lost.
+    #[error("{0}")]
+    Lost(String),
+    /// The account's quota is used up.
+    #[error("{0}")]
+    Quota(String),
+}

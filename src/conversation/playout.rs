@@ -1,0 +1,419 @@
+//! The answer's timeline: what the model says, laid out sample by sample on the output's running time.
+//!
+//! The output is one stream without holes. Where the model speaks there is sound, elsewhere silence, cut into pieces
+//! of equal length. The timeline remembers which sample of which item went out where, so it can tell at any time what
+//! a listener has heard of an item.
+
+use super::events::{Played, Speech};
+use super::uplink::{samples_to_time, time_to_samples};
+use crate::protocol::session::AudioFormat;
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Stretches of items that are remembered after they went out.
+const REMEMBERED: usize = 256;
+
+/// A piece of the output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Samples in the output's format; empty where there is silence.
+    pub data: Bytes,
+    /// How many samples.
+    pub samples: u64,
+    /// Position of the first sample in the stream.
+    pub position: u64,
+    /// True where it is all silence.
+    pub silent: bool,
+    /// Items that begin in this piece, with the position of their first sample.
+    pub begins: Vec<(String, u64)>,
+}
+
+/// What the next piece can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Sound or silence.
+    Piece(Piece),
+    /// Not known yet.
+    Wait,
+    /// The stream has ended.
+    End,
+}
+
+#[derive(Debug)]
+struct Queued {
+    item_id: String,
+    content_index: u32,
+    /// Position of `data` in the item's part.
+    offset: u64,
+    /// Position in the stream before which it may not begin.
+    not_before: u64,
+    data: Bytes,
+}
+
+#[derive(Debug)]
+struct Sent {
+    item_id: String,
+    content_index: u32,
+    offset: u64,
+    position: u64,
+    samples: u64,
+}
+
+/// The timeline.
+#[derive(Debug)]
+pub struct Timeline {
+    format: AudioFormat,
+    position: u64,
+    queue: VecDeque<Queued>,
+    queued: u64,
+    received: Option<(String, u32, u64)>,
+    sent: VecDeque<Sent>,
+    quiet: u64,
+    ends_at: Option<u64>,
+    /// Silence as pieces of its own, so that it can be left out.
+    split_silence: bool,
+}
+
+impl Timeline {
+    /// An empty timeline. With `split_silence` no piece mixes sound and silence.
+    pub fn new(format: AudioFormat, split_silence: bool) -> Self {
+        Self {
+            format,
+            position: 0,
+            queue: VecDeque::new(),
+            queued: 0,
+            received: None,
+            sent: VecDeque::new(),
+            quiet: 0,
+            ends_at: None,
+            split_silence,
+        }
+    }
+
+    /// The format of the output.
+    pub fn format(&self) -> &AudioFormat {
+        &self.format
+    }
+
+    /// Where the next sample goes.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The running time of a position.
+    pub fn time_of(&self, position: u64) -> Duration {
+        samples_to_time(position, self.format.rate())
+    }
+
+    /// Samples of speech that are not out yet.
+    pub fn queued(&self) -> u64 {
+        self.queued
+    }
+
+    /// Puts speech behind what is there.
+    pub fn play(&mut self, speech: Speech) {
+        let size = self.format.sample_size();
+        let samples = (speech.data.len() / size) as u64;
+        if samples == 0 {
+            return;
+        }
+        let offset = match &self.received {
+            Some((item, part, so_far)) if *item == speech.item_id && *part == speech.content_index => *so_far,
+            _ => 0,
+        };
+        self.received = Some((speech.item_id.clone(), speech.content_index, offset + samples));
+        self.queued += samples;
+        self.queue.push_back(Queued {
+            item_id: speech.item_id,
+            content_index: speech.content_index,
+            offset,
+            not_before: time_to_samples(speech.not_before, self.format.rate()),
+            data: speech.data.slice(..samples as usize * size),
+        });
+    }
+
+    /// Nothing new will begin before this running time.
+    pub fn quiet_until(&mut self, time: Duration) {
+        self.quiet = self.quiet.max(time_to_samples(time, self.format.rate()));
+    }
+
+    /// Nothing new will come at all; the stream ends with what is there, and not before this running time.
+    pub fn finish(&mut self, time: Duration) {
+        self.quiet_until(time);
+        self.ends_at = Some(self.quiet);
+    }
+
+    /// Moves the position forward when the stream has fallen behind; what is queued is kept.
+    pub fn skip_to(&mut self, time: Duration) {
+        self.position = self.position.max(time_to_samples(time, self.format.rate()));
+    }
+
+    /// Drops what is not out yet.
+    pub fn cut(&mut self) {
+        self.queue.clear();
+        self.queued = 0;
+    }
+
+    /// The next piece of a live stream: sound where there is some, else silence, always `samples` long (but for the
+    /// last one, and where silence is split off).
+    pub fn next_live(&mut self, samples: u64) -> Next {
+        if self.ends_at.is_some() && self.queue.is_empty() {
+            return Next::End;
+        }
+        Next::Piece(self.take(samples))
+    }
+
+    /// The next piece of an offline stream, as soon as it cannot change any more.
+    pub fn next_offline(&mut self, samples: u64) -> Next {
+        let known = self.known();
+        if known < self.position + samples && self.ends_at.is_none() {
+            return Next::Wait;
+        }
+        match known - self.position {
+            0 => Next::End,
+            left => Next::Piece(self.take(samples.min(left))),
+        }
+    }
+
+    /// The position up to which everything is settled.
+    fn known(&self) -> u64 {
+        let queued = self.queue.iter().fold(self.position, |at, speech| {
+            at.max(speech.not_before) + (speech.data.len() / self.format.sample_size()) as u64
+        });
+        queued.max(self.quiet)
+    }
+
+    fn take(&mut self, samples: u64) -> Piece {
+        let start = self.position;
+        let mut piece = Piece { data: Bytes::new(), samples: 0, position: start, silent: true, begins: Vec::new() };
+        let mut mixed = BytesMut::new();
+        while piece.samples < samples {
+            let left = samples - piece.samples;
+            let wait = self.queue.front().map_or(u64::MAX, |next| next.not_before.saturating_sub(self.position));
+            if wait > 0 {
+                if self.split_silence && !piece.silent {
+                    break;
+                }
+                let silence = left.min(wait);
+                if !piece.silent || wait < left {
+                    Self::to_mixed(&mut piece, &mut mixed);
+                    self.append_silence(&mut mixed, silence);
+                }
+                self.position += silence;
+                piece.samples += silence;
+                if self.split_silence && silence < left {
+                    break;
+                }
+                continue;
+            }
+            if self.split_silence && piece.silent && piece.samples > 0 {
+                break;
+            }
+            let data = self.take_speech(left, &mut piece.begins);
+            piece.samples += (data.len() / self.format.sample_size()) as u64;
+            if piece.silent && mixed.is_empty() {
+                piece.data = data;
+            } else {
+                Self::to_mixed(&mut piece, &mut mixed);
+                mixed.extend_from_slice(&data);
+            }
+            piece.silent = false;
+        }
+        if piece.silent {
+            piece.data = Bytes::new();
+        } else if !mixed.is_empty() {
+            piece.data = mixed.freeze();
+        }
+        piece
+    }
+
+    /// From here on the piece is put together from several parts.
+    fn to_mixed(piece: &mut Piece, mixed: &mut BytesMut) {
+        if mixed.is_empty() {
+            mixed.extend_from_slice(&piece.data);
+            piece.data = Bytes::new();
+        }
+    }
+
+    fn append_silence(&self, mixed: &mut BytesMut, samples: u64) {
+        let length = mixed.len() + samples as usize * self.format.sample_size();
+        mixed.resize(length, self.format.silence()[0]);
+    }
+
+    /// Takes up to so many samples off the queue's first entry.
+    fn take_speech(&mut self, samples: u64, begins: &mut Vec<(String, u64)>) -> Bytes {
+        let Some(front) = self.queue.front_mut() else { return Bytes::new() };
+        let size = self.format.sample_size();
+        let count = samples.min((front.data.len() / size) as u64);
+        let data = front.data.split_to(count as usize * size);
+        let (item_id, content_index, offset) = (front.item_id.clone(), front.content_index, front.offset);
+        front.offset += count;
+        if front.data.is_empty() {
+            self.queue.pop_front();
+        }
+        if offset == 0 && content_index == 0 {
+            begins.push((item_id.clone(), self.position));
+        }
+        match self.sent.back_mut() {
+            Some(last)
+                if last.item_id == item_id
+                    && last.content_index == content_index
+                    && last.position + last.samples == self.position =>
+            {
+                last.samples += count;
+            }
+            _ => {
+                if self.sent.len() == REMEMBERED {
+                    self.sent.pop_front();
+                }
+                self.sent.push_back(Sent { item_id, content_index, offset, position: self.position, samples: count });
+            }
+        }
+        self.position += count;
+        self.queued -= count;
+        data
+    }
+
+    /// What a listener who is at this running time has heard of every item that is remembered.
+    pub fn heard_at(&self, time: Duration) -> Vec<Played> {
+        let here = time_to_samples(time, self.format.rate());
+        let mut items: Vec<Played> = Vec::new();
+        for sent in &self.sent {
+            let heard = sent.offset + here.saturating_sub(sent.position).min(sent.samples);
+            match items.iter_mut().find(|i| i.item_id == sent.item_id && i.content_index == sent.content_index) {
+                Some(item) if here > sent.position => item.heard = item.heard.max(heard),
+                Some(_) => {}
+                None => items.push(Played {
+                    item_id: sent.item_id.clone(),
+                    content_index: sent.content_index,
+                    heard: if here > sent.position { heard } else { sent.offset },
+                }),
+            }
+        }
+        items
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn speech(item: &str, samples: usize, value: u8, not_before_ms: u64) -> Speech {
+        Speech {
+            item_id: item.into(),
+            content_index: 0,
+            data: Bytes::from(vec![value; samples * 2]),
+            not_before: Duration::from_millis(not_before_ms),
+        }
+    }
+
+    fn piece(next: Next) -> Piece {
+        match next {
+            Next::Piece(piece) => piece,
+            other => panic!("expected a piece, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn live_is_continuous_with_sound_where_there_is_some() {
+        let mut timeline = Timeline::new(AudioFormat::Pcm, false);
+        let first = piece(timeline.next_live(480));
+        assert!(first.silent && first.samples == 480);
+        timeline.play(speech("a", 600, 1, 0));
+        timeline.play(speech("a", 100, 2, 0));
+        let second = piece(timeline.next_live(480));
+        assert_eq!((second.position, second.samples, second.data.len()), (480, 480, 960));
+        assert_eq!(second.begins, [("a".into(), 480)]);
+        let third = piece(timeline.next_live(480));
+        assert_eq!(third.position, 960);
+        assert_eq!(&third.data[..240], &[1; 240]);
+        assert_eq!(&third.data[240..440], &[2; 200]);
+        assert_eq!(&third.data[440..], &[0; 520]);
+        assert!(third.begins.is_empty());
+        assert!(piece(timeline.next_live(480)).silent);
+    }
+
+    #[test]
+    fn sound_that_fits_is_not_copied() {
+        let mut timeline = Timeline::new(AudioFormat::Pcm, false);
+        let data = Bytes::from(vec![7; 2000]);
+        let address = data.as_ptr();
+        timeline.play(Speech { item_id: "a".into(), content_index: 0, data, not_before: Duration::ZERO });
+        assert_eq!(piece(timeline.next_live(480)).data.as_ptr(), address);
+    }
+
+    #[test]
+    fn offline_waits_until_a_piece_is_settled() {
+        let mut timeline = Timeline::new(AudioFormat::Pcm, false);
+        assert_eq!(timeline.next_offline(2400), Next::Wait);
+        timeline.quiet_until(Duration::from_millis(150));
+        assert!(piece(timeline.next_offline(2400)).silent);
+        assert_eq!(timeline.next_offline(2400), Next::Wait);
+        // The answer begins at 150 ms, the middle of the second piece.
+        timeline.play(speech("a", 2400, 9, 150));
+        let second = piece(timeline.next_offline(2400));
+        assert_eq!((second.position, second.samples), (2400, 2400));
+        assert_eq!(&second.data[..2400], &[0; 2400]);
+        assert_eq!(&second.data[2400..], &[9; 2400]);
+        assert_eq!(second.begins, [("a".into(), 3600)]);
+        timeline.finish(Duration::from_millis(200));
+        let last = piece(timeline.next_offline(2400));
+        assert_eq!((last.samples, last.data.len()), (1200, 2400));
+        assert_eq!(timeline.next_offline(2400), Next::End);
+    }
+
+    #[test]
+    fn the_end_of_the_input_is_the_least_length() {
+        let mut timeline = Timeline::new(AudioFormat::Pcm, false);
+        timeline.finish(Duration::from_millis(130));
+        assert_eq!(piece(timeline.next_offline(2400)).samples, 2400);
+        assert_eq!(piece(timeline.next_offline(2400)).samples, 720);
+        assert_eq!(timeline.next_offline(2400), Next::End);
+    }
+
+    #[test]
+    fn split_silence_never_mixes() {
+        let mut timeline = Timeline::new(AudioFormat::Pcm, true);
+        timeline.quiet_until(Duration::from_millis(50));
+        timeline.play(speech("a", 600, 1, 50));
+        timeline.finish(Duration::from_millis(100));
+        let pieces: Vec<_> = std::iter::from_fn(|| match timeline.next_offline(2400) {
+            Next::Piece(piece) => Some((piece.position, piece.samples, piece.silent)),
+            _ => None,
+        })
+        .collect();
+        assert_eq!(pieces, [(0, 1200, true), (1200, 600, false), (1800, 600, true)]);
+    }
+
+    #[test]
+    fn heard_is_what_the_listener_has_passed() {
+        let mut timeline = Timeline::new(AudioFormat::Pcm, false);
+        timeline.play(speech("a", 960, 1, 0));
+        timeline.play(speech("b", 2400, 1, 0));
+        for _ in 0..5 {
+            timeline.next_live(480);
+        }
+        let heard = |ms| {
+            let items = timeline.heard_at(Duration::from_millis(ms));
+            items.into_iter().map(|item| (item.item_id, item.heard)).collect::<Vec<_>>()
+        };
+        assert_eq!(heard(0), [("a".into(), 0), ("b".into(), 0)]);
+        assert_eq!(heard(30), [("a".into(), 720), ("b".into(), 0)]);
+        assert_eq!(heard(60), [("a".into(), 960), ("b".into(), 480)]);
+        // Never more than went out.
+        assert_eq!(heard(10_000), [("a".into(), 960), ("b".into(), 1440)]);
+    }
+
+    #[test]
+    fn g711_silence_is_not_zero() {
+        let mut timeline = Timeline::new(AudioFormat::Pcmu, false);
+        timeline.play(Speech {
+            item_id: "a".into(),
+            content_index: 0,
+            data: Bytes::from(vec![1; 80]),
+            not_before: Duration::ZERO,
+        });
+        assert_eq!(piece(timeline.next_live(160)).data[80..], [0xff; 80]);
+    }
+}
