@@ -1,0 +1,363 @@
+//! The link: one task a session, which owns the conversation and the socket.
+//!
+//! It connects, reads, writes, and sleeps until the conversation wants to be woken. It decides nothing about the
+//! conversation itself. What the pads hand over comes in through a bounded [`Mailbox`]; what is to be played goes out
+//! through a bounded [`Playout`]; what is to be told goes out as [`Post`]s, in order.
+
+pub mod backoff;
+pub mod connect;
+pub mod mailbox;
+pub mod playout;
+pub mod runtime;
+pub mod secret;
+mod socket;
+
+pub use connect::{Connection, Provider, Target};
+pub use mailbox::Mailbox;
+pub use playout::Playout;
+pub use secret::Secret;
+
+use crate::conversation::events::SessionNotice;
+use crate::conversation::{Config, Conversation, Detection, Failure, Input, Notice, Output, Timing, Warning};
+use crate::protocol::{ClientEvent, ServerEvent, client};
+use backoff::Backoff;
+use runtime::SharedRuntime;
+use socket::{Event, Link};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+
+/// Posts that wait for the application at most; then the session waits as well.
+pub const POSTS: usize = 1024;
+/// A session that is stopped says good-bye, if that takes no longer.
+const GOODBYE: Duration = Duration::from_millis(100);
+/// Warnings of one kind are not repeated sooner.
+const WARN_AGAIN: Duration = Duration::from_secs(10);
+
+/// What goes to the application's side, in order.
+#[derive(Debug)]
+pub enum Post {
+    /// To be told.
+    Notice(Notice),
+    /// What is downstream and not heard yet is to be silenced.
+    Cut,
+    /// The session has failed.
+    Fail(Failure),
+    /// All is said and told; the stream ends there.
+    Finished(Duration),
+}
+
+/// How patiently a connection is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For everything until the session is ready.
+    pub timeout: Duration,
+    /// Further tries.
+    pub tries: u32,
+    /// Before the first of them.
+    pub delay: Duration,
+}
+
+/// What a session needs.
+pub struct Setup {
+    /// Where to.
+    pub target: Target,
+    /// What the session is.
+    pub config: Config,
+    /// How patiently.
+    pub patience: Patience,
+    /// The way in.
+    pub mailbox: Arc<Mailbox>,
+    /// The way out.
+    pub playout: Arc<Playout>,
+    /// What is told.
+    pub posts: mpsc::Sender<Post>,
+}
+
+/// A running session. It ends when it is stopped or dropped.
+#[derive(Debug)]
+pub struct Session {
+    stop: Arc<Notify>,
+    done: Arc<Done>,
+    mailbox: Arc<Mailbox>,
+    _runtime: Arc<SharedRuntime>,
+}
+
+/// Tells when the task is gone.
+#[derive(Debug, Default)]
+struct Done {
+    done: Mutex<bool>,
+    changed: Condvar,
+}
+
+struct SetDone(Arc<Done>);
+
+impl Drop for SetDone {
+    fn drop(&mut self) {
+        *self.0.done.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Session {
+    /// Begins a session. Returns at once; what becomes of it is posted.
+    pub fn start(setup: Setup) -> std::io::Result<Self> {
+        let runtime = SharedRuntime::get()?;
+        let stop = Arc::new(Notify::new());
+        let done = Arc::new(Done::default());
+        let mailbox = setup.mailbox.clone();
+        let set_done = SetDone(done.clone());
+        let stopped = stop.clone();
+        runtime.handle().spawn(async move {
+            let _set_done = set_done;
+            run(setup, stopped).await;
+        });
+        Ok(Self { stop, done, mailbox, _runtime: runtime })
+    }
+}
+
+impl Drop for Session {
+    /// Ends the session. Waits for its task, which never waits for the network for longer than its good-bye.
+    fn drop(&mut self) {
+        self.mailbox.close();
+        self.stop.notify_one();
+        let done = self.done.done.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.done.changed.wait_while(done, |done| !*done));
+    }
+}
+
+async fn run(mut setup: Setup, stop: Arc<Notify>) {
+    let deadline = Instant::now() + setup.patience.timeout;
+    let connected = tokio::select! {
+        biased;
+        () = stop.notified() => return,
+        connected = connect(&setup, deadline) => connected,
+    };
+    let mut link = match connected {
+        Ok(socket) => Link::new(socket),
+        Err(failure) => {
+            let failure = scrub_failure(failure, &setup.target);
+            tokio::select! {
+                () = stop.notified() => {}
+                _ = setup.posts.send(Post::Fail(failure)) => {}
+            }
+            return;
+        }
+    };
+    setup.config.ready_timeout = deadline.saturating_duration_since(Instant::now());
+    let mut session = Running::new(setup);
+    tokio::select! {
+        biased;
+        () = stop.notified() => {}
+        () = session.converse(&mut link) => {}
+    }
+    // Whether it is taken any more is the server's matter.
+    let _ = timeout(GOODBYE, link.close()).await;
+}
+
+/// Tries until there is a connection, or no use in trying.
+async fn connect(setup: &Setup, deadline: Instant) -> Result<connect::Socket, Failure> {
+    let mut backoff = Backoff::new(setup.patience.delay, setup.patience.tries);
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let notice = Notice::Session(SessionNotice::Connecting { attempt });
+        if setup.posts.send(Post::Notice(notice)).await.is_err() {
+            return Err(Failure::Connect("stopped".into()));
+        }
+        let error = match timeout_at(deadline, setup.target.connect()).await {
+            Ok(Ok(socket)) => return Ok(socket),
+            Ok(Err(error)) => error,
+            Err(_) => {
+                let seconds = setup.patience.timeout.as_secs_f64();
+                let message = format!("{} did not answer within {seconds} s", setup.target.name());
+                return Err(Failure::Connect(message));
+            }
+        };
+        let delay = backoff.next(error.retry_after).filter(|_| error.again);
+        match delay.filter(|delay| Instant::now() + *delay < deadline) {
+            Some(delay) => sleep(delay).await,
+            None => return Err(error.failure),
+        }
+    }
+}
+
+/// A session with an open socket.
+struct Running {
+    target: Target,
+    conversation: Conversation,
+    mailbox: Arc<Mailbox>,
+    playout: Arc<Playout>,
+    posts: mpsc::Sender<Post>,
+    /// The element's own ear may interrupt the model with any sound.
+    sound_interrupts: bool,
+    over: bool,
+    dropped: Duration,
+    warned: Option<Instant>,
+}
+
+impl Running {
+    fn new(setup: Setup) -> Self {
+        let sound_interrupts =
+            setup.config.timing == Timing::Live && matches!(setup.config.detection, Detection::Local(_));
+        Self {
+            target: setup.target,
+            conversation: Conversation::new(setup.config, now()),
+            mailbox: setup.mailbox,
+            playout: setup.playout,
+            posts: setup.posts,
+            sound_interrupts,
+            over: false,
+            dropped: Duration::ZERO,
+            warned: None,
+        }
+    }
+
+    async fn converse(&mut self, link: &mut Link) {
+        self.conversation.handle(Input::Connected, now());
+        self.carry_out(link).await;
+        while !self.over {
+            self.take_mail(link).await;
+            if self.over {
+                break;
+            }
+            let deadline = self.conversation.deadline().map(Instant::from_std);
+            let full = self.playout.is_full();
+            tokio::select! {
+                event = link.next(!full) => self.react(event, link).await,
+                () = self.mailbox.arrived() => {}
+                () = self.playout.room(), if full => {}
+                () = sleep_until(deadline.unwrap_or_else(far_away)), if deadline.is_some() => {
+                    self.conversation.wake(now());
+                    self.carry_out(link).await;
+                }
+            }
+            self.warn_of_drops().await;
+        }
+        link.flush().await;
+    }
+
+    /// Takes over what has arrived, as long as the socket keeps up.
+    async fn take_mail(&mut self, link: &mut Link) {
+        while !self.over {
+            let stream = !link.is_behind() && self.conversation.wants_sound(now());
+            let Some(input) = self.mailbox.take(stream) else { return };
+            if self.sound_interrupts && matches!(input, Input::Sound(_)) {
+                self.look_at_playout();
+            }
+            self.conversation.handle(input, now());
+            self.carry_out(link).await;
+        }
+    }
+
+    async fn react(&mut self, event: Event, link: &mut Link) {
+        match event {
+            Event::Written => return,
+            Event::Text(text) => match ServerEvent::from_json(&text) {
+                Ok(event) => {
+                    if matches!(event, ServerEvent::InputAudioBufferSpeechStarted(_)) {
+                        self.look_at_playout();
+                    }
+                    self.conversation.handle(Input::Server(Box::new(event)), now());
+                }
+                Err(error) => {
+                    let message = format!("the server sent something that cannot be read: {error}");
+                    self.post(Post::Notice(Notice::Warning(Warning::new("unreadable-event", message)))).await;
+                }
+            },
+            Event::Binary(length) => {
+                let message = format!("the server sent {length} bytes of binary data, which mean nothing here");
+                self.post(Post::Notice(Notice::Warning(Warning::new("unreadable-event", message)))).await;
+            }
+            Event::Closed { code, reason } => self.conversation.handle(Input::Closed { code, reason }, now()),
+        }
+        self.carry_out(link).await;
+    }
+
+    /// The conversation is about to decide about what was heard.
+    fn look_at_playout(&mut self) {
+        if let Some((position, items)) = self.playout.heard() {
+            self.conversation.handle(Input::Played { now: position, items }, now());
+        }
+    }
+
+    /// Does what the conversation has decided.
+    async fn carry_out(&mut self, link: &mut Link) {
+        while let Some(output) = self.conversation.poll() {
+            match output {
+                Output::Send(ClientEvent::InputAudioBufferAppend(event)) => {
+                    link.send(client::append_json(event.event_id.as_deref(), &event.audio.0));
+                }
+                Output::Send(event) => link.send(event.to_json()),
+                Output::Play(speech) => self.playout.play(speech),
+                Output::Quiet(until) => self.playout.quiet_until(until),
+                Output::Cut => {
+                    self.playout.cut();
+                    self.post(Post::Cut).await;
+                }
+                Output::Notify(notice) => self.post(Post::Notice(notice)).await,
+                Output::Fail(failure) => {
+                    self.over = true;
+                    self.post(Post::Fail(failure)).await;
+                }
+                Output::Finished { at } => {
+                    self.over = true;
+                    self.post(Post::Finished(at)).await;
+                }
+            }
+        }
+    }
+
+    async fn post(&mut self, mut post: Post) {
+        let scrub = |text: &mut String| self.target.scrub(text);
+        match &mut post {
+            Post::Notice(Notice::Warning(warning)) => scrub(&mut warning.message),
+            Post::Notice(Notice::Response(response)) => response.error_message.iter_mut().for_each(scrub),
+            Post::Notice(Notice::Event { json, .. }) => scrub(json),
+            Post::Fail(failure) => *failure = scrub_failure(failure.clone(), &self.target),
+            Post::Notice(_) | Post::Cut | Post::Finished(_) => {}
+        }
+        // Nobody listens any more only when the session is being stopped.
+        if self.posts.send(post).await.is_err() {
+            self.over = true;
+        }
+    }
+
+    async fn warn_of_drops(&mut self) {
+        self.dropped += self.mailbox.take_dropped();
+        if self.dropped.is_zero() || self.warned.is_some_and(|at| at.elapsed() < WARN_AGAIN) {
+            return;
+        }
+        let message = format!(
+            "the server does not keep up: {:.1} s of the oldest sound that was waiting is dropped",
+            std::mem::take(&mut self.dropped).as_secs_f64()
+        );
+        self.warned = Some(Instant::now());
+        self.post(Post::Notice(Notice::Warning(Warning::new("audio-dropped", message)))).await;
+    }
+}
+
+fn scrub_failure(failure: Failure, target: &Target) -> Failure {
+    let clean = |mut text: String| {
+        target.scrub(&mut text);
+        text
+    };
+    match failure {
+        Failure::NotAuthorized(text) => Failure::NotAuthorized(clean(text)),
+        Failure::NotFound(text) => Failure::NotFound(clean(text)),
+        Failure::Settings(text) => Failure::Settings(clean(text)),
+        Failure::Connect(text) => Failure::Connect(clean(text)),
+        Failure::Lost(text) => Failure::Lost(clean(text)),
+        Failure::Quota(text) => Failure::Quota(clean(text)),
+    }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+/// For a branch that is switched off.
+fn far_away() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
+}

@@ -1,0 +1,43 @@
+//! The threads that all sessions of a process share: one worker, as long as there is a session, and none after.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+static SHARED: Mutex<Weak<SharedRuntime>> = Mutex::new(Weak::new());
+
+/// A share in the runtime. The last one that is dropped ends its threads.
+#[derive(Debug)]
+pub struct SharedRuntime(Option<Runtime>);
+
+impl SharedRuntime {
+    /// A share in the runtime that is there, or else in a new one.
+    pub fn get() -> std::io::Result<Arc<Self>> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = shared.upgrade() {
+            return Ok(runtime);
+        }
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("openairealtime")
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let runtime = Arc::new(Self(Some(runtime)));
+        *shared = Arc::downgrade(&runtime);
+        Ok(runtime)
+    }
+
+    /// Where tasks are spawned.
+    pub fn handle(&self) -> &Handle {
+        self.0.as_ref().unwrap_or_else(|| unreachable!("taken only when dropped")).handle()
+    }
+}
+
+impl Drop for SharedRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Never waits, so it may run on a thread of an application's own runtime.
+            runtime.shutdown_background();
+        }
+    }
+}

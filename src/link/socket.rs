@@ -1,0 +1,148 @@
+//! The socket of a session: writes what is queued while it reads, and notices when the other side is gone.
+//!
+//! Reading and writing go on in one place, so neither can starve the other, and whatever was queued is sent even when
+//! the wait for it was given up in between.
+
+use super::connect::Socket;
+use futures_util::{SinkExt, StreamExt};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+
+/// More than this in the queue, and the link is behind.
+const BEHIND: usize = 256 << 10;
+/// A silent server is asked whether it is there.
+const ASK: Duration = Duration::from_secs(30);
+/// A server that does not answer that is gone.
+const GONE: Duration = Duration::from_secs(60);
+
+/// What happens on a socket.
+#[derive(Debug)]
+pub enum Event {
+    /// Everything that was queued is written.
+    Written,
+    /// A message.
+    Text(Utf8Bytes),
+    /// A message that the protocol does not know, and its length.
+    Binary(usize),
+    /// It is closed or broken.
+    Closed {
+        /// The close code, where there was one.
+        code: Option<u16>,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A socket with its queue.
+pub struct Link {
+    socket: Socket,
+    queue: VecDeque<Message>,
+    queued: usize,
+    unflushed: bool,
+    heard: Instant,
+    asked: bool,
+}
+
+impl Link {
+    /// Takes over an open socket.
+    pub fn new(socket: Socket) -> Self {
+        Self { socket, queue: VecDeque::new(), queued: 0, unflushed: false, heard: Instant::now(), asked: false }
+    }
+
+    /// Queues a message.
+    pub fn send(&mut self, text: String) {
+        self.queued += text.len();
+        self.queue.push_back(Message::text(text));
+    }
+
+    /// True when the network takes less than is queued.
+    pub fn is_behind(&self) -> bool {
+        self.queued > BEHIND
+    }
+
+    /// Waits for the next thing to happen; reads only with `read`.
+    pub async fn next(&mut self, read: bool) -> Event {
+        loop {
+            let check = self.heard + if self.asked { GONE } else { ASK };
+            tokio::select! {
+                event = poll_fn(|cx| self.poll_next(cx, read)) => match event {
+                    Some(event) => return event,
+                    None => continue,
+                },
+                () = sleep_until(check), if read => {}
+            }
+            if std::mem::replace(&mut self.asked, true) {
+                let reason = format!("the server has been silent for {} s", GONE.as_secs());
+                return Event::Closed { code: None, reason };
+            }
+            self.queue.push_back(Message::Ping(Bytes::new()));
+        }
+    }
+
+    /// Writes out what is queued; a broken connection ends that as well.
+    pub async fn flush(&mut self) {
+        let written = poll_fn(|cx| self.poll_write(cx)).await;
+        drop(written);
+    }
+
+    /// Says good-bye.
+    pub async fn close(&mut self) -> Result<(), Error> {
+        let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+        self.socket.close(Some(frame)).await
+    }
+
+    /// `None` where something was read that is nobody's concern.
+    fn poll_next(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Option<Event>> {
+        if !self.queue.is_empty() || self.unflushed {
+            match self.poll_write(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Some(Event::Written)),
+                // What the server said last explains the error better than the error does: read first.
+                Poll::Ready(Err(error)) if !read => return Poll::Ready(Some(closed(error))),
+                Poll::Ready(Err(_)) | Poll::Pending => {}
+            }
+        }
+        if !read {
+            return Poll::Pending;
+        }
+        self.socket.poll_next_unpin(cx).map(|message| {
+            self.heard = Instant::now();
+            self.asked = false;
+            match message {
+                Some(Ok(Message::Text(text))) => Some(Event::Text(text)),
+                Some(Ok(Message::Binary(data))) => Some(Event::Binary(data.len())),
+                Some(Ok(Message::Close(frame))) => Some(Event::Closed {
+                    code: frame.as_ref().map(|frame| frame.code.into()),
+                    reason: frame.map(|frame| frame.reason.to_string()).unwrap_or_default(),
+                }),
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
+                Some(Err(error)) => Some(closed(error)),
+                None => Some(Event::Closed { code: None, reason: "the connection ended without a word".into() }),
+            }
+        })
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        while !self.queue.is_empty() {
+            std::task::ready!(self.socket.poll_ready_unpin(cx))?;
+            if let Some(message) = self.queue.pop_front() {
+                self.queued = self.queued.saturating_sub(message.len());
+                self.unflushed = true;
+                self.socket.start_send_unpin(message)?;
+            }
+        }
+        std::task::ready!(self.socket.poll_flush_unpin(cx))?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn closed(error: Error) -> Event {
+    let code = matches!(error, Error::Capacity(_)).then_some(1009);
+    Event::Closed { code, reason: error.to_string() }
+}

@@ -1,0 +1,34 @@
+//! The table of errors: what went wrong, as GStreamer tells it.
+
+use crate::conversation::{Failure, Warning};
+use gst::prelude::*;
+
+/// A failure as an ERROR message, with a hint for whoever reads it in a shell.
+pub fn error_message(failure: &Failure) -> gst::ErrorMessage {
+    let text = failure.to_string();
+    match failure {
+        Failure::NotAuthorized(_) => gst::error_msg!(gst::ResourceError::NotAuthorized, ["Not authorized: {}", text]),
+        Failure::NotFound(_) => gst::error_msg!(gst::ResourceError::NotFound, ["Not found: {}", text]),
+        Failure::Settings(_) => gst::error_msg!(gst::ResourceError::Settings, ["Wrong settings: {}", text]),
+        Failure::Connect(_) => gst::error_msg!(gst::ResourceError::OpenReadWrite, ["Cannot connect: {}", text]),
+        Failure::Lost(_) => gst::error_msg!(gst::ResourceError::Read, ["Connection lost: {}", text]),
+        Failure::Quota(_) => gst::error_msg!(gst::ResourceError::NoSpaceLeft, ["Quota used up: {}", text]),
+    }
+}
+
+/// Posts a warning with its details as a structure.
+pub fn post_warning(element: &gst::Element, warning: &Warning) {
+    let mut details = gst::Structure::new_empty("openairealtime/warning");
+    let fields = [("code", &warning.code), ("type", &warning.kind), ("param", &warning.param)];
+    for (name, value) in fields {
+        if let Some(value) = value {
+            details.set(name, value);
+        }
+    }
+    let message = gst::message::Warning::builder(gst::ResourceError::Failed, &warning.message)
+        .details(details)
+        .src(element)
+        .build();
+    // Without a bus there is nobody to be warned.
+    let _ = element.post_message(message);
+}

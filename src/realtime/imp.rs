@@ -1,0 +1,455 @@
+//! The element's GObject: properties, pads and states. It converts and never decides.
+
+use super::run::Run;
+use super::settings::{SERVER_SILENCE, Settings};
+use super::sink::SinkState;
+use super::{
+    ConnectionState, Modality, NoiseReduction, Provider, Silence, Timing, TurnDetection, VadEagerness, messages,
+};
+use crate::conversation::events::SessionNotice;
+use crate::conversation::{self, Failure, Input, Notice};
+use crate::link::{Mailbox, Playout, Secret};
+use crate::media::errors;
+use crate::media::pace::Pace;
+use crate::media::source::{Source, SourceSettings};
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The element's debug category.
+pub static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("openairealtime", gst::DebugColorFlags::empty(), Some("OpenAI Realtime voice agent"))
+});
+
+static DEFAULTS: LazyLock<Settings> = LazyLock::new(Settings::default);
+
+/// What the session has told so far.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    state: ConnectionState,
+    session_id: Option<String>,
+    pub turns: u64,
+    pub responses: u64,
+    pub interruptions: u64,
+    pub warnings: u64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub total_cost: f64,
+    pub first_audio: u64,
+}
+
+/// The element.
+#[derive(glib::Properties)]
+#[properties(wrapper_type = super::OpenAIRealtime)]
+pub struct OpenAIRealtime {
+    #[property(name = "uri", get, set, type = Option<String>, member = uri, nick = "URI",
+        blurb = "Base URL (https://host/v1, ws://127.0.0.1:8080/v1) or full URL of the server (path ends in /realtime); unset means OPENAI_BASE_URL, then AZURE_OPENAI_ENDPOINT, then OpenAI", mutable_ready)]
+    #[property(name = "provider", get, set, type = Provider, member = provider, nick = "Provider",
+        blurb = "Whose server it is, which decides the URL and how to authenticate", mutable_ready, builder(Provider::Auto))]
+    #[property(name = "model", get, set, type = String, member = model, default = DEFAULTS.model.as_str(), nick = "Model",
+        blurb = "Name of the model; for Azure the name of the deployment (unset there means AZURE_OPENAI_DEPLOYMENT)", mutable_ready)]
+    #[property(name = "api-version", get, set, type = Option<String>, member = api_version, nick = "API Version",
+        blurb = "Version of Azure's preview API; unset means the GA API", mutable_ready)]
+    #[property(name = "api-key", set = Self::set_api_key, type = Option<String>, nick = "API Key",
+        blurb = "The key; better set in the environment as OPENAI_API_KEY (Azure: AZURE_OPENAI_API_KEY), because command lines can be seen by others. A loopback server needs none", mutable_ready)]
+    #[property(name = "api-key-file", get, set, type = Option<String>, member = api_key_file, nick = "API Key File",
+        blurb = "File that holds the key, read at each start; used before the environment", mutable_ready)]
+    #[property(name = "organization", get, set, type = Option<String>, member = organization, nick = "Organization",
+        blurb = "Organization that is billed; unset means OPENAI_ORG_ID", mutable_ready)]
+    #[property(name = "project", get, set, type = Option<String>, member = project, nick = "Project",
+        blurb = "Project that is billed; unset means OPENAI_PROJECT_ID", mutable_ready)]
+    #[property(name = "ca-file", get, set, type = Option<String>, member = ca_file, nick = "CA File",
+        blurb = "PEM file with certificates to trust besides the system's", mutable_ready)]
+    #[property(name = "allow-insecure", get, set, type = bool, member = allow_insecure, nick = "Allow Insecure",
+        blurb = "Allow an unencrypted connection to leave this machine", mutable_ready)]
+    #[property(name = "connect-timeout", get, set, type = u64, member = connect_timeout, minimum = 1, default = DEFAULTS.connect_timeout, nick = "Connect Timeout",
+        blurb = "Longest time until the session is ready, all tries included, in nanoseconds", mutable_ready)]
+    #[property(name = "max-reconnects", get, set, type = u32, member = max_reconnects, default = DEFAULTS.max_reconnects, nick = "Maximum Reconnects",
+        blurb = "How often a connection that failed is tried again, within connect-timeout", mutable_ready)]
+    #[property(name = "reconnect-delay", get, set, type = u64, member = reconnect_delay, default = DEFAULTS.reconnect_delay, nick = "Reconnect Delay",
+        blurb = "Time before the first further try, doubled for each one after it, in nanoseconds", mutable_ready)]
+    #[property(name = "instructions", get, set, type = Option<String>, member = instructions, nick = "Instructions",
+        blurb = "What the model is told to be and do; unset means the server's own", mutable_ready)]
+    #[property(name = "voice", get, set, type = String, member = voice, default = DEFAULTS.voice.as_str(), nick = "Voice",
+        blurb = "Name of the voice <https://platform.openai.com/docs/guides/realtime-conversations>", mutable_ready)]
+    #[property(name = "speed", get, set, type = f64, member = speed, minimum = 0.25, maximum = 1.5, default = DEFAULTS.speed, nick = "Speed",
+        blurb = "How fast the model speaks, as a multiple of its normal speed", mutable_ready)]
+    #[property(name = "output-modalities", get, set, type = Modality, member = output_modalities, nick = "Output Modalities",
+        blurb = "Whether the model speaks or only writes", mutable_ready, builder(Modality::Audio))]
+    #[property(name = "turn-detection", get, set, type = TurnDetection, member = turn_detection, nick = "Turn Detection",
+        blurb = "Who finds out when the user has finished", mutable_ready, builder(TurnDetection::Auto))]
+    #[property(name = "vad-threshold", get, set, type = f64, member = vad_threshold, minimum = 0.0, maximum = 1.0, default = DEFAULTS.vad_threshold, nick = "VAD Threshold",
+        blurb = "How clear speech must be to be heard, for server-vad and local", mutable_ready)]
+    #[property(name = "vad-prefix-padding", get, set, type = u64, member = vad_prefix_padding, default = DEFAULTS.vad_prefix_padding, nick = "VAD Prefix Padding",
+        blurb = "How much sound before the speech belongs to it, for server-vad and local, in nanoseconds", mutable_ready)]
+    #[property(name = "vad-idle-timeout", get, set, type = u64, member = vad_idle_timeout, nick = "VAD Idle Timeout",
+        blurb = "After how much silence of both sides the model speaks up, 5 to 30 seconds, for server-vad, in nanoseconds; 0 means never", mutable_ready)]
+    #[property(name = "vad-eagerness", get, set, type = VadEagerness, member = vad_eagerness, nick = "VAD Eagerness",
+        blurb = "How soon semantic-vad takes a pause for the end", mutable_ready, builder(VadEagerness::Auto))]
+    #[property(name = "create-response", get, set, type = bool, member = create_response, default = true, nick = "Create Response",
+        blurb = "Answer every turn; if not, turns are only told and written down", mutable_ready)]
+    #[property(name = "interrupt-response", get, set, type = bool, member = interrupt_response, default = true, nick = "Interrupt Response",
+        blurb = "Let the user interrupt the model", mutable_ready)]
+    #[property(name = "noise-reduction", get, set, type = NoiseReduction, member = noise_reduction, nick = "Noise Reduction",
+        blurb = "What the server does against noise before it listens", mutable_ready, builder(NoiseReduction::None))]
+    #[property(name = "transcription-model", get, set, type = String, member = transcription_model, default = DEFAULTS.transcription_model.as_str(), nick = "Transcription Model",
+        blurb = "Model that writes down what the user says; empty means that nobody does", mutable_ready)]
+    #[property(name = "transcription-language", get, set, type = Option<String>, member = transcription_language, nick = "Transcription Language",
+        blurb = "Language of the user, as in ISO 639-1; unset means that the model finds out", mutable_ready)]
+    #[property(name = "transcription-prompt", get, set, type = Option<String>, member = transcription_prompt, nick = "Transcription Prompt",
+        blurb = "Words and names that the transcription should expect", mutable_ready)]
+    #[property(name = "max-output-tokens", get, set, type = u32, member = max_output_tokens, nick = "Maximum Output Tokens",
+        blurb = "Limit of each answer in tokens; 0 means no limit", mutable_ready)]
+    #[property(name = "session", get, set, type = Option<String>, member = session, nick = "Session",
+        blurb = "JSON object that is merged over the session's settings, so that every field of the API can be set", mutable_ready)]
+    #[property(name = "timing", get, set, type = Timing, member = timing, nick = "Timing",
+        blurb = "Whether to keep step with the clock", mutable_ready, builder(Timing::Auto))]
+    #[property(name = "buffer-time", get, set, type = u64, member = buffer_time, maximum = 2_000_000_000, default = DEFAULTS.buffer_time, nick = "Buffer Time",
+        blurb = "How far ahead of the clock the answer is pushed when live, in nanoseconds", mutable_ready)]
+    #[property(name = "silence", get, set, type = Silence, member = silence, nick = "Silence",
+        blurb = "What is pushed while the model is silent", mutable_ready, builder(Silence::Buffers))]
+    #[property(name = "flush-on-interrupt", get, set, type = bool, member = flush_on_interrupt, default = true, nick = "Flush on Interrupt",
+        blurb = "Flush downstream when the user interrupts, so that nothing of the answer is heard any more", mutable_ready)]
+    #[property(name = "max-speed", get, set, type = f64, member = max_speed, minimum = 0.0, maximum = 1_000_000.0, nick = "Maximum Speed",
+        blurb = "How fast input is taken when offline, as a multiple of real time; 0 means as fast as the server takes it (with a server's turn detection: real time)", mutable_ready)]
+    #[property(name = "respond-on-eos", get, set, type = bool, member = respond_on_eos, default = true, nick = "Respond on EOS",
+        blurb = "Ask for an answer at the end of the stream to what no turn detection has answered", mutable_ready)]
+    #[property(name = "drain-timeout", get, set, type = u64, member = drain_timeout, default = DEFAULTS.drain_timeout, nick = "Drain Timeout",
+        blurb = "How long the server may stay silent while it owes something at the end of the stream, in nanoseconds", mutable_ready)]
+    #[property(name = "raw-events", get, set, type = bool, member = raw_events, nick = "Raw Events",
+        blurb = "Post every event of the wire on the bus as openairealtime/event", mutable_ready)]
+    #[property(name = "vad-silence-duration", get = Self::vad_silence_duration, set = Self::set_vad_silence_duration, type = u64,
+        default = SERVER_SILENCE.as_nanos() as u64, nick = "VAD Silence Duration",
+        blurb = "How much silence ends a turn, for server-vad and local, in nanoseconds; unset means 200 ms for server-vad and 500 ms for local", mutable_ready)]
+    settings: Mutex<Settings>,
+    #[property(name = "connection-state", get, type = ConnectionState, member = state, nick = "Connection State", blurb = "How far the connection is", builder(ConnectionState::Closed))]
+    #[property(name = "session-id", get, type = Option<String>, member = session_id, nick = "Session ID",
+        blurb = "The server's name for the session that runs")]
+    told: Mutex<Told>,
+    run: Mutex<Option<Arc<Run>>>,
+    sink: Mutex<SinkState>,
+    /// The pipeline's latency in nanoseconds.
+    pub(super) latency: Arc<AtomicU64>,
+    pub(super) audio_sink: gst::Pad,
+    pub(super) src: gst::Pad,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl OpenAIRealtime {
+    fn set_api_key(&self, key: Option<String>) {
+        lock(&self.settings).api_key = key.map(zeroize::Zeroizing::new).and_then(|key| Secret::new(&key));
+    }
+
+    fn vad_silence_duration(&self) -> u64 {
+        lock(&self.settings).vad_silence_duration.unwrap_or(SERVER_SILENCE.as_nanos() as u64)
+    }
+
+    fn set_vad_silence_duration(&self, duration: u64) {
+        lock(&self.settings).vad_silence_duration = Some(duration);
+    }
+
+    fn stats(&self) -> gst::Structure {
+        messages::stats(&lock(&self.told))
+    }
+
+    pub(super) fn run(&self) -> Option<Arc<Run>> {
+        lock(&self.run).clone()
+    }
+
+    pub(super) fn sink(&self) -> MutexGuard<'_, SinkState> {
+        lock(&self.sink)
+    }
+
+    /// Keeps what `stats` and the other told properties tell.
+    pub(super) fn note(&self, notice: &Notice) {
+        let mut told = lock(&self.told);
+        let before = (told.state, told.session_id.clone());
+        match notice {
+            Notice::Session(SessionNotice::Connecting { .. }) => told.state = ConnectionState::Connecting,
+            Notice::Session(SessionNotice::Ready { session_id, .. }) => {
+                told.state = ConnectionState::Ready;
+                told.session_id = session_id.clone();
+            }
+            Notice::Session(SessionNotice::Closed { .. }) => told.state = ConnectionState::Closed,
+            Notice::Speech { active: false, .. } => told.turns += 1,
+            Notice::Response(response) if response.state != "created" => {
+                told.responses += 1;
+                if let Some(time) = response.first_audio {
+                    told.first_audio = time.as_nanos() as u64;
+                }
+            }
+            Notice::Interrupted { .. } => told.interruptions += 1,
+            Notice::Usage { usage, total_cost, .. } => {
+                told.input_tokens += usage.input_tokens;
+                told.output_tokens += usage.output_tokens;
+                told.total_cost = total_cost.unwrap_or(told.total_cost);
+            }
+            Notice::Warning(_) => told.warnings += 1,
+            _ => {}
+        }
+        let after = (told.state, told.session_id.clone());
+        drop(told);
+        if before.0 != after.0 {
+            self.obj().notify("connection-state");
+        }
+        if before.1 != after.1 {
+            self.obj().notify("session-id");
+        }
+    }
+
+    /// Makes a run; what can be known to be wrong is found now.
+    fn prepare(&self) -> Result<Arc<Run>, Failure> {
+        let settings = lock(&self.settings).clone();
+        let target = settings.connection().target(|name| std::env::var(name).ok())?;
+        let (caps, format) = self.choose_output();
+        let pace = Arc::new(Pace::default());
+        let (listener, latency) = (pace.clone(), self.latency.clone());
+        let gaps = settings.silence == Silence::Gaps;
+        let playout = Arc::new(Playout::new(format.clone(), gaps, move || {
+            let now = listener.now()?;
+            Some(now.saturating_sub(Duration::from_nanos(latency.load(Ordering::Relaxed))))
+        }));
+        let mailbox = Arc::new(Mailbox::default());
+        let (began, element) = (mailbox.clone(), self.obj().downgrade());
+        let source_settings = SourceSettings {
+            caps,
+            format: format.clone(),
+            lead: Duration::from_nanos(settings.buffer_time),
+            gaps,
+            began: Box::new(move |item_id, at| began.push(Input::Began { item_id, at })),
+            ended: Box::new(move || {
+                if let Some(element) = element.upgrade() {
+                    element.imp().stream_ended();
+                }
+            }),
+        };
+        let source = Source::new(self.src.clone(), playout.clone(), pace, self.latency.clone(), source_settings);
+        let run = Run::new(&self.obj(), settings, target, format, playout, mailbox, Arc::new(source));
+        // Only to find what is wrong with it.
+        run.config(conversation::Timing::Live, self.likely_input_format())?;
+        Ok(Arc::new(run))
+    }
+
+    /// Without a linked source pad, the element is where the pipeline ends, and says so.
+    fn stream_ended(&self) {
+        let element = self.obj();
+        if element.element_flags().contains(gst::ElementFlags::SINK) {
+            // Without a bus there is nobody to be told.
+            let _ = element.post_message(gst::message::Eos::builder().src(&*element).build());
+        }
+    }
+
+    fn start(&self) -> Result<(), gst::StateChangeError> {
+        let run = self.prepare().map_err(|failure| {
+            gst::error!(CAT, imp = self, "{failure}");
+            self.post_error_message(errors::error_message(&failure));
+            gst::StateChangeError
+        })?;
+        gst::info!(CAT, imp = self, "starting a session with {}", run.place());
+        if self.src.is_linked() {
+            self.obj().unset_element_flags(gst::ElementFlags::SINK);
+        } else {
+            self.obj().set_element_flags(gst::ElementFlags::SINK);
+        }
+        *lock(&self.told) = Told::default();
+        *lock(&self.sink) = SinkState::default();
+        *lock(&self.run) = Some(run);
+        Ok(())
+    }
+
+    fn play(&self) {
+        let element = self.obj();
+        if let (Some(run), Some(base)) = (self.run(), element.base_time()) {
+            self.begin_if_known(&run, false);
+            run.play(element.clock().unwrap_or_else(gst::SystemClock::obtain), base);
+        }
+    }
+
+    fn src_activate(&self, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
+        if !active {
+            return pad.stop_task().map_err(|error| gst::loggable_error!(CAT, "the task does not stop: {error}"));
+        }
+        let run = self.run().ok_or_else(|| gst::loggable_error!(CAT, "no run"))?;
+        let (source, weak) = (run.source.clone(), pad.downgrade());
+        let started = pad.start_task(move || {
+            if !source.iterate()
+                && let Some(pad) = weak.upgrade()
+            {
+                // It fails only when the pad is being shut, which ends the task as well.
+                let _ = pad.pause_task();
+            }
+        });
+        started.map_err(|error| gst::loggable_error!(CAT, "the task does not start: {error}"))
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for OpenAIRealtime {
+    const NAME: &'static str = "GstOpenAIRealtime";
+    type Type = super::OpenAIRealtime;
+    type ParentType = gst::Element;
+
+    fn with_class(class: &Self::Class) -> Self {
+        let template = |name| class.pad_template(name).unwrap_or_else(|| unreachable!("declared below"));
+        let audio_sink = gst::Pad::builder_from_template(&template("audio_sink"))
+            .chain_function(|_, parent, buffer| {
+                Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |this| this.sink_chain(buffer))
+            })
+            .event_function(|pad, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |this| this.sink_event(pad, event))
+            })
+            .build();
+        let src = gst::Pad::builder_from_template(&template("src"))
+            .activatemode_function(|pad, parent, _mode, active| {
+                Self::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::loggable_error!(CAT, "panic")),
+                    |this| this.src_activate(pad, active),
+                )
+            })
+            .query_function(|pad, parent, query| {
+                Self::catch_panic_pad_function(parent, || false, |this| this.src_query(pad, query))
+            })
+            .event_function(|pad, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |this| this.src_event(pad, event))
+            })
+            .build();
+        Self {
+            settings: Mutex::default(),
+            told: Mutex::default(),
+            run: Mutex::default(),
+            sink: Mutex::default(),
+            latency: Arc::default(),
+            audio_sink,
+            src,
+        }
+    }
+}
+
+impl ObjectImpl for OpenAIRealtime {
+    fn properties() -> &'static [glib::ParamSpec] {
+        // Structures are no kind of property that can be derived.
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let headers = glib::ParamSpecBoxed::builder::<gst::Structure>("headers")
+                .nick("Headers")
+                .blurb("Extra headers of the connection's request, as a structure of strings")
+                .mutable_ready()
+                .build();
+            let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+                .nick("Statistics")
+                .blurb(
+                    "What happened since the session began: application/x-openairealtime-stats with turns, responses, \
+                     interruptions, warnings, input-tokens, output-tokens, total-cost in US dollars, first-audio (the \
+                     newest) in nanoseconds",
+                )
+                .read_only()
+                .build();
+            OpenAIRealtime::derived_properties().iter().cloned().chain([headers, stats]).collect()
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        match pspec.name() {
+            "headers" => lock(&self.settings).headers = value.get().ok().flatten(),
+            _ => self.derived_set_property(id, value, pspec),
+        }
+    }
+
+    fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "headers" => lock(&self.settings).headers.to_value(),
+            "stats" => self.stats().to_value(),
+            _ => self.derived_property(id, pspec),
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        let element = self.obj();
+        for pad in [&self.audio_sink, &self.src] {
+            if let Err(error) = element.add_pad(pad) {
+                gst::error!(CAT, imp = self, "{error}");
+            }
+        }
+    }
+}
+
+impl GstObjectImpl for OpenAIRealtime {}
+
+impl ElementImpl for OpenAIRealtime {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "OpenAI Realtime voice agent",
+                "Filter/Audio/Network",
+                "Talks with a realtime voice model of OpenAI, Azure OpenAI or any compatible server",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let raw = gst::Structure::builder("audio/x-raw")
+                .field("format", "S16LE")
+                .field("rate", 24_000i32)
+                .field("channels", 1i32)
+                .field("layout", "interleaved")
+                .build();
+            let g711 = |name: &str| gst::Structure::builder(name).field("rate", 8_000i32).field("channels", 1i32).build();
+            let caps =
+                gst::Caps::builder_full().structure(raw).structure(g711("audio/x-mulaw")).structure(g711("audio/x-alaw")).build();
+            [("audio_sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
+                .into_iter()
+                .filter_map(|(name, direction)| {
+                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps).ok()
+                })
+                .collect()
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        match transition {
+            gst::StateChange::ReadyToPaused => self.start()?,
+            gst::StateChange::PausedToPlaying => self.play(),
+            gst::StateChange::PlayingToPaused => {
+                if let Some(run) = self.run() {
+                    run.pause();
+                }
+            }
+            gst::StateChange::PausedToReady => {
+                if let Some(run) = self.run() {
+                    run.stop();
+                }
+            }
+            _ => {}
+        }
+        let changed = self.parent_change_state(transition);
+        match transition {
+            gst::StateChange::ReadyToPaused if changed.is_ok() => {
+                if let Some(run) = self.run() {
+                    self.begin_if_known(&run, false);
+                }
+            }
+            gst::StateChange::PausedToReady | gst::StateChange::ReadyToPaused => {
+                let run = lock(&self.run).take();
+                if let Some(run) = run {
+                    run.stop();
+                    run.close();
+                    self.note(&Notice::Session(SessionNotice::Closed { reason: "stopped".into() }));
+                }
+            }
+            _ => {}
+        }
+        changed
+    }
+}

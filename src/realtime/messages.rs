@@ -1,0 +1,147 @@
+//! The bus: every message of the element, by name and field. Nothing else knows these names.
+
+use super::imp::Told;
+use crate::conversation::Notice;
+use crate::conversation::events::{ResponseNotice, SessionNotice, Speaker, TranscriptNotice};
+use crate::protocol::Usage;
+use gst::prelude::*;
+use std::time::Duration;
+
+/// What a notice becomes: an element message, unless it is a warning.
+pub fn structure(notice: &Notice) -> Option<gst::Structure> {
+    Some(match notice {
+        Notice::Session(session) => session_structure(session),
+        Notice::Speech { active, item_id, running_time } => {
+            let mut message = gst::Structure::builder("openairealtime/speech").field("active", *active).build();
+            set(&mut message, "item-id", item_id.as_deref());
+            set_time(&mut message, "running-time", *running_time);
+            message
+        }
+        Notice::Transcript(transcript) => transcript_structure(transcript),
+        Notice::Response(response) => response_structure(response),
+        Notice::Interrupted { response_id, item_id, heard, running_time } => {
+            let mut message = gst::Structure::builder("openairealtime/interrupted").field("item-id", item_id).build();
+            set(&mut message, "response-id", response_id.as_deref());
+            set_time(&mut message, "heard", Some(*heard));
+            set_time(&mut message, "running-time", Some(*running_time));
+            message
+        }
+        Notice::Usage { usage, cost, total_cost } => usage_structure(usage, *cost, *total_cost),
+        Notice::RateLimit { name, limit, remaining, reset } => {
+            let mut message = gst::Structure::builder("openairealtime/rate-limits").field("name", name).build();
+            set(&mut message, "limit", *limit);
+            set(&mut message, "remaining", *remaining);
+            set_time(&mut message, "reset", *reset);
+            message
+        }
+        Notice::Event { from_server, name, json } => gst::Structure::builder("openairealtime/event")
+            .field("direction", if *from_server { "server" } else { "client" })
+            .field("type", name)
+            .field("json", json)
+            .build(),
+        Notice::Warning(_) => return None,
+    })
+}
+
+fn session_structure(session: &SessionNotice) -> gst::Structure {
+    let mut message = gst::Structure::new_empty("openairealtime/session");
+    match session {
+        SessionNotice::Connecting { attempt } => {
+            message.set("state", "connecting");
+            message.set("attempt", *attempt);
+        }
+        SessionNotice::Ready { session_id, model, expires_at } => {
+            message.set("state", "ready");
+            set(&mut message, "session-id", session_id.as_deref());
+            set(&mut message, "model", model.as_deref());
+            set(&mut message, "expires-at", *expires_at);
+        }
+        SessionNotice::Closed { reason } => {
+            message.set("state", "closed");
+            message.set("reason", reason);
+        }
+    }
+    message
+}
+
+fn transcript_structure(transcript: &TranscriptNotice) -> gst::Structure {
+    let role = match transcript.role {
+        Speaker::User => "user",
+        Speaker::Assistant => "assistant",
+    };
+    let mut message = gst::Structure::builder("openairealtime/transcript")
+        .field("role", role)
+        .field("text", &transcript.text)
+        .field("final", transcript.last)
+        .field("item-id", &transcript.item_id)
+        .build();
+    set(&mut message, "response-id", transcript.response_id.as_deref());
+    set_time(&mut message, "running-time", transcript.running_time);
+    set_time(&mut message, "duration", transcript.duration);
+    message
+}
+
+fn response_structure(response: &ResponseNotice) -> gst::Structure {
+    let mut message = gst::Structure::builder("openairealtime/response")
+        .field("state", &response.state)
+        .field("response-id", &response.response_id)
+        .build();
+    set(&mut message, "reason", response.reason.as_deref());
+    set(&mut message, "error-code", response.error_code.as_deref());
+    set(&mut message, "error-message", response.error_message.as_deref());
+    set_time(&mut message, "first-audio", response.first_audio);
+    if let Some(pairs) = &response.metadata {
+        let mut metadata = gst::Structure::new_empty("metadata");
+        for (key, value) in pairs {
+            metadata.set(key.as_str(), value);
+        }
+        message.set("metadata", metadata);
+    }
+    message
+}
+
+fn usage_structure(usage: &Usage, cost: Option<f64>, total_cost: Option<f64>) -> gst::Structure {
+    let (input, output) = (&usage.input_token_details, &usage.output_token_details);
+    let cached = &input.cached_tokens_details;
+    let mut message = gst::Structure::builder("openairealtime/usage")
+        .field("input-text", input.text_tokens)
+        .field("input-audio", input.audio_tokens)
+        .field("input-image", input.image_tokens)
+        .field("cached-text", cached.text_tokens)
+        .field("cached-audio", cached.audio_tokens)
+        .field("cached-image", cached.image_tokens)
+        .field("output-text", output.text_tokens)
+        .field("output-audio", output.audio_tokens)
+        .build();
+    set(&mut message, "cost", cost);
+    set(&mut message, "total-cost", total_cost);
+    message
+}
+
+/// What `stats` tells.
+pub fn stats(told: &Told) -> gst::Structure {
+    gst::Structure::builder("application/x-openairealtime-stats")
+        .field("turns", told.turns)
+        .field("responses", told.responses)
+        .field("interruptions", told.interruptions)
+        .field("warnings", told.warnings)
+        .field("input-tokens", told.input_tokens)
+        .field("output-tokens", told.output_tokens)
+        .field("total-cost", told.total_cost)
+        .field("first-audio", told.first_audio)
+        .build()
+}
+
+fn set<T: Into<gst::glib::Value> + gst::glib::value::ToValue + Send>(
+    message: &mut gst::Structure,
+    name: &str,
+    value: Option<T>,
+) {
+    if let Some(value) = value {
+        message.set_value(name, gst::glib::SendValue::from(value.to_send_value()));
+    }
+}
+
+fn set_time(message: &mut gst::Structure, name: &str, time: Option<Duration>) {
+    set(message, name, time.map(|time| time.as_nanos() as u64));
+}

@@ -1,0 +1,175 @@
+//! The element `openairealtime`: a voice conversation with a realtime model as part of a pipeline.
+
+#[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
+mod imp;
+mod messages;
+mod run;
+mod settings;
+mod sink;
+mod src;
+
+use gst::glib;
+use gst::prelude::*;
+
+glib::wrapper! {
+    /// The element `openairealtime`.
+    pub struct OpenAIRealtime(ObjectSubclass<imp::OpenAIRealtime>)
+        @extends gst::Element, gst::Object;
+}
+
+/// How the element relates to the pipeline's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeTiming")]
+#[non_exhaustive]
+pub enum Timing {
+    /// By what upstream says of itself.
+    #[default]
+    #[enum_value(name = "Auto: live when upstream is live", nick = "auto")]
+    Auto,
+    /// In step with the clock.
+    #[enum_value(name = "Live: in step with the pipeline clock", nick = "live")]
+    Live,
+    /// As fast as the server takes it.
+    #[enum_value(name = "Offline: no clock, as fast as the server takes it", nick = "offline")]
+    Offline,
+}
+
+/// Whose server it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeProvider")]
+#[non_exhaustive]
+pub enum Provider {
+    /// By the host's name.
+    #[default]
+    #[enum_value(name = "Auto: by the name of the host", nick = "auto")]
+    Auto,
+    /// OpenAI or a server that is like it.
+    #[enum_value(name = "OpenAI: and servers that are like it", nick = "openai")]
+    OpenAi,
+    /// Azure OpenAI.
+    #[enum_value(name = "Azure: Azure OpenAI", nick = "azure")]
+    Azure,
+}
+
+/// Who finds the turns of the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeTurnDetection")]
+#[non_exhaustive]
+pub enum TurnDetection {
+    /// The server live, the element offline.
+    #[default]
+    #[enum_value(name = "Auto: server-vad live, local offline", nick = "auto")]
+    Auto,
+    /// The server, by voice activity.
+    #[enum_value(name = "Server VAD: the server, by speech and silence", nick = "server-vad")]
+    ServerVad,
+    /// The server, by meaning.
+    #[enum_value(name = "Semantic VAD: the server, by what was said", nick = "semantic-vad")]
+    SemanticVad,
+    /// The element.
+    #[enum_value(name = "Local: the element itself", nick = "local")]
+    Local,
+    /// Nobody.
+    #[enum_value(name = "None: push to talk, the end of the stream ends the turn", nick = "none")]
+    None,
+}
+
+/// How patiently semantic detection waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeVadEagerness")]
+#[non_exhaustive]
+pub enum VadEagerness {
+    /// As medium.
+    #[default]
+    #[enum_value(name = "Auto: as medium", nick = "auto")]
+    Auto,
+    /// Up to 8 s.
+    #[enum_value(name = "Low: lets the user take their time, up to 8 s", nick = "low")]
+    Low,
+    /// Up to 4 s.
+    #[enum_value(name = "Medium: up to 4 s", nick = "medium")]
+    Medium,
+    /// Up to 2 s.
+    #[enum_value(name = "High: answers as soon as possible, up to 2 s", nick = "high")]
+    High,
+}
+
+/// What the server does against noise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeNoiseReduction")]
+#[non_exhaustive]
+pub enum NoiseReduction {
+    /// Nothing.
+    #[default]
+    #[enum_value(name = "None", nick = "none")]
+    None,
+    /// For a microphone at the mouth.
+    #[enum_value(name = "Near Field: for headsets", nick = "near-field")]
+    NearField,
+    /// For a microphone in the room.
+    #[enum_value(name = "Far Field: for laptops and conference rooms", nick = "far-field")]
+    FarField,
+}
+
+/// What the model gives out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeModality")]
+#[non_exhaustive]
+pub enum Modality {
+    /// Speech and its words.
+    #[default]
+    #[enum_value(name = "Audio: speech, and its words as messages", nick = "audio")]
+    Audio,
+    /// Words alone.
+    #[enum_value(name = "Text: words alone, as messages", nick = "text")]
+    Text,
+}
+
+/// What stands for silence on the source pad.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeSilence")]
+#[non_exhaustive]
+pub enum Silence {
+    /// Zeros.
+    #[default]
+    #[enum_value(name = "Buffers: silent samples with the GAP flag", nick = "buffers")]
+    Buffers,
+    /// Events.
+    #[enum_value(name = "Gaps: GAP events instead of samples", nick = "gaps")]
+    Gaps,
+}
+
+/// How far the connection is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeConnectionState")]
+#[non_exhaustive]
+pub enum ConnectionState {
+    /// There is none.
+    #[default]
+    #[enum_value(name = "Closed: no session", nick = "closed")]
+    Closed,
+    /// It is being tried.
+    #[enum_value(name = "Connecting: on the way to a session", nick = "connecting")]
+    Connecting,
+    /// The session runs.
+    #[enum_value(name = "Ready: a session", nick = "ready")]
+    Ready,
+}
+
+/// Registers the element with a plugin.
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    let enums = [
+        Timing::static_type(),
+        Provider::static_type(),
+        TurnDetection::static_type(),
+        VadEagerness::static_type(),
+        NoiseReduction::static_type(),
+        Modality::static_type(),
+        Silence::static_type(),
+        ConnectionState::static_type(),
+    ];
+    for kind in enums {
+        kind.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    }
+    gst::Element::register(Some(plugin), "openairealtime", gst::Rank::NONE, OpenAIRealtime::static_type())
+}

@@ -1,0 +1,279 @@
+//! A run: everything that lives from READY to PAUSED and back, made anew each time.
+//!
+//! It owns the session, the stream of the source pad, the paces of both streaming threads, and the thread that talks
+//! to the application. Applications do as they like in their handlers, so what is told never comes from a thread that
+//! a session or a stream needs.
+
+use super::{Timing as TimingSetting, imp, messages, settings::Settings};
+use crate::conversation::events::SessionNotice;
+use crate::conversation::{Config, Failure, Notice, Timing};
+use crate::link::{self, Mailbox, POSTS, Playout, Post, Session, Setup, Target};
+use crate::media::errors;
+use crate::media::pace::Pace;
+use crate::media::source::Source;
+use crate::protocol::session::AudioFormat;
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long a stop waits for a handler of the application that is still busy with a message.
+const HANDLER: Duration = Duration::from_millis(200);
+
+/// What became of a session, for upstream to hear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// It goes on.
+    #[default]
+    No,
+    /// All is said.
+    Finished,
+    /// An ERROR was posted.
+    Failed,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    timing: Option<Timing>,
+    session: Option<Session>,
+    /// The thread that talks, while it does.
+    messenger: Option<ThreadId>,
+    /// A Progress message was begun and not ended.
+    progress: bool,
+    end: End,
+    stopped: bool,
+}
+
+/// One run.
+pub struct Run {
+    element: glib::WeakRef<super::OpenAIRealtime>,
+    settings: Settings,
+    target: Target,
+    output: AudioFormat,
+    /// The way in.
+    pub mailbox: Arc<Mailbox>,
+    playout: Arc<Playout>,
+    /// The source pad's stream.
+    pub source: Arc<Source>,
+    /// The pace of what comes in.
+    pub pace: Pace,
+    /// Upstream does not keep time by itself.
+    pub paces_input: AtomicBool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Run {
+    /// A run that has not begun.
+    pub fn new(
+        element: &super::OpenAIRealtime,
+        settings: Settings,
+        target: Target,
+        output: AudioFormat,
+        playout: Arc<Playout>,
+        mailbox: Arc<Mailbox>,
+        source: Arc<Source>,
+    ) -> Self {
+        Self {
+            element: element.downgrade(),
+            settings,
+            target,
+            output,
+            mailbox,
+            playout,
+            source,
+            pace: Pace::default(),
+            paces_input: AtomicBool::new(false),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Live or offline, once that is known.
+    pub fn timing(&self) -> Option<Timing> {
+        self.state().timing
+    }
+
+    /// What became of the session.
+    pub fn end(&self) -> End {
+        self.state().end
+    }
+
+    /// The timing that the user asked for.
+    pub fn wished_timing(&self) -> TimingSetting {
+        self.settings.timing
+    }
+
+    /// The configuration that a session of this timing would have.
+    pub fn config(&self, timing: Timing, input: AudioFormat) -> Result<Config, Failure> {
+        self.settings.config(timing, input, self.output.clone())
+    }
+
+    /// It is known whether the stream is live: the session begins. A second call does nothing.
+    pub fn begin(self: &Arc<Self>, timing: Timing, input: AudioFormat, upstream_is_live: bool) {
+        {
+            let mut state = self.state();
+            if state.timing.is_some() || state.stopped {
+                return;
+            }
+            state.timing = Some(timing);
+            state.progress = true;
+        }
+        self.paces_input.store(timing == Timing::Live && !upstream_is_live, Ordering::Relaxed);
+        self.mailbox.set_offline(timing == Timing::Offline);
+        self.mailbox.set_format(input.clone());
+        self.post_progress(gst::ProgressType::Start, &format!("Connecting to {}", self.target.name()));
+        let (posts, receiver) = mpsc::channel(POSTS);
+        let session = self.config(timing, input).and_then(|config| {
+            let setup = Setup {
+                target: self.target.clone(),
+                config,
+                patience: self.settings.patience(),
+                mailbox: self.mailbox.clone(),
+                playout: self.playout.clone(),
+                posts,
+            };
+            Session::start(setup).map_err(|error| Failure::Connect(format!("no thread to be had: {error}")))
+        });
+        match session {
+            Ok(session) => {
+                self.state().session = Some(session);
+                self.start_messenger(receiver);
+                self.source.set_timing(timing);
+            }
+            Err(failure) => self.fail(&failure),
+        }
+    }
+
+    fn start_messenger(self: &Arc<Self>, mut posts: mpsc::Receiver<Post>) {
+        let run = Arc::downgrade(self);
+        let spawned = std::thread::Builder::new().name("openairt-bus".into()).spawn(move || {
+            while let Some(post) = posts.blocking_recv() {
+                let Some(run) = run.upgrade() else { return };
+                run.tell(post);
+            }
+            if let Some(run) = run.upgrade() {
+                run.state().messenger = None;
+                run.changed.notify_all();
+            }
+        });
+        match spawned {
+            Ok(thread) => self.state().messenger = Some(thread.thread().id()),
+            Err(error) => self.fail(&Failure::Connect(format!("no thread to be had: {error}"))),
+        }
+    }
+
+    /// Tells the application one thing.
+    fn tell(&self, post: Post) {
+        if self.state().stopped {
+            return;
+        }
+        match post {
+            Post::Notice(notice) => self.tell_notice(&notice),
+            Post::Cut => {
+                if self.settings.flush_on_interrupt {
+                    self.source.cut();
+                }
+            }
+            Post::Fail(failure) => self.fail(&failure),
+            Post::Finished(at) => {
+                self.state().end = End::Finished;
+                self.playout.finish(at);
+            }
+        }
+    }
+
+    fn tell_notice(&self, notice: &Notice) {
+        let Some(element) = self.element.upgrade() else { return };
+        element.imp().note(notice);
+        match notice {
+            Notice::Warning(warning) => {
+                gst::warning!(imp::CAT, obj = element, "{}", warning.message);
+                errors::post_warning(element.upcast_ref(), warning);
+            }
+            notice => {
+                if let Some(structure) = messages::structure(notice) {
+                    gst::log!(imp::CAT, obj = element, "{structure}");
+                    // Without a bus there is nobody to be told.
+                    let _ = element.post_message(gst::message::Element::builder(structure).src(&element).build());
+                }
+            }
+        }
+        if matches!(notice, Notice::Session(SessionNotice::Ready { .. })) {
+            self.end_progress(gst::ProgressType::Complete, "Session is ready");
+        }
+    }
+
+    /// Posts an ERROR; from then on nothing more is taken from upstream, and the stream ends.
+    fn fail(&self, failure: &Failure) {
+        self.end_progress(gst::ProgressType::Error, "No session");
+        if let Some(element) = self.element.upgrade() {
+            let closed = SessionNotice::Closed { reason: failure.to_string() };
+            self.tell_notice(&Notice::Session(closed));
+            gst::error!(imp::CAT, obj = element, "{failure}");
+            element.post_error_message(errors::error_message(failure));
+        }
+        self.state().end = End::Failed;
+        self.mailbox.close();
+        self.playout.cut();
+        self.playout.finish(Duration::ZERO);
+    }
+
+    fn end_progress(&self, kind: gst::ProgressType, text: &str) {
+        if std::mem::take(&mut self.state().progress) {
+            self.post_progress(kind, text);
+        }
+    }
+
+    fn post_progress(&self, kind: gst::ProgressType, text: &str) {
+        if let Some(element) = self.element.upgrade() {
+            // Without a bus there is nobody to be told.
+            let _ = element.post_message(gst::message::Progress::builder(kind, "connect", text).src(&element).build());
+        }
+    }
+
+    /// The clock runs.
+    pub fn play(&self, clock: gst::Clock, base: gst::ClockTime) {
+        self.source.pace.play(clock.clone(), base);
+        self.pace.play(clock, base);
+    }
+
+    /// The clock stands still.
+    pub fn pause(&self) {
+        self.source.pace.pause();
+        self.pace.pause();
+    }
+
+    /// Lets go every thread that waits in here, so that the pads can be shut.
+    pub fn stop(&self) {
+        self.state().stopped = true;
+        self.mailbox.close();
+        self.pace.stop();
+        self.source.stop();
+        self.end_progress(gst::ProgressType::Canceled, "Stopped");
+    }
+
+    /// Ends the session, after the pads are shut.
+    pub fn close(&self) {
+        let session = self.state().session.take();
+        drop(session);
+        let state = self.state();
+        if state.messenger == Some(std::thread::current().id()) {
+            return;
+        }
+        drop(self.changed.wait_timeout_while(state, HANDLER, |state| state.messenger.is_some()));
+    }
+
+    /// The link's view of the place, for logs.
+    pub fn place(&self) -> String {
+        link::Target::name(&self.target)
+    }
+}

@@ -1,0 +1,59 @@
+//! The pad `src`: what downstream asks of the answer's stream and says to it.
+
+use super::imp::{CAT, OpenAIRealtime};
+use crate::conversation::Timing;
+use crate::protocol::session::AudioFormat;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use std::sync::atomic::Ordering;
+
+impl OpenAIRealtime {
+    pub(super) fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            gst::QueryViewMut::Latency(query) => {
+                // Pieces leave ahead of their time, and what upstream needs does not delay them: the answer is
+                // stamped when it is spoken.
+                let live = self.run().and_then(|run| run.timing()) == Some(Timing::Live);
+                query.set(live, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+                true
+            }
+            gst::QueryViewMut::Seeking(query) => {
+                let format = query.format();
+                let none = gst::GenericFormattedValue::none_for_format(format);
+                query.set(false, none, none);
+                true
+            }
+            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
+        }
+    }
+
+    pub(super) fn src_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
+        gst::log!(CAT, obj = pad, "{event:?}");
+        match event.view() {
+            gst::EventView::Latency(latency) => {
+                self.latency.store(latency.latency().nseconds(), Ordering::Relaxed);
+                gst::Pad::event_default(pad, Some(&*self.obj()), event)
+            }
+            gst::EventView::Qos(_) | gst::EventView::Reconfigure(_) => true,
+            // The answer's stream is made as it is listened to.
+            gst::EventView::Seek(_) | gst::EventView::Navigation(_) => false,
+            _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),
+        }
+    }
+
+    /// The caps of the answer: what downstream likes best of what the server can send.
+    pub(super) fn choose_output(&self) -> (gst::Caps, AudioFormat) {
+        let template = self.src.pad_template_caps();
+        let mut caps = match self.src.is_linked() {
+            true => template.intersect_with_mode(&self.src.peer_query_caps(None), gst::CapsIntersectMode::First),
+            false => template.clone(),
+        };
+        if caps.is_empty() {
+            // Downstream will say that it does not fit.
+            caps = template;
+        }
+        caps.fixate();
+        let format = super::sink::format_of(&caps).unwrap_or_default();
+        (caps, format)
+    }
+}
