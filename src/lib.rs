@@ -38,10 +38,12 @@ pub use plugin::plugin_register_static;
 
 #[allow(missing_docs, reason = "what the macro defines is GStreamer's")]
 mod plugin {
+    use super::plugin_init;
+
     gst::plugin_define!(
         openairealtime,
         env!("CARGO_PKG_DESCRIPTION"),
-        super::plugin_init,
+        plugin_init,
         concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
         "MPL",
         env!("CARGO_PKG_NAME"),
