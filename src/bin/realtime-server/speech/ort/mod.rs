@@ -1,0 +1,38 @@
+//! From ONNX Runtime's own model format (`.ort`) to plain ONNX, in memory.
+//!
+//! The speech recogniser's weights are published in the `.ort` format only, which nothing but ONNX Runtime reads. It
+//! holds the same network in another wrapping: a FlatBuffer with some operations fused. Here it is read, taken apart and
+//! written as the ONNX that the server's own runtime loads; the file on disk stays as it was published.
+
+mod flatbuffer;
+mod graph;
+mod onnx;
+mod rewrite;
+
+pub use flatbuffer::Malformed;
+
+use flatbuffer::Buffer;
+use graph::Graph;
+
+/// Converts a whole file. Whatever the bytes are, the answer is a model or an error.
+pub fn to_onnx(file: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let buffer = Buffer::new(file);
+    if buffer.identifier() != Some(b"ORTM") {
+        return Err(Malformed("it does not begin like an ONNX Runtime model"));
+    }
+    let session = buffer.root()?;
+    let model = session.table(1)?.ok_or(Malformed("there is no model in it"))?;
+    let mut graph = Graph::read(model.table(7)?.ok_or(Malformed("the model has no graph"))?, "main")?;
+    let mut operators = Vec::new();
+    for set in model.tables(1)? {
+        // ONNX Runtime lists every set it knows, but only two are used.
+        if matches!(set.text(0)?, "" | "com.microsoft") {
+            operators.push((set.text(0)?, set.i64(1)?));
+        }
+    }
+    rewrite::standard_ops(&mut graph)?;
+    Ok(onnx::write(&graph, &operators))
+}
+
+#[cfg(test)]
+mod tests;

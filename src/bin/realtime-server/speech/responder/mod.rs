@@ -1,0 +1,249 @@
+//! What the server answers: plain, true and always the same.
+//!
+//! There is no language model here. The responder knows the time and the date, works out sums, counts words and
+//! remembers what it heard; to everything else it says what it heard, and that it can do no more. So an answer can be
+//! foreseen by a test, and nobody is told anything that is not so. Time comes in as an argument; the same question in
+//! the same [`Context`] always has the same answer.
+
+mod arithmetic;
+mod calendar;
+
+use jiff::Zoned;
+
+use super::spoken;
+
+/// What there is to know besides the words just heard.
+pub struct Context<'a> {
+    /// The time, and in which time zone.
+    pub now: &'a Zoned,
+    /// Which answer of the conversation this is, from 1.
+    pub turn: usize,
+    /// What the application asked the model to be. Not followed, but told when asked for.
+    pub instructions: Option<&'a str>,
+    /// What was heard before, the oldest first.
+    pub earlier: &'a [String],
+    /// A sentence about the newest picture, if there is one.
+    pub picture: Option<&'a str>,
+}
+
+const INTRODUCTION: &str = "This is the offline voice.";
+const ABILITIES: &str = "I can tell you the time and the date, work out a sum, and repeat what I heard.";
+
+/// More words than this are not repeated as a whole.
+const MAX_REPEATED: usize = 25;
+
+/// The answer to what was `heard`, in sentences that are meant to be spoken.
+pub fn answer(heard: &str, context: &Context<'_>) -> String {
+    let question = Question::new(heard);
+    let answer = capitalized(&respond(&question, context));
+    if context.turn <= 1 && !answer.contains("offline voice") { format!("{INTRODUCTION} {answer}") } else { answer }
+}
+
+fn respond(question: &Question<'_>, context: &Context<'_>) -> String {
+    if question.words.is_empty() {
+        return "I did not catch any words.".to_owned();
+    }
+    let words = question.words();
+    arithmetic::answer(&words)
+        .or_else(|| calendar::answer(question, context.now))
+        .or_else(|| about_the_talk(question, context))
+        .or_else(|| about_itself(question, context))
+        .or_else(|| about_the_picture(question, context))
+        .or_else(|| pleasantry(question))
+        .unwrap_or_else(|| repeat(question))
+}
+
+/// What was heard, as it was written and as plain words.
+struct Question<'a> {
+    text: &'a str,
+    /// Lower case, figures written out, without punctuation.
+    words: Vec<String>,
+}
+
+impl<'a> Question<'a> {
+    fn new(heard: &'a str) -> Self {
+        Self { text: heard.trim(), words: plain_words(heard) }
+    }
+
+    fn words(&self) -> Vec<&str> {
+        self.words.iter().map(String::as_str).collect()
+    }
+
+    /// Whether these words occur, one behind the other.
+    fn has(&self, phrase: &str) -> bool {
+        let phrase: Vec<&str> = phrase.split(' ').collect();
+        self.words.windows(phrase.len()).any(|window| window == phrase)
+    }
+
+    fn has_any(&self, phrases: &[&str]) -> bool {
+        phrases.iter().any(|phrase| self.has(phrase))
+    }
+
+    /// Whether it is these words and nothing else.
+    fn is_any(&self, phrases: &[&str]) -> bool {
+        let text = self.words.join(" ");
+        phrases.contains(&text.as_str())
+    }
+
+    /// How many words a listener counts.
+    fn count(&self) -> usize {
+        count(self.text)
+    }
+}
+
+/// The words of a text in lower case, figures written out, without punctuation.
+pub fn plain_words(text: &str) -> Vec<String> {
+    let said = spoken::words(text).to_lowercase();
+    let words = said.split(|c: char| !c.is_alphanumeric() && c != '\'');
+    words.map(|word| word.trim_matches('\'')).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+fn count(text: &str) -> usize {
+    text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count()
+}
+
+fn count_in_words(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "word" } else { "words" })
+}
+
+/// A text without the sign at its end, to be put into a sentence.
+fn quoted(text: &str) -> &str {
+    text.trim().trim_end_matches(['.', ',', ';', ':', '!', '?', '…', '-', ' '])
+}
+
+fn about_the_talk(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
+    if let Some(text) = behind(question.text, "repeat after me") {
+        return Some(format!("{}.", quoted(text)));
+    }
+    let last = context.earlier.last().map(|text| text.as_str());
+    if question.has_any(&["how many words"]) {
+        let now = format!("Your question had {}.", count_in_words(question.count()));
+        return Some(match last {
+            Some(last) => format!("{now} What you said before it had {}.", count_in_words(count(last))),
+            None => now,
+        });
+    }
+    let asked = ["what did i say", "what did i just say", "what i said", "what have i said", "what did i tell you"];
+    if question.has_any(&asked) {
+        let first = question.has_any(&["first", "at the beginning", "in the beginning"]);
+        let which = if first { context.earlier.first().map(|text| text.as_str()) } else { last };
+        return Some(match which {
+            Some(text) if count(text) > 0 => format!("You said: {}.", quoted(text)),
+            _ => "You have not said anything before this.".to_owned(),
+        });
+    }
+    None
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// What stands behind a phrase in a text, whatever the case of its letters.
+fn behind<'a>(text: &'a str, phrase: &str) -> Option<&'a str> {
+    let at = text
+        .char_indices()
+        .map(|(at, _)| at)
+        .find(|&at| text.get(at..at + phrase.len()).is_some_and(|start| start.eq_ignore_ascii_case(phrase)))?;
+    let rest = text[at + phrase.len()..].trim_start_matches([',', ':', '.', ' ']);
+    rest.contains(char::is_alphanumeric).then_some(rest)
+}
+
+fn about_itself(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
+    let who = [
+        "who are you",
+        "what are you",
+        "your name",
+        "who is this",
+        "who is there",
+        "are you a robot",
+        "are you a human",
+        "are you human",
+        "are you real",
+        "introduce yourself",
+        "about yourself",
+    ];
+    if question.has_any(&who) {
+        return Some(format!("I am the offline voice, a small program without a language model. {ABILITIES}"));
+    }
+    if question.has_any(&["what can you do", "can you help", "help me", "what do you know"]) {
+        return Some(ABILITIES.to_owned());
+    }
+    if question.has_any(&["your instructions", "your instruction", "were you told", "your prompt"]) {
+        return Some(match context.instructions.map(quoted).filter(|text| count(text) > 0) {
+            Some(text) => format!("My instructions are: {text}. But I am only the offline voice."),
+            None => "I was given no instructions.".to_owned(),
+        });
+    }
+    None
+}
+
+fn about_the_picture(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
+    let asked = question.has_any(&[
+        "do you see",
+        "can you see",
+        "are you seeing",
+        "the picture",
+        "this picture",
+        "the image",
+        "this image",
+        "the photo",
+        "this photo",
+        "the video",
+        "the camera",
+        "look at this",
+        "looking at",
+        "in front of you",
+    ]);
+    match context.picture.map(str::trim).filter(|text| count(text) > 0) {
+        Some(sentence) if asked => Some(sentence.to_owned()),
+        Some(sentence) if pleasantry(question).is_none() => Some(format!("{} {sentence}", repeat(question))),
+        None if asked => Some("I have not been shown a picture yet.".to_owned()),
+        _ => None,
+    }
+}
+
+fn pleasantry(question: &Question<'_>) -> Option<String> {
+    let short = question.words.len() <= 4;
+    let answer = if question.has_any(&["how are you", "how do you do"]) {
+        "Thank you for asking. I am up and running."
+    } else if short && question.has_any(&["thank you", "thanks"]) {
+        "You are welcome."
+    } else if short && question.has_any(&["goodbye", "good bye", "bye", "good night", "see you"]) {
+        "Goodbye."
+    } else if short && question.has_any(&["hello", "hi", "hey", "good morning", "good afternoon", "good evening"]) {
+        "Hello. What would you like to know?"
+    } else if question.is_any(&["yes", "no", "okay", "ok", "yeah", "right"]) {
+        "All right."
+    } else {
+        return None;
+    };
+    Some(answer.to_owned())
+}
+
+/// Says what was heard, the beginning and the end of it if it is long.
+fn repeat(question: &Question<'_>) -> String {
+    const QUESTIONS: [&str; 12] =
+        ["what", "what's", "who", "who's", "where", "when", "why", "how", "which", "can", "could", "will"];
+    let text = quoted(question.text);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.len() > MAX_REPEATED {
+        let (first, last) = (words[..6].join(" "), words[words.len() - 6..].join(" "));
+        return format!(
+            "You said {}. It began with: {}. It ended with: {last}.",
+            count_in_words(question.count()),
+            quoted(&first),
+        );
+    }
+    let asks =
+        question.text.ends_with('?') || question.words.first().is_some_and(|word| QUESTIONS.contains(&word.as_str()));
+    if asks {
+        format!("You asked: {text}? I cannot answer that, but I heard you.")
+    } else {
+        format!("I heard you say: {text}.")
+    }
+}
+
+#[cfg(test)]
+mod tests;
