@@ -1,9 +1,8 @@
-//! The model's side: answers as they come, their words, their sound, and what becomes of them when the user interrupts.
+//! The model's side: answers as they come, and their sound.
 
-use super::events::{Played, ResponseNotice, Speaker, TranscriptNotice};
+use super::events::{Played, ResponseNotice};
 use super::uplink::samples_to_time;
 use super::{Conversation, Detection, Notice, Output, Speech, Timing, budget};
-use crate::protocol::client::{ConversationItemDelete, ConversationItemTruncate, ResponseCancel};
 use crate::protocol::items::Status;
 use crate::protocol::server::ResponseOutputAudioDelta;
 use crate::protocol::{Response, ServerEvent};
@@ -15,25 +14,28 @@ const SPOKEN: usize = 64;
 
 /// A message of the model, as far as its sound goes.
 #[derive(Debug, Default)]
-struct Spoken {
-    response_id: String,
-    item_id: String,
-    content_index: u32,
+pub(super) struct Spoken {
+    pub response_id: String,
+    pub item_id: String,
+    pub content_index: u32,
     /// Samples so far.
-    received: u64,
+    pub received: u64,
+    /// Samples that the listener has heard; it only grows.
+    pub heard: u64,
     /// More may come.
-    growing: bool,
+    pub growing: bool,
+    /// Offline: the end of the turn that it answers.
+    not_before: Duration,
     /// Where it begins on the output, once that is known.
-    starts: Option<Duration>,
+    pub starts: Option<Duration>,
 }
 
 /// The model's answers.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    spoken: VecDeque<Spoken>,
-    /// What the play-out told last.
-    listener: Duration,
-    heard: Vec<Played>,
+    pub spoken: VecDeque<Spoken>,
+    /// Where the play-out was last.
+    pub listener: Duration,
     /// Responses whose further sound is not wanted.
     muted: VecDeque<String>,
     /// Requests of ours that a server may refuse without harm, because it was faster.
@@ -46,9 +48,13 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    pub fn played(&mut self, now: Duration, items: Vec<Played>) {
+    pub fn played(&mut self, now: Duration, items: &[Played]) {
         self.listener = now;
-        self.heard = items;
+        for played in items {
+            if let Some(spoken) = self.find(&played.item_id, played.content_index) {
+                spoken.heard = played.heard.min(spoken.received).max(spoken.heard);
+            }
+        }
     }
 
     pub fn began(&mut self, item_id: &str, at: Duration) {
@@ -62,6 +68,11 @@ impl Answers {
         self.not_before = self.not_before.max(turn_end);
     }
 
+    /// The timeline begins anew.
+    pub fn forget_time(&mut self) {
+        (self.not_before, self.end) = (Duration::ZERO, Duration::ZERO);
+    }
+
     /// Nothing more will come of what is under way.
     pub fn give_up(&mut self) {
         self.spoken.iter_mut().for_each(|spoken| spoken.growing = false);
@@ -73,24 +84,23 @@ impl Answers {
     }
 
     /// Whether an error is one that had to be reckoned with.
-    pub fn expected(&mut self, event_id: &str, code: &str) -> bool {
-        let ours = self.harmless.iter().any(|id| id == event_id);
-        self.harmless.retain(|id| id != event_id);
-        ours || code == "response_cancel_not_active"
+    pub fn expected(&mut self, event_id: Option<&str>, code: &str) -> bool {
+        let ours = self.harmless.iter().position(|id| event_id == Some(id));
+        ours.and_then(|index| self.harmless.remove(index)).is_some() || code == "response_cancel_not_active"
     }
 
-    fn harmless(&mut self, event_id: String) {
+    pub fn harmless(&mut self, event_id: String) {
         if self.harmless.len() == SPOKEN {
             self.harmless.pop_front();
         }
         self.harmless.push_back(event_id);
     }
 
-    fn is_muted(&self, response_id: &str) -> bool {
+    pub fn is_muted(&self, response_id: &str) -> bool {
         self.muted.iter().any(|id| id == response_id)
     }
 
-    fn mute(&mut self, response_id: &str) {
+    pub fn mute(&mut self, response_id: &str) {
         if !self.is_muted(response_id) {
             if self.muted.len() == SPOKEN {
                 self.muted.pop_front();
@@ -99,58 +109,53 @@ impl Answers {
         }
     }
 
-    fn of(&mut self, response_id: &str, item_id: &str, content_index: u32) -> &mut Spoken {
-        let found = self.spoken.iter().position(|s| s.item_id == item_id && s.content_index == content_index);
+    pub fn find(&mut self, item_id: &str, content_index: u32) -> Option<&mut Spoken> {
+        self.spoken.iter_mut().rev().find(|s| s.content_index == content_index && s.item_id == item_id)
+    }
+
+    /// Lays so much sound on the timeline, behind all that is there. Gives back the message that it belongs to.
+    fn lay(&mut self, event: &ResponseOutputAudioDelta, samples: u64, length: Duration, offline: bool) -> &Spoken {
+        let found =
+            self.spoken.iter().rposition(|s| s.content_index == event.content_index && s.item_id == event.item_id);
         let index = found.unwrap_or_else(|| {
             if self.spoken.len() == SPOKEN {
                 self.spoken.pop_front();
             }
+            let sibling = self.spoken.iter().find(|s| s.response_id == event.response_id);
             self.spoken.push_back(Spoken {
-                response_id: response_id.to_owned(),
-                item_id: item_id.to_owned(),
-                content_index,
+                response_id: event.response_id.clone(),
+                item_id: event.item_id.clone(),
+                content_index: event.content_index,
                 growing: true,
+                not_before: sibling.map_or(self.not_before, |sibling| sibling.not_before),
                 ..Spoken::default()
             });
             self.spoken.len() - 1
         });
-        &mut self.spoken[index]
+        let spoken = &mut self.spoken[index];
+        spoken.received += samples;
+        if offline {
+            let start = self.end.max(spoken.not_before);
+            spoken.starts.get_or_insert(start);
+            self.end = start + length;
+        }
+        spoken
     }
 }
 
 impl Conversation {
-    /// What the server says of its answers, and of the words of both sides.
+    /// What the server says of its answers.
     pub(super) fn hear_answer(&mut self, event: ServerEvent) {
         match event {
             ServerEvent::ResponseCreated(event) => self.response_created(event.response),
             ServerEvent::ResponseDone(event) => self.response_done(event.response),
             ServerEvent::ResponseOutputAudioDelta(event) => self.speech(event),
             ServerEvent::ResponseOutputAudioDone(event) => {
-                self.answers.of(&event.response_id, &event.item_id, event.content_index).growing = false;
+                if let Some(spoken) = self.answers.find(&event.item_id, event.content_index) {
+                    spoken.growing = false;
+                }
             }
-            ServerEvent::ResponseOutputAudioTranscriptDelta(event) => {
-                self.said(event.response_id, event.item_id, event.content_index, event.delta, false);
-            }
-            ServerEvent::ResponseOutputAudioTranscriptDone(event) => {
-                self.said(event.response_id, event.item_id, event.content_index, event.transcript, true);
-            }
-            ServerEvent::ResponseOutputTextDelta(event) => {
-                self.said(event.response_id, event.item_id, event.content_index, event.delta, false);
-            }
-            ServerEvent::ResponseOutputTextDone(event) => {
-                self.said(event.response_id, event.item_id, event.content_index, event.text, true);
-            }
-            ServerEvent::TranscriptionDelta(event) => self.user_said(event.item_id, event.delta, false),
-            ServerEvent::TranscriptionCompleted(event) => {
-                self.turns.transcribed(&event.item_id);
-                self.user_said(event.item_id, event.transcript, true);
-            }
-            ServerEvent::TranscriptionFailed(event) => {
-                self.turns.transcribed(&event.item_id);
-                let message = format!("what the user said could not be written down: {}", event.error.message);
-                self.warn(event.error.code.as_deref().unwrap_or("transcription-failed"), message);
-            }
-            _ => {}
+            other => self.hear_words(other),
         }
     }
 
@@ -164,10 +169,15 @@ impl Conversation {
         self.answers.first_audio = None;
         self.notify(Notice::Response(ResponseNotice {
             state: "created".into(),
-            response_id: id,
+            response_id: id.clone(),
             metadata: response.metadata,
             ..Default::default()
         }));
+        // Asked for in a pause, and the user goes on speaking.
+        let ours = !beside && !matches!(self.config.detection, Detection::Server { .. });
+        if ours && self.turns.speaking && self.may_be_interrupted() {
+            self.cancel(&id);
+        }
     }
 
     fn response_done(&mut self, response: Response) {
@@ -187,6 +197,7 @@ impl Conversation {
             let code = error.code.as_deref().unwrap_or("response-failed");
             self.warn(code, format!("the model could not answer: {}", error.message));
         }
+        let quota = super::session::quota(&error);
         let first_audio = self.answers.first_audio.take();
         self.notify(Notice::Response(ResponseNotice {
             state,
@@ -203,125 +214,31 @@ impl Conversation {
             let total_cost = cost.map(|_| self.total_cost);
             self.notify(Notice::Usage { usage, cost, total_cost });
         }
+        if let Some(failure) = quota {
+            self.fail(failure);
+        }
     }
 
     fn speech(&mut self, event: ResponseOutputAudioDelta) {
-        if self.answers.is_muted(&event.response_id) {
-            return;
-        }
         let format = &self.config.output;
         let samples = (event.delta.0.len() / format.sample_size()) as u64;
+        if samples == 0 || self.answers.is_muted(&event.response_id) {
+            return;
+        }
         let length = samples_to_time(samples, format.rate());
         if self.answers.first_audio.is_none()
             && let Some(ended) = self.gate.turn_ended.take()
         {
             self.answers.first_audio = Some(self.now.saturating_duration_since(ended));
         }
-        let not_before = self.answers.not_before;
-        let start = self.answers.end.max(not_before);
-        self.answers.end = start + length;
         let offline = self.config.timing == Timing::Offline;
-        let spoken = self.answers.of(&event.response_id, &event.item_id, event.content_index);
-        spoken.received += samples;
-        if offline {
-            spoken.starts.get_or_insert(start);
-        }
+        let spoken = self.answers.lay(&event, samples, length, offline);
+        let not_before = if offline { spoken.not_before } else { Duration::ZERO };
         self.output.push_back(Output::Play(Speech {
             item_id: event.item_id,
             content_index: event.content_index,
             data: event.delta.0,
-            not_before: if offline { not_before } else { Duration::ZERO },
+            not_before,
         }));
-    }
-
-    fn said(&mut self, response_id: String, item_id: String, content_index: u32, text: String, last: bool) {
-        if self.answers.is_muted(&response_id) || (text.is_empty() && !last) {
-            return;
-        }
-        let rate = self.config.output.rate();
-        let spoken = self.answers.spoken.iter().find(|s| s.item_id == item_id && s.content_index == content_index);
-        let running_time = spoken.and_then(|spoken| spoken.starts);
-        let duration = spoken.filter(|spoken| !spoken.growing).map(|spoken| samples_to_time(spoken.received, rate));
-        self.notify(Notice::Transcript(TranscriptNotice {
-            role: Speaker::Assistant,
-            text,
-            last,
-            item_id,
-            response_id: Some(response_id),
-            running_time,
-            duration: duration.filter(|_| last),
-        }));
-    }
-
-    fn user_said(&mut self, item_id: String, text: String, last: bool) {
-        if text.is_empty() && !last {
-            return;
-        }
-        let turn = self.turns.of(&item_id);
-        let running_time = turn.and_then(|turn| turn.start);
-        let duration = turn.and_then(|turn| turn.duration()).filter(|_| last);
-        self.notify(Notice::Transcript(TranscriptNotice {
-            role: Speaker::User,
-            text,
-            last,
-            item_id,
-            response_id: None,
-            running_time,
-            duration,
-        }));
-    }
-
-    /// The user speaks over the model: silence at once, and the server learns what was really heard.
-    pub(super) fn interrupt(&mut self) {
-        let heard_of = |spoken: &Spoken| {
-            let item = self.answers.heard.iter().find(|p| p.item_id == spoken.item_id && p.content_index == spoken.content_index);
-            item.map_or(0, |played| played.heard)
-        };
-        let unheard: Vec<(String, String, u32, u64)> = self
-            .answers
-            .spoken
-            .iter()
-            .filter(|spoken| spoken.growing || heard_of(spoken) < spoken.received)
-            .map(|s| (s.response_id.clone(), s.item_id.clone(), s.content_index, heard_of(s)))
-            .collect();
-        let active = self.gate.active().map(str::to_owned);
-        if unheard.is_empty() && active.is_none() {
-            return;
-        }
-        if let Some(active) = &active {
-            self.answers.mute(active);
-            if !matches!(self.config.detection, Detection::Server { .. }) {
-                let id = self.send(ResponseCancel { response_id: Some(active.clone()), ..Default::default() });
-                self.answers.harmless(id);
-            }
-        }
-        self.output.push_back(Output::Cut);
-        let rate = self.config.output.rate();
-        let first = unheard.first().cloned();
-        for (response_id, item_id, content_index, heard) in unheard {
-            self.answers.mute(&response_id);
-            let id = if heard == 0 {
-                self.send(ConversationItemDelete { item_id: item_id.clone(), ..Default::default() })
-            } else {
-                let audio_end_ms = heard * 1000 / u64::from(rate);
-                self.send(ConversationItemTruncate {
-                    item_id: item_id.clone(),
-                    content_index,
-                    audio_end_ms,
-                    ..Default::default()
-                })
-            };
-            self.answers.harmless(id);
-            let spoken = self.answers.of(&response_id, &item_id, content_index);
-            (spoken.received, spoken.growing) = (heard, false);
-        }
-        if let Some((response_id, item_id, _, heard)) = first {
-            self.notify(Notice::Interrupted {
-                response_id: Some(response_id),
-                item_id,
-                heard: samples_to_time(heard, rate),
-                running_time: self.answers.listener,
-            });
-        }
     }
 }

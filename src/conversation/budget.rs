@@ -26,9 +26,7 @@ const MODELS: &[(&str, Prices)] = &[
 
 /// US dollars of one response; `None` for a model whose prices are not known.
 pub fn cost(model: &str, usage: &Usage) -> Option<f64> {
-    let is = |name: &str| {
-        model.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with("-20"))
-    };
+    let is = |name: &str| model.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with("-20"));
     let (_, prices) = MODELS.iter().find(|(name, _)| is(name))?;
     let (input, output) = (&usage.input_token_details, &usage.output_token_details);
     let cached = &input.cached_tokens_details;

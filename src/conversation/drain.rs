@@ -1,4 +1,8 @@
 //! The end of the stream: the turn in hand is closed, what is owed is waited for, and then it is over.
+//!
+//! Our own ear closes its turn by itself, and push to talk is committed. A server's detection is given the silence
+//! that ends a turn, then a question whose answer tells that the silence was taken in, then a moment to say that
+//! somebody spoke; speech that has not ended by then is committed by hand.
 
 use super::listen::LEAST_COMMIT;
 use super::{Conversation, Detection, Output, Phase};
@@ -16,14 +20,15 @@ pub(super) enum Drain {
     /// Sound may still come.
     #[default]
     No,
-    /// The stream has ended, nothing was done about it so far.
+    /// The stream has ended; nothing was done about it while input is held for an answer.
     Begun,
-    /// A server's detection got its silence, and the question whether it has taken it in.
-    Fenced,
+    /// A server's detection got its silence, and the question (an event of ours) whether it has taken it in.
+    Fenced(String),
     /// It has; until then it may still find a turn.
     Grace(Instant),
     /// The last turn is closed; what is owed is waited for.
     Waiting {
+        /// It was closed by us although the server finds the turns.
         by_hand: bool,
     },
 }
@@ -39,125 +44,120 @@ impl Drain {
         !matches!(self, Self::No)
     }
 
+    /// The last turn is being closed, and it has its own patience.
+    pub fn is_closing(&self) -> bool {
+        !matches!(self, Self::No | Self::Begun)
+    }
+
     /// The last turn was committed by us although the server finds the turns.
     pub fn commits_by_hand(&self) -> bool {
         matches!(self, Self::Waiting { by_hand: true })
-    }
-
-    /// The server has taken in everything that was sent before the end.
-    pub fn fence_passed(&mut self, now: Instant) {
-        if matches!(self, Self::Fenced) {
-            *self = Self::Grace(now + GRACE);
-        }
     }
 }
 
 impl Conversation {
     pub(super) fn drain_deadline(&self) -> Option<Instant> {
         match &self.drain {
-            Drain::No => None,
+            Drain::No | Drain::Begun => None,
             Drain::Grace(until) => Some(*until),
-            Drain::Begun | Drain::Fenced | Drain::Waiting { .. } => Some(self.last_event_or_end() + self.config.drain_timeout),
+            Drain::Fenced(_) | Drain::Waiting { .. } => Some(self.drain_until()),
         }
     }
 
-    fn last_event_or_end(&self) -> Instant {
-        self.last_event.max(self.listening.last_turn)
+    /// So long the server may be silent.
+    fn drain_until(&self) -> Instant {
+        self.moved + self.config.drain_timeout
     }
 
     pub(super) fn go_on_draining(&mut self) {
+        let late = |conversation: &Self| conversation.now >= conversation.drain_until();
         loop {
             let next = match &self.drain {
                 Drain::No => return,
+                Drain::Begun if self.holds_input() => return,
                 Drain::Begun => self.close_turn(),
-                Drain::Fenced => match self.is_out_of_patience() {
-                    true => Drain::Grace(self.now),
-                    false => return,
-                },
-                Drain::Grace(until) => match self.after_grace(*until) {
-                    Some(next) => next,
-                    None => return,
-                },
-                Drain::Waiting { .. } => {
-                    if self.owes_anything() && !self.is_out_of_patience() {
-                        return;
-                    }
-                    return self.finish();
+                Drain::Fenced(question) if !self.updates.contains(question) => Drain::Grace(self.now + GRACE),
+                Drain::Fenced(_) if late(self) => return self.finish(true),
+                Drain::Fenced(_) => return,
+                Drain::Grace(_) if self.gate.owes() => Drain::Waiting { by_hand: false },
+                Drain::Grace(until) if self.now < *until => return,
+                Drain::Grace(_) if self.turns.speaking => {
+                    self.commit_rest(self.config.create_response);
+                    Drain::Waiting { by_hand: true }
                 }
+                Drain::Grace(_) => Drain::Waiting { by_hand: false },
+                Drain::Waiting { .. } if self.owes_anything() && late(self) => return self.finish(true),
+                Drain::Waiting { .. } if self.owes_anything() => return,
+                // Behind the turn that was waited for, the server has found another one.
+                Drain::Waiting { .. } if self.turns.speaking => Drain::Grace(self.now + GRACE),
+                Drain::Waiting { .. } => return self.finish(false),
             };
             self.drain = next;
         }
     }
 
-    fn is_out_of_patience(&self) -> bool {
-        self.now >= self.last_event_or_end() + self.config.drain_timeout
-    }
-
     fn owes_anything(&self) -> bool {
-        self.gate.owes() || !self.turns.untranscribed.is_empty()
+        self.gate.owes() || self.config.transcribes && self.turns.backlog() > 0
     }
 
     /// The input is at its end. Who finds the turns decides how the last one is closed.
     fn close_turn(&mut self) -> Drain {
-        self.listening.last_turn = self.now;
+        self.moved = self.now;
         match self.config.detection {
             Detection::Local(_) => {
                 self.finish_listening();
                 self.ask_for_answer();
-                Drain::Waiting { by_hand: false }
             }
             Detection::Manual => {
-                self.commit_rest();
-                Drain::Waiting { by_hand: false }
+                let start = self.listening.sent.samples() - self.listening.uncommitted();
+                self.turns.begin(None, self.listening.sent.time_of(start));
+                self.commit_rest(true);
             }
-            Detection::Server { .. } if self.listening.sent.samples() == 0 => Drain::Waiting { by_hand: false },
-            Detection::Server { silence } => {
+            Detection::Server { silence } if self.listening.sent.samples() > 0 => {
                 self.append_silence(silence + MARGIN);
-                self.send_fence();
-                Drain::Fenced
+                return Drain::Fenced(self.send_fence());
             }
+            Detection::Server { .. } => {}
         }
+        Drain::Waiting { by_hand: false }
     }
 
-    /// A server's detection had its time. Speech that it found and did not end is ended by hand.
-    fn after_grace(&mut self, until: Instant) -> Option<Drain> {
-        if self.gate.owes() {
-            return Some(Drain::Waiting { by_hand: false });
-        }
-        if self.now < until {
-            return None;
-        }
-        if self.turns.speaking {
-            self.commit_rest();
-            return Some(Drain::Waiting { by_hand: true });
-        }
-        Some(Drain::Waiting { by_hand: false })
-    }
-
-    fn commit_rest(&mut self) {
-        if self.listening.sent.duration(self.listening.uncommitted) < LEAST_COMMIT {
+    /// Ends the turn in hand without waiting for a detection, if there is enough of it.
+    fn commit_rest(&mut self, answers: bool) {
+        if self.listening.sent.duration(self.listening.uncommitted()) < LEAST_COMMIT {
+            self.turns.drop_open();
             return;
         }
-        let end = self.listening.sent.end();
-        self.turns.end(end);
-        self.answers.answer_from(end.unwrap_or_default());
+        let end = self.listening.heard.end();
+        match self.turns.open().and_then(|turn| turn.item_id.clone()) {
+            Some(item_id) => {
+                if self.config.transcribes {
+                    self.turns.await_transcript(&item_id);
+                }
+                self.end_turn(Some(item_id), end);
+            }
+            None => {
+                self.turns.end(None, end);
+                self.await_answer_from(end);
+            }
+        }
         self.commit();
-        self.gate.turn_ended = Some(self.now);
-        if self.config.respond_on_eos {
+        self.moved = self.now;
+        if answers && self.config.respond_on_eos {
             self.gate.wish(None);
             self.ask_for_answer();
         }
     }
 
-    fn finish(&mut self) {
-        if self.owes_anything() {
+    fn finish(&mut self, late: bool) {
+        if late {
             let seconds = self.config.drain_timeout.as_secs_f64();
-            let message = format!("the stream has ended, the server still owes something and has said nothing for {seconds} s");
+            let message = format!("the stream has ended, and the server owes something and was silent for {seconds} s");
             self.warn("drain-timeout", message);
         }
         self.phase = Phase::Over;
         self.notify(Notice::Session(SessionNotice::Closed { reason: "end of stream".into() }));
-        let at = self.input_end().max(self.answers.end());
+        let at = self.listening.end().max(self.answers.end());
         self.output.push_back(Output::Finished { at });
     }
 }

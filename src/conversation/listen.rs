@@ -1,20 +1,32 @@
 //! The user's side: sound on its way to the server, and the turns that are found in it.
+//!
+//! Sound passes three points. It is *handed in*: holes in its timestamps are filled with silence, and it queues while
+//! an answer has to be waited for. It is *heard*, by the element's own ear where that finds the turns. It is *sent*,
+//! which moves the server's clock.
 
 use super::events::Detection;
-use super::uplink::SampleClock;
+use super::uplink::{SampleClock, samples_to_time, time_to_samples};
 use super::vad::{Ear, Heard};
 use super::{Config, Conversation, Notice, Output, Phase, Sound, Timing};
-use crate::protocol::ServerEvent;
+use crate::protocol::Base64;
 use crate::protocol::client::{InputAudioBufferAppend, InputAudioBufferClear, InputAudioBufferCommit};
+use crate::protocol::session::AudioFormat;
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// A hole in the input's timestamps that is longer than this, and not longer than the next, is filled with silence.
+/// Timestamps that are further off than this are a hole or an overlap; less is jitter and drift.
 const HOLE: Duration = Duration::from_millis(40);
-/// Longer holes are breaks: nothing was missed there that a server would need to hear.
-const BREAK: Duration = Duration::from_secs(60);
+/// A hole is filled so far at most: behind that nobody is in the middle of a sentence.
+const FILL: Duration = Duration::from_secs(60);
 /// The API refuses to commit less.
 pub(super) const LEAST_COMMIT: Duration = Duration::from_millis(100);
+/// A server's detection tells of a turn's end so much later than it was sent, at most, if the network is good.
+const DETECTION: Duration = Duration::from_secs(2);
+/// How far input that came late may catch up with the speed that is set.
+const CATCH_UP: Duration = Duration::from_millis(200);
+/// The longest that a low speed makes one piece of sound wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 
 /// What was heard and sent so far.
 #[derive(Debug)]
@@ -23,113 +35,154 @@ pub(super) struct Listening {
     pub heard: SampleClock,
     /// All that was appended: the server's clock.
     pub sent: SampleClock,
-    /// Appended and not committed, in samples.
-    pub uncommitted: u64,
-    /// When the last turn ended, in the world.
-    pub last_turn: Instant,
+    /// Up to here, in samples of `sent`, everything has become messages or was given up.
+    committed: u64,
+    /// Running time at the end of what was handed in.
+    end: Option<Duration>,
+    /// Handed in, and waiting for an answer to end.
+    waiting: VecDeque<Sound>,
     ear: Option<Ear>,
-    /// What came in one piece with the end of a turn, and has to wait.
-    rest: Option<Sound>,
-    ready_at: Instant,
+    /// Where in `heard` the ear began to count.
+    ear_began: u64,
+    /// Where in `heard` the next sound of the turn in hand was.
+    next_of_turn: u64,
+    /// No more sound is wanted before, where a speed is set.
+    free_at: Instant,
+    /// Up to here, the output was told to be settled.
+    pub quiet: Duration,
 }
 
 impl Listening {
     pub fn new(config: &Config, now: Instant) -> Self {
         let rate = config.input.rate();
-        let ear = match &config.detection {
+        let mut listening = Self {
+            heard: SampleClock::new(rate),
+            sent: SampleClock::new(rate),
+            committed: 0,
+            end: None,
+            waiting: VecDeque::new(),
+            ear: None,
+            ear_began: 0,
+            next_of_turn: 0,
+            free_at: now,
+            quiet: Duration::ZERO,
+        };
+        listening.forget(config);
+        listening
+    }
+
+    /// Forgets what is not sent yet.
+    fn forget(&mut self, config: &Config) {
+        self.waiting.clear();
+        self.ear_began = self.heard.samples();
+        self.ear = match &config.detection {
             Detection::Local(settings) => Some(Ear::new(settings, config.input.clone())),
             Detection::Server { .. } | Detection::Manual => None,
         };
-        Self {
-            heard: SampleClock::new(rate),
-            sent: SampleClock::new(rate),
-            uncommitted: 0,
-            last_turn: now,
-            ear,
-            rest: None,
-            ready_at: now,
-        }
     }
 
-    /// Sound may flow from now on.
-    pub fn start(&mut self, now: Instant) {
-        self.ready_at = now;
+    /// The input's format is another one from here on.
+    pub fn change_format(&mut self, config: &Config) {
+        let rate = config.input.rate();
+        self.heard.change_rate(rate);
+        self.sent.change_rate(rate);
+        self.committed = self.sent.samples();
+        self.forget(config);
     }
 
     /// Nothing waits that was handed in already.
     pub fn is_idle(&self) -> bool {
-        self.rest.is_none()
+        self.waiting.is_empty()
     }
 
-    /// When more sound may be taken, where a speed is set.
-    pub fn due(&self, config: &Config, now: Instant) -> Option<Instant> {
-        if config.timing == Timing::Live || config.max_speed <= 0.0 {
-            return None;
+    /// When more sound may be handed in, where a speed is set.
+    pub fn due(&self, now: Instant) -> Option<Instant> {
+        (self.free_at > now).then_some(self.free_at)
+    }
+
+    /// Running time at the end of what was handed in.
+    pub fn end(&self) -> Duration {
+        self.end.unwrap_or_default()
+    }
+
+    /// Appended and not committed.
+    pub fn uncommitted(&self) -> u64 {
+        self.sent.samples().saturating_sub(self.committed)
+    }
+
+    /// Reckons with so much sound at the speed that is set.
+    fn pace(&mut self, length: Duration, config: &Config, now: Instant) {
+        if config.timing == Timing::Offline && config.max_speed.is_finite() && config.max_speed > 0.0 {
+            let seconds = length.as_secs_f64() / config.max_speed;
+            let wait = Duration::try_from_secs_f64(seconds).map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT));
+            let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
+            self.free_at = self.free_at.max(earliest) + wait;
         }
-        let heard = self.heard.duration(self.heard.samples());
-        let due = self.ready_at + heard.div_f64(config.max_speed);
-        (due > now).then_some(due)
     }
 }
 
+fn silence(format: &AudioFormat, length: Duration) -> Bytes {
+    let samples = time_to_samples(length, format.rate()) as usize;
+    vec![format.silence()[0]; samples * format.sample_size()].into()
+}
+
 impl Conversation {
-    /// The user said something (or was silent).
-    pub(super) fn listen(&mut self, sound: Sound) {
-        if !matches!(self.phase, Phase::Ready) {
+    /// The user said something (or was silent). It is taken as soon as no answer has to be waited for.
+    pub(super) fn hand_in(&mut self, mut sound: Sound) {
+        let format = &self.config.input;
+        let samples = sound.data.len() / format.sample_size();
+        if samples == 0 || self.drain.has_begun() || !matches!(self.phase, Phase::Ready) {
             return;
         }
-        let hole = match (sound.at, self.listening.heard.end()) {
-            (Some(at), Some(end)) => at.saturating_sub(end),
-            _ => Duration::ZERO,
-        };
-        if hole > HOLE && hole <= BREAK {
-            let format = &self.config.input;
-            let samples = super::uplink::time_to_samples(hole, format.rate()) as usize;
-            let silence = Bytes::from(vec![format.silence()[0]; samples * format.sample_size()]);
-            let mut joined = bytes::BytesMut::from(&silence[..]);
-            joined.extend_from_slice(&sound.data);
-            let at = self.listening.heard.end();
-            self.take(Sound { data: joined.freeze(), at });
-        } else {
-            self.take(sound);
+        sound.data.truncate(samples * format.sample_size());
+        let mut length = samples_to_time(samples as u64, format.rate());
+        let listening = &mut self.listening;
+        if let (Some(at), Some(end)) = (sound.at, listening.end) {
+            let hole = at.saturating_sub(end);
+            // Push to talk has no holes between its turns.
+            let fills = !matches!(self.config.detection, Detection::Manual) || listening.uncommitted() > 0;
+            if hole > HOLE && fills {
+                let hole = hole.min(FILL);
+                listening.waiting.push_back(Sound { data: silence(format, hole), at: None });
+                length += hole;
+            } else if end.saturating_sub(at) > HOLE {
+                // Time does not run backwards; the sound follows what is there.
+                sound.at = None;
+            }
         }
+        let own_length = samples_to_time(samples as u64, format.rate());
+        listening.end = sound.at.or(listening.end).map(|at| at + own_length);
+        listening.waiting.push_back(sound);
+        listening.pace(length, &self.config, self.now);
     }
 
-    /// Goes on with what had to wait for an answer.
-    pub(super) fn listen_to_rest(&mut self) {
+    /// Takes what was handed in, as long as no answer has to be waited for.
+    pub(super) fn listen(&mut self) {
         while !self.holds_input() {
-            let Some(rest) = self.listening.rest.take() else { return };
-            self.take(rest);
+            let Some(sound) = self.listening.waiting.pop_front() else { return };
+            if self.listening.ear.is_some() {
+                self.take_with_ear(sound);
+            } else {
+                let samples = sound.data.len() / self.config.input.sample_size();
+                self.listening.heard.advance(samples as u64, sound.at);
+                self.append(sound);
+            }
+            self.tell_quiet();
             self.ask_for_answer();
         }
     }
 
-    fn take(&mut self, sound: Sound) {
-        let size = self.config.input.sample_size();
-        if self.listening.ear.is_none() {
-            self.listening.heard.advance((sound.data.len() / size) as u64, sound.at);
-            self.append(sound);
-        } else {
-            self.take_with_ear(sound);
-        }
-        if self.config.timing == Timing::Offline && !self.holds_input() && !self.drain.has_begun() {
-            let end = self.input_end();
-            self.output.push_back(Output::Quiet(end));
-        }
-    }
-
+    /// The ear stops at the end of each turn, and so does the input if an answer is owed.
     fn take_with_ear(&mut self, sound: Sound) {
         let size = self.config.input.sample_size();
-        let mut data = sound.data;
-        let mut at = sound.at;
-        while !data.is_empty() {
-            let Some(ear) = &mut self.listening.ear else { return };
+        let Sound { mut data, mut at } = sound;
+        while let Some(ear) = self.listening.ear.as_mut().filter(|_| !data.is_empty()) {
             let mut heard = Vec::new();
             let taken = data.split_to(ear.push(&data, &mut heard));
             self.listening.heard.advance((taken.len() / size) as u64, at.take());
             self.act_on(heard);
             if self.holds_input() && !data.is_empty() {
-                self.listening.rest = Some(Sound { data, at: None });
+                self.listening.waiting.push_front(Sound { data, at: None });
                 return;
             }
         }
@@ -139,21 +192,17 @@ impl Conversation {
         for what in heard {
             match what {
                 Heard::Began(sample) => {
-                    let start = self.listening.heard.time_of(sample);
+                    self.listening.next_of_turn = self.listening.ear_began + sample;
+                    let start = self.listening.heard.time_of(self.listening.next_of_turn);
                     self.begin_turn(None, start);
                 }
                 Heard::Sound(data) => {
-                    let size = self.config.input.sample_size();
-                    let sent_of_turn = (self.listening.uncommitted, self.turns.last().and_then(|turn| turn.start));
-                    let at = match sent_of_turn {
-                        (samples, Some(start)) => Some(start + self.listening.sent.duration(samples)),
-                        _ => None,
-                    };
-                    debug_assert!(data.len().is_multiple_of(size));
+                    let at = self.listening.heard.time_of(self.listening.next_of_turn);
+                    self.listening.next_of_turn += (data.len() / self.config.input.sample_size()) as u64;
                     self.append(Sound { data: data.into(), at });
                 }
                 Heard::Ended(sample) => {
-                    let end = self.listening.heard.time_of(sample);
+                    let end = self.listening.heard.time_of(self.listening.ear_began + sample);
                     self.end_turn(None, end);
                     self.commit();
                     if self.config.create_response {
@@ -164,32 +213,55 @@ impl Conversation {
         }
     }
 
-    fn append(&mut self, sound: Sound) {
-        let samples = (sound.data.len() / self.config.input.sample_size()) as u64;
-        if samples == 0 {
+    /// Offline: tells up to where the output is settled, because no answer can begin before.
+    fn tell_quiet(&mut self) {
+        if self.config.timing == Timing::Live || self.holds_input() {
             return;
         }
-        self.listening.sent.advance(samples, sound.at);
-        self.listening.uncommitted += samples;
-        self.send(InputAudioBufferAppend { audio: crate::protocol::Base64(sound.data), ..Default::default() });
+        let heard = self.listening.heard.end().unwrap_or_default();
+        let settled = match self.config.detection {
+            // What the server will say of the last moments is not known yet.
+            Detection::Server { silence } => heard.saturating_sub(silence + DETECTION),
+            Detection::Local(_) | Detection::Manual => heard,
+        };
+        if settled > self.listening.quiet {
+            self.listening.quiet = settled;
+            self.output.push_back(Output::Quiet(settled));
+        }
+    }
+
+    fn append(&mut self, sound: Sound) {
+        let samples = (sound.data.len() / self.config.input.sample_size()) as u64;
+        if samples > 0 {
+            self.listening.sent.advance(samples, sound.at);
+            self.send(InputAudioBufferAppend { audio: Base64(sound.data), ..Default::default() });
+        }
     }
 
     /// Adds so much silence behind what was said.
     pub(super) fn append_silence(&mut self, length: Duration) {
-        let format = &self.config.input;
-        let samples = super::uplink::time_to_samples(length, format.rate()) as usize;
-        let data = vec![format.silence()[0]; samples * format.sample_size()];
-        self.append(Sound { data: data.into(), at: None });
+        self.append(Sound { data: silence(&self.config.input, length), at: None });
     }
 
-    /// Makes the sound so far the user's message.
+    /// Makes the sound so far the message of the newest turn.
     pub(super) fn commit(&mut self) {
-        let so_far = self.listening.sent.duration(self.listening.uncommitted);
+        let so_far = self.listening.sent.duration(self.listening.uncommitted());
         if so_far < LEAST_COMMIT {
             self.append_silence(LEAST_COMMIT - so_far);
         }
-        self.listening.uncommitted = 0;
-        self.send(InputAudioBufferCommit::default());
+        self.all_is_committed();
+        let event_id = self.send(InputAudioBufferCommit::default());
+        self.turns.committed_by(event_id);
+    }
+
+    /// Nothing of what was appended so far waits to be committed.
+    pub(super) fn all_is_committed(&mut self) {
+        self.listening.committed = self.listening.sent.samples();
+    }
+
+    /// A server's turn ends at this place on its clock.
+    pub(super) fn committed_up_to(&mut self, milliseconds: u64) {
+        self.listening.committed = self.listening.committed.max(self.listening.sent.sample_at_ms(milliseconds));
     }
 
     /// No more sound will come: the turn in hand ends here.
@@ -201,70 +273,25 @@ impl Conversation {
         self.act_on(heard);
     }
 
-    /// Upstream was flushed: what was not committed is forgotten on both sides.
+    /// Upstream was flushed: the turn in hand is forgotten, time may begin anew, and the stream is not at its end.
+    pub(super) fn flushed(&mut self) {
+        self.forget_turn();
+        self.listening.end = None;
+        self.listening.quiet = Duration::ZERO;
+        self.answers.forget_time();
+        self.drain = super::drain::Drain::No;
+    }
+
+    /// What was not committed is forgotten on both sides.
     pub(super) fn forget_turn(&mut self) {
-        self.listening.rest = None;
-        self.turns.drop_open();
-        let fresh = Listening::new(&self.config, self.now);
-        self.listening.ear = fresh.ear;
-        if matches!(self.phase, Phase::Ready) && self.listening.uncommitted > 0 {
-            self.listening.uncommitted = 0;
+        if let Some(turn) = self.turns.drop_open() {
+            let running_time = self.listening.heard.end();
+            self.notify(Notice::Speech { active: false, item_id: turn.item_id, running_time });
+        }
+        if matches!(self.phase, Phase::Ready) && self.listening.uncommitted() > 0 {
+            self.all_is_committed();
             self.send(InputAudioBufferClear::default());
         }
-    }
-
-    fn begin_turn(&mut self, item_id: Option<String>, start: Option<Duration>) {
-        self.turns.begin(item_id.clone(), start);
-        self.notify(Notice::Speech { active: true, item_id, running_time: start });
-        if self.config.interrupt_response && self.config.timing == Timing::Live {
-            self.interrupt();
-        }
-    }
-
-    fn end_turn(&mut self, item_id: Option<String>, end: Option<Duration>) {
-        self.turns.end(end);
-        self.listening.last_turn = self.now;
-        self.gate.turn_ended = Some(self.now);
-        self.answers.answer_from(end.unwrap_or_default());
-        self.notify(Notice::Speech { active: false, item_id, running_time: end });
-    }
-
-    /// What the server says of the user's turns. Gives back what is about something else.
-    pub(super) fn hear_turn(&mut self, event: ServerEvent) -> Option<ServerEvent> {
-        match event {
-            ServerEvent::InputAudioBufferSpeechStarted(event) => {
-                let start = self.listening.sent.time_of_ms(event.audio_start_ms);
-                self.begin_turn(Some(event.item_id), start);
-            }
-            ServerEvent::InputAudioBufferSpeechStopped(event) => {
-                let end = self.listening.sent.time_of_ms(event.audio_end_ms);
-                self.end_turn(Some(event.item_id), end);
-            }
-            ServerEvent::InputAudioBufferCommitted(event) => self.committed(&event.item_id),
-            ServerEvent::InputAudioBufferTimeoutTriggered(event) => {
-                let time = |ms| self.listening.sent.time_of_ms(ms);
-                let (start, end) = (time(event.audio_start_ms), time(event.audio_end_ms));
-                self.turns.begin(Some(event.item_id), start);
-                self.turns.end(end);
-            }
-            other => return Some(other),
-        }
-        None
-    }
-
-    fn committed(&mut self, item_id: &str) {
-        if self.turns.speaking && matches!(self.config.detection, Detection::Server { .. }) {
-            self.turns.end(self.listening.sent.end());
-        }
-        self.turns.name(item_id);
-        if self.config.transcribes {
-            self.turns.await_transcript(item_id);
-        }
-        if matches!(self.config.detection, Detection::Server { .. }) && !self.drain.commits_by_hand() {
-            self.listening.uncommitted = 0;
-            if self.config.create_response {
-                self.gate.announce();
-            }
-        }
+        self.listening.forget(&self.config);
     }
 }

@@ -9,18 +9,29 @@ mod answer;
 mod budget;
 mod drain;
 pub mod events;
+mod g711;
+mod gate;
+mod hear;
+mod interrupt;
 mod listen;
+mod notice;
 pub mod playout;
 mod session;
 mod turn;
 pub mod uplink;
 pub mod vad;
+mod words;
 
 pub use events::{Config, Detection, Failure, Input, Notice, Output, Sound, Speech, Timing, Warning};
 
+use crate::protocol::client::ResponseCreate;
+use crate::protocol::response::ServerError;
 use crate::protocol::{ClientEvent, ServerEvent};
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+/// Offline: so many turns of the user may wait for the server to acknowledge or to write them down.
+const BACKLOG: usize = 16;
 
 /// How far the session has come.
 #[derive(Debug)]
@@ -28,9 +39,7 @@ enum Phase {
     /// No socket yet.
     Offline,
     /// The settings are sent; the server may take until then to accept them.
-    Opening {
-        deadline: Instant,
-    },
+    Opening { deadline: Instant },
     /// The user's sound may flow.
     Ready,
     /// Failed or finished: nothing is said any more.
@@ -48,13 +57,15 @@ pub struct Conversation {
     sent_events: u64,
     /// Events of our own that settings depend on, oldest first.
     updates: VecDeque<String>,
-    /// The last thing that the server said, for patience.
-    last_event: Instant,
-    /// The last `error` of the server, which explains a close that follows it.
-    last_error: Option<crate::protocol::response::ServerError>,
+    /// When something moved on last, on either side.
+    moved: Instant,
+    /// When the answer that is owed moved on last.
+    answer_moved: Instant,
+    /// The last `error` of the server and when it came; it explains a close that follows.
+    last_error: Option<(Instant, ServerError)>,
     listening: listen::Listening,
     turns: turn::Turns,
-    gate: turn::Gate,
+    gate: gate::Gate,
     answers: answer::Answers,
     drain: drain::Drain,
     total_cost: f64,
@@ -69,11 +80,12 @@ impl Conversation {
             output: VecDeque::new(),
             sent_events: 0,
             updates: VecDeque::new(),
-            last_event: now,
+            moved: now,
+            answer_moved: now,
             last_error: None,
             listening: listen::Listening::new(&config, now),
             turns: turn::Turns::default(),
-            gate: turn::Gate::default(),
+            gate: gate::Gate::default(),
             answers: answer::Answers::default(),
             drain: drain::Drain::default(),
             total_cost: 0.0,
@@ -90,11 +102,11 @@ impl Conversation {
         match input {
             Input::Connected => self.open(),
             Input::Server(event) => self.hear_server(*event),
-            Input::Sound(sound) => self.listen(sound),
-            Input::Played { now, items } => self.answers.played(now, items),
+            Input::Sound(sound) => self.hand_in(sound),
+            Input::Played { now, items } => self.answers.played(now, &items),
             Input::Began { item_id, at } => self.answers.began(&item_id, at),
             Input::Format(format) => self.change_format(format),
-            Input::Flushed => self.forget_turn(),
+            Input::Flushed => self.flushed(),
             Input::EndOfStream => self.drain.begin(),
             Input::Closed { code, reason } => self.closed(code, &reason),
         }
@@ -119,10 +131,9 @@ impl Conversation {
         match &self.phase {
             Phase::Offline | Phase::Over => None,
             Phase::Opening { deadline } => Some(*deadline),
-            Phase::Ready => [self.patience(), self.drain_deadline(), self.listening.due(&self.config, self.now)]
-                .into_iter()
-                .flatten()
-                .min(),
+            Phase::Ready => {
+                [self.patience(), self.drain_deadline(), self.listening.due(self.now)].into_iter().flatten().min()
+            }
         }
     }
 
@@ -132,18 +143,25 @@ impl Conversation {
         matches!(self.phase, Phase::Ready)
             && self.listening.is_idle()
             && !self.holds_input()
-            && self.listening.due(&self.config, now).is_none_or(|due| due <= now)
+            && self.listening.due(now).is_none()
     }
 
-    /// Offline, the input waits while an answer is owed or under way, so that no later speech can cut it off.
+    /// Offline, the input waits while an answer is owed or under way, so that no later speech can cut it off. Where no
+    /// answers are wanted, it waits while the server has many turns to catch up with.
     fn holds_input(&self) -> bool {
-        self.config.timing == Timing::Offline && self.gate.owes()
+        let is_behind = || !self.config.create_response && self.turns.backlog() >= BACKLOG;
+        self.config.timing == Timing::Offline && (self.gate.owes() || is_behind())
     }
 
-    /// How long an answer that is owed may still keep everything waiting.
+    /// How long what is owed may still keep everything waiting. The end of the stream has a patience of its own.
     fn patience(&self) -> Option<Instant> {
-        (self.holds_input() || self.drain.has_begun() && self.gate.owes())
-            .then(|| self.last_event.max(self.listening.last_turn) + self.config.drain_timeout)
+        if self.drain.is_closing() {
+            None
+        } else if self.gate.owes() {
+            Some(self.answer_moved + self.config.drain_timeout)
+        } else {
+            self.holds_input().then(|| self.moved + self.config.drain_timeout)
+        }
     }
 
     /// Everything that follows by itself from what has happened.
@@ -151,39 +169,53 @@ impl Conversation {
         if let Phase::Opening { deadline } = self.phase
             && self.now >= deadline
         {
-            let seconds = self.config.ready_timeout.as_secs_f64();
-            self.fail(Failure::Connect(format!("the server did not accept the session within {seconds} s")));
+            self.not_ready();
         }
         if !matches!(self.phase, Phase::Ready) {
             return;
         }
         self.ask_for_answer();
         if self.patience().is_some_and(|until| self.now >= until) {
-            let seconds = self.config.drain_timeout.as_secs_f64();
-            self.warn("no-answer", format!("the server owes an answer and has said nothing for {seconds} s"));
-            self.gate.give_up();
-            self.answers.give_up();
+            self.give_up();
         }
-        self.listen_to_rest();
+        self.listen();
         self.go_on_draining();
     }
 
+    /// The server will not give what it owes. The conversation goes on without.
+    fn give_up(&mut self) {
+        let seconds = self.config.drain_timeout.as_secs_f64();
+        if self.gate.owes() {
+            self.warn("no-answer", format!("the server owes an answer and has not gone on with it for {seconds} s"));
+            self.gate.give_up();
+            self.answers.give_up();
+            self.ask_for_answer();
+        } else {
+            self.warn("no-transcript", format!("the server has not taken in what the user said for {seconds} s"));
+            self.turns.give_up();
+        }
+    }
+
+    /// Asks for the answer that is wished, if none is under way.
     fn ask_for_answer(&mut self) {
-        let event_id = self.next_event_id();
-        if let Some(params) = self.gate.ask(&event_id) {
-            let event = crate::protocol::client::ResponseCreate {
-                event_id: Some(event_id),
-                response: params,
-                ..Default::default()
-            };
-            self.send(event);
+        if let Some(params) = self.gate.take_wish() {
+            let event_id = self.send(ResponseCreate { response: params.clone(), ..Default::default() });
+            self.gate.asked(event_id, params);
+            self.answer_moved = self.now;
+            self.moved = self.now;
         }
     }
 
     fn hear_server(&mut self, event: ServerEvent) {
-        self.last_event = self.now;
+        let name = event.name();
+        if name.starts_with("response.") {
+            self.answer_moved = self.now;
+        }
+        if !matches!(event, ServerEvent::Error(_) | ServerEvent::RateLimitsUpdated(_) | ServerEvent::Unknown(_)) {
+            self.moved = self.now;
+        }
         if self.config.raw_events {
-            self.notify(Notice::Event { from_server: true, name: event.name().into(), json: event.to_json() });
+            self.notify(Notice::Event { from_server: true, name: name.into(), json: event.to_json() });
         }
         match event {
             ServerEvent::SessionUpdated(event) => self.session_updated(event.session),
@@ -197,16 +229,11 @@ impl Conversation {
         }
     }
 
-    /// The name of the next event of ours.
-    fn next_event_id(&self) -> String {
-        format!("evt_{}", self.sent_events + 1)
-    }
-
     /// Sends an event, and gives back the name under which the server will speak of it.
     fn send(&mut self, event: impl Into<ClientEvent>) -> String {
         let mut event = event.into();
-        let id = self.next_event_id();
         self.sent_events += 1;
+        let id = format!("evt_{}", self.sent_events);
         event.set_event_id(id.clone());
         if self.config.raw_events {
             self.notify(Notice::Event { from_server: false, name: event.name().into(), json: event.to_json() });
@@ -226,11 +253,6 @@ impl Conversation {
     fn fail(&mut self, failure: Failure) {
         self.phase = Phase::Over;
         self.output.push_back(Output::Fail(failure));
-    }
-
-    /// Running time at the end of what the user has said so far.
-    fn input_end(&self) -> Duration {
-        self.listening.heard.end().unwrap_or_default()
     }
 }
 

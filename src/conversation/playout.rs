@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Stretches of items that are remembered after they went out.
 const REMEMBERED: usize = 256;
 
+/// Items whose sound may come interleaved.
+const INTERLEAVED: usize = 8;
+
 /// A piece of the output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
@@ -67,7 +70,8 @@ pub struct Timeline {
     position: u64,
     queue: VecDeque<Queued>,
     queued: u64,
-    received: Option<(String, u32, u64)>,
+    /// How much of the newest items has come so far, by item and part.
+    received: VecDeque<(String, u32, u64)>,
     sent: VecDeque<Sent>,
     quiet: u64,
     ends_at: Option<u64>,
@@ -83,7 +87,7 @@ impl Timeline {
             position: 0,
             queue: VecDeque::new(),
             queued: 0,
-            received: None,
+            received: VecDeque::new(),
             sent: VecDeque::new(),
             quiet: 0,
             ends_at: None,
@@ -118,11 +122,7 @@ impl Timeline {
         if samples == 0 {
             return;
         }
-        let offset = match &self.received {
-            Some((item, part, so_far)) if *item == speech.item_id && *part == speech.content_index => *so_far,
-            _ => 0,
-        };
-        self.received = Some((speech.item_id.clone(), speech.content_index, offset + samples));
+        let offset = self.receive(&speech, samples);
         self.queued += samples;
         self.queue.push_back(Queued {
             item_id: speech.item_id,
@@ -131,6 +131,20 @@ impl Timeline {
             not_before: time_to_samples(speech.not_before, self.format.rate()),
             data: speech.data.slice(..samples as usize * size),
         });
+    }
+
+    /// Counts what has come of the item. Gives back how much that was before.
+    fn receive(&mut self, speech: &Speech, samples: u64) -> u64 {
+        let same = |(item, part, _): &&mut (String, u32, u64)| *part == speech.content_index && *item == speech.item_id;
+        if let Some((_, _, so_far)) = self.received.iter_mut().rev().find(same) {
+            *so_far += samples;
+            return *so_far - samples;
+        }
+        if self.received.len() == INTERLEAVED {
+            self.received.pop_front();
+        }
+        self.received.push_back((speech.item_id.clone(), speech.content_index, samples));
+        0
     }
 
     /// Nothing new will begin before this running time.
@@ -220,9 +234,7 @@ impl Timeline {
             }
             piece.silent = false;
         }
-        if piece.silent {
-            piece.data = Bytes::new();
-        } else if !mixed.is_empty() {
+        if !piece.silent && !mixed.is_empty() {
             piece.data = mixed.freeze();
         }
         piece
@@ -247,28 +259,27 @@ impl Timeline {
         let size = self.format.sample_size();
         let count = samples.min((front.data.len() / size) as u64);
         let data = front.data.split_to(count as usize * size);
-        let (item_id, content_index, offset) = (front.item_id.clone(), front.content_index, front.offset);
+        let (content_index, offset) = (front.content_index, front.offset);
         front.offset += count;
+        if offset == 0 && content_index == 0 {
+            begins.push((front.item_id.clone(), self.position));
+        }
+        let goes_on = |last: &&mut Sent| {
+            last.item_id == front.item_id
+                && last.content_index == content_index
+                && last.position + last.samples == self.position
+        };
+        if let Some(last) = self.sent.back_mut().filter(goes_on) {
+            last.samples += count;
+        } else {
+            if self.sent.len() == REMEMBERED {
+                self.sent.pop_front();
+            }
+            let item_id = front.item_id.clone();
+            self.sent.push_back(Sent { item_id, content_index, offset, position: self.position, samples: count });
+        }
         if front.data.is_empty() {
             self.queue.pop_front();
-        }
-        if offset == 0 && content_index == 0 {
-            begins.push((item_id.clone(), self.position));
-        }
-        match self.sent.back_mut() {
-            Some(last)
-                if last.item_id == item_id
-                    && last.content_index == content_index
-                    && last.position + last.samples == self.position =>
-            {
-                last.samples += count;
-            }
-            _ => {
-                if self.sent.len() == REMEMBERED {
-                    self.sent.pop_front();
-                }
-                self.sent.push_back(Sent { item_id, content_index, offset, position: self.position, samples: count });
-            }
         }
         self.position += count;
         self.queued -= count;
@@ -292,128 +303,5 @@ impl Timeline {
             }
         }
         items
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn speech(item: &str, samples: usize, value: u8, not_before_ms: u64) -> Speech {
-        Speech {
-            item_id: item.into(),
-            content_index: 0,
-            data: Bytes::from(vec![value; samples * 2]),
-            not_before: Duration::from_millis(not_before_ms),
-        }
-    }
-
-    fn piece(next: Next) -> Piece {
-        match next {
-            Next::Piece(piece) => piece,
-            other => panic!("expected a piece, got {other:?}"),
-        }
-    }
-
-    #[test]
-    fn live_is_continuous_with_sound_where_there_is_some() {
-        let mut timeline = Timeline::new(AudioFormat::Pcm, false);
-        let first = piece(timeline.next_live(480));
-        assert!(first.silent && first.samples == 480);
-        timeline.play(speech("a", 600, 1, 0));
-        timeline.play(speech("a", 100, 2, 0));
-        let second = piece(timeline.next_live(480));
-        assert_eq!((second.position, second.samples, second.data.len()), (480, 480, 960));
-        assert_eq!(second.begins, [("a".into(), 480)]);
-        let third = piece(timeline.next_live(480));
-        assert_eq!(third.position, 960);
-        assert_eq!(&third.data[..240], &[1; 240]);
-        assert_eq!(&third.data[240..440], &[2; 200]);
-        assert_eq!(&third.data[440..], &[0; 520]);
-        assert!(third.begins.is_empty());
-        assert!(piece(timeline.next_live(480)).silent);
-    }
-
-    #[test]
-    fn sound_that_fits_is_not_copied() {
-        let mut timeline = Timeline::new(AudioFormat::Pcm, false);
-        let data = Bytes::from(vec![7; 2000]);
-        let address = data.as_ptr();
-        timeline.play(Speech { item_id: "a".into(), content_index: 0, data, not_before: Duration::ZERO });
-        assert_eq!(piece(timeline.next_live(480)).data.as_ptr(), address);
-    }
-
-    #[test]
-    fn offline_waits_until_a_piece_is_settled() {
-        let mut timeline = Timeline::new(AudioFormat::Pcm, false);
-        assert_eq!(timeline.next_offline(2400), Next::Wait);
-        timeline.quiet_until(Duration::from_millis(150));
-        assert!(piece(timeline.next_offline(2400)).silent);
-        assert_eq!(timeline.next_offline(2400), Next::Wait);
-        // The answer begins at 150 ms, the middle of the second piece.
-        timeline.play(speech("a", 2400, 9, 150));
-        let second = piece(timeline.next_offline(2400));
-        assert_eq!((second.position, second.samples), (2400, 2400));
-        assert_eq!(&second.data[..2400], &[0; 2400]);
-        assert_eq!(&second.data[2400..], &[9; 2400]);
-        assert_eq!(second.begins, [("a".into(), 3600)]);
-        timeline.finish(Duration::from_millis(200));
-        let last = piece(timeline.next_offline(2400));
-        assert_eq!((last.samples, last.data.len()), (1200, 2400));
-        assert_eq!(timeline.next_offline(2400), Next::End);
-    }
-
-    #[test]
-    fn the_end_of_the_input_is_the_least_length() {
-        let mut timeline = Timeline::new(AudioFormat::Pcm, false);
-        timeline.finish(Duration::from_millis(130));
-        assert_eq!(piece(timeline.next_offline(2400)).samples, 2400);
-        assert_eq!(piece(timeline.next_offline(2400)).samples, 720);
-        assert_eq!(timeline.next_offline(2400), Next::End);
-    }
-
-    #[test]
-    fn split_silence_never_mixes() {
-        let mut timeline = Timeline::new(AudioFormat::Pcm, true);
-        timeline.quiet_until(Duration::from_millis(50));
-        timeline.play(speech("a", 600, 1, 50));
-        timeline.finish(Duration::from_millis(100));
-        let pieces: Vec<_> = std::iter::from_fn(|| match timeline.next_offline(2400) {
-            Next::Piece(piece) => Some((piece.position, piece.samples, piece.silent)),
-            _ => None,
-        })
-        .collect();
-        assert_eq!(pieces, [(0, 1200, true), (1200, 600, false), (1800, 600, true)]);
-    }
-
-    #[test]
-    fn heard_is_what_the_listener_has_passed() {
-        let mut timeline = Timeline::new(AudioFormat::Pcm, false);
-        timeline.play(speech("a", 960, 1, 0));
-        timeline.play(speech("b", 2400, 1, 0));
-        for _ in 0..5 {
-            timeline.next_live(480);
-        }
-        let heard = |ms| {
-            let items = timeline.heard_at(Duration::from_millis(ms));
-            items.into_iter().map(|item| (item.item_id, item.heard)).collect::<Vec<_>>()
-        };
-        assert_eq!(heard(0), [("a".into(), 0), ("b".into(), 0)]);
-        assert_eq!(heard(30), [("a".into(), 720), ("b".into(), 0)]);
-        assert_eq!(heard(60), [("a".into(), 960), ("b".into(), 480)]);
-        // Never more than went out.
-        assert_eq!(heard(10_000), [("a".into(), 960), ("b".into(), 1440)]);
-    }
-
-    #[test]
-    fn g711_silence_is_not_zero() {
-        let mut timeline = Timeline::new(AudioFormat::Pcmu, false);
-        timeline.play(Speech {
-            item_id: "a".into(),
-            content_index: 0,
-            data: Bytes::from(vec![1; 80]),
-            not_before: Duration::ZERO,
-        });
-        assert_eq!(piece(timeline.next_live(160)).data[80..], [0xff; 80]);
     }
 }

@@ -5,9 +5,12 @@ use super::{Conversation, Failure, Notice, Phase, Warning};
 use crate::protocol::Session;
 use crate::protocol::client::SessionUpdate;
 use crate::protocol::response::ServerError;
-use crate::protocol::session::{AudioConfig, AudioFormat, AudioInput, SessionKind};
+use crate::protocol::session::{AudioConfig, AudioFormat, AudioInput};
 use crate::protocol::usage::RateLimit;
 use std::time::Duration;
+
+/// An `error` explains a close that follows it so soon.
+const EXPLAINS: Duration = Duration::from_secs(5);
 
 /// Error codes that end a session before it began, by what the user has to mend.
 pub(super) fn fatal(error: &ServerError, model: &str) -> Option<Failure> {
@@ -22,24 +25,29 @@ pub(super) fn fatal(error: &ServerError, model: &str) -> Option<Failure> {
             Failure::NotFound(format!("the server does not offer the model '{model}': {message} ({code})"))
         }
         "beta_api_shape_disabled" => Failure::Settings(format!("{message} ({code})")),
-        "insufficient_quota" => Failure::Quota(format!("{message} ({code})")),
-        _ => return None,
+        _ => return quota(error),
     })
+}
+
+/// Nothing will be answered any more, in the session's midst as well.
+pub(super) fn quota(error: &ServerError) -> Option<Failure> {
+    let gone = error.code.as_deref() == Some("insufficient_quota") || error.kind == "insufficient_quota";
+    gone.then(|| Failure::Quota(format!("{} (insufficient_quota)", error.message)))
 }
 
 impl Conversation {
     /// The socket is open: the settings go first, and sound waits until they are in force. A server that answered
     /// sound with its default settings would answer wrongly, and refuse the settings afterwards.
     pub(super) fn open(&mut self) {
-        self.last_event = self.now;
         self.phase = Phase::Opening { deadline: self.now + self.config.ready_timeout };
         let session = self.config.session.clone();
         self.update(session);
     }
 
-    fn update(&mut self, session: Session) {
+    fn update(&mut self, session: Session) -> String {
         let id = self.send(SessionUpdate { session, ..Default::default() });
-        self.updates.push_back(id);
+        self.updates.push_back(id.clone());
+        id
     }
 
     /// The input's format is another one than the session was opened with.
@@ -47,15 +55,16 @@ impl Conversation {
         if format == self.config.input {
             return;
         }
+        self.forget_turn();
         self.config.input = format.clone();
-        self.listening = super::listen::Listening::new(&self.config, self.now);
-        self.turns.drop_open();
-        let input = AudioInput { format: Some(format), ..Default::default() };
-        let audio = AudioConfig { input: Some(input), ..Default::default() };
-        self.config.session.audio.get_or_insert_default().input.get_or_insert_default().format =
-            Some(self.config.input.clone());
+        self.listening.change_format(&self.config);
+        let kind = self.config.session.kind.clone();
+        let input = self.config.session.audio.get_or_insert_default().input.get_or_insert_default();
+        input.format = Some(format.clone());
         if !matches!(self.phase, Phase::Offline) {
-            self.update(Session { kind: Some(SessionKind::Realtime), audio: Some(audio), ..Default::default() });
+            let input = AudioInput { format: Some(format), ..Default::default() };
+            let audio = AudioConfig { input: Some(input), ..Default::default() };
+            self.update(Session { kind, audio: Some(audio), ..Default::default() });
         }
     }
 
@@ -63,53 +72,67 @@ impl Conversation {
         self.updates.pop_front();
         if matches!(self.phase, Phase::Opening { .. }) {
             self.phase = Phase::Ready;
-            self.listening.start(self.now);
             self.notify(Notice::Session(SessionNotice::Ready {
                 session_id: session.id,
                 model: session.model.or_else(|| Some(self.config.model.clone())),
                 expires_at: session.expires_at,
             }));
-        } else {
-            self.drain.fence_passed(self.now);
         }
     }
 
     /// The server refused something. Most of that is harmless; what waits for the guilty event must not wait for ever.
     pub(super) fn refused(&mut self, error: ServerError) {
-        let guilty = error.event_id.clone().unwrap_or_default();
-        if matches!(self.phase, Phase::Opening { .. }) {
-            if let Some(failure) = fatal(&error, &self.config.model) {
-                return self.fail(failure);
-            }
-            if self.updates.contains(&guilty) || error.param.as_deref().is_some_and(|p| p.starts_with("session")) {
-                let place = error.param.map(|param| format!(" (at {param})")).unwrap_or_default();
-                return self.fail(Failure::Settings(format!(
-                    "the server refused the session's settings: {}{place}",
-                    error.message
-                )));
-            }
+        let guilty = error.event_id.as_deref();
+        let is_update = guilty.is_some_and(|id| self.updates.iter().any(|update| update == id));
+        if matches!(self.phase, Phase::Opening { .. })
+            && let Some(failure) = self.refused_opening(&error, is_update)
+        {
+            return self.fail(failure);
         }
-        if self.updates.contains(&guilty) {
-            self.updates.retain(|id| *id != guilty);
-            self.drain.fence_passed(self.now);
+        if let Some(failure) = quota(&error) {
+            return self.fail(failure);
+        }
+        if let Some(id) = guilty {
+            self.updates.retain(|update| update != id);
+            self.turns.refused(id);
         }
         let code = error.code.as_deref().unwrap_or_default();
         let busy = code == "conversation_already_has_active_response";
-        let handled = self.gate.refused(&guilty, busy) && busy || self.answers.expected(&guilty, code);
-        if !handled {
-            self.notify(Notice::Warning(Warning {
-                message: error.message.clone(),
-                code: error.code.clone(),
-                kind: Some(error.kind.clone()).filter(|kind| !kind.is_empty()),
-                param: error.param.clone(),
-            }));
+        let is_answer = self.gate.refused(guilty, busy);
+        if is_answer && busy || self.answers.expected(guilty, code) {
+            return;
         }
-        self.last_error = Some(error);
+        self.notify(Notice::Warning(Warning {
+            message: error.message.clone(),
+            code: error.code.clone(),
+            kind: Some(error.kind.clone()).filter(|kind| !kind.is_empty()),
+            param: error.param.clone(),
+        }));
+        self.last_error = Some((self.now, error));
+    }
+
+    /// What an error means before the session is ready.
+    fn refused_opening(&self, error: &ServerError, is_update: bool) -> Option<Failure> {
+        let place = error.param.as_deref();
+        fatal(error, &self.config.model).or_else(|| {
+            (is_update || place.is_some_and(|place| place.starts_with("session"))).then(|| {
+                let place = place.map(|place| format!(" (at {place})")).unwrap_or_default();
+                Failure::Settings(format!("the server refused the session's settings: {}{place}", error.message))
+            })
+        })
+    }
+
+    /// The server has not accepted the session in time. What it said meanwhile may tell why.
+    pub(super) fn not_ready(&mut self) {
+        let seconds = self.config.ready_timeout.as_secs_f64();
+        let told = self.last_error.take().map(|(_, error)| format!(": {}", error.message)).unwrap_or_default();
+        self.fail(Failure::Connect(format!("the server did not accept the session within {seconds} s{told}")));
     }
 
     /// The connection is closed. Its code tells why, or the `error` before it does.
     pub(super) fn closed(&mut self, code: Option<u16>, reason: &str) {
-        let told = self.last_error.take();
+        let told = self.last_error.take().filter(|(at, _)| self.now.saturating_duration_since(*at) < EXPLAINS);
+        let told = told.map(|(_, error)| error);
         let message = match &told {
             Some(error) if reason.is_empty() => error.message.clone(),
             Some(error) => format!("{} ({reason})", error.message),
@@ -119,16 +142,19 @@ impl Conversation {
         let by_error = told.as_ref().and_then(|error| fatal(error, &self.config.model));
         let by_code = match code {
             Some(3000) => Some(Failure::NotAuthorized(message.clone())),
-            Some(4000 | 4004) if reason.contains("model") => {
-                Some(Failure::NotFound(format!("the server does not offer the model '{}': {message}", self.config.model)))
-            }
+            Some(4000 | 4004) if code == Some(4004) || reason.contains("model") => Some(Failure::NotFound(format!(
+                "the server does not offer the model '{}': {message}",
+                self.config.model
+            ))),
             Some(4000) => Some(Failure::Settings(message.clone())),
             _ => None,
         };
         let code = code.map(|code| format!(" with code {code}")).unwrap_or_default();
         let otherwise = match self.phase {
             Phase::Ready => Failure::Lost(format!("the server closed the connection{code}: {message}")),
-            _ => Failure::Connect(format!("the server closed the connection{code} before the session began: {message}")),
+            _ => {
+                Failure::Connect(format!("the server closed the connection{code} before the session began: {message}"))
+            }
         };
         self.fail(by_error.or(by_code).unwrap_or(otherwise));
     }
@@ -145,7 +171,8 @@ impl Conversation {
     }
 
     /// A `session.update` that changes nothing: its answer says that everything before it has been taken in.
-    pub(super) fn send_fence(&mut self) {
-        self.update(Session { kind: self.config.session.kind.clone(), ..Default::default() });
+    /// Gives back its name.
+    pub(super) fn send_fence(&mut self) -> String {
+        self.update(Session { kind: self.config.session.kind.clone(), ..Default::default() })
     }
 }

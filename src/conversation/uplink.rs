@@ -37,6 +37,14 @@ impl SampleClock {
         samples_to_time(samples, self.rate)
     }
 
+    /// The sound goes on at another rate; what was counted keeps its place in time.
+    pub fn change_rate(&mut self, rate: u32) {
+        let convert = |samples| time_to_samples(samples_to_time(samples, self.rate), rate);
+        self.stretches.iter_mut().for_each(|(start, _)| *start = convert(*start));
+        self.samples = convert(self.samples);
+        self.rate = rate;
+    }
+
     /// Counts more samples; without a time they follow what was there.
     pub fn advance(&mut self, samples: u64, at: Option<Duration>) {
         if let Some(at) = at
@@ -54,12 +62,20 @@ impl SampleClock {
     pub fn time_of(&self, sample: u64) -> Option<Duration> {
         let after = self.stretches.partition_point(|(start, _)| *start <= sample);
         let (start, at) = *self.stretches.get(after.saturating_sub(1))?;
-        Some((at + self.duration(sample.saturating_sub(start))).saturating_sub(self.duration(start.saturating_sub(sample))))
+        Some(
+            (at + self.duration(sample.saturating_sub(start)))
+                .saturating_sub(self.duration(start.saturating_sub(sample))),
+        )
+    }
+
+    /// The sample at a position in milliseconds; nothing lies behind the last one.
+    pub fn sample_at_ms(&self, milliseconds: u64) -> u64 {
+        (milliseconds.saturating_mul(u64::from(self.rate)) / 1000).min(self.samples)
     }
 
     /// The running time of a position in milliseconds.
     pub fn time_of_ms(&self, milliseconds: u64) -> Option<Duration> {
-        self.time_of(milliseconds.saturating_mul(u64::from(self.rate)) / 1000)
+        self.time_of(self.sample_at_ms(milliseconds))
     }
 
     /// The running time at which the next sample is expected.
@@ -98,6 +114,22 @@ mod tests {
         assert_eq!(clock.time_of_ms(999), Some(ms(1499)));
         assert_eq!(clock.time_of_ms(1000), Some(ms(2500)));
         assert_eq!(clock.time_of_ms(1500), Some(ms(3000)));
+    }
+
+    #[test]
+    fn what_lies_in_the_future_is_the_end() {
+        let mut clock = SampleClock::new(24_000);
+        clock.advance(24_000, Some(ms(500)));
+        assert_eq!(clock.time_of_ms(u64::MAX), Some(ms(1500)));
+    }
+
+    #[test]
+    fn another_rate_goes_on_where_the_last_one_ended() {
+        let mut clock = SampleClock::new(24_000);
+        clock.advance(24_000, Some(ms(500)));
+        clock.change_rate(8_000);
+        clock.advance(8_000, Some(ms(1500)));
+        assert_eq!((clock.time_of_ms(250), clock.time_of_ms(1250)), (Some(ms(750)), Some(ms(1750))));
     }
 
     #[test]

@@ -3,16 +3,16 @@
 use crate::conversation::{Failure, Warning};
 use gst::prelude::*;
 
-/// A failure as an ERROR message, with a hint for whoever reads it in a shell.
+/// A failure as an ERROR message. Its text says what to do, so that it stands in the line that a shell shows.
 pub fn error_message(failure: &Failure) -> gst::ErrorMessage {
     let text = failure.to_string();
     match failure {
-        Failure::NotAuthorized(_) => gst::error_msg!(gst::ResourceError::NotAuthorized, ["Not authorized: {}", text]),
-        Failure::NotFound(_) => gst::error_msg!(gst::ResourceError::NotFound, ["Not found: {}", text]),
-        Failure::Settings(_) => gst::error_msg!(gst::ResourceError::Settings, ["Wrong settings: {}", text]),
-        Failure::Connect(_) => gst::error_msg!(gst::ResourceError::OpenReadWrite, ["Cannot connect: {}", text]),
-        Failure::Lost(_) => gst::error_msg!(gst::ResourceError::Read, ["Connection lost: {}", text]),
-        Failure::Quota(_) => gst::error_msg!(gst::ResourceError::NoSpaceLeft, ["Quota used up: {}", text]),
+        Failure::NotAuthorized(_) => gst::error_msg!(gst::ResourceError::NotAuthorized, ("{}", text)),
+        Failure::NotFound(_) => gst::error_msg!(gst::ResourceError::NotFound, ("{}", text)),
+        Failure::Settings(_) => gst::error_msg!(gst::ResourceError::Settings, ("{}", text)),
+        Failure::Connect(_) => gst::error_msg!(gst::ResourceError::OpenReadWrite, ("{}", text)),
+        Failure::Lost(_) => gst::error_msg!(gst::ResourceError::Read, ("{}", text)),
+        Failure::Quota(_) => gst::error_msg!(gst::ResourceError::NoSpaceLeft, ("{}", text)),
     }
 }
 

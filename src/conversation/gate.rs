@@ -1,0 +1,223 @@
+//! The gate through which every answer is asked for.
+//!
+//! A conversation has one answer at a time. The gate knows whether one is asked for, under way or wished; it never
+//! asks twice, and it never forgets a wish.
+
+use crate::protocol::ResponseParams;
+use std::time::Instant;
+
+/// A `response.create` of ours.
+#[derive(Debug)]
+struct Request {
+    event_id: String,
+    params: Option<ResponseParams>,
+}
+
+/// An answer that is under way.
+#[derive(Debug)]
+struct Active {
+    response_id: String,
+    /// What it seems to answer. If the server refuses that as coming too late, the answer is somebody else's.
+    request: Option<Request>,
+}
+
+/// The one gate for answers.
+#[derive(Debug, Default)]
+pub struct Gate {
+    /// Asked for by us, and not begun.
+    asked: Option<Request>,
+    /// Begun and not done.
+    active: Option<Active>,
+    /// The server will begin one by itself.
+    announced: bool,
+    /// To be asked for when the gate is free; wishes are merged, the last one's parameters count.
+    wished: Option<Option<ResponseParams>>,
+    /// When the turn that is to be answered ended.
+    pub turn_ended: Option<Instant>,
+}
+
+impl Gate {
+    /// Wishes for an answer.
+    pub fn wish(&mut self, params: Option<ResponseParams>) {
+        let before = self.wished.take().flatten();
+        self.wished = Some(params.or(before));
+    }
+
+    /// The server said that it will answer the turn by itself.
+    pub fn announce(&mut self) {
+        self.announced = true;
+    }
+
+    /// The parameters of the request that may be sent now, if any; whoever takes them sends it and calls
+    /// [`Self::asked`].
+    pub fn take_wish(&mut self) -> Option<Option<ResponseParams>> {
+        if self.asked.is_some() || self.active.is_some() || self.announced {
+            return None;
+        }
+        self.wished.take()
+    }
+
+    /// An answer was asked for by this event.
+    pub fn asked(&mut self, event_id: String, params: Option<ResponseParams>) {
+        self.asked = Some(Request { event_id, params });
+    }
+
+    /// An answer of the default conversation has begun.
+    pub fn created(&mut self, response_id: &str) {
+        if self.active() == Some(response_id) {
+            return;
+        }
+        self.announced = false;
+        self.active = Some(Active { response_id: response_id.to_owned(), request: self.asked.take() });
+    }
+
+    /// An answer is done; a server that gives no name means the one that is under way.
+    pub fn done(&mut self, response_id: &str) {
+        match self.active() {
+            Some(active) if active == response_id || response_id.is_empty() => self.active = None,
+            Some(_) => {}
+            // It began unseen: it is what a refused request had to wait for.
+            None => self.announced = false,
+        }
+    }
+
+    /// A request was refused; without an event of ours it may have been the server's own. With `busy` another answer
+    /// was faster, and the wish is kept for when that is done. Gives back whether the refusal was the gate's matter.
+    pub fn refused(&mut self, event_id: Option<&str>, busy: bool) -> bool {
+        let nameless = event_id.is_none() && busy;
+        if self.asked.as_ref().is_some_and(|asked| nameless || event_id == Some(&asked.event_id)) {
+            let request = self.asked.take();
+            if busy {
+                self.wish_again(request);
+                // What the server is busy with ends by a `response.done`, which may name an answer that began unseen.
+                self.announced = true;
+            }
+            return true;
+        }
+        if let Some(active) = &mut self.active
+            && active.request.as_ref().is_some_and(|request| event_id == Some(&request.event_id))
+        {
+            let request = active.request.take();
+            if busy {
+                self.wish_again(request);
+            }
+            return true;
+        }
+        if nameless && self.announced {
+            self.announced = false;
+            self.wish_again(None);
+            return true;
+        }
+        false
+    }
+
+    fn wish_again(&mut self, request: Option<Request>) {
+        let newer = self.wished.take().flatten();
+        self.wished = Some(newer.or(request.and_then(|request| request.params)));
+    }
+
+    /// What was asked for or announced will not come, and what is under way will not end. Wishes are kept.
+    pub fn give_up(&mut self) {
+        (self.asked, self.active, self.announced) = (None, None, false);
+    }
+
+    /// An answer was asked for or announced, and has not begun.
+    pub fn expects(&self) -> bool {
+        self.asked.is_some() || self.announced
+    }
+
+    /// The answer that is under way.
+    pub fn active(&self) -> Option<&str> {
+        self.active.as_ref().map(|active| active.response_id.as_str())
+    }
+
+    /// True while an answer is wished, asked for, announced or under way.
+    pub fn owes(&self) -> bool {
+        self.asked.is_some() || self.active.is_some() || self.announced || self.wished.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(gate: &mut Gate, event_id: &str) -> Option<Option<ResponseParams>> {
+        let params = gate.take_wish()?;
+        gate.asked(event_id.to_owned(), params.clone());
+        Some(params)
+    }
+
+    fn loud() -> Option<ResponseParams> {
+        Some(ResponseParams { instructions: Some("shout".into()), ..Default::default() })
+    }
+
+    #[test]
+    fn never_two_at_once_and_none_is_lost() {
+        let mut gate = Gate::default();
+        gate.wish(None);
+        assert_eq!(ask(&mut gate, "e1"), Some(None));
+        gate.wish(None);
+        gate.wish(None);
+        assert_eq!(ask(&mut gate, "e2"), None);
+        gate.created("r1");
+        assert_eq!(ask(&mut gate, "e2"), None);
+        gate.done("r1");
+        assert_eq!(ask(&mut gate, "e2"), Some(None));
+        gate.created("r2");
+        gate.done("r2");
+        assert_eq!(ask(&mut gate, "e3"), None);
+        assert!(!gate.owes());
+    }
+
+    #[test]
+    fn a_request_that_lost_the_race_is_asked_again() {
+        let mut gate = Gate::default();
+        gate.wish(loud());
+        ask(&mut gate, "e1");
+        assert!(!gate.refused(Some("other"), true));
+        assert!(gate.refused(Some("e1"), true));
+        gate.created("r1");
+        assert_eq!(ask(&mut gate, "e2"), None);
+        gate.done("r1");
+        assert_eq!(ask(&mut gate, "e2"), Some(loud()));
+    }
+
+    #[test]
+    fn the_winner_of_the_race_may_be_told_before_its_loser() {
+        let mut gate = Gate::default();
+        gate.wish(loud());
+        ask(&mut gate, "e1");
+        gate.created("r1");
+        assert!(gate.refused(Some("e1"), true));
+        assert_eq!(ask(&mut gate, "e2"), None);
+        gate.done("r1");
+        assert_eq!(ask(&mut gate, "e2"), Some(loud()));
+    }
+
+    #[test]
+    fn an_answer_that_the_server_failed_to_begin_is_asked_for_by_us() {
+        let mut gate = Gate::default();
+        gate.created("r1");
+        gate.announce();
+        assert!(gate.refused(None, true));
+        gate.done("r1");
+        assert_eq!(ask(&mut gate, "e1"), Some(None));
+    }
+
+    #[test]
+    fn a_request_that_is_wrong_is_not_asked_again() {
+        let mut gate = Gate::default();
+        gate.wish(None);
+        ask(&mut gate, "e1");
+        assert!(gate.refused(Some("e1"), false));
+        assert!(!gate.owes());
+    }
+
+    #[test]
+    fn merged_wishes_keep_their_parameters() {
+        let mut gate = Gate::default();
+        gate.wish(loud());
+        gate.wish(None);
+        assert_eq!(ask(&mut gate, "e1"), Some(loud()));
+    }
+}

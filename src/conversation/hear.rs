@@ -1,0 +1,81 @@
+//! The user's turns, as the server or the element's own ear finds them.
+
+use super::events::Detection;
+use super::{Conversation, Notice, Timing};
+use crate::protocol::ServerEvent;
+use std::time::Duration;
+
+impl Conversation {
+    /// The user began to speak.
+    pub(super) fn begin_turn(&mut self, item_id: Option<String>, start: Option<Duration>) {
+        self.turns.begin(item_id.clone(), start);
+        self.notify(Notice::Speech { active: true, item_id, running_time: start });
+        if self.may_be_interrupted() {
+            self.interrupt();
+        }
+    }
+
+    /// Whether speech of the user silences the model.
+    pub(super) fn may_be_interrupted(&self) -> bool {
+        self.config.interrupt_response && self.config.timing == Timing::Live
+    }
+
+    /// The user ended to speak, or is made to.
+    pub(super) fn end_turn(&mut self, item_id: Option<String>, end: Option<Duration>) {
+        self.turns.end(item_id.as_deref(), end);
+        self.await_answer_from(end);
+        self.notify(Notice::Speech { active: false, item_id, running_time: end });
+    }
+
+    /// The next answer belongs to a turn that ended there, now.
+    pub(super) fn await_answer_from(&mut self, end: Option<Duration>) {
+        self.gate.turn_ended = Some(self.now);
+        self.answers.answer_from(end.unwrap_or_default().max(self.listening.quiet));
+    }
+
+    /// What the server says of the user's turns. Gives back what is about something else.
+    pub(super) fn hear_turn(&mut self, event: ServerEvent) -> Option<ServerEvent> {
+        match event {
+            ServerEvent::InputAudioBufferSpeechStarted(event) => {
+                let start = self.listening.sent.time_of_ms(event.audio_start_ms);
+                self.begin_turn(Some(event.item_id), start);
+            }
+            ServerEvent::InputAudioBufferSpeechStopped(event) => {
+                let end = self.listening.sent.time_of_ms(event.audio_end_ms);
+                self.committed_up_to(event.audio_end_ms);
+                self.end_turn(Some(event.item_id), end);
+            }
+            ServerEvent::InputAudioBufferCommitted(event) => self.committed(&event.item_id),
+            ServerEvent::InputAudioBufferTimeoutTriggered(event) => {
+                let time = |ms| self.listening.sent.time_of_ms(ms);
+                let (start, end) = (time(event.audio_start_ms), time(event.audio_end_ms));
+                self.committed_up_to(event.audio_end_ms);
+                self.turns.begin(Some(event.item_id), start);
+                self.turns.end(None, end);
+                self.await_answer_from(end);
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// Sound has become a message of the user: by a commit of ours, or by the server's own detection.
+    fn committed(&mut self, item_id: &str) {
+        self.turns.name(item_id);
+        if self.config.transcribes {
+            self.turns.await_transcript(item_id);
+        }
+        if !matches!(self.config.detection, Detection::Server { .. }) || self.drain.commits_by_hand() {
+            return;
+        }
+        if self.turns.speaking {
+            // A commit in the middle of speech ends the turn without another word.
+            self.all_is_committed();
+            self.end_turn(Some(item_id.to_owned()), self.listening.sent.end());
+        }
+        if self.config.create_response {
+            self.gate.announce();
+            self.answer_moved = self.now;
+        }
+    }
+}

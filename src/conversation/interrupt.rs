@@ -1,0 +1,97 @@
+//! Barge-in: the user speaks over the model.
+//!
+//! There is silence at once, and the server learns what was really heard, so that the model does not believe to have
+//! said what nobody heard.
+
+use super::answer::Spoken;
+use super::uplink::samples_to_time;
+use super::{Conversation, Detection, Notice, Output};
+use crate::protocol::client::{ConversationItemDelete, ConversationItemTruncate, ResponseCancel};
+
+/// What a message of the model has to become.
+struct Unheard {
+    response_id: String,
+    item_id: String,
+    content_index: u32,
+    /// Samples that were heard of it.
+    heard: u64,
+}
+
+impl Conversation {
+    /// The user speaks over the model: what was not heard is dropped here and taken back there.
+    pub(super) fn interrupt(&mut self) {
+        let unheard = self.unheard();
+        let active = self.gate.active().map(str::to_owned);
+        if unheard.is_empty() && active.is_none() {
+            return;
+        }
+        if let Some(active) = &active {
+            self.cancel(active);
+        }
+        self.output.push_back(Output::Cut);
+        let rate = self.config.output.rate();
+        let mut deleted = Vec::new();
+        for part in &unheard {
+            self.answers.mute(&part.response_id);
+            if self.is_unheard(&part.item_id) {
+                if !deleted.contains(&&part.item_id) {
+                    deleted.push(&part.item_id);
+                    let event = ConversationItemDelete { item_id: part.item_id.clone(), ..Default::default() };
+                    let id = self.send(event);
+                    self.answers.harmless(id);
+                }
+            } else {
+                let id = self.send(ConversationItemTruncate {
+                    item_id: part.item_id.clone(),
+                    content_index: part.content_index,
+                    audio_end_ms: part.heard * 1000 / u64::from(rate),
+                    ..Default::default()
+                });
+                self.answers.harmless(id);
+            }
+        }
+        for part in &unheard {
+            if let Some(spoken) = self.answers.find(&part.item_id, part.content_index) {
+                (spoken.received, spoken.growing) = (part.heard, false);
+            }
+        }
+        if let Some(first) = unheard.into_iter().next() {
+            self.notify(Notice::Interrupted {
+                response_id: Some(first.response_id),
+                item_id: first.item_id,
+                heard: samples_to_time(first.heard, rate),
+                running_time: self.answers.listener,
+            });
+        }
+    }
+
+    /// What is still to come of an answer is not wanted. A server that finds the turns cancels it by itself.
+    pub(super) fn cancel(&mut self, response_id: &str) {
+        if self.answers.is_muted(response_id) {
+            return;
+        }
+        self.answers.mute(response_id);
+        if !matches!(self.config.detection, Detection::Server { .. }) {
+            let id = self.send(ResponseCancel { response_id: Some(response_id.to_owned()), ..Default::default() });
+            self.answers.harmless(id);
+        }
+    }
+
+    /// Parts that were not heard to their end, or have none so far.
+    fn unheard(&self) -> Vec<Unheard> {
+        let unheard = |spoken: &&Spoken| spoken.growing || spoken.heard < spoken.received;
+        let part = |spoken: &Spoken| Unheard {
+            response_id: spoken.response_id.clone(),
+            item_id: spoken.item_id.clone(),
+            content_index: spoken.content_index,
+            heard: spoken.heard,
+        };
+        self.answers.spoken.iter().filter(unheard).map(part).collect()
+    }
+
+    /// Not a millisecond was heard of any part of the message.
+    fn is_unheard(&self, item_id: &str) -> bool {
+        let least = u64::from(self.config.output.rate()).div_ceil(1000);
+        self.answers.spoken.iter().filter(|spoken| spoken.item_id == item_id).all(|spoken| spoken.heard < least)
+    }
+}

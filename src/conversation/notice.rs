@@ -1,0 +1,157 @@
+//! What the application is told of a conversation.
+
+use crate::protocol::Usage;
+use std::time::Duration;
+
+/// What the application is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// The state of the session.
+    Session(SessionNotice),
+    /// The user began or ended to speak.
+    Speech {
+        /// Began or ended.
+        active: bool,
+        /// The message that comes of it, where the server has named it.
+        item_id: Option<String>,
+        /// Where on the input.
+        running_time: Option<Duration>,
+    },
+    /// What somebody said.
+    Transcript(TranscriptNotice),
+    /// An answer began or ended.
+    Response(ResponseNotice),
+    /// The user interrupted an answer.
+    Interrupted {
+        /// The answer.
+        response_id: Option<String>,
+        /// The message that was being played.
+        item_id: String,
+        /// How much of it was heard.
+        heard: Duration,
+        /// Where the listener was.
+        running_time: Duration,
+    },
+    /// What an answer cost.
+    Usage {
+        /// The tokens.
+        usage: Usage,
+        /// US dollars of this response, where the model's prices are known.
+        cost: Option<f64>,
+        /// US dollars of the session so far.
+        total_cost: Option<f64>,
+    },
+    /// One of the account's limits.
+    RateLimit {
+        /// `requests` or `tokens`.
+        name: String,
+        /// The whole.
+        limit: Option<u64>,
+        /// What is left.
+        remaining: Option<u64>,
+        /// Until it is whole again.
+        reset: Option<Duration>,
+    },
+    /// Something is wrong, and the stream goes on.
+    Warning(Warning),
+    /// An event of the wire.
+    Event {
+        /// True where the server sent it.
+        from_server: bool,
+        /// Its `type`.
+        name: String,
+        /// As on the wire.
+        json: String,
+    },
+}
+
+/// The state of the session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionNotice {
+    /// A connection is being tried, for the so-many-eth time.
+    Connecting {
+        /// 1 for the first.
+        attempt: u32,
+    },
+    /// The server has taken the settings.
+    Ready {
+        /// The server's name for it.
+        session_id: Option<String>,
+        /// The model that answers.
+        model: Option<String>,
+        /// Unix time in seconds.
+        expires_at: Option<u64>,
+    },
+    /// The session is over.
+    Closed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Who said something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// The user.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// What somebody said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TranscriptNotice {
+    /// Who.
+    pub role: Speaker,
+    /// A piece, or the whole when final.
+    pub text: String,
+    /// The whole.
+    pub last: bool,
+    /// The message.
+    pub item_id: String,
+    /// The answer, of the model's words.
+    pub response_id: Option<String>,
+    /// Where it begins on the timeline.
+    pub running_time: Option<Duration>,
+    /// How long it is.
+    pub duration: Option<Duration>,
+}
+
+/// What has become of an answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResponseNotice {
+    /// `created`, `completed`, `cancelled`, `incomplete` or `failed`.
+    pub state: String,
+    /// The answer.
+    pub response_id: String,
+    /// Why it ended as it did.
+    pub reason: Option<String>,
+    /// The kind of the error.
+    pub error_code: Option<String>,
+    /// The error in words.
+    pub error_message: Option<String>,
+    /// From the end of the turn to the first sound of the answer.
+    pub first_audio: Option<Duration>,
+    /// As it was asked for.
+    pub metadata: Option<std::collections::BTreeMap<String, String>>,
+}
+
+/// Something that is wrong while the stream goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Warning {
+    /// For people.
+    pub message: String,
+    /// The server's `error.code`, or a word of our own.
+    pub code: Option<String>,
+    /// The server's `error.type`.
+    pub kind: Option<String>,
+    /// The field at fault.
+    pub param: Option<String>,
+}
+
+impl Warning {
+    /// A warning of our own.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: Some(code.into()), kind: None, param: None }
+    }
+}

@@ -1,0 +1,14 @@
+//! Dialogues with an invented clock, one theme a file, and one monkey who says anything at any time.
+
+mod answers;
+mod dialogue;
+mod drain;
+mod interrupt;
+mod monkey;
+mod offline;
+mod opening;
+mod playout;
+mod server;
+mod turns;
+
+pub(super) use dialogue::recording;
