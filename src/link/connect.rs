@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{self, Error};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 use url::{Host, Url};
@@ -194,12 +194,7 @@ impl Connection {
     }
 
     /// The key: the property, then the file, then the environment.
-    fn secret(
-        &self,
-        azure: bool,
-        url: &Url,
-        env: &impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Secret>, Failure> {
+    fn secret(&self, azure: bool, url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, Failure> {
         if let Some(key) = &self.api_key {
             return Ok(Some(key.clone()));
         }
@@ -207,9 +202,9 @@ impl Connection {
             let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new).map_err(|error| {
                 Failure::NotAuthorized(format!("api-key-file {} cannot be read: {error}", path.display()))
             })?;
-            return Secret::new(&text).map(Some).ok_or_else(|| {
-                Failure::NotAuthorized(format!("api-key-file {} is empty", path.display()))
-            });
+            return Secret::new(&text)
+                .map(Some)
+                .ok_or_else(|| Failure::NotAuthorized(format!("api-key-file {} is empty", path.display())));
         }
         let name = if azure { "AZURE_OPENAI_API_KEY" } else { "OPENAI_API_KEY" };
         match env(name).as_deref().and_then(Secret::new) {
@@ -260,7 +255,9 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         Some(Host::Domain(name)) => {
-            name == "localhost" || name.ends_with(".localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            name == "localhost"
+                || name.ends_with(".localhost")
+                || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
         }
         None => false,
     }
@@ -296,9 +293,9 @@ impl Target {
         };
         let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let port = self.url.port_or_known_default().unwrap_or(443);
-        let mut addresses = tokio::net::lookup_host((host, port)).await.map_err(|error| {
-            permanent(Failure::Connect(format!("the host '{host}' cannot be resolved: {error}")))
-        })?;
+        let mut addresses = tokio::net::lookup_host((host, port))
+            .await
+            .map_err(|error| permanent(Failure::Connect(format!("the host '{host}' cannot be resolved: {error}"))))?;
         let stream = loop {
             let Some(address) = addresses.next() else {
                 return Err(permanent(Failure::Connect(format!("the host '{host}' has no address"))));
@@ -341,7 +338,9 @@ impl Target {
             }
         }
         if roots.is_empty() {
-            return Err(Failure::Connect("this system has no trusted certificates; install them or set ca-file".into()));
+            return Err(Failure::Connect(
+                "this system has no trusted certificates; install them or set ca-file".into(),
+            ));
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
@@ -360,18 +359,21 @@ impl Target {
             Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
                 permanent(Failure::Connect(format!("TLS to {} failed: {error}", self.name())))
             }
-            Error::Io(_) | Error::Protocol(ProtocolError::HandshakeIncomplete) | Error::ConnectionClosed => ConnectError {
-                failure: Failure::Connect(format!("no session with {}: {error}", self.name())),
-                again: true,
-                retry_after: None,
-            },
+            Error::Io(_) | Error::Protocol(ProtocolError::HandshakeIncomplete) | Error::ConnectionClosed => {
+                ConnectError {
+                    failure: Failure::Connect(format!("no session with {}: {error}", self.name())),
+                    again: true,
+                    retry_after: None,
+                }
+            }
             error => permanent(Failure::Connect(format!("no session with {}: {error}", self.name()))),
         }
     }
 
     fn http_error(&self, response: &tungstenite::http::Response<Option<Vec<u8>>>) -> ConnectError {
         let status = response.status();
-        let said = response.body().as_deref().and_then(said_in_body).map(|said| format!(": {said}")).unwrap_or_default();
+        let said =
+            response.body().as_deref().and_then(said_in_body).map(|said| format!(": {said}")).unwrap_or_default();
         let message = format!("{} answered {status}{said}", self.name());
         let retry_after = response
             .headers()

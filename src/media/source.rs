@@ -88,16 +88,7 @@ impl Source {
         let longest = samples(OFFLINE_PIECE, &settings.format) as usize * settings.format.sample_size();
         let silence = Bytes::from(vec![settings.format.silence()[0]; longest]);
         let state = State { first: true, needs_segment: true, discont: true, ..State::default() };
-        Self {
-            pad,
-            playout,
-            settings,
-            silence,
-            pace,
-            latency,
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-        }
+        Self { pad, playout, settings, silence, pace, latency, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -197,7 +188,10 @@ impl Source {
             Some("answer"),
         );
         self.pad.push_event(gst::event::StreamStart::builder(&stream_id).group_id(group).build());
-        if !self.pad.push_event(gst::event::Caps::new(&self.settings.caps)) && self.pad.is_linked() && !self.state().stopped {
+        if !self.pad.push_event(gst::event::Caps::new(&self.settings.caps))
+            && self.pad.is_linked()
+            && !self.state().stopped
+        {
             gst::debug!(gst::CAT_NEGOTIATION, obj = self.pad, "downstream does not take {}", self.settings.caps);
         }
         true
@@ -279,7 +273,10 @@ impl Source {
             Err(error) => {
                 self.state().flow = Some(error);
                 if let Some(element) = self.pad.parent_element()
-                    && matches!(error, gst::FlowError::NotNegotiated | gst::FlowError::Error | gst::FlowError::NotSupported)
+                    && matches!(
+                        error,
+                        gst::FlowError::NotNegotiated | gst::FlowError::Error | gst::FlowError::NotSupported
+                    )
                 {
                     let text = format!("streaming stopped, reason {error}");
                     gst::element_error!(element, gst::StreamError::Failed, ("Internal data stream error."), ["{text}"]);

@@ -15,8 +15,7 @@ const EVENTS: &[(&str, &str)] = &[
 ];
 
 /// Formats of sound: the beta's name, the GA's name.
-const FORMATS: &[(&str, &str)] =
-    &[("pcm16", "audio/pcm"), ("g711_ulaw", "audio/pcmu"), ("g711_alaw", "audio/pcma")];
+const FORMATS: &[(&str, &str)] = &[("pcm16", "audio/pcm"), ("g711_ulaw", "audio/pcmu"), ("g711_alaw", "audio/pcma")];
 
 fn translate<'a>(table: &[(&str, &'static str)], name: &'a str) -> &'a str {
     table.iter().find(|(beta, _)| *beta == name).map_or(name, |(_, ga)| ga)

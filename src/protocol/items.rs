@@ -2,6 +2,7 @@
 //! nothing that they send may be lost.
 
 use super::Extra;
+use super::fields::null_is_default;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -117,12 +118,11 @@ impl Item {
     }
 }
 
-/// The kind of a part. Beta spellings (`text`, `audio`) are read as what they mean in GA where that is certain.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The kind of a part, in either spelling. By default it is not told, which both sides may do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the API's own words")]
 pub enum PartKind {
-    #[default]
     InputText,
     InputAudio,
     InputImage,
@@ -132,12 +132,23 @@ pub enum PartKind {
     Text,
     /// In `response.content_part.*` of both generations; of an assistant's message in beta.
     Audio,
-    /// A kind that this version does not know.
+    /// A kind that this version does not know; empty where it was not told.
     #[serde(untagged)]
     Other(String),
 }
 
+impl Default for PartKind {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
 impl PartKind {
+    /// True where the kind was not told.
+    pub fn is_untold(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// True for the model's speech in either spelling.
     pub fn is_speech(&self) -> bool {
         matches!(self, Self::OutputAudio | Self::Audio)
@@ -149,7 +160,7 @@ impl PartKind {
 #[serde(default)]
 pub struct ContentPart {
     /// The kind.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "null_is_default", skip_serializing_if = "PartKind::is_untold")]
     pub kind: PartKind,
     /// Written text.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -25,7 +25,7 @@ pub use session::Session;
 pub use usage::Usage;
 
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use serde_json::Value;
 
 /// Why a message of the wire could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +59,21 @@ pub struct UnknownEvent {
 }
 
 /// The `type` of an event, read without looking at the rest.
-pub(crate) fn event_name(text: &str) -> Result<Cow<'_, str>, ReadError> {
+pub(crate) fn event_name(text: &str) -> Result<String, ReadError> {
     #[derive(Deserialize)]
-    struct Head<'a> {
-        #[serde(borrow, rename = "type", default)]
-        name: Option<Cow<'a, str>>,
+    struct Head {
+        #[serde(rename = "type", default)]
+        name: Value,
     }
-    serde_json::from_str::<Head>(text).map_err(ReadError::NotJson)?.name.ok_or(ReadError::NoType)
+    let head: Head = serde_json::from_str(text).map_err(ReadError::NotJson)?;
+    // The derived reader would take an array for the fields in their order.
+    if !text.trim_start().starts_with('{') {
+        return Err(ReadError::NotJson(serde::de::Error::custom("expected an object")));
+    }
+    match head.name {
+        Value::String(name) => Ok(name),
+        _ => Err(ReadError::NoType),
+    }
 }
 
 /// Declares one struct an event, and the enum over all of them that reads and writes by the `type` on the wire.
@@ -104,6 +112,8 @@ macro_rules! events {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
         #[allow(missing_docs, reason = "the structs of the same names are documented")]
+        #[allow(clippy::large_enum_variant, reason = "events are handled one at a time and never kept by the thousand")]
+        #[allow(clippy::large_enum_variant, reason = "an event is moved a few times, and matched everywhere")]
         #[non_exhaustive]
         pub enum $Enum {
             $( $Name($Name), )*
@@ -144,7 +154,7 @@ macro_rules! events {
             /// Reads one message of the wire, in GA or beta spelling.
             pub fn from_json(text: &str) -> Result<Self, $crate::protocol::ReadError> {
                 let name = $crate::protocol::event_name(text)?;
-                let bad = |source| $crate::protocol::ReadError::BadField { name: name.to_string(), source };
+                let bad = |source| $crate::protocol::ReadError::BadField { name: name.clone(), source };
                 match $crate::protocol::dialect::ga_event_name(&name) {
                     $( $wire => serde_json::from_str(text).map(Self::$Name).map_err(bad), )*
                     _ => serde_json::from_str(text).map(Self::Unknown).map_err(bad),

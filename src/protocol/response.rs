@@ -4,7 +4,7 @@
 use super::items::{Item, Status};
 use super::session::{AudioFormat, AudioOutput, MaxTokens, Modality, Reasoning};
 use super::{Extra, Setting, Usage};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -123,11 +123,20 @@ pub struct StatusDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Of failed responses.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "without_null_param")]
     pub error: Option<ServerError>,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+/// Writes the error of a response, which names no field at fault where that of an event has `null`.
+fn without_null_param<S: Serializer>(error: &Option<ServerError>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut value = serde_json::to_value(error).map_err(serde::ser::Error::custom)?;
+    if let Some(error) = value.as_object_mut().filter(|error| error.get("param").is_some_and(Value::is_null)) {
+        error.remove("param");
+    }
+    value.serialize(serializer)
 }
 
 /// What went wrong, in an `error` event, a failed response or a failed transcription.

@@ -1,9 +1,9 @@
 //! What a server says: the forty-six events of the GA protocol. Beta spellings are read as their GA counterparts.
 
+use super::fields::null_is_default;
 use super::items::ContentPart;
 use super::response::{Response, ServerError};
 use super::usage::{LogProb, RateLimit, TranscriptionUsage};
-use super::fields::null_is_default;
 use super::{Base64, Item, Session, events};
 use serde_json::Value;
 

@@ -1,6 +1,7 @@
 //! Counts: the tokens of a response, of a transcription, and the account's limits.
 
 use super::Extra;
+use super::fields::null_is_default;
 use serde::{Deserialize, Serialize};
 
 /// The tokens of one response. The cached ones are part of the input's counts.
@@ -8,12 +9,15 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 #[allow(missing_docs, reason = "the API's own words")]
 pub struct Usage {
+    #[serde(deserialize_with = "null_is_default")]
     pub total_tokens: u64,
+    #[serde(deserialize_with = "null_is_default")]
     pub input_tokens: u64,
+    #[serde(deserialize_with = "null_is_default")]
     pub output_tokens: u64,
-    #[serde(deserialize_with = "super::fields::null_is_default")]
+    #[serde(deserialize_with = "null_is_default")]
     pub input_token_details: InputTokens,
-    #[serde(deserialize_with = "super::fields::null_is_default")]
+    #[serde(deserialize_with = "null_is_default")]
     pub output_token_details: OutputTokens,
     #[serde(flatten)]
     pub extra: Extra,
@@ -24,24 +28,33 @@ pub struct Usage {
 #[serde(default)]
 #[allow(missing_docs, reason = "the API's own words")]
 pub struct InputTokens {
+    #[serde(deserialize_with = "null_is_default")]
     pub text_tokens: u64,
+    #[serde(deserialize_with = "null_is_default")]
     pub audio_tokens: u64,
+    #[serde(deserialize_with = "null_is_default")]
     pub image_tokens: u64,
+    #[serde(deserialize_with = "null_is_default")]
     pub cached_tokens: u64,
-    #[serde(deserialize_with = "super::fields::null_is_default")]
+    #[serde(deserialize_with = "null_is_default")]
     pub cached_tokens_details: CachedTokens,
     #[serde(flatten)]
     pub extra: Extra,
 }
 
 /// Input tokens that were cached, by kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "the API's own words")]
 pub struct CachedTokens {
+    #[serde(deserialize_with = "null_is_default")]
     pub text_tokens: u64,
+    #[serde(deserialize_with = "null_is_default")]
     pub audio_tokens: u64,
+    #[serde(deserialize_with = "null_is_default")]
     pub image_tokens: u64,
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// Output tokens by kind.
@@ -49,7 +62,9 @@ pub struct CachedTokens {
 #[serde(default)]
 #[allow(missing_docs, reason = "the API's own words")]
 pub struct OutputTokens {
+    #[serde(deserialize_with = "null_is_default")]
     pub text_tokens: u64,
+    #[serde(deserialize_with = "null_is_default")]
     pub audio_tokens: u64,
     #[serde(flatten)]
     pub extra: Extra,
@@ -66,9 +81,13 @@ pub enum TranscriptionUsage {
         output_tokens: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         input_token_details: Option<TranscriptionInput>,
+        #[serde(flatten)]
+        extra: Extra,
     },
     Duration {
         seconds: f64,
+        #[serde(flatten)]
+        extra: Extra,
     },
     /// Not told, or told in a way that this version does not know.
     #[serde(untagged)]
@@ -82,12 +101,16 @@ impl Default for TranscriptionUsage {
 }
 
 /// Input tokens of a transcription by kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs, reason = "the API's own words")]
 pub struct TranscriptionInput {
+    #[serde(deserialize_with = "null_is_default")]
     pub text_tokens: u64,
+    #[serde(deserialize_with = "null_is_default")]
     pub audio_tokens: u64,
+    #[serde(flatten)]
+    pub extra: Extra,
 }
 
 /// One limit of the account.
@@ -119,4 +142,6 @@ pub struct LogProb {
     pub token: String,
     pub logprob: f64,
     pub bytes: Vec<u8>,
+    #[serde(flatten)]
+    pub extra: Extra,
 }

@@ -123,7 +123,7 @@ pub struct OpenAIRealtime {
         blurb = "Post every event of the wire on the bus as openairealtime/event", mutable_ready)]
     #[property(name = "vad-silence-duration", get = Self::vad_silence_duration, set = Self::set_vad_silence_duration, type = u64,
         default = SERVER_SILENCE.as_nanos() as u64, nick = "VAD Silence Duration",
-        blurb = "How much silence ends a turn, for server-vad and local, in nanoseconds; unset means 200 ms for server-vad and 500 ms for local", mutable_ready)]
+        blurb = "How much silence ends a turn, for server-vad and local, in nanoseconds; unset means 200 ms for server-vad, and for local 500 ms live and 1 s offline", mutable_ready)]
     settings: Mutex<Settings>,
     #[property(name = "connection-state", get, type = ConnectionState, member = state, nick = "Connection State", blurb = "How far the connection is", builder(ConnectionState::Closed))]
     #[property(name = "session-id", get, type = Option<String>, member = session_id, nick = "Session ID",
@@ -404,9 +404,13 @@ impl ElementImpl for OpenAIRealtime {
                 .field("channels", 1i32)
                 .field("layout", "interleaved")
                 .build();
-            let g711 = |name: &str| gst::Structure::builder(name).field("rate", 8_000i32).field("channels", 1i32).build();
-            let caps =
-                gst::Caps::builder_full().structure(raw).structure(g711("audio/x-mulaw")).structure(g711("audio/x-alaw")).build();
+            let g711 =
+                |name: &str| gst::Structure::builder(name).field("rate", 8_000i32).field("channels", 1i32).build();
+            let caps = gst::Caps::builder_full()
+                .structure(raw)
+                .structure(g711("audio/x-mulaw"))
+                .structure(g711("audio/x-alaw"))
+                .build();
             [("audio_sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
                 .into_iter()
                 .filter_map(|(name, direction)| {

@@ -12,9 +12,12 @@ use crate::protocol::session::{
 use crate::protocol::{Session, Setting, session};
 use std::time::Duration;
 
-/// The silence that ends a turn, for a server's detection and for the element's own.
+/// The silence that ends a turn, for a server's detection.
 pub const SERVER_SILENCE: Duration = Duration::from_millis(200);
-pub const LOCAL_SILENCE: Duration = Duration::from_millis(500);
+/// The same for the element's own. A file does not wait for its answer, so there it can be longer: a sentence with a
+/// pause in it stays one turn.
+const LOCAL_SILENCE: Duration = Duration::from_millis(500);
+const OFFLINE_SILENCE: Duration = Duration::from_secs(1);
 
 const SECOND: u64 = 1_000_000_000;
 const MILLISECOND: u64 = 1_000_000;
@@ -115,9 +118,9 @@ impl Settings {
     /// Where to connect and how.
     pub fn connection(&self) -> Connection {
         let headers = self.headers.iter().flat_map(|headers| headers.iter()).map(|(name, value)| {
-            let text = value.get::<String>().or_else(|_| {
-                value.transform::<String>().and_then(|text| Ok(text.get::<String>().unwrap_or_default()))
-            });
+            let text = value
+                .get::<String>()
+                .or_else(|_| value.transform::<String>().and_then(|text| Ok(text.get::<String>().unwrap_or_default())));
             (name.to_string(), text.unwrap_or_default())
         });
         Connection {
@@ -174,7 +177,7 @@ impl Settings {
             TurnDetection::SemanticVad => Duration::from_secs(8),
             _ => self.silence_duration(SERVER_SILENCE),
         };
-        let session = self.merged_session(detection, &input, &output)?;
+        let session = self.merged_session(timing, detection, &input, &output)?;
         let audio_input = session.audio.as_ref().and_then(|audio| audio.input.as_ref());
         let transcribes = audio_input.is_some_and(|input| input.transcription.value().is_some());
         let server_paces = timing == conversation::Timing::Offline && detection != TurnDetection::Local;
@@ -184,7 +187,10 @@ impl Settings {
                 TurnDetection::Local => Detection::Local(EarSettings {
                     threshold: self.vad_threshold as f32,
                     prefix: Duration::from_nanos(self.vad_prefix_padding),
-                    silence: self.silence_duration(LOCAL_SILENCE),
+                    silence: self.silence_duration(match timing {
+                        conversation::Timing::Live => LOCAL_SILENCE,
+                        conversation::Timing::Offline => OFFLINE_SILENCE,
+                    }),
                 }),
                 TurnDetection::None => Detection::Manual,
                 _ => Detection::Server { silence },
@@ -210,11 +216,12 @@ impl Settings {
 
     fn merged_session(
         &self,
+        timing: conversation::Timing,
         detection: TurnDetection,
         input: &AudioFormat,
         output: &AudioFormat,
     ) -> Result<Session, Failure> {
-        let session = self.plain_session(detection, input, output);
+        let session = self.plain_session(timing, detection, input, output);
         let Some(text) = self.session.as_deref().filter(|text| !text.trim().is_empty()) else { return Ok(session) };
         let wrong = |why: String| Failure::Settings(format!("session: {why}"));
         let over: serde_json::Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
@@ -226,7 +233,13 @@ impl Settings {
         serde_json::from_value(merged).map_err(|error| wrong(error.to_string()))
     }
 
-    fn plain_session(&self, detection: TurnDetection, input: &AudioFormat, output: &AudioFormat) -> Session {
+    fn plain_session(
+        &self,
+        timing: conversation::Timing,
+        detection: TurnDetection,
+        input: &AudioFormat,
+        output: &AudioFormat,
+    ) -> Session {
         let modality = match self.output_modalities {
             Modality::Audio => session::Modality::Audio,
             Modality::Text => session::Modality::Text,
@@ -251,7 +264,7 @@ impl Settings {
                     noise_reduction: noise
                         .map(|kind| session::NoiseReduction { kind: Some(kind.into()), ..Default::default() })
                         .into(),
-                    turn_detection: self.server_detection(detection).into(),
+                    turn_detection: self.server_detection(timing, detection).into(),
                     ..Default::default()
                 }),
                 output: Some(AudioOutput {
@@ -276,11 +289,16 @@ impl Settings {
     }
 
     /// What the server is told about turns; nothing where it has no part in them.
-    fn server_detection(&self, detection: TurnDetection) -> Option<session::TurnDetection> {
+    fn server_detection(
+        &self,
+        timing: conversation::Timing,
+        detection: TurnDetection,
+    ) -> Option<session::TurnDetection> {
         let milliseconds = |nanoseconds: u64| nanoseconds / MILLISECOND;
         let both = session::TurnDetection {
             create_response: Some(self.create_response),
-            interrupt_response: Some(self.interrupt_response),
+            // Nobody listens to a file while it is made, so nobody interrupts.
+            interrupt_response: Some(self.interrupt_response && timing == conversation::Timing::Live),
             ..Default::default()
         };
         match detection {
@@ -364,11 +382,12 @@ mod tests {
 
     #[test]
     fn wrong_session_json_says_where() {
-        for (text, expected) in [("{\"a\": }", "line 1 column 7"), ("[1]", "JSON object"), ("{\"tools\": 3}", "sequence")] {
+        for (text, expected) in
+            [("{\"a\": }", "line 1 column 7"), ("[1]", "JSON object"), ("{\"tools\": 3}", "sequence")]
+        {
             let settings = Settings { session: Some(text.into()), ..Default::default() };
-            let failure = settings
-                .config(conversation::Timing::Live, AudioFormat::Pcm, AudioFormat::Pcm)
-                .expect_err("refused");
+            let failure =
+                settings.config(conversation::Timing::Live, AudioFormat::Pcm, AudioFormat::Pcm).expect_err("refused");
             assert!(
                 matches!(&failure, Failure::Settings(message) if message.starts_with("session: ") && message.contains(expected)),
                 "{text}: {failure}"

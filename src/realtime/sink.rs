@@ -1,8 +1,8 @@
 //! The pad `audio_sink`: what the user says, on its way into the mailbox.
 
+use super::Timing as TimingSetting;
 use super::imp::{CAT, OpenAIRealtime};
 use super::run::{End, Run};
-use super::Timing as TimingSetting;
 use crate::conversation::{Input, Sound, Timing};
 use crate::link::mailbox::Refused;
 use crate::protocol::session::AudioFormat;
@@ -37,7 +37,8 @@ impl OpenAIRealtime {
             let sink = self.sink();
             let Some(segment) = &sink.segment else { return Err(gst::FlowError::Error) };
             let size = sink.format.sample_size() as u32;
-            let Some(buffer) = gst_audio::audio_buffer_clip(buffer, segment.upcast_ref(), sink.format.rate(), size) else {
+            let Some(buffer) = gst_audio::audio_buffer_clip(buffer, segment.upcast_ref(), sink.format.rate(), size)
+            else {
                 return Ok(gst::FlowSuccess::Ok);
             };
             let at = buffer.pts().and_then(|pts| segment.to_running_time(pts)).map(Duration::from);
@@ -90,7 +91,7 @@ impl OpenAIRealtime {
                 if let Some(run) = self.run() {
                     run.pace.set_flushing(false);
                     run.mailbox.set_flushing(false);
-                    run.mailbox.push_in_order(Input::Flushed);
+                    run.mailbox.push(Input::Flushed);
                 }
                 true
             }

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and has a recorded question answered: the words on the screen, the voice in a file.
+#
+#   pipelines/demo.sh [QUESTION.wav [REPLY.wav]]
+#
+# With OPENAI_API_KEY set it talks to OpenAI, without it to the local server, with no key and no network.
+set -euo pipefail
+. "$(dirname "$0")/support/install.sh"
+install_gstreamer
+need_rust
+build release
+. "$(dirname "$0")/support/prepare.sh"
+
+question=${1:-$project/tests/media/jfk.wav}
+reply=${2:-reply.wav}
+[ -f "$question" ] || fail "there is no file $question"
+say "Asking with $question"
+
+gst-launch-1.0 -m filesrc location="$question" ! decodebin ! audioconvert ! audioresample \
+    ! openairealtime instructions="Answer in one or two short sentences." \
+    ! wavenc ! filesink location="$reply" | conversation
+
+say "The spoken answer is in $reply; listen to it with: gst-play-1.0 $reply"

@@ -1,0 +1,97 @@
+//! `POST …/realtime/client_secrets`: a key for a browser, that opens sessions for a few minutes.
+
+use crate::http::{refusal, wrong_key};
+use crate::server::App;
+use crate::session::{Opening, Refusal, Session};
+use axum::Json;
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use gstopenairealtime::protocol::session::SessionKind;
+use gstopenairealtime::protocol::{self, ServerEvent};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The longest body that is read.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// What is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Wish {
+    expires_after: ExpiresAfter,
+    session: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ExpiresAfter {
+    anchor: String,
+    seconds: u64,
+}
+
+impl Default for ExpiresAfter {
+    fn default() -> Self {
+        Self { anchor: "created_at".into(), seconds: 600 }
+    }
+}
+
+/// Makes a secret.
+pub async fn make(app: &App, request: Request) -> Response {
+    if !app.auth.is_owner(request.headers()) {
+        return wrong_key();
+    }
+    let Ok(body) = to_bytes(request.into_body(), MAX_BODY).await else {
+        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.", None);
+    };
+    match issue(app, &body) {
+        Ok(answer) => Json(answer).into_response(),
+        Err((status, refused)) => respond(status, refused),
+    }
+}
+
+fn issue(app: &App, body: &[u8]) -> Result<Value, (StatusCode, Refusal)> {
+    let bad = |refused| (StatusCode::BAD_REQUEST, refused);
+    let wish = read_wish(body).map_err(bad)?;
+    let session = wish.session.map(read_session).transpose().map_err(bad)?;
+    let kind = session.as_ref().and_then(|session| session.kind.clone()).unwrap_or(SessionKind::Realtime);
+    let model = session.as_ref().and_then(|session| session.model.clone()).unwrap_or_default();
+    let opening = Opening { kind, model, expires_at: 0, preset: session.clone() };
+    let effective = Session::preview(&opening).map_err(bad)?;
+    let secret = app.auth.make_secret(Duration::from_secs(wish.expires_after.seconds), session);
+    let (value, expires) = secret.ok_or_else(|| {
+        let refused = Refusal::new("rate_limit_exceeded", "Too many client secrets are alive.");
+        (StatusCode::TOO_MANY_REQUESTS, refused)
+    })?;
+    let expires_at = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Ok(json!({"value": value, "expires_at": expires_at, "session": effective}))
+}
+
+fn read_wish(body: &[u8]) -> Result<Wish, Refusal> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Wish::default());
+    }
+    let bad = |error| Refusal::new("invalid_value", format!("Invalid body: {error}"));
+    let wish: Wish = serde_json::from_slice(body).map_err(bad)?;
+    let ExpiresAfter { anchor, seconds } = &wish.expires_after;
+    if anchor != "created_at" || !(10..=7200).contains(seconds) {
+        let message = "Invalid 'expires_after': expected the anchor 'created_at' and 10 to 7200 seconds.";
+        return Err(Refusal::new("invalid_value", message).at("expires_after"));
+    }
+    Ok(wish)
+}
+
+fn read_session(session: Value) -> Result<protocol::Session, Refusal> {
+    Session::check_request(&session)?;
+    serde_json::from_value(session).map_err(|error| Refusal::new("invalid_value", error.to_string()).at("session"))
+}
+
+/// A refusal of the wire as an HTTP error.
+fn respond(status: StatusCode, refused: Refusal) -> Response {
+    let ServerEvent::Error(event) = refused.event(None) else { unreachable!("a refusal is an error") };
+    let error = json!({"message": event.error.message, "type": event.error.kind, "param": event.error.param,
+        "code": event.error.code});
+    (status, Json(json!({"error": error}))).into_response()
+}

@@ -1,0 +1,292 @@
+//! A session: the rules of the protocol, without a socket, a clock or a thread.
+//!
+//! Client events, steps of listening and results of work go in; server events, work to do and the wish to close come
+//! out of [`Session::poll`], in the order in which they must happen. Whoever drives it (see `connection.rs`) sends,
+//! works and waits. The files here are the parts of a session: `read` with its tables checks what a client says,
+//! `config` holds what it set, `input` hears with the `detector`, `conversation` remembers each `entry`, `response`
+//! writes an answer by its `plan`, `usage` counts. `listening` and `answering` put them together.
+
+mod answering;
+mod config;
+mod conversation;
+mod detector;
+mod entry;
+mod input;
+mod listening;
+mod plan;
+mod read;
+mod refusal;
+mod response;
+mod schema;
+mod shapes;
+#[cfg(test)]
+mod tests;
+mod usage;
+
+pub use refusal::Refusal;
+pub use response::whole_answer;
+
+use crate::audio::Sound;
+use crate::engine::{Engine, Piece, Prompt, Utterance};
+use crate::ids;
+use config::Config;
+use conversation::Conversation;
+use entry::Entry;
+use gstopenairealtime::protocol::server::{
+    ConversationItemAdded, ConversationItemDeleted, ConversationItemDone, ConversationItemRetrieved,
+    ConversationItemTruncated, SessionCreated, SessionUpdated,
+};
+use gstopenairealtime::protocol::session::SessionKind;
+use gstopenairealtime::protocol::{self, ClientEvent, Item, ServerEvent, client};
+use input::Input;
+use listening::OpenTurn;
+use read::read;
+use response::Writer;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::OnceCell;
+use usage::Meter;
+
+/// What a session wants of whoever drives it.
+#[derive(Debug)]
+pub enum Output {
+    /// Send this event.
+    Send(Box<ServerEvent>),
+    /// Do this work beside everything else.
+    Start(Job),
+    /// The answer of this name is not wanted any more.
+    Stop(String),
+    /// Close with this code and reason.
+    Close(u16, String),
+}
+
+/// Work that takes its time.
+#[derive(Debug)]
+pub enum Job {
+    /// Make an answer; comes back as [`Work::Piece`]s and one [`Work::Answered`].
+    Answer {
+        /// Its name.
+        response_id: String,
+        /// What to answer to.
+        prompt: Prompt,
+    },
+    /// Find the words in a sound; comes back as [`Work::Heard`].
+    Transcribe {
+        /// The message that it belongs to.
+        item_id: String,
+        /// The sound.
+        utterance: Utterance,
+    },
+    /// Find the words in a sound before it is sure that they are wanted; nothing comes back.
+    Listen {
+        /// The sound.
+        sound: Sound,
+        /// Where the words go, as long as somebody wants them there.
+        words: Weak<OnceCell<String>>,
+    },
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub enum Work {
+    /// The next piece of an answer.
+    Piece(String, Piece),
+    /// An answer is complete, or why it is not.
+    Answered(String, Result<(), String>),
+    /// The words of a message, or why there are none.
+    Heard(String, Result<String, String>),
+}
+
+/// How a session begins.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// What it is for.
+    pub kind: SessionKind,
+    /// The model of the URL.
+    pub model: String,
+    /// Unix time in seconds at which it will be ended.
+    pub expires_at: u64,
+    /// What a client secret brought along, without a model.
+    pub preset: Option<protocol::Session>,
+}
+
+/// A session.
+pub struct Session {
+    engine: Arc<dyn Engine>,
+    conversation_id: String,
+    config: Config,
+    input: Input,
+    /// The turn that the user is in.
+    turn: Option<OpenTurn>,
+    /// Where on the input's clock the silence of both sides began; `None` once it was answered.
+    idle_since: Option<u64>,
+    conversation: Conversation,
+    writers: Vec<Writer>,
+    meter: Meter,
+    /// The model was heard.
+    spoken: bool,
+    out: VecDeque<Output>,
+}
+
+impl Session {
+    /// A session with its defaults, over which the preset is put. It says `session.created` first.
+    pub fn new(engine: Arc<dyn Engine>, opening: &Opening) -> Self {
+        let Opening { kind, model, expires_at, preset } = opening;
+        let mut config = Config::new(kind, model, &ids::new("sess_"), *expires_at);
+        let preset = preset.as_ref().filter(|preset| preset.kind.as_ref() == Some(kind));
+        if let Some(Err(refusal)) = preset.map(|preset| config.update(preset, false)) {
+            tracing::warn!("the configuration of a secret was not taken: {refusal:?}");
+        }
+        let mut session = Self {
+            engine,
+            conversation_id: ids::new("conv_"),
+            input: Input::new(config.input_format().rate()),
+            config,
+            turn: None,
+            idle_since: Some(0),
+            conversation: Conversation::default(),
+            writers: Vec::new(),
+            meter: Meter::default(),
+            spoken: false,
+            out: VecDeque::new(),
+        };
+        session.fit_ear();
+        session.send(SessionCreated { session: session.config.session(), ..Default::default() });
+        session
+    }
+
+    /// The configuration that a session will begin with.
+    pub fn preview(opening: &Opening) -> Result<protocol::Session, Refusal> {
+        let Opening { kind, model, expires_at, preset } = opening;
+        let mut config = Config::new(kind, model, &ids::new("sess_"), *expires_at);
+        preset.as_ref().map_or(Ok(()), |preset| config.update(preset, false))?;
+        Ok(config.session())
+    }
+
+    /// Checks a session's configuration that is to be kept for later.
+    pub fn check_request(value: &Value) -> Result<(), Refusal> {
+        shapes::SESSION_REQUEST.check(value, "session")
+    }
+
+    /// What is to be done next.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// Takes one message of the client.
+    pub fn handle(&mut self, text: &str, now: Instant) {
+        // Events are handled in order, so all sound before this one is heard first.
+        while self.listen(now) {}
+        match read(text) {
+            Ok(event) => {
+                let event_id = event.event_id().map(str::to_owned);
+                if let Err(refusal) = self.follow(event, now) {
+                    self.refuse(refusal, event_id.as_deref());
+                }
+            }
+            Err(bad) => self.refuse(bad.refusal, bad.event_id.as_deref()),
+        }
+    }
+
+    /// Takes a binary message, which the protocol does not know.
+    pub fn handle_binary(&mut self) {
+        let message = "Binary messages are not supported; events are JSON in text messages.";
+        self.refuse(Refusal::new("invalid_event", message), None);
+    }
+
+    /// The session has lasted as long as it may.
+    pub fn expire(&mut self, after: Duration) {
+        let after = match after.as_secs() {
+            seconds if seconds % 60 == 0 => format!("{} minutes", seconds / 60),
+            seconds => format!("{seconds} seconds"),
+        };
+        let message = format!("Your session hit the maximum duration of {after}.");
+        self.refuse(Refusal::new("session_expired", message.clone()), None);
+        self.out.push_back(Output::Close(1001, message));
+    }
+
+    fn follow(&mut self, event: ClientEvent, now: Instant) -> Result<(), Refusal> {
+        match event {
+            ClientEvent::SessionUpdate(event) => self.update(&event),
+            ClientEvent::InputAudioBufferAppend(event) => self.append(&event.audio.0),
+            ClientEvent::InputAudioBufferCommit(_) => self.commit(),
+            ClientEvent::InputAudioBufferClear(_) => {
+                self.clear();
+                Ok(())
+            }
+            ClientEvent::OutputAudioBufferClear(_) => {
+                let message = "'output_audio_buffer.clear' is only for WebRTC and SIP sessions.";
+                Err(Refusal::new("invalid_value", message).at("type"))
+            }
+            ClientEvent::ConversationItemCreate(event) => self.create_item(event),
+            ClientEvent::ConversationItemRetrieve(event) => self.retrieve_item(&event.item_id),
+            ClientEvent::ConversationItemTruncate(event) => self.truncate_item(event),
+            ClientEvent::ConversationItemDelete(event) => self.delete_item(event.item_id),
+            ClientEvent::ResponseCreate(event) => self.create_response(event.response.unwrap_or_default(), false),
+            ClientEvent::ResponseCancel(event) => self.cancel_response(event.response_id.as_deref(), now),
+            event => Err(Refusal::unknown_word("type", event.name(), ClientEvent::NAMES)),
+        }
+    }
+
+    fn update(&mut self, event: &client::SessionUpdate) -> Result<(), Refusal> {
+        self.config.update(&event.session, self.spoken)?;
+        if event.session.instructions.is_some() || event.session.tools.is_some() {
+            self.meter.forget_prefix();
+        }
+        self.fit_ear();
+        self.send(SessionUpdated { session: self.config.session(), ..Default::default() });
+        Ok(())
+    }
+
+    fn create_item(&mut self, event: client::ConversationItemCreate) -> Result<(), Refusal> {
+        let entry = Entry::read(event.item, &self.config.input_format(), "item")?;
+        let item = entry.item.clone();
+        if event.previous_item_id.is_some() {
+            self.meter.forget_prefix();
+        }
+        let previous = self.conversation.insert(entry, event.previous_item_id.as_deref())?;
+        self.tell_item(item, previous);
+        Ok(())
+    }
+
+    fn retrieve_item(&mut self, id: &str) -> Result<(), Refusal> {
+        let output = self.config.output().format.clone().unwrap_or_default();
+        let item = self.conversation.retrieve(id, &self.config.input_format(), &output)?;
+        self.send(ConversationItemRetrieved { item, ..Default::default() });
+        Ok(())
+    }
+
+    fn truncate_item(&mut self, event: client::ConversationItemTruncate) -> Result<(), Refusal> {
+        let client::ConversationItemTruncate { item_id, content_index, audio_end_ms, .. } = event;
+        self.conversation.truncate(&item_id, content_index, audio_end_ms)?;
+        self.meter.forget_prefix();
+        self.send(ConversationItemTruncated { item_id, content_index, audio_end_ms, ..Default::default() });
+        Ok(())
+    }
+
+    fn delete_item(&mut self, item_id: String) -> Result<(), Refusal> {
+        self.conversation.delete(&item_id)?;
+        self.meter.forget_prefix();
+        self.send(ConversationItemDeleted { item_id, ..Default::default() });
+        Ok(())
+    }
+
+    /// Announces an item that is complete from the start.
+    fn tell_item(&mut self, item: Item, previous_item_id: Option<String>) {
+        let (again, before) = (item.clone(), previous_item_id.clone());
+        self.send(ConversationItemAdded { item: again, previous_item_id: before, ..Default::default() });
+        self.send(ConversationItemDone { item, previous_item_id, ..Default::default() });
+    }
+
+    fn refuse(&mut self, refusal: Refusal, event_id: Option<&str>) {
+        self.send(refusal.event(event_id));
+    }
+
+    fn send(&mut self, event: impl Into<ServerEvent>) {
+        let mut event = event.into();
+        event.set_event_id(ids::new("event_"));
+        self.out.push_back(Output::Send(Box::new(event)));
+    }
+}

@@ -1,0 +1,311 @@
+//! One answer on its way to the client: which events it consists of, and in which order.
+//!
+//! The writer takes pieces of an answer and gives the events of the wire for them; it knows nothing of where the
+//! pieces come from. Whatever becomes of an answer, every event that opened something is followed by the one that
+//! closes it.
+
+use super::entry::message;
+use super::plan::{Outcome, Plan};
+use super::usage::{self, Counts, Meter};
+use crate::audio::{Sound, encode};
+use crate::engine::Piece;
+use crate::ids;
+use gstopenairealtime::protocol::items::{ContentPart, PartKind, Role, Status};
+use gstopenairealtime::protocol::response::{Response, ResponseAudio};
+use gstopenairealtime::protocol::server::{
+    ConversationItemAdded, ConversationItemDone, ResponseContentPartAdded, ResponseContentPartDone, ResponseCreated,
+    ResponseDone, ResponseOutputAudioDelta, ResponseOutputAudioDone, ResponseOutputAudioTranscriptDelta,
+    ResponseOutputAudioTranscriptDone, ResponseOutputItemAdded, ResponseOutputItemDone, ResponseOutputTextDelta,
+    ResponseOutputTextDone,
+};
+use gstopenairealtime::protocol::session::{AudioFormat, AudioOutput, MaxTokens, Modality};
+use gstopenairealtime::protocol::{Item, ServerEvent, Usage};
+
+/// Sound in one delta.
+const DELTA_MS: usize = 200;
+/// Words in one delta of an answer without sound.
+const WORDS: usize = 4;
+
+/// An answer in the making.
+#[derive(Debug)]
+pub struct Writer {
+    /// The answer's name.
+    pub id: String,
+    /// The name of its message.
+    pub item_id: String,
+    plan: Plan,
+    /// The message has been announced.
+    begun: bool,
+    words: String,
+    /// Samples of its sound so far, in the output format's rate.
+    sent: usize,
+}
+
+impl Writer {
+    /// An answer of which nothing was said yet.
+    pub fn new(plan: Plan) -> Self {
+        let (id, item_id) = (ids::new("resp_"), ids::new("item_"));
+        Self { id, item_id, plan, begun: false, words: String::new(), sent: 0 }
+    }
+
+    /// Whether it is part of the conversation.
+    pub fn in_conversation(&self) -> bool {
+        self.plan.conversation_id.is_some()
+    }
+
+    /// Whether it is spoken.
+    pub fn speaks(&self) -> bool {
+        self.plan.modalities.contains(&Modality::Audio)
+    }
+
+    /// Whether its message has been announced.
+    pub fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// How long it is so far.
+    pub fn sent_ms(&self) -> u64 {
+        self.sent as u64 * 1000 / u64::from(self.format().rate())
+    }
+
+    /// The tokens of what it answers to.
+    pub fn input(&self) -> Counts {
+        self.plan.input
+    }
+
+    /// Its tokens so far.
+    pub fn output(&self) -> Counts {
+        Counts { text: usage::text(&self.words), audio: usage::assistant_audio(self.sent_ms()), image: 0 }
+    }
+
+    fn format(&self) -> AudioFormat {
+        self.plan.output.format.clone().unwrap_or_default()
+    }
+
+    /// Its message as it stands.
+    pub fn item(&self, status: Status) -> Item {
+        let content = match status {
+            Status::InProgress => Vec::new(),
+            _ => vec![self.part(if self.speaks() { PartKind::OutputAudio } else { PartKind::OutputText })],
+        };
+        message(self.item_id.clone(), Role::Assistant, status, content)
+    }
+
+    fn part(&self, kind: PartKind) -> ContentPart {
+        let words = Some(self.words.clone());
+        match self.speaks() {
+            true => ContentPart { kind, transcript: words, ..Default::default() },
+            false => ContentPart { kind, text: words, ..Default::default() },
+        }
+    }
+
+    /// The part as the events of parts call it.
+    fn bare_part(&self) -> ContentPart {
+        self.part(if self.speaks() { PartKind::Audio } else { PartKind::Text })
+    }
+
+    fn response(&self, status: Status) -> Response {
+        let AudioOutput { format, voice, .. } = self.plan.output.clone();
+        Response {
+            object: Some("realtime.response".into()),
+            id: Some(self.id.clone()),
+            status: Some(status),
+            conversation_id: self.plan.conversation_id.clone(),
+            output_modalities: Some(self.plan.modalities.clone()),
+            max_output_tokens: Some(self.plan.max_tokens.clone()),
+            audio: Some(ResponseAudio {
+                output: Some(AudioOutput { format, voice, ..Default::default() }),
+                ..Default::default()
+            }),
+            metadata: self.plan.metadata.clone(),
+            ..Default::default()
+        }
+    }
+
+    /// The answer's announcement.
+    pub fn created(&self) -> ServerEvent {
+        ResponseCreated { response: self.response(Status::InProgress), ..Default::default() }.into()
+    }
+
+    /// The message's announcement within the answer. That within the conversation follows it, then [`Self::open`].
+    pub fn begin(&mut self) -> ServerEvent {
+        self.begun = true;
+        let item = self.item(Status::InProgress);
+        ResponseOutputItemAdded { response_id: self.id.clone(), item, ..Default::default() }.into()
+    }
+
+    /// The announcement of the message's one part.
+    pub fn open(&self) -> ServerEvent {
+        let (response_id, item_id) = (self.id.clone(), self.item_id.clone());
+        ResponseContentPartAdded { response_id, item_id, part: self.bare_part(), ..Default::default() }.into()
+    }
+
+    /// The events of a piece, words ahead of their sound; and what of the sound they hold, where they hold any. A
+    /// piece that does not fit under the limit of tokens is cut off.
+    pub fn piece(&mut self, piece: &Piece) -> (Vec<ServerEvent>, Option<Sound>) {
+        let text = if self.words.is_empty() { piece.text.clone() } else { format!(" {}", piece.text) };
+        let words: Vec<&str> = text.split_inclusive(' ').collect();
+        let format = self.format();
+        let sound = piece.sound.as_ref().filter(|_| self.speaks()).map(|sound| sound.at(format.rate()));
+        let samples = sound.as_ref().map_or(&[][..], |sound| &sound.samples);
+        let chunk = format.rate() as usize * DELTA_MS / 1000;
+        let chunks = if samples.is_empty() { words.len().div_ceil(WORDS) } else { samples.len().div_ceil(chunk) };
+        let (mut events, mut said, mut sent) = (Vec::new(), 0, 0);
+        for index in 0..chunks {
+            if self.is_full() {
+                break;
+            }
+            let until = (words.len() * (index + 1)).div_ceil(chunks);
+            if until > said {
+                events.push(self.words_delta(words[said..until].concat()));
+                said = until;
+            }
+            let until = samples.len().min(sent + chunk);
+            if until > sent {
+                events.push(self.sound_delta(&format, &samples[sent..until]));
+                self.sent += until - sent;
+                sent = until;
+            }
+        }
+        (events, sound.as_ref().map(|sound| Sound::new(sound.samples[..sent].to_vec(), sound.rate)))
+    }
+
+    /// Whether the limit of tokens is reached.
+    pub fn is_full(&self) -> bool {
+        let MaxTokens::Count(limit) = self.plan.max_tokens else { return false };
+        let output = self.output();
+        output.text + output.audio >= limit
+    }
+
+    fn words_delta(&mut self, delta: String) -> ServerEvent {
+        self.words.push_str(&delta);
+        let (response_id, item_id) = (self.id.clone(), self.item_id.clone());
+        if self.speaks() {
+            ResponseOutputAudioTranscriptDelta { response_id, item_id, delta, ..Default::default() }.into()
+        } else {
+            ResponseOutputTextDelta { response_id, item_id, delta, ..Default::default() }.into()
+        }
+    }
+
+    fn sound_delta(&self, format: &AudioFormat, samples: &[i16]) -> ServerEvent {
+        let (response_id, item_id) = (self.id.clone(), self.item_id.clone());
+        let delta = encode(format, samples).into();
+        ResponseOutputAudioDelta { response_id, item_id, delta, ..Default::default() }.into()
+    }
+
+    /// The events that close the message's part.
+    pub fn close(&self) -> Vec<ServerEvent> {
+        let (response_id, item_id) = (self.id.clone(), self.item_id.clone());
+        let done = ResponseContentPartDone {
+            response_id: response_id.clone(),
+            item_id: item_id.clone(),
+            part: self.bare_part(),
+            ..Default::default()
+        };
+        if !self.speaks() {
+            let text = self.words.clone();
+            return vec![
+                ResponseOutputTextDone { response_id, item_id, text, ..Default::default() }.into(),
+                done.into(),
+            ];
+        }
+        let sound = ResponseOutputAudioDone {
+            response_id: response_id.clone(),
+            item_id: item_id.clone(),
+            ..Default::default()
+        };
+        let transcript = self.words.clone();
+        let words = ResponseOutputAudioTranscriptDone { response_id, item_id, transcript, ..Default::default() };
+        vec![sound.into(), words.into(), done.into()]
+    }
+
+    /// The end of the message within the answer. That within the conversation comes before it.
+    pub fn item_done(&self, item: Item) -> ServerEvent {
+        ResponseOutputItemDone { response_id: self.id.clone(), item, ..Default::default() }.into()
+    }
+
+    /// The end of the answer.
+    pub fn done(&self, outcome: &Outcome, usage: Usage) -> ServerEvent {
+        let (status, details) = outcome.told();
+        let output = if self.begun { vec![self.item(outcome.item_status())] } else { Vec::new() };
+        let response = Response { status_details: details, output, usage: Some(usage), ..self.response(status) };
+        ResponseDone { response, ..Default::default() }.into()
+    }
+}
+
+/// All events of an answer that consists of one piece, for those who keep no session.
+pub fn whole_answer(piece: &Piece) -> Vec<ServerEvent> {
+    let modality = if piece.sound.is_some() { Modality::Audio } else { Modality::Text };
+    let mut writer = Writer::new(Plan {
+        conversation_id: Some(ids::new("conv_")),
+        modalities: vec![modality],
+        output: AudioOutput { format: Some(AudioFormat::Pcm), voice: Some("alloy".into()), ..Default::default() },
+        max_tokens: MaxTokens::Word("inf".into()),
+        metadata: None,
+        input: Counts::default(),
+    });
+    let mut events = vec![writer.created(), writer.begin()];
+    let item = writer.item(Status::InProgress);
+    events.push(ConversationItemAdded { item, ..Default::default() }.into());
+    events.push(writer.open());
+    events.extend(writer.piece(piece).0);
+    events.extend(writer.close());
+    let item = writer.item(Status::Completed);
+    events.push(ConversationItemDone { item: item.clone(), ..Default::default() }.into());
+    events.push(writer.item_done(item));
+    let usage = Meter::default().usage(writer.input(), writer.output());
+    events.push(writer.done(&Outcome::Completed, usage));
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer(modality: Modality, max_tokens: MaxTokens) -> Writer {
+        Writer::new(Plan {
+            conversation_id: Some("conv_1".into()),
+            modalities: vec![modality],
+            output: AudioOutput::default(),
+            max_tokens,
+            metadata: None,
+            input: Counts::default(),
+        })
+    }
+
+    fn piece(text: &str, ms: usize) -> Piece {
+        Piece { text: text.into(), sound: Some(Sound::new(vec![7; ms * 24], 24_000)) }
+    }
+
+    fn unlimited() -> MaxTokens {
+        MaxTokens::Word("inf".into())
+    }
+
+    #[test]
+    fn words_run_ahead_of_their_sound_and_nothing_is_lost() {
+        let mut writer = writer(Modality::Audio, unlimited());
+        let (events, sound) = writer.piece(&piece("One two three.", 650));
+        let names: Vec<_> =
+            events.iter().map(|event| event.name().rsplit_once("output_").expect("a delta").1).collect();
+        let (word, audio) = ("audio_transcript.delta", "audio.delta");
+        assert_eq!(names, [word, audio, word, audio, word, audio, audio]);
+        assert_eq!((sound.map(|sound| sound.ms()), writer.sent_ms()), (Some(650), 650));
+        writer.piece(&piece("Four.", 100));
+        assert_eq!((writer.words.as_str(), writer.sent_ms()), ("One two three. Four.", 750));
+    }
+
+    #[test]
+    fn a_written_answer_has_no_sound() {
+        let mut writer = writer(Modality::Text, unlimited());
+        let (events, sound) = writer.piece(&piece("One two.", 500));
+        assert!(events.iter().all(|event| event.name() == "response.output_text.delta") && sound.is_none());
+        assert_eq!(writer.close()[0].name(), "response.output_text.done");
+    }
+
+    #[test]
+    fn the_limit_of_tokens_ends_it() {
+        let mut writer = writer(Modality::Audio, MaxTokens::Count(10));
+        let (_, sound) = writer.piece(&piece("One two three four five six.", 5_000));
+        assert!(writer.is_full() && sound.is_some_and(|sound| sound.ms() <= 600));
+    }
+}

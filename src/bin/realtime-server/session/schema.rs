@@ -1,0 +1,254 @@
+//! The shape that a client's JSON must have, checked before anything is read from it.
+//!
+//! A [`Shape`] is a constant that describes one value; `shapes.rs` holds those of the API. The check names the exact
+//! place and gives the code that OpenAI gives, which is more than a deserializer can do. It stops at the first fault,
+//! so an event is either good as a whole or refused as a whole.
+
+use super::refusal::Refusal;
+use serde_json::{Map, Value};
+
+/// What a value must look like.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    /// Whatever it is.
+    Any,
+    /// True or false.
+    Bool,
+    /// Text of at most so many characters.
+    Text(usize),
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A whole number in this range.
+    Int(i64, i64),
+    /// A number in this range.
+    Number(f64, f64),
+    /// An object with these fields and no others.
+    Object(&'static [Field]),
+    /// An object whose `type` says which fields it has.
+    Tagged(&'static [(&'static str, &'static [Field])]),
+    /// A list of at most so many.
+    List(&'static Shape, usize),
+    /// The first of these that takes values of the kind at hand.
+    Either(&'static [Shape]),
+    /// A list of exactly one of these words.
+    Single(&'static [&'static str]),
+    /// Pairs of text, as `metadata` has them: at most 16, keys up to 64 and values up to 512 characters.
+    Pairs,
+}
+
+/// A field of an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    name: &'static str,
+    shape: Shape,
+    required: bool,
+    nullable: bool,
+}
+
+/// A field that must be there.
+pub const fn required(name: &'static str, shape: Shape) -> Field {
+    Field { name, shape, required: true, nullable: false }
+}
+
+/// A field that may be left out.
+pub const fn optional(name: &'static str, shape: Shape) -> Field {
+    Field { name, shape, required: false, nullable: false }
+}
+
+/// A field that may be left out or `null`.
+pub const fn nullable(name: &'static str, shape: Shape) -> Field {
+    Field { name, shape, required: false, nullable: true }
+}
+
+impl Shape {
+    /// Checks a value; `path` is its place in the event.
+    pub fn check(&self, value: &Value, path: &str) -> Result<(), Refusal> {
+        match (self, value) {
+            (Self::Any, _) | (Self::Bool, Value::Bool(_)) => Ok(()),
+            (Self::Text(max), Value::String(text)) => check_length(text, *max, path),
+            (Self::Word(words), Value::String(word)) => check_word(word, words, path),
+            (Self::Int(min, max), Value::Number(number)) => match number.as_i64() {
+                Some(int) => check_range("integer", int, *min, *max, path),
+                None => Err(wrong_type(self, value, path)),
+            },
+            (Self::Number(min, max), Value::Number(number)) => {
+                check_range("decimal", number.as_f64().unwrap_or_default(), *min, *max, path)
+            }
+            (Self::Object(fields), Value::Object(map)) => check_fields(map, fields, &[], path),
+            (Self::Tagged(kinds), Value::Object(map)) => check_tagged(map, kinds, path),
+            (Self::List(shape, max), Value::Array(list)) => check_list(list, shape, *max, path),
+            (Self::Single(words), Value::Array(list)) => check_single(list, words, path),
+            (Self::Pairs, Value::Object(map)) => check_pairs(map, path),
+            (Self::Either(shapes), _) => match shapes.iter().find(|shape| shape.takes(value)) {
+                Some(shape) => shape.check(value, path),
+                None => Err(wrong_type(self, value, path)),
+            },
+            _ => Err(wrong_type(self, value, path)),
+        }
+    }
+
+    /// Whether values of this JSON kind are worth looking at closer.
+    fn takes(&self, value: &Value) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Bool => value.is_boolean(),
+            Self::Text(_) | Self::Word(_) => value.is_string(),
+            Self::Int(..) => value.is_i64() || value.is_u64(),
+            Self::Number(..) => value.is_number(),
+            Self::Object(_) | Self::Tagged(_) | Self::Pairs => value.is_object(),
+            Self::List(..) | Self::Single(_) => value.is_array(),
+            Self::Either(shapes) => shapes.iter().any(|shape| shape.takes(value)),
+        }
+    }
+
+    /// The kind of value in words, with its article.
+    fn kind(&self) -> String {
+        match self {
+            Self::Any => "a value".into(),
+            Self::Bool => "a boolean".into(),
+            Self::Text(_) | Self::Word(_) => "a string".into(),
+            Self::Int(..) => "an integer".into(),
+            Self::Number(..) => "a number".into(),
+            Self::Object(_) | Self::Tagged(_) | Self::Pairs => "an object".into(),
+            Self::List(..) | Self::Single(_) => "an array".into(),
+            Self::Either(shapes) => {
+                let kinds: Vec<_> = shapes.iter().map(Self::kind).collect();
+                format!("one of {}", kinds.join(" or "))
+            }
+        }
+    }
+}
+
+/// Checks an object's fields; those of `known` may be there as well and were checked before.
+pub fn check_fields(map: &Map<String, Value>, fields: &[Field], known: &[&str], path: &str) -> Result<(), Refusal> {
+    let place = |name: &str| if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+    if let Some(field) = fields.iter().find(|field| field.required && !map.contains_key(field.name)) {
+        return Err(missing(&place(field.name)));
+    }
+    for (name, value) in map {
+        match fields.iter().find(|field| field.name == name) {
+            Some(field) if value.is_null() && field.nullable => {}
+            Some(field) => field.shape.check(value, &place(name))?,
+            None if known.contains(&name.as_str()) => {}
+            None => {
+                let place = place(name);
+                return Err(Refusal::new("unknown_parameter", format!("Unknown parameter: '{place}'.")).at(place));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_tagged(
+    map: &Map<String, Value>,
+    kinds: &[(&'static str, &'static [Field])],
+    path: &str,
+) -> Result<(), Refusal> {
+    let place = format!("{path}.type");
+    let tag = match map.get("type") {
+        Some(Value::String(tag)) => tag,
+        Some(other) => return Err(wrong_type(&Shape::Text(0), other, &place)),
+        None => return Err(missing(&place)),
+    };
+    match kinds.iter().find(|(name, _)| name == tag) {
+        Some((_, fields)) => check_fields(map, fields, &["type"], path),
+        None => Err(Refusal::unknown_word(&place, tag, &kinds.iter().map(|(name, _)| *name).collect::<Vec<_>>())),
+    }
+}
+
+fn check_list(list: &[Value], shape: &Shape, max: usize, path: &str) -> Result<(), Refusal> {
+    check_count("array", "an array", list.len(), max, path)?;
+    list.iter().enumerate().try_for_each(|(index, value)| shape.check(value, &format!("{path}[{index}]")))
+}
+
+fn check_single(list: &[Value], words: &'static [&'static str], path: &str) -> Result<(), Refusal> {
+    for (index, word) in list.iter().enumerate() {
+        Shape::Word(words).check(word, &format!("{path}[{index}]"))?;
+    }
+    if list.len() == 1 {
+        return Ok(());
+    }
+    let given: Vec<_> = list.iter().filter_map(Value::as_str).map(|word| format!("'{word}'")).collect();
+    let supported: Vec<_> = words.iter().map(|word| format!("['{word}']")).collect();
+    let message =
+        format!("Invalid value: [{}]. Supported combinations are: {}.", given.join(", "), supported.join(" and "));
+    Err(Refusal::new("invalid_value", message).at(path))
+}
+
+fn check_pairs(map: &Map<String, Value>, path: &str) -> Result<(), Refusal> {
+    check_count("object", "an object", map.len(), 16, path)?;
+    map.iter().try_for_each(|(key, value)| {
+        let place = format!("{path}.{key}");
+        check_length(key, 64, &place)?;
+        Shape::Text(512).check(value, &place)
+    })
+}
+
+fn check_word(word: &str, words: &[&str], path: &str) -> Result<(), Refusal> {
+    if words.contains(&word) { Ok(()) } else { Err(Refusal::unknown_word(path, word, words)) }
+}
+
+fn check_length(text: &str, max: usize, path: &str) -> Result<(), Refusal> {
+    // Counting characters is only needed where the bytes alone do not settle it.
+    let length = if text.len() <= max { text.len() } else { text.chars().count() };
+    check_count("string", "a string", length, max, path)
+}
+
+fn check_count(kind: &'static str, a_kind: &str, length: usize, max: usize, path: &str) -> Result<(), Refusal> {
+    if length <= max {
+        return Ok(());
+    }
+    let code = match kind {
+        "string" => "string_above_max_length",
+        "array" => "array_above_max_length",
+        _ => "object_above_max_properties",
+    };
+    let message = format!(
+        "Invalid '{path}': {kind} too long. Expected {a_kind} with maximum length {max}, but got {a_kind} with length {length} instead."
+    );
+    Err(Refusal::new(code, message).at(path))
+}
+
+fn check_range<T>(kind: &'static str, value: T, min: T, max: T, path: &str) -> Result<(), Refusal>
+where
+    T: PartialOrd + std::fmt::Display,
+{
+    let (code, side, sign, limit) = if value < min {
+        (
+            if kind == "integer" { "integer_below_min_value" } else { "decimal_below_min_value" },
+            "below minimum",
+            ">=",
+            min,
+        )
+    } else if value > max {
+        (
+            if kind == "integer" { "integer_above_max_value" } else { "decimal_above_max_value" },
+            "above maximum",
+            "<=",
+            max,
+        )
+    } else {
+        return Ok(());
+    };
+    let message =
+        format!("Invalid '{path}': {kind} {side} value. Expected a value {sign} {limit}, but got {value} instead.");
+    Err(Refusal::new(code, message).at(path))
+}
+
+fn missing(place: &str) -> Refusal {
+    Refusal::new("missing_required_parameter", format!("Missing required parameter: '{place}'.")).at(place)
+}
+
+fn wrong_type(shape: &Shape, value: &Value, path: &str) -> Refusal {
+    let got = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(number) if number.is_f64() => "a decimal",
+        Value::Number(_) => "an integer",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    };
+    let message = format!("Invalid type for '{path}': expected {}, but got {got} instead.", shape.kind());
+    Refusal::new("invalid_type", message).at(path)
+}

@@ -1,0 +1,193 @@
+//! "What did I do wrong?": every mistake has its own error, in time, in words that help.
+
+mod support;
+
+use gst::prelude::*;
+use std::time::{Duration, Instant};
+use support::pipeline::Pipeline;
+use support::server::Server;
+
+const SOURCE: &str = "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample";
+const READY: &str = "hello\nexpect session.update\nsend session.updated {\"session\": {\"type\": \"realtime\"}}\n";
+
+/// The error of a pipeline with these properties, and its text.
+#[track_caller]
+fn error_of(properties: &str) -> (gst::glib::Error, String) {
+    let mut pipeline = Pipeline::new(&format!("{SOURCE} ! openairealtime {properties} ! fakesink"));
+    let began = Instant::now();
+    let error = pipeline.to_error();
+    assert!(began.elapsed() < Duration::from_secs(15), "it took {:?}", began.elapsed());
+    let text = error.message().to_owned();
+    (error, text)
+}
+
+#[track_caller]
+fn assert_error(properties: &str, kind: gst::ResourceError, words: &[&str]) {
+    let (error, text) = error_of(properties);
+    assert!(error.kind::<gst::ResourceError>() == Some(kind), "{properties}: {error:?}");
+    for word in words {
+        assert!(text.contains(word), "{properties}: '{text}' does not say '{word}'");
+    }
+}
+
+#[test]
+fn no_key() {
+    assert_error(
+        "uri=wss://api.example.com/v1",
+        gst::ResourceError::NotAuthorized,
+        &["OPENAI_API_KEY", "api-key-file"],
+    );
+}
+
+#[test]
+fn a_key_file_that_is_not_there() {
+    let uri = "uri=wss://api.example.com/v1 api-key-file=/nowhere/key";
+    assert_error(uri, gst::ResourceError::NotAuthorized, &["/nowhere/key"]);
+}
+
+#[test]
+fn a_wrong_key() {
+    let server = Server::start(&["--engine", "echo", "--api-key", "sk-right"]);
+    let uri = format!("uri={} api-key=sk-wrong-and-secret", server.base());
+    let (error, text) = error_of(&uri);
+    assert!(error.kind::<gst::ResourceError>() == Some(gst::ResourceError::NotAuthorized), "{error:?}");
+    assert!(!text.contains("sk-wrong-and-secret"), "{text}");
+}
+
+#[test]
+fn an_unauthorized_upgrade() {
+    for (status, kind) in [
+        (401, gst::ResourceError::NotAuthorized),
+        (403, gst::ResourceError::NotAuthorized),
+        (404, gst::ResourceError::NotFound),
+        (400, gst::ResourceError::OpenReadWrite),
+    ] {
+        let server = Server::script(&format!(
+            "refuse {status}\n  body {{\"error\": {{\"message\": \"because of {status}\"}}}}\n"
+        ));
+        assert_error(&format!("uri={}", server.base()), kind, &[&status.to_string(), "because of"]);
+    }
+}
+
+#[test]
+fn a_wrong_model() {
+    let server = Server::start(&["--engine", "echo"]);
+    assert_error(
+        &format!("uri={} model=no-such-model", server.base()),
+        gst::ResourceError::NotFound,
+        &["no-such-model"],
+    );
+}
+
+#[test]
+fn a_misspelt_host() {
+    let uri = "uri=wss://no-such-host.invalid/v1 api-key=k";
+    assert_error(uri, gst::ResourceError::OpenReadWrite, &["no-such-host.invalid", "resolved"]);
+}
+
+#[test]
+fn a_refused_port() {
+    let free =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let uri = format!("uri=ws://127.0.0.1:{free}/v1 max-reconnects=1 reconnect-delay=1000000");
+    assert_error(&uri, gst::ResourceError::OpenReadWrite, &["refused"]);
+}
+
+#[test]
+fn a_server_that_does_not_answer() {
+    let server = Server::script("hang\n");
+    let uri = format!("uri={} connect-timeout=300000000", server.base());
+    assert_error(&uri, gst::ResourceError::OpenReadWrite, &["0.3 s"]);
+    let server = Server::script("hello\n");
+    let uri = format!("uri={} connect-timeout=300000000", server.base());
+    assert_error(&uri, gst::ResourceError::OpenReadWrite, &["did not accept the session"]);
+}
+
+#[test]
+fn an_unencrypted_connection_to_elsewhere() {
+    assert_error("uri=ws://example.com/v1 api-key=k", gst::ResourceError::Settings, &["allow-insecure"]);
+}
+
+#[test]
+fn wrong_json_names_its_place() {
+    assert_error(
+        "uri=ws://127.0.0.1:1/v1 session=\"{ \\\"voice\\\": }\"",
+        gst::ResourceError::Settings,
+        &["session:", "line 1 column"],
+    );
+}
+
+#[test]
+fn settings_that_the_server_refuses() {
+    let server = Server::start(&["--engine", "echo"]);
+    let uri = format!("uri={} session=\"{{ \\\"temperature\\\": 0.7 }}\"", server.base());
+    assert_error(&uri, gst::ResourceError::Settings, &["temperature"]);
+}
+
+#[test]
+fn a_server_that_is_busy_is_asked_again() {
+    let server = Server::script(&format!("refuse 503\nconnection 2\n{READY}"));
+    let mut pipeline =
+        Pipeline::new(&format!("{SOURCE} ! openairealtime uri={} reconnect-delay=1000000 ! fakesink", server.base()));
+    pipeline.play();
+    pipeline.until_told("session", |s| s.get::<&str>("state") == Ok("ready"));
+    let attempts: Vec<_> = pipeline.all("session").iter().filter_map(|s| s.get::<u32>("attempt").ok()).collect();
+    assert_eq!(attempts, [1, 2]);
+}
+
+#[test]
+fn a_connection_that_is_lost() {
+    for (fault, words) in [("drop", ""), ("reset", ""), ("close 1011 overloaded", "overloaded"), ("invalid-frame", "")] {
+        let server = Server::script(&format!("{READY}wait audio 100ms\n{fault}\n"));
+        assert_error(&format!("uri={}", server.base()), gst::ResourceError::Read, &[words]);
+    }
+}
+
+#[test]
+fn a_harmless_error_is_a_warning_and_the_stream_goes_on() {
+    let server = Server::script(&format!(
+        "{READY}send error {{\"error\": {{\"type\": \"server_error\", \"code\": \"strange\", \"message\": \"a hiccup\"}}}}\n\
+         send some.new.event {{\"x\": 1}}\ntext not json at all\n\
+         send input_audio_buffer.speech_started {{\"audio_start_ms\": 0, \"item_id\": \"u\"}}\n"
+    ));
+    let mut pipeline = Pipeline::new(&format!("{SOURCE} ! openairealtime uri={} ! fakesink", server.base()));
+    pipeline.play();
+    pipeline.until_told("speech", |_| true);
+    let warnings = pipeline.warnings();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert_eq!(warnings[0], "a hiccup");
+    assert!(warnings[1].contains("JSON"), "{}", warnings[1]);
+}
+
+#[test]
+fn sound_that_cannot_be_right() {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline = Pipeline::new(&format!(
+        "appsrc name=in format=bytes caps=audio/x-raw,format=S16LE,rate=24000,channels=1,layout=interleaved \
+         ! openairealtime uri={} ! fakesink",
+        server.base()
+    ));
+    pipeline.play();
+    let buffer = gst::Buffer::with_size(960).expect("memory");
+    let flow = pipeline.element("in").emit_by_name::<gst::FlowReturn>("push-buffer", &[&buffer]);
+    assert_eq!(flow, gst::FlowReturn::Ok);
+    let message = pipeline.until("an error", |message| message.type_() == gst::MessageType::Error);
+    let gst::MessageView::Error(error) = message.view() else { unreachable!() };
+    assert!(error.error().kind::<gst::StreamError>() == Some(gst::StreamError::Format), "{error:?}");
+}
+
+#[test]
+fn what_is_owed_is_not_waited_for_for_ever() {
+    let server = Server::script(&format!(
+        "{READY}send input_audio_buffer.speech_started {{\"audio_start_ms\": 0, \"item_id\": \"u\"}}\n\
+         send input_audio_buffer.speech_stopped {{\"audio_end_ms\": 1, \"item_id\": \"u\"}}\n\
+         send input_audio_buffer.committed {{\"item_id\": \"u\"}}\n"
+    ));
+    let mut pipeline = Pipeline::new(&format!(
+        "audiotestsrc num-buffers=10 ! audioconvert ! audioresample \
+         ! openairealtime uri={} timing=live drain-timeout=300000000 ! fakesink",
+        server.base()
+    ));
+    pipeline.to_end();
+    assert!(!pipeline.warnings().is_empty(), "it says that something is missing");
+}

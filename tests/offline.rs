@@ -1,0 +1,174 @@
+//! "Work through my files": no clock, a file in, a file out, the same every time.
+
+mod support;
+
+use gst::prelude::*;
+use std::time::{Duration, Instant};
+use support::pipeline::{Pipeline, recording};
+use support::server::Server;
+
+fn plain(text: &str) -> Vec<String> {
+    let text = text.to_lowercase().replace(['-', '—'], " ");
+    text.split_whitespace()
+        .map(|word| word.chars().filter(|c| c.is_alphanumeric()).collect::<String>())
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+/// Words that differ, by the least number of changes.
+fn word_errors(expected: &str, heard: &str) -> usize {
+    let (expected, heard) = (plain(expected), plain(heard));
+    let mut row: Vec<usize> = (0..=heard.len()).collect();
+    for (i, word) in expected.iter().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], i + 1);
+        for (j, other) in heard.iter().enumerate() {
+            let change = before + usize::from(word != other);
+            before = row[j + 1];
+            row[j + 1] = change.min(before + 1).min(row[j] + 1);
+        }
+    }
+    row[heard.len()]
+}
+
+#[test]
+fn the_answer_in_the_file_is_the_answer_in_the_messages() {
+    let server = Server::start(&[]);
+    let folder = std::env::temp_dir().join(format!("openairealtime-offline-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let answer = folder.join("answer.wav");
+    let mut asking = Pipeline::new(&format!(
+        "{} ! openairealtime uri={} timing=offline ! wavenc ! filesink location={}",
+        recording("lv0870.wav"),
+        server.base(),
+        answer.display()
+    ));
+    asking.to_end().stop();
+    let said = asking.words("assistant");
+    assert!(!said.is_empty());
+
+    let mut listening = Pipeline::new(&format!(
+        "filesrc location={} ! wavparse ! openairealtime uri={} timing=offline create-response=false ! fakesink",
+        answer.display(),
+        server.base()
+    ));
+    listening.to_end().stop();
+    let heard = listening.words("user");
+    let errors = word_errors(&said, &heard);
+    assert!(errors * 10 <= plain(&said).len(), "said: {said}\nheard: {heard}");
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[test]
+fn an_answer_begins_where_its_turn_ends_and_nothing_is_lost() {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline = Pipeline::new(&format!(
+        "{} ! openairealtime name=ai uri={} timing=offline ! fakesink",
+        recording("goforward.wav"),
+        server.base()
+    ));
+    let tap = pipeline.tap("ai");
+    let input = pipeline.element("ai").static_pad("audio_sink").expect("a pad");
+    let spoken = support::pipeline::Tap::on(&input);
+    pipeline.to_end();
+    tap.assert_unbroken(24_000, 2);
+
+    let turns = pipeline.all("speech");
+    let time = |index: usize| turns[index].get::<u64>("running-time").expect("a time");
+    assert_eq!(turns.len(), 2, "one turn");
+    // Times are cut to whole nanoseconds, so the sample is the nearest one.
+    let sample = |time: u64| ((time as u128 * 24_000 + 500_000_000) / 1_000_000_000) as usize * 2;
+    let (question, answer) = (spoken.sound(), tap.sound());
+    let (start, end) = (sample(time(0)), sample(time(1)).min(question.len()));
+    // The echo is the turn, sample for sample, and it stands right behind it.
+    let turn = &question[start..end];
+    assert!(answer[..end].iter().all(|byte| *byte == 0), "silence while the user speaks");
+    assert_eq!(&answer[end..end + turn.len()], turn);
+    assert_eq!(answer.len(), end + turn.len());
+}
+
+#[test]
+fn two_runs_give_the_same_bytes_and_times() {
+    let server = Server::start(&["--engine", "echo"]);
+    let run = || {
+        let mut pipeline = Pipeline::new(&format!(
+            "{} ! openairealtime name=ai uri={} timing=offline vad-silence-duration=300000000 ! fakesink",
+            recording("jfk.wav"),
+            server.base()
+        ));
+        let tap = pipeline.tap("ai");
+        pipeline.to_end();
+        tap.outs().into_iter().map(|out| (out.pts, out.flags, out.data)).collect::<Vec<_>>()
+    };
+    assert!(run() == run());
+}
+
+#[test]
+fn files_are_worked_through_faster_than_they_play() {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline =
+        Pipeline::new(&format!("{} ! openairealtime uri={} ! fakesink", recording("jfk.wav"), server.base()));
+    let began = Instant::now();
+    pipeline.to_end();
+    assert!(!pipeline.all("response").is_empty());
+    // 11 s of question and as much of answer; only a stream that keeps step with a clock takes so long.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
+fn silence_and_nothing_at_all_end_well() {
+    let server = Server::start(&[]);
+    for source in [
+        "audiotestsrc wave=silence num-buffers=100",
+        "audiotestsrc wave=silence num-buffers=1",
+        "audiotestsrc num-buffers=0",
+    ] {
+        let mut pipeline = Pipeline::new(&format!(
+            "{source} ! audioconvert ! audioresample ! openairealtime uri={} timing=offline ! fakesink",
+            server.base()
+        ));
+        pipeline.to_end();
+        assert_eq!(pipeline.all("response").len(), 0, "{source}");
+        assert_eq!(pipeline.warnings(), Vec::<String>::new(), "{source}");
+    }
+}
+
+#[test]
+fn without_a_listener_the_words_are_told_and_the_stream_ends() {
+    let server = Server::start(&[]);
+    let mut pipeline =
+        Pipeline::new(&format!("{} ! openairealtime uri={} timing=offline", recording("goforward.wav"), server.base()));
+    pipeline.to_end();
+    assert!(pipeline.words("assistant").contains("orward"), "{}", pipeline.words("assistant"));
+}
+
+#[test]
+fn push_to_talk_answers_at_the_end_of_the_file_once() {
+    let server = Server::start(&[]);
+    for (respond, answers) in [(true, 1), (false, 0)] {
+        let mut pipeline = Pipeline::new(&format!(
+            "{} ! openairealtime uri={} turn-detection=none respond-on-eos={respond} ! fakesink",
+            recording("goforward.wav"),
+            server.base()
+        ));
+        pipeline.to_end();
+        let completed = pipeline.all("response").iter().filter(|s| s.get::<&str>("state") == Ok("completed")).count();
+        assert_eq!(completed, answers, "respond-on-eos={respond}");
+        assert!(pipeline.words("user").to_lowercase().contains("forward"));
+    }
+}
+
+#[test]
+fn gaps_leave_the_answers_alone() {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline = Pipeline::new(&format!(
+        "{} ! openairealtime name=ai uri={} timing=offline silence=gaps ! fakesink",
+        recording("goforward.wav"),
+        server.base()
+    ));
+    let tap = pipeline.tap("ai");
+    pipeline.to_end();
+    let outs = tap.outs();
+    assert!(!outs.is_empty());
+    assert!(outs.iter().all(|out| !out.flags.contains(gst::BufferFlags::GAP)));
+    assert!(outs[0].pts > gst::ClockTime::ZERO, "the answer stands behind the question");
+}

