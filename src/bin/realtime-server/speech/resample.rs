@@ -39,6 +39,13 @@ impl Resampler {
         Ok(resampler)
     }
 
+    /// The longest time, in samples of the 16 kHz, by which what came out lags behind what went in: the filter's delay
+    /// and one block. For 8 and 24 kHz this is some 15 ms.
+    #[cfg(test)]
+    fn delay(&self) -> usize {
+        self.fft.as_ref().map_or(0, |fft| fft.output_delay() + fft.output_frames_max())
+    }
+
     /// Takes any number of samples and gives those that are ready.
     pub fn push(&mut self, samples: &[f32]) -> Result<Vec<f32>> {
         self.taken += samples.len() as u64;

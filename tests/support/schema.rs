@@ -1,0 +1,102 @@
+//! The published shapes of the protocol, as JSON Schemas: `tests/schemas/generate.py` makes them from the types of the
+//! official package. Whoever sends or receives an event in a test holds it against them here.
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+static CLIENT: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/ga-client.json")));
+static SERVER: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/ga-server.json")));
+
+/// The shapes of what a client says.
+pub fn client() -> &'static Schema {
+    &CLIENT
+}
+
+/// The shapes of what a server says.
+pub fn server() -> &'static Schema {
+    &SERVER
+}
+
+/// The shapes of all events of one direction.
+pub struct Schema {
+    document: Value,
+    events: BTreeMap<String, Validator>,
+}
+
+#[allow(dead_code, reason = "every test takes what it needs")]
+impl Schema {
+    fn parse(text: &str) -> Self {
+        let document: Value = serde_json::from_str(text).expect("a generated schema is JSON");
+        let compile = |(name, reference): (&String, &Value)| {
+            let schema = json!({"$schema": document["$schema"], "$ref": reference, "$defs": document["$defs"]});
+            (name.clone(), jsonschema::validator_for(&schema).expect("a generated schema is one"))
+        };
+        let events = document["x-events"].as_object().expect("the list of events").iter().map(compile).collect();
+        Self { document, events }
+    }
+
+    /// The types of all events, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.events.keys().map(String::as_str)
+    }
+
+    /// The definition of an event, as it stands in the file.
+    pub fn definition(&self, name: &str) -> &Value {
+        self.resolve(&self.document["x-events"][name])
+    }
+
+    /// What a reference of the file refers to.
+    pub fn resolve(&self, reference: &Value) -> &Value {
+        let pointer = reference.as_str().and_then(|text| text.strip_prefix('#')).expect("a local reference");
+        self.document.pointer(pointer).unwrap_or_else(|| panic!("{pointer} is not in the schema"))
+    }
+
+    /// What is wrong with an event: one line each, which names the event, the place in it and the reason.
+    pub fn errors(&self, event: &Value) -> Vec<String> {
+        let Some(name) = event["type"].as_str() else {
+            return vec![format!("an event without a type: {event}")];
+        };
+        let Some(validator) = self.events.get(name) else {
+            return vec![format!("{name}: no such event")];
+        };
+        let mut lines = Vec::new();
+        for error in validator.iter_errors(event) {
+            explain(name, &error, &mut lines);
+        }
+        lines
+    }
+
+    /// Fails the test where an event is not of its published shape.
+    #[track_caller]
+    pub fn check(&self, event: &Value) {
+        let errors = self.errors(event);
+        assert!(errors.is_empty(), "not of the published shape:\n  {}\nin {event:#}", errors.join("\n  "));
+    }
+}
+
+/// Says what is wrong. Where none of several shapes fits, that is what keeps it from the one that was meant.
+fn explain(name: &str, error: &ValidationError, lines: &mut Vec<String>) {
+    let here = error.instance_path().as_str();
+    if let ValidationErrorKind::AnyOf { context } = error.kind() {
+        let misfit = |branch: &&Vec<ValidationError<'static>>| {
+            let is_tag = |error: &ValidationError| {
+                let place = error.instance_path().as_str().strip_prefix(here).unwrap_or_default();
+                ["", "/type", "/role", "/object"].contains(&place)
+                    && matches!(
+                        error.kind(),
+                        ValidationErrorKind::Constant { .. }
+                            | ValidationErrorKind::Enum { .. }
+                            | ValidationErrorKind::Type { .. }
+                    )
+            };
+            (branch.iter().filter(|error| is_tag(error)).count(), branch.len())
+        };
+        if let Some(nearest) = context.iter().min_by_key(misfit).filter(|branch| misfit(branch).0 == 0) {
+            return nearest.iter().for_each(|error| explain(name, error, lines));
+        }
+    }
+    lines.push(format!("{name} at {}: {error}", if here.is_empty() { "/" } else { here }));
+}
