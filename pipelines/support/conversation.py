@@ -3,6 +3,7 @@
 Everything that is not a message of the element is passed on to stderr, except for gst-launch's own chatter.
 """
 
+import os
 import re
 import signal
 import sys
@@ -50,7 +51,8 @@ def tell(name, message):
         return f"        (interrupted after {int(message['heard']) / 1e9:.1f} s)"
     if name == 'response' and message['state'] in ('failed', 'incomplete'):
         return f"        (the answer is {message['state']}: {message.get('error-message', message.get('reason', ''))})"
-    if name == 'usage' and 'total-cost' in message:
+    # The local server costs nothing, whatever the model's name.
+    if name == 'usage' and 'total-cost' in message and os.environ.get('OPENAI_API_KEY'):
         return f"        (cost so far: {float(message['total-cost']):.4f} US dollars)"
     return None
 

@@ -81,7 +81,7 @@ complete() {
 }
 
 if complete "$folder"; then
-    printf 'get-models: the models are complete in %s\n' "$folder"
+    [ ! -t 1 ] || printf 'get-models: the models are complete in %s\n' "$folder"
     exit 0
 fi
 

@@ -9,7 +9,7 @@ set -euo pipefail
 built="$CARGO_TARGET_DIR/${PROFILE/dev/debug}"
 export GST_PLUGIN_PATH="$built${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
 
-if ! command -v gst-inspect-1.0 >/dev/null || ! gst-inspect-1.0 --exists openairealtime; then
+if ! command -v gst-inspect-1.0 >/dev/null || ! gst-inspect-1.0 openairealtime >/dev/null 2>&1; then
     install_gstreamer
     need_rust
     build "$PROFILE"
