@@ -6,4 +6,4 @@
 [ $# = 1 ] || fail "usage: $0 INPUT"
 
 gst-launch-1.0 -m filesrc location="$1" ! decodebin ! audioconvert ! audioresample \
-    ! openairealtime timing=offline create-response=false | conversation
+    ! openairealtime timing=offline create-response=false ! fakesink | conversation

@@ -137,7 +137,8 @@ fn a_server_that_is_busy_is_asked_again() {
 
 #[test]
 fn a_connection_that_is_lost() {
-    for (fault, words) in [("drop", ""), ("reset", ""), ("close 1011 overloaded", "overloaded"), ("invalid-frame", "")] {
+    for (fault, words) in [("drop", ""), ("reset", ""), ("close 1011 overloaded", "overloaded"), ("invalid-frame", "")]
+    {
         let server = Server::script(&format!("{READY}wait audio 100ms\n{fault}\n"));
         assert_error(&format!("uri={}", server.base()), gst::ResourceError::Read, &[words]);
     }

@@ -20,7 +20,9 @@ fn left() -> (BTreeSet<String>, usize) {
     let sockets = std::fs::read_dir("/proc/self/fd").expect("Linux").filter(|entry| {
         let target = entry.as_ref().ok().and_then(|entry| std::fs::read_link(entry.path()).ok());
         let name = target.map(|target| target.to_string_lossy().into_owned()).unwrap_or_default();
-        name.strip_prefix("socket:[").and_then(|name| name.strip_suffix(']')).is_some_and(|inode| inodes.contains(inode))
+        name.strip_prefix("socket:[")
+            .and_then(|name| name.strip_suffix(']'))
+            .is_some_and(|inode| inodes.contains(inode))
     });
     (threads.collect(), sockets.count())
 }

@@ -1,0 +1,104 @@
+//! What a second of conversation costs on the way in and out, without network and pipeline.
+//!
+//!     cargo bench
+//!
+//! For counts that do not depend on the machine's load: `valgrind --tool=callgrind target/release/deps/audio_path-… --bench append`.
+
+use bytes::Bytes;
+use gstopenairealtime::conversation::events::Sound;
+use gstopenairealtime::conversation::playout::{Next, Timeline};
+use gstopenairealtime::conversation::{Config, Conversation, Detection, Input, Speech, Timing, vad::EarSettings};
+use gstopenairealtime::protocol::session::AudioFormat;
+use gstopenairealtime::protocol::{ServerEvent, Session, client};
+use std::time::{Duration, Instant};
+
+fn main() {
+    divan::main();
+}
+
+/// 20 ms of sound that is not silent.
+fn piece() -> Bytes {
+    (0..480i16).flat_map(|n| (n * 61).to_le_bytes()).collect::<Vec<u8>>().into()
+}
+
+#[divan::bench]
+fn append_as_json(bencher: divan::Bencher) {
+    let piece = piece();
+    bencher.bench(|| client::append_json(Some("evt_123"), divan::black_box(&piece)));
+}
+
+#[divan::bench(args = [20, 100, 400])]
+fn read_a_delta(bencher: divan::Bencher, milliseconds: usize) {
+    let mut text = String::from(
+        r#"{"type":"response.output_audio.delta","event_id":"event_1","response_id":"resp_1","item_id":"item_1","output_index":0,"content_index":0,"delta":""#,
+    );
+    gstopenairealtime::protocol::Base64::encode_into(&vec![7; milliseconds * 48], &mut text);
+    text.push_str("\"}");
+    bencher.bench(|| ServerEvent::from_json(divan::black_box(&text)).expect("an event"));
+}
+
+fn conversation(detection: Detection) -> (Conversation, Instant) {
+    let now = Instant::now();
+    let config = Config {
+        session: Session::default(),
+        model: "gpt-realtime".into(),
+        detection,
+        timing: Timing::Live,
+        input: AudioFormat::Pcm,
+        output: AudioFormat::Pcm,
+        create_response: true,
+        interrupt_response: true,
+        respond_on_eos: true,
+        drain_timeout: Duration::from_secs(30),
+        ready_timeout: Duration::from_secs(10),
+        max_speed: 0.0,
+        transcribes: true,
+        raw_events: false,
+    };
+    let mut conversation = Conversation::new(config, now);
+    conversation.handle(Input::Connected, now);
+    let ready = ServerEvent::from_json(r#"{"type":"session.updated","session":{}}"#).expect("an event");
+    conversation.handle(Input::Server(Box::new(ready)), now);
+    while conversation.poll().is_some() {}
+    (conversation, now)
+}
+
+/// One piece of the user's sound through the decisions.
+fn hear(bencher: divan::Bencher, detection: Detection) {
+    let (mut conversation, now) = conversation(detection);
+    let (data, mut at) = (piece(), Duration::ZERO);
+    bencher.bench_local(|| {
+        conversation.handle(Input::Sound(Sound { data: data.clone(), at: Some(at) }), now);
+        at += Duration::from_millis(20);
+        while let Some(output) = conversation.poll() {
+            divan::black_box(output);
+        }
+    });
+}
+
+#[divan::bench]
+fn hear_20_ms_for_a_server(bencher: divan::Bencher) {
+    hear(bencher, Detection::Server { silence: Duration::from_millis(200) });
+}
+
+#[divan::bench]
+fn hear_20_ms_with_the_own_ear(bencher: divan::Bencher) {
+    let settings =
+        EarSettings { threshold: 0.5, prefix: Duration::from_millis(300), silence: Duration::from_millis(500) };
+    hear(bencher, Detection::Local(settings));
+}
+
+#[divan::bench]
+fn play_20_ms(bencher: divan::Bencher) {
+    let mut timeline = Timeline::new(AudioFormat::Pcm, false);
+    let data: Bytes = vec![7; 19_200].into();
+    bencher.bench_local(|| {
+        if timeline.queued() < 480 {
+            timeline.play(Speech { item_id: "item".into(), content_index: 0, data: data.clone(), not_before: Duration::ZERO });
+        }
+        match timeline.next_live(480) {
+            Next::Piece(piece) => divan::black_box(piece.samples),
+            other => panic!("{other:?}"),
+        }
+    });
+}

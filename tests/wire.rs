@@ -1,0 +1,71 @@
+//! "Does it speak the protocol?": everything that the element sends, and everything that it is sent, against the
+//! published shapes.
+
+#[path = "support/schema.rs"]
+mod schema;
+mod support;
+
+use serde_json::Value;
+use support::pipeline::{Pipeline, recording};
+use support::server::Server;
+
+/// What the server wrote down of one session.
+fn trace(path: &std::path::Path) -> Vec<(String, Value)> {
+    let text = std::fs::read_to_string(path).expect("a trace");
+    text.lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .filter(|entry| entry.get("ev").is_some())
+        .map(|entry| (entry["dir"].as_str().expect("a direction").to_owned(), entry["ev"].clone()))
+        .collect()
+}
+
+#[test]
+fn every_event_of_every_kind_of_session_has_its_published_shape() {
+    let folder = std::env::temp_dir().join(format!("openairealtime-wire-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let raw = recording("goforward.wav");
+    let phone = format!("{raw} ! audio/x-raw,rate=8000,channels=1 ! alawenc");
+    let cases = [
+        (&raw, "timing=offline", "fakesink"),
+        (&raw, "timing=live", "fakesink sync=true"),
+        (&raw, "timing=live turn-detection=local", "fakesink sync=true"),
+        (
+            &raw,
+            "timing=live turn-detection=semantic-vad vad-eagerness=high interrupt-response=false",
+            "fakesink sync=true",
+        ),
+        (&raw, "turn-detection=none output-modalities=text max-output-tokens=200", "fakesink"),
+        (
+            &raw,
+            "turn-detection=server-vad max-speed=50 vad-idle-timeout=6000000000 noise-reduction=far-field",
+            "fakesink",
+        ),
+        (&raw, "transcription-model=\"\" speed=1.2 voice=marin instructions=\"Be brief.\"", "fakesink"),
+        (&raw, "transcription-language=en transcription-prompt=metres", "fakesink"),
+        (
+            &phone,
+            "session=\"{\\\"truncation\\\": \\\"disabled\\\", \\\"include\\\": [\\\"item.input_audio_transcription.logprobs\\\"]}\"",
+            "audio/x-alaw ! fakesink",
+        ),
+    ];
+    for (index, (source, properties, sink)) in cases.into_iter().enumerate() {
+        let record = folder.join(format!("{index}.jsonl"));
+        let mut server = Server::start(&["--record", record.to_str().expect("a readable path")]);
+        let mut pipeline =
+            Pipeline::new(&format!("{source} ! openairealtime {properties} uri={} ! {sink}", server.base()));
+        pipeline.to_end().stop();
+        assert_eq!(pipeline.warnings(), Vec::<String>::new(), "{properties}");
+        assert!(!pipeline.all("response").is_empty(), "{properties}: an answer");
+        server.terminate();
+        let events = trace(&record);
+        let count = |direction| events.iter().filter(|(dir, _)| dir == direction).count();
+        assert!(count("c") > 2 && count("s") > 5, "{properties}: {} events", events.len());
+        assert_eq!(events.iter().find(|(dir, _)| dir == "c").expect("one").1["type"], "session.update", "{properties}");
+        for (direction, event) in &events {
+            let shapes = if direction == "c" { schema::client() } else { schema::server() };
+            let errors = shapes.errors(event);
+            assert!(errors.is_empty(), "{properties}: {errors:?}\n{event}");
+        }
+    }
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
