@@ -1,6 +1,6 @@
 //! # GStreamer plugin `openairealtime`
 //!
-//! Puts a realtime voice-and-vision model into a media pipeline. This page is the map of the house; every room opens
+//! Puts a realtime voice model into a media pipeline. This page is the map of the house; every room opens
 //! with a few sentences of its own.
 //!
 //! The house has four rings. Imports run from the outer ones to the inner ones and never back.
