@@ -94,7 +94,12 @@ fn play_20_ms(bencher: divan::Bencher) {
     let data: Bytes = vec![7; 19_200].into();
     bencher.bench_local(|| {
         if timeline.queued() < 480 {
-            timeline.play(Speech { item_id: "item".into(), content_index: 0, data: data.clone(), not_before: Duration::ZERO });
+            timeline.play(Speech {
+                item_id: "item".into(),
+                content_index: 0,
+                data: data.clone(),
+                not_before: Duration::ZERO,
+            });
         }
         match timeline.next_live(480) {
             Next::Piece(piece) => divan::black_box(piece.samples),

@@ -15,7 +15,7 @@ const READY: &str = "hello\nexpect session.update\nsend session.updated {\"sessi
 fn error_of(properties: &str) -> (gst::glib::Error, String) {
     let mut pipeline = Pipeline::new(&format!("{SOURCE} ! openairealtime {properties} ! fakesink"));
     let began = Instant::now();
-    let error = pipeline.to_error();
+    let error = pipeline.run_to_error();
     assert!(began.elapsed() < Duration::from_secs(15), "it took {:?}", began.elapsed());
     let text = error.message().to_owned();
     (error, text)
@@ -189,6 +189,6 @@ fn what_is_owed_is_not_waited_for_for_ever() {
          ! openairealtime uri={} timing=live drain-timeout=300000000 ! fakesink",
         server.base()
     ));
-    pipeline.to_end();
+    pipeline.run_to_end();
     assert!(!pipeline.warnings().is_empty(), "it says that something is missing");
 }

@@ -42,7 +42,7 @@ fn the_answer_in_the_file_is_the_answer_in_the_messages() {
         server.base(),
         answer.display()
     ));
-    asking.to_end().stop();
+    asking.run_to_end().stop();
     let said = asking.words("assistant");
     assert!(!said.is_empty());
 
@@ -51,7 +51,7 @@ fn the_answer_in_the_file_is_the_answer_in_the_messages() {
         answer.display(),
         server.base()
     ));
-    listening.to_end().stop();
+    listening.run_to_end().stop();
     let heard = listening.words("user");
     let errors = word_errors(&said, &heard);
     assert!(errors * 10 <= plain(&said).len(), "said: {said}\nheard: {heard}");
@@ -69,7 +69,7 @@ fn an_answer_begins_where_its_turn_ends_and_nothing_is_lost() {
     let tap = pipeline.tap("ai");
     let input = pipeline.element("ai").static_pad("audio_sink").expect("a pad");
     let spoken = support::pipeline::Tap::on(&input);
-    pipeline.to_end();
+    pipeline.run_to_end();
     tap.assert_unbroken(24_000, 2);
 
     let turns = pipeline.all("speech");
@@ -96,7 +96,7 @@ fn two_runs_give_the_same_bytes_and_times() {
             server.base()
         ));
         let tap = pipeline.tap("ai");
-        pipeline.to_end();
+        pipeline.run_to_end();
         tap.outs().into_iter().map(|out| (out.pts, out.flags, out.data)).collect::<Vec<_>>()
     };
     assert!(run() == run());
@@ -108,7 +108,7 @@ fn files_are_worked_through_faster_than_they_play() {
     let mut pipeline =
         Pipeline::new(&format!("{} ! openairealtime uri={} ! fakesink", recording("jfk.wav"), server.base()));
     let began = Instant::now();
-    pipeline.to_end();
+    pipeline.run_to_end();
     assert!(!pipeline.all("response").is_empty());
     // 11 s of question and as much of answer; only a stream that keeps step with a clock takes so long.
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
@@ -126,7 +126,7 @@ fn silence_and_nothing_at_all_end_well() {
             "{source} ! audioconvert ! audioresample ! openairealtime uri={} timing=offline ! fakesink",
             server.base()
         ));
-        pipeline.to_end();
+        pipeline.run_to_end();
         assert_eq!(pipeline.all("response").len(), 0, "{source}");
         assert_eq!(pipeline.warnings(), Vec::<String>::new(), "{source}");
     }
@@ -137,7 +137,7 @@ fn without_a_listener_the_words_are_told_and_the_stream_ends() {
     let server = Server::start(&[]);
     let mut pipeline =
         Pipeline::new(&format!("{} ! openairealtime uri={} timing=offline", recording("goforward.wav"), server.base()));
-    pipeline.to_end();
+    pipeline.run_to_end();
     assert!(pipeline.words("assistant").contains("orward"), "{}", pipeline.words("assistant"));
 }
 
@@ -150,7 +150,7 @@ fn push_to_talk_answers_at_the_end_of_the_file_once() {
             recording("goforward.wav"),
             server.base()
         ));
-        pipeline.to_end();
+        pipeline.run_to_end();
         let completed = pipeline.all("response").iter().filter(|s| s.get::<&str>("state") == Ok("completed")).count();
         assert_eq!(completed, answers, "respond-on-eos={respond}");
         assert!(pipeline.words("user").to_lowercase().contains("forward"));
@@ -166,9 +166,45 @@ fn gaps_leave_the_answers_alone() {
         server.base()
     ));
     let tap = pipeline.tap("ai");
-    pipeline.to_end();
+    pipeline.run_to_end();
     let outs = tap.outs();
     assert!(!outs.is_empty());
     assert!(outs.iter().all(|out| !out.flags.contains(gst::BufferFlags::GAP)));
     assert!(outs[0].pts > gst::ClockTime::ZERO, "the answer stands behind the question");
+}
+
+#[test]
+fn sources_that_are_not_live_are_offline_without_being_told() {
+    let server = Server::start(&["--engine", "echo"]);
+    for (live, expected) in [(false, false), (true, true)] {
+        let mut pipeline = Pipeline::new(&format!(
+            "audiotestsrc wave=silence is-live={live} num-buffers=50 ! audioconvert ! audioresample \
+             ! openairealtime name=ai uri={} ! fakesink",
+            server.base()
+        ));
+        pipeline.play();
+        pipeline.until_told("session", |s| s.get::<&str>("state") == Ok("ready"));
+        let mut query = gst::query::Latency::new();
+        assert!(pipeline.element("ai").static_pad("src").expect("a pad").query(&mut query));
+        assert_eq!(query.result().0, expected, "is-live={live}");
+    }
+}
+
+#[test]
+fn sound_after_the_end_is_refused_and_holds_nothing_up() {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline = Pipeline::new(&format!(
+        "{} ! openairealtime name=ai uri={} timing=offline ! fakesink",
+        recording("goforward.wav"),
+        server.base()
+    ));
+    pipeline.run_to_end();
+    let pad = pipeline.element("ai").static_pad("audio_sink").expect("a pad");
+    pad.send_event(gst::event::FlushStart::new());
+    pad.send_event(gst::event::FlushStop::new(false));
+    pad.send_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    for _ in 0..200 {
+        let buffer = gst::Buffer::from_slice(vec![0u8; 960]);
+        assert_eq!(pad.chain(buffer), Err(gst::FlowError::Eos));
+    }
 }

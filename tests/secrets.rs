@@ -40,9 +40,9 @@ fn no_message_log_graph_or_property_shows_the_key() {
                 .contains(gst::glib::ParamFlags::READABLE)
         );
         if ends_well {
-            pipeline.to_end();
+            pipeline.run_to_end();
         } else {
-            pipeline.to_error();
+            pipeline.run_to_error();
         }
         let dot = pipeline.pipeline.debug_to_dot_data(gst::DebugGraphDetails::all());
         let messages: Vec<String> = pipeline.messages.iter().map(|message| format!("{message:?}")).collect();

@@ -74,7 +74,7 @@ fn a_second_run_is_like_the_first(before: usize) {
     let mut lengths = Vec::new();
     for _ in 0..3 {
         let tap = pipeline.tap("ai");
-        pipeline.to_end().stop();
+        pipeline.run_to_end().stop();
         lengths.push((tap.sound().len(), pipeline.all("response").len()));
         pipeline.messages.clear();
     }

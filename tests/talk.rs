@@ -18,7 +18,7 @@ fn a_spoken_question_is_answered_while_the_pipeline_plays() {
         server.base()
     ));
     let tap = pipeline.tap("ai");
-    pipeline.to_end();
+    pipeline.run_to_end();
     assert!(pipeline.words("user").to_lowercase().contains("forward"), "{}", pipeline.words("user"));
     assert!(pipeline.words("assistant").to_lowercase().contains("forward"), "{}", pipeline.words("assistant"));
     tap.assert_unbroken(24_000, 2);
@@ -164,7 +164,7 @@ fn telephony_goes_through_without_transcoding() {
         server.base()
     ));
     let tap = pipeline.tap("ai");
-    pipeline.to_end();
+    pipeline.run_to_end();
     tap.assert_unbroken(8_000, 1);
     assert!(tap.outs().iter().any(|out| !out.flags.contains(gst::BufferFlags::GAP)), "the echo is heard");
     let silent =

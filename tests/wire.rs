@@ -53,7 +53,7 @@ fn every_event_of_every_kind_of_session_has_its_published_shape() {
         let mut server = Server::start(&["--record", record.to_str().expect("a readable path")]);
         let mut pipeline =
             Pipeline::new(&format!("{source} ! openairealtime {properties} uri={} ! {sink}", server.base()));
-        pipeline.to_end().stop();
+        pipeline.run_to_end().stop();
         assert_eq!(pipeline.warnings(), Vec::<String>::new(), "{properties}");
         assert!(!pipeline.all("response").is_empty(), "{properties}: an answer");
         server.terminate();

@@ -101,8 +101,7 @@ impl Connection {
     /// Finds the place to connect to. `env` gives the environment's variables.
     pub fn target(&self, env: impl Fn(&str) -> Option<String>) -> Result<Target, Failure> {
         let env = |name: &str| env(name).filter(|value| !value.trim().is_empty());
-        let url = self.url(&env)?;
-        let azure = self.is_azure(&url);
+        let (url, azure) = self.url(&env)?;
         let secret = self.secret(azure, &url, &env)?;
         let headers = self.request_headers(azure, secret.as_ref(), &env)?;
         Ok(Target { url, headers, ca_file: self.ca_file.clone(), secret })
@@ -120,7 +119,8 @@ impl Connection {
         }
     }
 
-    fn url(&self, env: &impl Fn(&str) -> Option<String>) -> Result<Url, Failure> {
+    /// The URL, and whether Azure is behind it.
+    fn url(&self, env: &impl Fn(&str) -> Option<String>) -> Result<(Url, bool), Failure> {
         let azure_endpoint = || (self.provider != Provider::OpenAi).then(|| env("AZURE_OPENAI_ENDPOINT")).flatten();
         let openai_base = || (self.provider != Provider::Azure).then(|| env("OPENAI_BASE_URL")).flatten();
         let (text, from) = if let Some(uri) = self.uri.clone().filter(|uri| !uri.trim().is_empty()) {
@@ -148,18 +148,23 @@ impl Connection {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("it carries a user name or password; use api-key or OPENAI_API_KEY".into()));
         }
+        if url.query_pairs().any(|(name, _)| name == "api-key") {
+            return Err(wrong(
+                "it carries a key in its query, where everybody can see it; use api-key or the environment".into(),
+            ));
+        }
         if scheme == "ws" && !self.allow_insecure && !is_loopback(&url) {
             return Err(wrong(
                 "an unencrypted connection would leave this machine; use wss:// or set allow-insecure=true".into(),
             ));
         }
-        self.complete(&mut url, env);
-        Ok(url)
+        let azure = from == "AZURE_OPENAI_ENDPOINT" || self.is_azure(&url);
+        self.complete(&mut url, azure, env);
+        Ok((url, azure))
     }
 
     /// Adds what is missing to the path and the query.
-    fn complete(&self, url: &mut Url, env: &impl Fn(&str) -> Option<String>) {
-        let azure = self.is_azure(url);
+    fn complete(&self, url: &mut Url, azure: bool, env: &impl Fn(&str) -> Option<String>) {
         let preview = azure && (self.api_version.is_some() || url.query_pairs().any(|(key, _)| key == "api-version"));
         let path = url.path().trim_end_matches('/').to_owned();
         if !path.ends_with("/realtime") {
@@ -473,6 +478,9 @@ mod tests {
             ("AZURE_OPENAI_API_KEY", "k"),
         ];
         assert_eq!(url(&connection(None), AZURE), "wss://x.openai.azure.com/openai/v1/realtime?model=my+voice");
+        const GATEWAY: &[(&str, &str)] =
+            &[("AZURE_OPENAI_ENDPOINT", "https://gateway.example"), ("AZURE_OPENAI_API_KEY", "k")];
+        assert_eq!(url(&connection(None), GATEWAY), "wss://gateway.example/openai/v1/realtime?model=gpt-realtime-2.1");
     }
 
     #[test]
@@ -495,7 +503,9 @@ mod tests {
         let failure = |connection: &Connection, pairs| connection.target(env(pairs)).expect_err("refused");
         let no_key = failure(&connection(None), &[]);
         assert!(matches!(&no_key, Failure::NotAuthorized(text) if text.contains("OPENAI_API_KEY")), "{no_key}");
-        for uri in ["no url", "ftp://host/v1", "ws://example.com/v1", "wss://user:pass@host/v1"] {
+        for uri in
+            ["no url", "ftp://host/v1", "ws://example.com/v1", "wss://user:pass@host/v1", "wss://host/v1?api-key=pass@"]
+        {
             let wrong = failure(&connection(Some(uri)), KEY);
             assert!(matches!(&wrong, Failure::Settings(text) if text.starts_with("uri ")), "{uri}: {wrong}");
             assert!(!wrong.to_string().contains("pass@"));
@@ -506,7 +516,7 @@ mod tests {
 
     #[test]
     fn a_loopback_server_needs_no_key_and_names_are_free_of_secrets() {
-        let target = connection(Some("ws://[::1]:7/v1?api-key=hush")).target(env(&[])).expect("a target");
+        let target = connection(Some("ws://[::1]:7/v1?session=hush")).target(env(&[])).expect("a target");
         assert_eq!(format!("{target:?}"), "ws://[::1]:7/v1/realtime");
         assert!(target.headers.is_empty());
     }

@@ -90,7 +90,7 @@ pub struct OpenAIRealtime {
     #[property(name = "vad-eagerness", get, set, type = VadEagerness, member = vad_eagerness, nick = "VAD Eagerness",
         blurb = "How soon semantic-vad takes a pause for the end", mutable_ready, builder(VadEagerness::Auto))]
     #[property(name = "create-response", get, set, type = bool, member = create_response, default = true, nick = "Create Response",
-        blurb = "Answer every turn; if not, turns are only told and written down", mutable_ready)]
+        blurb = "Answer every turn that is detected; if not, turns are only told and written down", mutable_ready)]
     #[property(name = "interrupt-response", get, set, type = bool, member = interrupt_response, default = true, nick = "Interrupt Response",
         blurb = "Let the user interrupt the model", mutable_ready)]
     #[property(name = "noise-reduction", get, set, type = NoiseReduction, member = noise_reduction, nick = "Noise Reduction",
@@ -338,7 +338,8 @@ impl ObjectImpl for OpenAIRealtime {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let headers = glib::ParamSpecBoxed::builder::<gst::Structure>("headers")
                 .nick("Headers")
-                .blurb("Extra headers of the connection's request, as a structure of strings")
+                .blurb("Extra headers of the connection's request, as a structure of strings; they may hold secrets, so they cannot be read back")
+                .write_only()
                 .mutable_ready()
                 .build();
             let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
@@ -364,7 +365,6 @@ impl ObjectImpl for OpenAIRealtime {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "headers" => lock(&self.settings).headers.to_value(),
             "stats" => self.stats().to_value(),
             _ => self.derived_property(id, pspec),
         }

@@ -138,7 +138,7 @@ fn set<T: Into<gst::glib::Value> + gst::glib::value::ToValue + Send>(
     value: Option<T>,
 ) {
     if let Some(value) = value {
-        message.set_value(name, gst::glib::SendValue::from(value.to_send_value()));
+        message.set_value(name, value.to_send_value());
     }
 }
 

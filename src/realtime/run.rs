@@ -186,6 +186,8 @@ impl Run {
             Post::Fail(failure) => self.fail(&failure),
             Post::Finished(at) => {
                 self.state().end = End::Finished;
+                // Whatever upstream still has is not waited for by anybody.
+                self.mailbox.close();
                 self.playout.finish(at);
             }
         }

@@ -120,7 +120,7 @@ impl Settings {
         let headers = self.headers.iter().flat_map(|headers| headers.iter()).map(|(name, value)| {
             let text = value
                 .get::<String>()
-                .or_else(|_| value.transform::<String>().and_then(|text| Ok(text.get::<String>().unwrap_or_default())));
+                .or_else(|_| value.transform::<String>().map(|text| text.get::<String>().unwrap_or_default()));
             (name.to_string(), text.unwrap_or_default())
         });
         Connection {

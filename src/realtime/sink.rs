@@ -183,8 +183,12 @@ impl OpenAIRealtime {
         if self.audio_sink.peer_query(&mut query) {
             return Some(query.result().0);
         }
-        // A device cannot tell its latency before it is open, but it is a source, and only devices cannot tell.
-        has_source(&self.audio_sink, 64).then_some(true)
+        // A device cannot tell its latency before it is open. Sources that can be either say which.
+        let source = source_of(&self.audio_sink, 64)?;
+        Some(match source.find_property("is-live") {
+            Some(property) if property.value_type() == bool::static_type() => source.property("is-live"),
+            _ => true,
+        })
     }
 
     /// The format that upstream will most probably send, as far as its caps tell.
@@ -194,24 +198,23 @@ impl OpenAIRealtime {
     }
 }
 
-/// True when the way upstream ends at a source.
-fn has_source(sink: &gst::Pad, steps: u32) -> bool {
-    let Some(steps) = steps.checked_sub(1) else { return false };
-    let Some(peer) = sink.peer() else { return false };
+/// The source at the end of the way upstream, if it is there already.
+fn source_of(sink: &gst::Pad, steps: u32) -> Option<gst::Element> {
+    let steps = steps.checked_sub(1)?;
+    let mut peer = sink.peer()?;
     if let Some(ghost) = peer.parent().and_then(|parent| parent.downcast::<gst::GhostPad>().ok()) {
         // Out of a bin.
-        return has_source(ghost.upcast_ref(), steps);
+        return source_of(ghost.upcast_ref(), steps);
     }
-    let mut peer = peer;
     while let Some(target) = peer.downcast_ref::<gst::GhostPad>().and_then(|ghost| ghost.target()) {
         // Into a bin.
         peer = target;
     }
-    let Some(element) = peer.parent_element() else { return false };
+    let element = peer.parent_element()?;
     if element.element_flags().contains(gst::ElementFlags::SOURCE) {
-        return true;
+        return Some(element);
     }
-    element.sink_pads().iter().any(|pad| has_source(pad, steps))
+    element.sink_pads().iter().find_map(|pad| source_of(pad, steps))
 }
 
 /// A mapped buffer as bytes: the samples stay where upstream put them.

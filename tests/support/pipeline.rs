@@ -145,7 +145,7 @@ impl Pipeline {
 
     /// Plays to the end of the stream.
     #[track_caller]
-    pub fn to_end(&mut self) -> &mut Self {
+    pub fn run_to_end(&mut self) -> &mut Self {
         self.play();
         self.until("the end of the stream", |message| message.type_() == gst::MessageType::Eos);
         self
@@ -153,7 +153,7 @@ impl Pipeline {
 
     /// Plays until there is an error, and gives it.
     #[track_caller]
-    pub fn to_error(&mut self) -> gst::glib::Error {
+    pub fn run_to_error(&mut self) -> gst::glib::Error {
         self.play();
         let message = self.until("an error", |message| message.type_() == gst::MessageType::Error);
         match message.view() {
