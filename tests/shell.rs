@@ -1,0 +1,204 @@
+//! "I type it into a shell": whole `gst-launch-1.0` lines, with what they print and how they end.
+
+#[path = "support/server.rs"]
+mod server;
+
+use server::Server;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// A bound for any line; nothing waits so long when all is well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn recording(name: &str) -> String {
+    format!(
+        "filesrc location={}/tests/media/{name} ! wavparse ! audioconvert ! audioresample",
+        env!("CARGO_MANIFEST_DIR")
+    )
+}
+
+/// A folder that is gone when the test is over.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("openairealtime-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder");
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left of a test that failed may be looked at.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A line, ready to be run, with the plugin that was built beside the server and without any key.
+fn launch(folder: &Folder, line: &str) -> Command {
+    let built = Path::new(env!("CARGO_BIN_EXE_realtime-server")).with_file_name("deps/libgstopenairealtime.so");
+    // Alone in a folder, so that GStreamer looks at nothing else that was built.
+    let plugins = folder.0.join("plugins");
+    std::fs::create_dir_all(&plugins).expect("a folder");
+    let plugin = plugins.join("libgstopenairealtime.so");
+    if !plugin.exists() {
+        std::os::unix::fs::symlink(&built, &plugin).expect("a link");
+    }
+    let mut command = Command::new("gst-launch-1.0");
+    command
+        .args(line.split_whitespace())
+        .env("GST_PLUGIN_PATH", plugins)
+        .env("GST_REGISTRY", folder.0.join("registry.bin"))
+        .env("GST_DEBUG_NO_COLOR", "1")
+        .env_remove("GST_DEBUG")
+        .env_remove("G_DEBUG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for key in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"] {
+        command.env_remove(key);
+    }
+    command
+}
+
+/// Waits for the end of a line.
+#[track_caller]
+fn end_of(child: &mut Child) -> ExitStatus {
+    let limit = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status;
+        }
+        if Instant::now() > limit {
+            let _ = child.kill();
+            panic!("the line did not end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Runs a line to its end: its status, what it printed and what it complained about.
+#[track_caller]
+fn run(mut command: Command) -> (ExitStatus, String, String) {
+    let mut child = command.spawn().expect("gst-launch-1.0 is installed");
+    let read = |mut pipe: Box<dyn Read + Send>| {
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            pipe.read_to_end(&mut text).expect("readable");
+            String::from_utf8_lossy(&text).into_owned()
+        })
+    };
+    let printed = read(Box::new(child.stdout.take().expect("a pipe")));
+    let complained = read(Box::new(child.stderr.take().expect("a pipe")));
+    let status = end_of(&mut child);
+    (status, printed.join().expect("no panic"), complained.join().expect("no panic"))
+}
+
+#[test]
+fn a_question_in_a_file_becomes_an_answer_in_a_file() {
+    let (server, folder) = (Server::start(&[]), Folder::new("shell-file"));
+    let answer = folder.0.join("answer.wav");
+    let (status, printed, complained) = run(launch(
+        &folder,
+        &format!(
+            "-m {} ! openairealtime uri={} timing=offline ! wavenc ! filesink location={}",
+            recording("goforward.wav"),
+            server.base(),
+            answer.display()
+        ),
+    ));
+    assert_eq!(status.code(), Some(0), "{complained}");
+    for role in ["user", "assistant"] {
+        let told = format!("openairealtime/transcript, role=(string){role}");
+        assert!(printed.lines().any(|line| line.contains(&told) && line.contains("final=(boolean)true")), "{printed}");
+    }
+    assert!(std::fs::metadata(&answer).expect("a file").len() > 100_000);
+}
+
+#[test]
+fn nothing_leaks() {
+    let (server, folder) = (Server::start(&["--engine", "echo"]), Folder::new("shell-leaks"));
+    for timing in ["offline", "live"] {
+        let mut command = launch(
+            &folder,
+            &format!(
+                "{} ! openairealtime uri={} timing={timing} ! fakesink",
+                recording("goforward.wav"),
+                server.base()
+            ),
+        );
+        command.env("GST_TRACERS", "leaks").env("GST_DEBUG", "GST_TRACER:7");
+        let (status, _, complained) = run(command);
+        assert_eq!(status.code(), Some(0), "{complained}");
+        assert!(complained.contains("GST_TRACER"), "the tracer was at work");
+        let alive: Vec<&str> =
+            complained.lines().filter(|line| line.contains("object-alive, type-name=(string)")).collect();
+        assert!(alive.iter().all(|line| line.contains("%s")), "{timing}: {alive:?}");
+    }
+}
+
+#[test]
+fn a_live_line_warns_of_nothing() {
+    let (server, folder) = (Server::start(&[]), Folder::new("shell-live"));
+    let mut command = launch(
+        &folder,
+        &format!(
+            "{} ! openairealtime uri={} timing=live ! audioconvert name=next ! fakesink name=heard sync=true",
+            recording("goforward.wav"),
+            server.base()
+        ),
+    );
+    command.env("GST_DEBUG", "2").env("G_DEBUG", "fatal-warnings");
+    let (status, _, complained) = run(command);
+    assert_eq!(status.code(), Some(0), "{complained}");
+    // What GStreamer's other elements grumble about before the first sound is theirs.
+    let about_the_answer = ["openairealtime", "<next", "<heard", "CRITICAL"];
+    let grumbles = complained.lines().filter(|line| about_the_answer.iter().any(|word| line.contains(word)));
+    assert_eq!(grumbles.collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+#[test]
+fn ctrl_c_with_e_drains_and_ends_well() {
+    let (server, folder) = (Server::start(&["--engine", "echo"]), Folder::new("shell-ctrl-c"));
+    let mut child = launch(
+        &folder,
+        &format!(
+            "-e -m audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample ! openairealtime uri={} \
+             ! fakesink sync=true",
+            server.base()
+        ),
+    )
+    .stderr(Stdio::null())
+    .spawn()
+    .expect("gst-launch-1.0 is installed");
+    let mut printed = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut until = |words: &str| printed.by_ref().any(|line| line.expect("readable").contains(words));
+    assert!(until("new-state=(GstState)playing, pending-state=(GstState)void-pending"), "it plays");
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill can be run");
+    assert!(sent.success());
+    assert!(until("openairealtime/session, state=(string)closed, reason=(string)\"end\\ of\\ stream\""), "it drains");
+    // The rest has to be read, or the line could not end.
+    std::thread::spawn(move || printed.for_each(drop));
+    assert_eq!(end_of(&mut child).code(), Some(0));
+}
+
+#[test]
+fn mistakes_are_named_and_end_with_an_error() {
+    let folder = Folder::new("shell-mistakes");
+    let source = "audiotestsrc num-buffers=5 ! audioconvert ! audioresample";
+    for (properties, words) in [
+        ("sessin=x", "sessin"),
+        ("turn-detection=sometimes", "turn-detection"),
+        ("uri=wss://api.example.com/v1", "OPENAI_API_KEY"),
+        ("uri=ws://127.0.0.1:1/v1 max-reconnects=0", "refused"),
+        ("uri=wss://no-such-host.invalid/v1 api-key=k", "no-such-host.invalid"),
+    ] {
+        let (status, printed, complained) =
+            run(launch(&folder, &format!("{source} ! openairealtime {properties} ! fakesink")));
+        assert!(!status.success(), "{properties}");
+        assert!(complained.contains(words) || printed.contains(words), "{properties}: {complained}");
+    }
+}
