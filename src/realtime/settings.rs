@@ -260,10 +260,11 @@ impl Settings {
             audio: Some(AudioConfig {
                 input: Some(AudioInput {
                     format: Some(input.clone()),
-                    transcription: self.transcription().into(),
-                    noise_reduction: noise
-                        .map(|kind| session::NoiseReduction { kind: Some(kind.into()), ..Default::default() })
-                        .into(),
+                    transcription: self.transcription().map_or(Setting::Keep, Setting::Set),
+                    // Off is the server's default, and the published type of a request has no other word for it.
+                    noise_reduction: noise.map_or(Setting::Keep, |kind| {
+                        Setting::Set(session::NoiseReduction { kind: Some(kind.into()), ..Default::default() })
+                    }),
                     turn_detection: self.server_detection(timing, detection).into(),
                     ..Default::default()
                 }),
@@ -398,7 +399,7 @@ mod tests {
     #[test]
     fn empty_transcription_model_switches_it_off() {
         let settings = Settings { transcription_model: String::new(), ..Default::default() };
-        assert_eq!(sent(&settings)["audio"]["input"]["transcription"], json!(null));
+        assert_eq!(sent(&settings)["audio"]["input"].get("transcription"), None);
         assert!(!config(&settings, conversation::Timing::Live).transcribes);
     }
 }
