@@ -63,6 +63,7 @@ check_pipelines() {
     tests/pipelines.sh
 }
 
+rm -f "$CARGO_TARGET_DIR/tests.log"
 prepare
 if [ $# -eq 0 ]; then
     set -- format clippy docs tests size pipelines
