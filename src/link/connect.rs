@@ -3,15 +3,16 @@
 //! Everything that can be known to be wrong is found before the network is touched. Sources: the API reference for
 //! the URL and headers, Azure's documentation for its two forms of URL.
 
-use super::secret::Secret;
+use super::secret::{REDACTED, Secret};
 use crate::conversation::Failure;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -25,6 +26,12 @@ pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Both official SDKs lift their libraries' limits: retrieved items and large deltas exceed a megabyte.
 const LARGEST_MESSAGE: usize = 64 << 20;
+
+/// How long one of several addresses of a host may take.
+const ADDRESS: Duration = Duration::from_secs(3);
+
+/// Shorter words than this are not taken for secrets, unless they are the key.
+const LEAST_SECRET: usize = 8;
 
 /// The model that is asked for when none is named.
 pub const DEFAULT_MODEL: &str = "gpt-realtime-2.1";
@@ -76,8 +83,8 @@ pub struct Target {
     url: Url,
     headers: HeaderMap,
     ca_file: Option<PathBuf>,
-    /// The key, to keep it out of every text.
-    pub secret: Option<Secret>,
+    /// The key and what else may be one, to keep it out of every text.
+    secrets: Vec<Secret>,
 }
 
 impl std::fmt::Debug for Target {
@@ -104,7 +111,12 @@ impl Connection {
         let (url, azure) = self.url(&env)?;
         let secret = self.secret(azure, &url, &env)?;
         let headers = self.request_headers(azure, secret.as_ref(), &env)?;
-        Ok(Target { url, headers, ca_file: self.ca_file.clone(), secret })
+        let extra = self.headers.iter().flat_map(|(_, value)| [value.as_str(), last_word(value)]);
+        let query: Vec<String> =
+            url.query_pairs().filter(|(name, _)| !is_told(name)).map(|(_, value)| value.into()).collect();
+        let secrets = extra.chain(query.iter().map(String::as_str)).filter(|value| value.len() >= LEAST_SECRET);
+        let secrets = secret.into_iter().chain(secrets.filter_map(Secret::new)).collect();
+        Ok(Target { url, headers, ca_file: self.ca_file.clone(), secrets })
     }
 
     fn is_azure(&self, url: &Url) -> bool {
@@ -255,6 +267,40 @@ impl Connection {
     }
 }
 
+/// The last word: of a header such as `Bearer …` what counts.
+fn last_word(text: &str) -> &str {
+    text.rsplit(char::is_whitespace).next().unwrap_or_default()
+}
+
+/// A `uri` as it may be shown: without a user's name and password, and without what stands in its query, but for what
+/// is known to be harmless. The text need not be a URL.
+pub fn shown_uri(uri: &str) -> String {
+    let (place, query) = uri.find(['?', '#']).map_or((uri, ""), |at| uri.split_at(at));
+    let place = match place.rfind('@') {
+        Some(at) => {
+            let begin = place.find(':').map_or(0, |colon| colon + 1);
+            let begin = begin + place[begin..].bytes().take_while(|byte| b"/\\".contains(byte)).count();
+            format!("{}{REDACTED}{}", &place[..begin.min(at)], &place[at..])
+        }
+        None => place.to_owned(),
+    };
+    let shown = query.split_inclusive(['?', '&', '#']).map(|part| {
+        let (pair, end) = part.split_at(part.trim_end_matches(['?', '&', '#']).len());
+        match pair.split_once('=') {
+            Some((name, value)) if is_told(name) => format!("{name}={value}{end}"),
+            Some((name, _)) => format!("{name}={REDACTED}{end}"),
+            None if pair.is_empty() => end.to_owned(),
+            None => format!("{REDACTED}{end}"),
+        }
+    });
+    std::iter::once(place).chain(shown).collect()
+}
+
+/// What a URL's query holds that is nobody's secret.
+fn is_told(name: &str) -> bool {
+    ["model", "deployment", "intent", "api-version", "call_id"].contains(&name)
+}
+
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
@@ -281,11 +327,9 @@ impl Target {
         self.url.as_str()
     }
 
-    /// The text without the key.
+    /// The text without the key and what else may be one.
     pub fn scrub(&self, text: &mut String) {
-        if let Some(secret) = &self.secret {
-            secret.scrub(text);
-        }
+        self.secrets.iter().for_each(|secret| secret.scrub(text));
     }
 
     /// Tries to connect once.
@@ -293,27 +337,16 @@ impl Target {
         let mut request = self.url.as_str().into_client_request().map_err(|error| self.error(error))?;
         request.headers_mut().extend(self.headers.clone());
         let connector = match self.url.scheme() {
-            "wss" => Connector::Rustls(self.tls().map_err(permanent)?),
+            "wss" => {
+                let ca_file = self.ca_file.clone();
+                // It reads files, and on some systems asks a service: not a thing for a thread that others need.
+                let config = tokio::task::spawn_blocking(move || tls(ca_file.as_deref())).await;
+                let config = config.map_err(|error| permanent(Failure::Connect(format!("TLS: {error}"))))?;
+                Connector::Rustls(config.map_err(permanent)?)
+            }
             _ => Connector::Plain,
         };
-        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let port = self.url.port_or_known_default().unwrap_or(443);
-        let mut addresses = tokio::net::lookup_host((host, port))
-            .await
-            .map_err(|error| permanent(Failure::Connect(format!("the host '{host}' cannot be resolved: {error}"))))?;
-        let stream = loop {
-            let Some(address) = addresses.next() else {
-                return Err(permanent(Failure::Connect(format!("the host '{host}' has no address"))));
-            };
-            match TcpStream::connect(address).await {
-                Ok(stream) => break stream,
-                Err(error) if addresses.len_hint() == 0 => {
-                    let failure = Failure::Connect(format!("cannot connect to {}: {error}", self.name()));
-                    return Err(ConnectError { failure, again: true, retry_after: None });
-                }
-                Err(_) => {}
-            }
-        };
+        let stream = self.reach().await?;
         stream.set_nodelay(true).map_err(|error| self.error(error.into()))?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(LARGEST_MESSAGE))
@@ -326,34 +359,31 @@ impl Target {
             .map_err(|error| self.error(error))
     }
 
-    /// An explicit provider and configuration: nothing process-wide is touched.
-    fn tls(&self) -> Result<Arc<rustls::ClientConfig>, Failure> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if let Some(path) = &self.ca_file {
-            let wrong = |why: String| Failure::Settings(format!("ca-file {}: {why}", path.display()));
-            let certificates = CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
-            let before = roots.len();
-            for certificate in certificates {
-                let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-                roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-            }
-            if roots.len() == before {
-                return Err(wrong("no certificate in it".into()));
-            }
+    /// Connects to the first address of the host that takes it.
+    async fn reach(&self) -> Result<TcpStream, ConnectError> {
+        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let port = self.url.port_or_known_default().unwrap_or(443);
+        let addresses = tokio::net::lookup_host((host, port))
+            .await
+            .map_err(|error| permanent(Failure::Connect(format!("the host '{host}' cannot be resolved: {error}"))))?;
+        let mut addresses = addresses.peekable();
+        while let Some(address) = addresses.next() {
+            let connecting = TcpStream::connect(address);
+            let error = match addresses.peek() {
+                // An address that leads nowhere must not use up the time of the next one.
+                Some(_) => match timeout(ADDRESS, connecting).await {
+                    Ok(Ok(stream)) => return Ok(stream),
+                    Ok(Err(_)) | Err(_) => continue,
+                },
+                None => match connecting.await {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => error,
+                },
+            };
+            let failure = Failure::Connect(format!("cannot connect to {}: {error}", self.name()));
+            return Err(ConnectError { failure, again: true, retry_after: None });
         }
-        if roots.is_empty() {
-            return Err(Failure::Connect(
-                "this system has no trusted certificates; install them or set ca-file".into(),
-            ));
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Failure::Connect(format!("TLS: {error}")))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Arc::new(config))
+        Err(permanent(Failure::Connect(format!("the host '{host}' has no address"))))
     }
 
     /// What a failed handshake means.
@@ -397,6 +427,34 @@ impl Target {
     }
 }
 
+/// An explicit provider and configuration: nothing process-wide is touched.
+fn tls(ca_file: Option<&Path>) -> Result<Arc<rustls::ClientConfig>, Failure> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca_file {
+        let wrong = |why: String| Failure::Settings(format!("ca-file {}: {why}", path.display()));
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
+        let before = roots.len();
+        for certificate in certificates {
+            let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+        }
+        if roots.len() == before {
+            return Err(wrong("no certificate in it".into()));
+        }
+    }
+    if roots.is_empty() {
+        return Err(Failure::Connect("this system has no trusted certificates; install them or set ca-file".into()));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Failure::Connect(format!("TLS: {error}")))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
 fn permanent(failure: Failure) -> ConnectError {
     ConnectError { failure, again: false, retry_after: None }
 }
@@ -406,17 +464,6 @@ fn said_in_body(body: &[u8]) -> Option<String> {
     let json: serde_json::Value = serde_json::from_slice(body).ok()?;
     let message = json["error"]["message"].as_str().or_else(|| json["message"].as_str())?;
     Some(message.chars().take(300).collect())
-}
-
-/// How many addresses are left, as far as an iterator tells.
-trait LenHint {
-    fn len_hint(&self) -> usize;
-}
-
-impl<I: Iterator> LenHint for I {
-    fn len_hint(&self) -> usize {
-        self.size_hint().0
-    }
 }
 
 #[cfg(test)]
@@ -512,6 +559,33 @@ mod tests {
         }
         let file = Connection { api_key_file: Some("/nowhere/key".into()), ..connection(None) };
         assert!(matches!(failure(&file, KEY), Failure::NotAuthorized(text) if text.contains("/nowhere/key")));
+    }
+
+    #[test]
+    fn what_a_uri_hides_is_not_shown() {
+        for (uri, shown) in [
+            ("wss://host/v1", "wss://host/v1"),
+            ("wss://host/v1/realtime?model=m&api-version=2", "wss://host/v1/realtime?model=m&api-version=2"),
+            ("wss://host/v1?api-key=hush&model=m&sig=hush", "wss://host/v1?api-key=[redacted]&model=m&sig=[redacted]"),
+            ("wss://me:hush@host/v1", "wss://[redacted]@host/v1"),
+            ("wss:me:hu@sh@host?hush#hush", "wss:[redacted]@host?[redacted]#[redacted]"),
+            ("hush@", "[redacted]@"),
+            ("", ""),
+        ] {
+            assert_eq!(shown_uri(uri), shown);
+        }
+    }
+
+    #[test]
+    fn headers_and_queries_are_kept_out_of_texts() {
+        let connection = Connection {
+            headers: vec![("Authorization".into(), "Bearer 12345678".into()), ("X-Team".into(), "seven".into())],
+            ..connection(Some("ws://localhost/v1?token=abcdefgh"))
+        };
+        let target = connection.target(env(&[])).expect("a target");
+        let mut text = "seven 12345678 abcdefgh gpt-realtime-2.1".to_owned();
+        target.scrub(&mut text);
+        assert_eq!(text, "seven [redacted] [redacted] gpt-realtime-2.1");
     }
 
     #[test]

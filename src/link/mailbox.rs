@@ -28,10 +28,18 @@ pub enum Refused {
     Closed,
 }
 
+/// What waits in order.
+#[derive(Debug)]
+struct Waiting {
+    input: Input,
+    /// Of sound its length, in the format that it came in.
+    length: Duration,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    /// In order with the sound: sound, changes of format, flushes, the end.
-    stream: VecDeque<Input>,
+    /// In order with the sound: sound, changes of format, the end.
+    stream: VecDeque<Waiting>,
     /// Out of order: what must get through even when the sound has to wait.
     control: VecDeque<Input>,
     /// Length of the sound in `stream`.
@@ -56,11 +64,6 @@ impl Mailbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets how the lengths of sound are counted from here on.
-    pub fn set_format(&self, format: AudioFormat) {
-        self.state().format = format;
-    }
-
     /// Sets what happens when it is full.
     pub fn set_offline(&self, offline: bool) {
         self.state().offline = offline;
@@ -80,7 +83,7 @@ impl Mailbox {
             return Err(Refused::Flushing);
         }
         state.waiting += length;
-        state.stream.push_back(Input::Sound(sound));
+        state.stream.push_back(Waiting { input: Input::Sound(sound), length });
         while !state.offline && state.waiting > LIVE_LIMIT {
             state.drop_oldest();
         }
@@ -91,13 +94,24 @@ impl Mailbox {
 
     /// Hands over something that keeps its place in the stream of sound.
     pub fn push_in_order(&self, input: Input) {
-        self.state().stream.push_back(input);
+        let mut state = self.state();
+        if let Input::Format(format) = &input {
+            state.format = format.clone();
+        }
+        if !state.closed {
+            state.stream.push_back(Waiting { input, length: Duration::ZERO });
+        }
+        drop(state);
         self.arrived.notify_one();
     }
 
     /// Hands over something that does not wait for the sound before it.
     pub fn push(&self, input: Input) {
-        self.state().control.push_back(input);
+        let mut state = self.state();
+        if !state.closed {
+            state.control.push_back(input);
+        }
+        drop(state);
         self.arrived.notify_one();
     }
 
@@ -106,7 +120,7 @@ impl Mailbox {
         let mut state = self.state();
         state.flushing = flushing;
         if flushing {
-            state.stream.retain(|input| !matches!(input, Input::Sound(_) | Input::EndOfStream));
+            state.stream.retain(|waiting| !matches!(waiting.input, Input::Sound(_) | Input::EndOfStream));
             state.waiting = Duration::ZERO;
         }
         drop(state);
@@ -129,9 +143,9 @@ impl Mailbox {
         if !stream {
             return None;
         }
-        let mut input = state.stream.pop_front()?;
+        let Waiting { mut input, length } = state.stream.pop_front()?;
         if let Input::Sound(sound) = &mut input {
-            state.join(sound);
+            state.join(sound, length);
         }
         drop(state);
         self.room.notify_all();
@@ -151,24 +165,22 @@ impl Mailbox {
 
 impl State {
     fn drop_oldest(&mut self) {
-        let Some(index) = self.stream.iter().position(|input| matches!(input, Input::Sound(_))) else {
-            self.waiting = Duration::ZERO;
-            return;
-        };
-        if let Some(Input::Sound(sound)) = self.stream.remove(index) {
-            let length = length(&sound, &self.format);
+        let oldest = self.stream.iter().position(|waiting| matches!(waiting.input, Input::Sound(_)));
+        if let Some(Waiting { length, .. }) = oldest.and_then(|index| self.stream.remove(index)) {
             self.waiting = self.waiting.saturating_sub(length);
             self.dropped += length;
+        } else {
+            self.waiting = Duration::ZERO;
         }
     }
 
     /// Joins to the sound what follows it without a break, up to a limit.
-    fn join(&mut self, sound: &mut Sound) {
-        let mut total = length(sound, &self.format);
+    fn join(&mut self, sound: &mut Sound, length: Duration) {
+        let mut total = length;
         self.waiting = self.waiting.saturating_sub(total);
         let mut joined = bytes::BytesMut::new();
-        while let Some(Input::Sound(next)) = self.stream.front() {
-            let more = length(next, &self.format);
+        while let Some(Waiting { input: Input::Sound(next), length }) = self.stream.front() {
+            let more = *length;
             let follows = match (sound.at, next.at) {
                 (Some(at), Some(next)) => next.abs_diff(at + total) <= Duration::from_millis(1),
                 (_, next) => next.is_none(),

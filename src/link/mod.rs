@@ -40,8 +40,6 @@ const WARN_AGAIN: Duration = Duration::from_secs(10);
 pub enum Post {
     /// To be told.
     Notice(Notice),
-    /// What is downstream and not heard yet is to be silenced.
-    Cut,
     /// The session has failed.
     Fail(Failure),
     /// All is said and told; the stream ends there.
@@ -176,7 +174,7 @@ async fn connect(setup: &Setup, deadline: Instant) -> Result<connect::Socket, Fa
             }
         };
         let delay = backoff.next(error.retry_after).filter(|_| error.again);
-        match delay.filter(|delay| Instant::now() + *delay < deadline) {
+        match delay.filter(|delay| *delay < deadline.saturating_duration_since(Instant::now())) {
             Some(delay) => sleep(delay).await,
             None => return Err(error.failure),
         }
@@ -292,10 +290,7 @@ impl Running {
                 Output::Send(event) => link.send(event.to_json()),
                 Output::Play(speech) => self.playout.play(speech),
                 Output::Quiet(until) => self.playout.quiet_until(until),
-                Output::Cut => {
-                    self.playout.cut();
-                    self.post(Post::Cut).await;
-                }
+                Output::Cut => self.playout.cut(),
                 Output::Notify(notice) => self.post(Post::Notice(notice)).await,
                 Output::Fail(failure) => {
                     self.over = true;
@@ -316,7 +311,7 @@ impl Running {
             Post::Notice(Notice::Response(response)) => response.error_message.iter_mut().for_each(scrub),
             Post::Notice(Notice::Event { json, .. }) => scrub(json),
             Post::Fail(failure) => *failure = scrub_failure(failure.clone(), &self.target),
-            Post::Notice(_) | Post::Cut | Post::Finished(_) => {}
+            Post::Notice(_) | Post::Finished(_) => {}
         }
         // Nobody listens any more only when the session is being stopped.
         if self.posts.send(post).await.is_err() {

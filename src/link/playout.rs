@@ -17,6 +17,12 @@ const LIMIT: Duration = Duration::from_secs(600);
 struct State {
     timeline: Timeline,
     stopped: bool,
+    /// Speech was dropped. What is out of it already is to be silenced before the stream goes on.
+    cut: bool,
+    /// Behind the last sample of speech that went out.
+    spoken: u64,
+    /// Where the listener was when that was asked last; what they had heard by then is known.
+    told: u64,
 }
 
 /// The play-out.
@@ -41,7 +47,13 @@ impl Playout {
         listener: impl Fn() -> Option<Duration> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            state: Mutex::new(State { timeline: Timeline::new(format, split_silence), stopped: false }),
+            state: Mutex::new(State {
+                timeline: Timeline::new(format, split_silence),
+                stopped: false,
+                cut: false,
+                spoken: 0,
+                told: 0,
+            }),
             changed: Condvar::new(),
             room: Notify::new(),
             listener: Box::new(listener),
@@ -68,9 +80,26 @@ impl Playout {
         self.change(|timeline| timeline.quiet_until(time));
     }
 
-    /// Drops what is not out yet.
+    /// Drops what is not out yet. Nothing more goes out before [`Self::take_cut`].
     pub fn cut(&self) {
-        self.change(Timeline::cut);
+        let mut state = self.state();
+        state.timeline.cut();
+        state.cut = true;
+        drop(state);
+        self.room.notify_one();
+    }
+
+    /// True once after each cut; the stream may go on then.
+    pub fn take_cut(&self) -> bool {
+        std::mem::take(&mut self.state().cut)
+    }
+
+    /// The stream ends here, and what is not out yet never will be.
+    pub fn abandon(&self) {
+        self.change(|timeline| {
+            timeline.cut();
+            timeline.finish(Duration::ZERO);
+        });
         self.room.notify_one();
     }
 
@@ -79,10 +108,15 @@ impl Playout {
         self.change(|timeline| timeline.finish(time));
     }
 
-    /// Where the listener is, and what they have heard.
+    /// Where the listener is, and what they have heard, as far as that is news.
     pub fn heard(&self) -> Option<(Duration, Vec<Played>)> {
         let now = (self.listener)()?;
-        Some((now, self.state().timeline.heard_at(now)))
+        let mut state = self.state();
+        if state.told >= state.spoken {
+            return Some((now, Vec::new()));
+        }
+        state.told = time_to_samples(now, state.timeline.format().rate());
+        Some((now, state.timeline.heard_at(now)))
     }
 
     /// True while no more speech should be put in.
@@ -96,10 +130,10 @@ impl Playout {
         self.room.notified().await;
     }
 
-    /// Where the next piece goes.
-    pub fn position(&self) -> Duration {
+    /// Where the next piece goes, and whether there will be speech in it.
+    pub fn next_at(&self) -> (Duration, bool) {
         let state = self.state();
-        state.timeline.time_of(state.timeline.position())
+        (state.timeline.time_of(state.timeline.position()), state.timeline.queued() > 0)
     }
 
     /// Moves the position forward when the stream has fallen behind.
@@ -107,11 +141,21 @@ impl Playout {
         self.state().timeline.skip_to(time);
     }
 
-    /// The next piece of a live stream.
-    pub fn next_live(&self, samples: u64) -> Next {
-        let next = self.state().timeline.next_live(samples);
+    /// The next piece of a live stream. `None` when there was a cut, which comes first.
+    pub fn next_live(&self, samples: u64) -> Option<Next> {
+        let mut state = self.state();
+        if state.cut {
+            return None;
+        }
+        let next = state.timeline.next_live(samples);
+        if let Next::Piece(piece) = &next
+            && !piece.silent
+        {
+            state.spoken = piece.position + piece.samples;
+        }
+        drop(state);
         self.room.notify_one();
-        next
+        Some(next)
     }
 
     /// The next piece of an offline stream; waits until it is settled. `None` when it was stopped.
@@ -136,5 +180,45 @@ impl Playout {
     pub fn stop(&self) {
         self.state().stopped = true;
         self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn speech(item_id: &str, ms: usize) -> Speech {
+        Speech { item_id: item_id.into(), content_index: 0, data: vec![1; ms * 48].into(), not_before: Duration::ZERO }
+    }
+
+    fn playout(listener: Duration) -> Playout {
+        Playout::new(AudioFormat::Pcm, false, move || Some(listener))
+    }
+
+    #[test]
+    fn nothing_goes_out_between_a_cut_and_its_flush() {
+        let playout = playout(Duration::ZERO);
+        playout.play(speech("old", 100));
+        assert!(matches!(playout.next_live(480), Some(Next::Piece(piece)) if !piece.silent));
+        playout.cut();
+        playout.play(speech("new", 100));
+        assert_eq!(playout.next_live(480), None);
+        assert!(playout.take_cut() && !playout.take_cut());
+        let Some(Next::Piece(piece)) = playout.next_live(480) else { panic!("a piece") };
+        assert_eq!(piece.begins, [("new".to_owned(), 480)]);
+    }
+
+    #[test]
+    fn what_was_heard_is_told_until_it_is_known() {
+        let playout = playout(Duration::from_millis(15));
+        playout.play(speech("item", 20));
+        let heard = |playout: &Playout| playout.heard().map(|(_, items)| items.len());
+        assert_eq!(heard(&playout), Some(0), "nothing is out");
+        playout.next_live(480);
+        assert_eq!((heard(&playout), heard(&playout)), (Some(1), Some(1)), "5 ms are still to be heard");
+        let playout = self::playout(Duration::from_millis(20));
+        playout.play(speech("item", 20));
+        playout.next_live(480);
+        assert_eq!((heard(&playout), heard(&playout)), (Some(1), Some(0)), "all is heard and told");
     }
 }

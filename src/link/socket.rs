@@ -68,6 +68,10 @@ impl Link {
 
     /// Waits for the next thing to happen; reads only with `read`.
     pub async fn next(&mut self, read: bool) -> Event {
+        if !read {
+            // Who does not listen cannot say that nobody speaks.
+            (self.heard, self.asked) = (Instant::now(), false);
+        }
         loop {
             let check = self.heard + if self.asked { GONE } else { ASK };
             tokio::select! {

@@ -1,6 +1,7 @@
 //! The table of errors: what went wrong, as GStreamer tells it.
 
 use crate::conversation::{Failure, Warning};
+use gst::glib::translate::IntoGlib;
 use gst::prelude::*;
 
 /// A failure as an ERROR message. Its text says what to do, so that it stands in the line that a shell shows.
@@ -14,6 +15,19 @@ pub fn error_message(failure: &Failure) -> gst::ErrorMessage {
         Failure::Lost(_) => gst::error_msg!(gst::ResourceError::Read, ("{}", text)),
         Failure::Quota(_) => gst::error_msg!(gst::ResourceError::NoSpaceLeft, ("{}", text)),
     }
+}
+
+/// Posts what downstream did not take, as the base classes of GStreamer do.
+pub fn post_flow_error(element: &gst::Element, error: gst::FlowError) {
+    let reason = gst::FlowReturn::from(Err::<gst::FlowSuccess, _>(error));
+    let details = gst::Structure::builder("details").field("flow-return", reason.into_glib()).build();
+    gst::element_error!(
+        element,
+        gst::StreamError::Failed,
+        ("Internal data stream error."),
+        ["streaming stopped, reason {error}"],
+        details: details
+    );
 }
 
 /// Posts a warning with its details as a structure.

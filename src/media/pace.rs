@@ -70,8 +70,8 @@ impl Pace {
         Some(clock.time().saturating_sub(base).into())
     }
 
-    /// Waits until the clock has reached this running time.
-    pub fn wait_until(&self, time: Duration) -> Result<(), Ended> {
+    /// Waits until the clock has reached this running time. Gives back by how much it was too late for that.
+    pub fn wait_until(&self, time: Duration) -> Result<Duration, Ended> {
         loop {
             let mut state = self.state();
             let id = loop {
@@ -83,9 +83,9 @@ impl Pace {
                 }
                 match &state.playing {
                     Some((clock, base)) => {
-                        let at = *base + gst::ClockTime::from_nseconds(time.as_nanos() as u64);
-                        if clock.time() >= at {
-                            return Ok(());
+                        let at = base.saturating_add(gst::ClockTime::from_nseconds(time.as_nanos() as u64));
+                        if let Some(late) = clock.time().checked_sub(at) {
+                            return Ok(late.into());
                         }
                         break clock.new_single_shot_id(at);
                     }
@@ -96,12 +96,68 @@ impl Pace {
             drop(state);
             let (result, _jitter) = id.wait();
             match result {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(Duration::ZERO),
                 // Something has changed: look again.
                 Err(gst::ClockError::Unscheduled) => {}
                 // Clocks that cannot wait do not hold anything up.
-                Err(_) => return Ok(()),
+                Err(_) => return Ok(Duration::ZERO),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    /// A pace whose running time is this much before zero.
+    fn playing(before: u64) -> (Arc<Pace>, gst::Clock) {
+        gst::init().expect("GStreamer");
+        let (pace, clock) = (Arc::new(Pace::default()), gst::SystemClock::obtain());
+        pace.play(clock.clone(), clock.time() + gst::ClockTime::from_seconds(before));
+        (pace, clock)
+    }
+
+    /// A thread that waits for running time zero.
+    fn waiter(pace: &Arc<Pace>) -> std::thread::JoinHandle<Result<Duration, Ended>> {
+        let waiter = std::thread::spawn({
+            let pace = pace.clone();
+            move || pace.wait_until(Duration::ZERO)
+        });
+        while pace.state().waiting.is_none() {
+            std::thread::yield_now();
+        }
+        waiter
+    }
+
+    #[test]
+    fn every_wait_can_be_ended() {
+        for (end, expected) in [
+            (Pace::stop as fn(&Pace), Ended::Stopped),
+            (|pace| pace.set_flushing(true), Ended::Flushing),
+            (
+                |pace| {
+                    pace.pause();
+                    pace.stop();
+                },
+                Ended::Stopped,
+            ),
+        ] {
+            let (pace, _) = playing(3600);
+            let waits = waiter(&pace);
+            end(&pace);
+            assert_eq!(waits.join().expect("no panic"), Err(expected));
+        }
+    }
+
+    #[test]
+    fn a_pause_moves_what_is_waited_for() {
+        let (pace, clock) = playing(3600);
+        let waits = waiter(&pace);
+        pace.pause();
+        assert_eq!(pace.now(), None);
+        pace.play(clock.clone(), clock.time());
+        assert!(waits.join().expect("no panic").is_ok());
     }
 }

@@ -1,8 +1,9 @@
 //! The source pad's stream: takes the answer's timeline piece by piece, stamps it and pushes it.
 //!
 //! Live, there is a piece for every moment, paced to the clock with a small lead; offline, a piece goes out as soon as
-//! it cannot change any more. A cut silences what is downstream: FLUSH_START comes from the thread that decided it,
-//! everything after that from the streaming thread, in order.
+//! it cannot change any more. Everything comes from the streaming thread, a flush as well: a live piece is so short
+//! that a push never holds the thread up for longer than it lasts, so there is silence as soon as from anywhere else,
+//! and nothing can overtake it.
 
 use super::pace::{Ended, Pace};
 use crate::conversation::Timing;
@@ -12,7 +13,7 @@ use crate::protocol::session::AudioFormat;
 use bytes::Bytes;
 use gst::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// The length of a piece.
@@ -21,30 +22,26 @@ const OFFLINE_PIECE: Duration = Duration::from_millis(100);
 /// A live stream that has fallen behind by more than this (and the pipeline's latency) catches up with a jump.
 const TOO_LATE: Duration = Duration::from_secs(1);
 
-/// How far a cut has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Cut {
-    #[default]
-    None,
-    /// FLUSH_START is on its way.
-    Begun,
-    /// It has arrived: the streaming thread ends the flush.
-    Flushed,
-}
+/// Silence does not go further ahead than this, whatever the lead is: an answer could not begin before its end.
+const SILENT_LEAD: Duration = Duration::from_millis(40);
 
 #[derive(Debug, Default)]
 struct State {
     /// Live or offline, once that is known.
     timing: Option<Timing>,
-    started: bool,
-    first: bool,
-    needs_segment: bool,
-    discont: bool,
-    cut: Cut,
     stopped: bool,
-    group: Option<gst::GroupId>,
-    /// What downstream said last, for upstream to hear.
-    flow: Option<gst::FlowError>,
+}
+
+/// What the streaming thread alone knows of the stream.
+#[derive(Debug, Default)]
+pub struct Stream {
+    timing: Option<Timing>,
+    began: bool,
+    has_segment: bool,
+    /// The first piece is out.
+    has_piece: bool,
+    /// The next buffer goes on where the last one ended.
+    goes_on: bool,
 }
 
 /// What a source is for.
@@ -57,6 +54,8 @@ pub struct SourceSettings {
     pub lead: Duration,
     /// Whether silence is left out.
     pub gaps: bool,
+    /// Whether a cut silences what is downstream already.
+    pub flushes: bool,
     /// Called for every item that begins, with its running time.
     pub began: Box<dyn Fn(String, Duration) + Send + Sync>,
     /// Called when the stream is at its end.
@@ -74,6 +73,8 @@ pub struct Source {
     latency: Arc<AtomicU64>,
     state: Mutex<State>,
     changed: Condvar,
+    /// What downstream said at the end, for upstream to hear.
+    flow: OnceLock<gst::FlowError>,
 }
 
 impl Source {
@@ -87,8 +88,17 @@ impl Source {
     ) -> Self {
         let longest = samples(OFFLINE_PIECE, &settings.format) as usize * settings.format.sample_size();
         let silence = Bytes::from(vec![settings.format.silence()[0]; longest]);
-        let state = State { first: true, needs_segment: true, discont: true, ..State::default() };
-        Self { pad, playout, settings, silence, pace, latency, state: Mutex::new(state), changed: Condvar::new() }
+        Self {
+            pad,
+            playout,
+            settings,
+            silence,
+            pace,
+            latency,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            flow: OnceLock::new(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -103,7 +113,7 @@ impl Source {
 
     /// What downstream said last, if it was not good.
     pub fn flow(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
-        self.state().flow.map_or(Ok(gst::FlowSuccess::Ok), Err)
+        self.flow.get().map_or(Ok(gst::FlowSuccess::Ok), |error| Err(*error))
     }
 
     /// Ends every wait, now and later.
@@ -114,33 +124,27 @@ impl Source {
         self.playout.stop();
     }
 
-    /// Silences what is downstream. Returns when downstream is flushing.
-    pub fn cut(&self) {
-        {
-            let mut state = self.state();
-            if !state.started || state.stopped || state.cut != Cut::None {
-                return;
-            }
-            state.cut = Cut::Begun;
-        }
-        self.pad.push_event(gst::event::FlushStart::new());
-        self.state().cut = Cut::Flushed;
-        self.changed.notify_all();
-    }
-
     /// One turn of the streaming thread. False when it is over.
-    pub fn iterate(&self) -> bool {
-        let Some(timing) = self.wait_for_timing() else { return false };
-        if !self.begin() || !self.end_cut() {
-            return false;
+    pub fn iterate(&self, stream: &mut Stream) -> bool {
+        let Some(timing) = stream.timing.or_else(|| self.wait_for_timing()) else { return false };
+        stream.timing = Some(timing);
+        if !std::mem::replace(&mut stream.began, true) {
+            self.begin();
+        }
+        if self.playout.take_cut() && self.settings.flushes {
+            self.flush(stream);
+        }
+        if !std::mem::replace(&mut stream.has_segment, true) {
+            let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+            self.pad.push_event(gst::event::Segment::new(&segment));
         }
         match timing {
-            Timing::Live => self.iterate_live(),
+            Timing::Live => self.iterate_live(stream),
             Timing::Offline => {
                 let Some(next) = self.playout.next_offline(samples(OFFLINE_PIECE, &self.settings.format)) else {
                     return false;
                 };
-                self.push(next)
+                self.push(next, stream)
             }
         }
     }
@@ -152,100 +156,79 @@ impl Source {
         state.timing.filter(|_| !state.stopped)
     }
 
-    fn iterate_live(&self) -> bool {
-        let position = self.playout.position();
+    fn iterate_live(&self, stream: &mut Stream) -> bool {
         // The very first piece goes out at once, so that sinks preroll before the clock runs.
-        if !std::mem::take(&mut self.state().first) {
-            match self.pace.wait_until(position.saturating_sub(self.settings.lead)) {
-                Ok(()) => {}
+        if std::mem::replace(&mut stream.has_piece, true) {
+            let (position, speaks) = self.playout.next_at();
+            let lead = if speaks { self.settings.lead } else { self.settings.lead.min(SILENT_LEAD) };
+            let due = position.saturating_sub(lead);
+            let late = match self.pace.wait_until(due) {
+                Ok(late) => (due + late).saturating_sub(position),
                 Err(Ended::Flushing) => return true,
                 Err(Ended::Stopped) => return false,
-            }
+            };
             let latency = Duration::from_nanos(self.latency.load(Ordering::Relaxed));
-            let late = self.pace.now().map(|now| now.saturating_sub(position)).unwrap_or_default();
             if late > latency + TOO_LATE {
                 self.playout.skip_to(position + late);
-                self.state().discont = true;
+                stream.goes_on = false;
             }
         }
-        let piece = samples(LIVE_PIECE, &self.settings.format);
-        let next = self.playout.next_live(piece);
-        self.push(next)
+        match self.playout.next_live(samples(LIVE_PIECE, &self.settings.format)) {
+            Some(next) => self.push(next, stream),
+            None => true,
+        }
     }
 
-    /// Sends the sticky events, once.
-    fn begin(&self) -> bool {
-        let group = {
-            let mut state = self.state();
-            if state.started {
-                return true;
-            }
-            state.started = true;
-            *state.group.get_or_insert_with(gst::GroupId::next)
-        };
-        let stream_id = self.pad.create_stream_id(
-            &self.pad.parent_element().unwrap_or_else(|| unreachable!("the pad of an element")),
-            Some("answer"),
-        );
+    /// Sends what stands before every stream.
+    fn begin(&self) {
+        let Some(element) = self.pad.parent_element() else { return };
+        let stream_id = self.pad.create_stream_id(&element, Some("answer"));
+        let group = gst::GroupId::next();
         self.pad.push_event(gst::event::StreamStart::builder(&stream_id).group_id(group).build());
-        if !self.pad.push_event(gst::event::Caps::new(&self.settings.caps))
-            && self.pad.is_linked()
-            && !self.state().stopped
-        {
+        if !self.pad.push_event(gst::event::Caps::new(&self.settings.caps)) && self.pad.is_linked() {
             gst::debug!(gst::CAT_NEGOTIATION, obj = self.pad, "downstream does not take {}", self.settings.caps);
         }
-        true
     }
 
-    /// Ends a flush that was begun elsewhere.
-    fn end_cut(&self) -> bool {
-        let state = self.state();
-        let state = self.changed.wait_while(state, |state| state.cut == Cut::Begun && !state.stopped);
-        let mut state = state.unwrap_or_else(PoisonError::into_inner);
-        if state.stopped {
-            return false;
-        }
-        if std::mem::take(&mut state.cut) == Cut::Flushed {
-            (state.needs_segment, state.discont) = (true, true);
-            drop(state);
-            self.pad.push_event(gst::event::FlushStop::builder(false).build());
-            state = self.state();
-        }
-        if std::mem::take(&mut state.needs_segment) {
-            drop(state);
-            let segment = gst::FormattedSegment::<gst::ClockTime>::new();
-            self.pad.push_event(gst::event::Segment::new(&segment));
-        }
-        true
+    /// Silences what is downstream. Running time goes on.
+    fn flush(&self, stream: &mut Stream) {
+        self.pad.push_event(gst::event::FlushStart::new());
+        self.pad.push_event(gst::event::FlushStop::builder(false).build());
+        (stream.has_segment, stream.goes_on) = (false, false);
     }
 
-    fn push(&self, next: Next) -> bool {
+    fn push(&self, next: Next, stream: &mut Stream) -> bool {
         match next {
-            Next::Piece(piece) => self.push_piece(piece),
+            Next::Piece(piece) => self.push_piece(piece, stream),
             Next::Wait => true,
             Next::End => {
-                self.pad.push_event(gst::event::Eos::new());
-                (self.settings.ended)();
+                self.end();
                 false
             }
         }
     }
 
-    fn push_piece(&self, mut piece: Piece) -> bool {
+    fn end(&self) {
+        self.pad.push_event(gst::event::Eos::new());
+        (self.settings.ended)();
+    }
+
+    fn push_piece(&self, piece: Piece, stream: &mut Stream) -> bool {
         let time = |position| crate::conversation::uplink::samples_to_time(position, self.settings.format.rate());
-        for (item_id, position) in std::mem::take(&mut piece.begins) {
+        for (item_id, position) in piece.begins {
             (self.settings.began)(item_id, time(position));
         }
         let pts = clock_time(time(piece.position));
         let duration = clock_time(time(piece.position + piece.samples)) - pts;
         if piece.silent && self.settings.gaps {
-            self.state().discont = true;
+            stream.goes_on = false;
             self.pad.push_event(gst::event::Gap::builder(pts).duration(duration).build());
             return true;
         }
         let size = self.settings.format.sample_size();
         let data = if piece.silent { self.silence.slice(..piece.samples as usize * size) } else { piece.data };
         let mut buffer = gst::Buffer::from_slice(data);
+        let goes_on = std::mem::replace(&mut stream.goes_on, true);
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(pts);
             buffer.set_duration(duration);
@@ -254,35 +237,32 @@ impl Source {
             if piece.silent {
                 buffer.set_flags(gst::BufferFlags::GAP);
             }
-            if std::mem::take(&mut self.state().discont) {
+            if !goes_on {
                 buffer.set_flags(gst::BufferFlags::DISCONT);
             }
         }
         let result = self.pad.push(buffer);
-        self.judge(result)
+        self.judge(result, stream)
     }
 
-    fn judge(&self, result: Result<gst::FlowSuccess, gst::FlowError>) -> bool {
+    fn judge(&self, result: Result<gst::FlowSuccess, gst::FlowError>, stream: &mut Stream) -> bool {
         match result {
             // Nobody listens (yet); the words are told all the same.
             Ok(_) | Err(gst::FlowError::NotLinked) => true,
+            // Somebody else flushes downstream. A live stream goes on behind that.
             Err(gst::FlowError::Flushing) => {
-                let state = self.state();
-                state.cut != Cut::None && !state.stopped
+                (stream.has_segment, stream.goes_on) = (false, false);
+                stream.timing == Some(Timing::Live)
             }
             Err(error) => {
-                self.state().flow = Some(error);
-                if let Some(element) = self.pad.parent_element()
-                    && matches!(
-                        error,
-                        gst::FlowError::NotNegotiated | gst::FlowError::Error | gst::FlowError::NotSupported
-                    )
+                if error != gst::FlowError::Eos
+                    && let Some(element) = self.pad.parent_element()
                 {
-                    let text = format!("streaming stopped, reason {error}");
-                    gst::element_error!(element, gst::StreamError::Failed, ("Internal data stream error."), ["{text}"]);
+                    super::errors::post_flow_error(&element, error);
                 }
-                self.pad.push_event(gst::event::Eos::new());
-                (self.settings.ended)();
+                // Upstream hears it after the application.
+                let _ = self.flow.set(error);
+                self.end();
                 false
             }
         }

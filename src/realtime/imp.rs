@@ -8,10 +8,10 @@ use super::{
 };
 use crate::conversation::events::SessionNotice;
 use crate::conversation::{self, Failure, Input, Notice};
-use crate::link::{Mailbox, Playout, Secret};
+use crate::link::{self, Mailbox, Playout, Secret};
 use crate::media::errors;
 use crate::media::pace::Pace;
-use crate::media::source::{Source, SourceSettings};
+use crate::media::source::{Source, SourceSettings, Stream};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -45,7 +45,7 @@ pub struct Told {
 #[derive(glib::Properties)]
 #[properties(wrapper_type = super::OpenAIRealtime)]
 pub struct OpenAIRealtime {
-    #[property(name = "uri", get, set, type = Option<String>, member = uri, nick = "URI",
+    #[property(name = "uri", get = Self::uri, set = Self::set_uri, type = Option<String>, nick = "URI",
         blurb = "Base URL (https://host/v1, ws://127.0.0.1:8080/v1) or full URL of the server (path ends in /realtime); unset means OPENAI_BASE_URL, then AZURE_OPENAI_ENDPOINT, then OpenAI", mutable_ready)]
     #[property(name = "provider", get, set, type = Provider, member = provider, nick = "Provider",
         blurb = "Whose server it is, which decides the URL and how to authenticate", mutable_ready, builder(Provider::Auto))]
@@ -146,6 +146,15 @@ impl OpenAIRealtime {
         lock(&self.settings).api_key = key.map(zeroize::Zeroizing::new).and_then(|key| Secret::new(&key));
     }
 
+    /// It can be seen in graphs of the pipeline, so what may be a secret in it is not shown.
+    fn uri(&self) -> Option<String> {
+        lock(&self.settings).uri.as_deref().map(link::connect::shown_uri)
+    }
+
+    fn set_uri(&self, uri: Option<String>) {
+        lock(&self.settings).uri = uri;
+    }
+
     fn vad_silence_duration(&self) -> u64 {
         lock(&self.settings).vad_silence_duration.unwrap_or(SERVER_SILENCE.as_nanos() as u64)
     }
@@ -215,6 +224,9 @@ impl OpenAIRealtime {
             let now = listener.now()?;
             Some(now.saturating_sub(Duration::from_nanos(latency.load(Ordering::Relaxed))))
         }));
+        if let Some(now) = self.running_already() {
+            playout.skip_to(now);
+        }
         let mailbox = Arc::new(Mailbox::default());
         let (began, element) = (mailbox.clone(), self.obj().downgrade());
         let source_settings = SourceSettings {
@@ -222,6 +234,7 @@ impl OpenAIRealtime {
             format: format.clone(),
             lead: Duration::from_nanos(settings.buffer_time),
             gaps,
+            flushes: settings.flush_on_interrupt,
             began: Box::new(move |item_id, at| began.push(Input::Began { item_id, at })),
             ended: Box::new(move || {
                 if let Some(element) = element.upgrade() {
@@ -234,6 +247,20 @@ impl OpenAIRealtime {
         // Only to find what is wrong with it.
         run.config(conversation::Timing::Live, self.likely_input_format())?;
         Ok(Arc::new(run))
+    }
+
+    /// The running time, where the element joins a pipeline that plays.
+    fn running_already(&self) -> Option<Duration> {
+        let element = self.obj();
+        let parent = element.parent()?.downcast::<gst::Bin>().ok()?;
+        // The pipeline itself goes back for a moment where a sink joins. What is in it goes on.
+        let plays = |child: &gst::Element| {
+            child != element.upcast_ref::<gst::Element>() && child.current_state() == gst::State::Playing
+        };
+        if !parent.children().iter().any(plays) {
+            return None;
+        }
+        Some(element.clock()?.time().checked_sub(element.base_time()?)?.into())
     }
 
     /// Without a linked source pad, the element is where the pipeline ends, and says so.
@@ -252,11 +279,15 @@ impl OpenAIRealtime {
             gst::StateChangeError
         })?;
         gst::info!(CAT, imp = self, "starting a session with {}", run.place());
-        if self.src.is_linked() {
-            self.obj().unset_element_flags(gst::ElementFlags::SINK);
-        } else {
-            self.obj().set_element_flags(gst::ElementFlags::SINK);
+        // A pipeline sends the end of the stream to its sources, and waits for that of its sinks.
+        for (pad, flag) in [(&self.src, gst::ElementFlags::SINK), (&self.audio_sink, gst::ElementFlags::SOURCE)] {
+            if pad.is_linked() {
+                self.obj().unset_element_flags(flag);
+            } else {
+                self.obj().set_element_flags(flag);
+            }
         }
+        self.latency.store(0, Ordering::Relaxed);
         *lock(&self.told) = Told::default();
         *lock(&self.sink) = SinkState::default();
         *lock(&self.run) = Some(run);
@@ -265,20 +296,26 @@ impl OpenAIRealtime {
 
     fn play(&self) {
         let element = self.obj();
-        if let (Some(run), Some(base)) = (self.run(), element.base_time()) {
+        if let Some(run) = self.run() {
             self.begin_if_known(&run, false);
-            run.play(element.clock().unwrap_or_else(gst::SystemClock::obtain), base);
+            let clock = element.clock().unwrap_or_else(gst::SystemClock::obtain);
+            run.play(clock, element.base_time().unwrap_or_default());
         }
     }
 
     fn src_activate(&self, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
         if !active {
+            // It need not be the element's state that changes.
+            if let Some(run) = self.run() {
+                run.source.stop();
+            }
             return pad.stop_task().map_err(|error| gst::loggable_error!(CAT, "the task does not stop: {error}"));
         }
         let run = self.run().ok_or_else(|| gst::loggable_error!(CAT, "no run"))?;
         let (source, weak) = (run.source.clone(), pad.downgrade());
+        let mut stream = Stream::default();
         let started = pad.start_task(move || {
-            if !source.iterate()
+            if !source.iterate(&mut stream)
                 && let Some(pad) = weak.upgrade()
             {
                 // It fails only when the pad is being shut, which ends the task as well.
@@ -419,6 +456,14 @@ impl ElementImpl for OpenAIRealtime {
                 .collect()
         });
         &TEMPLATES
+    }
+
+    fn send_event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            // By itself GStreamer would send it past the element, and the answer would be cut off.
+            gst::EventView::Eos(_) => self.sink_eos(),
+            _ => self.parent_send_event(event),
+        }
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {

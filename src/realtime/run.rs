@@ -36,12 +36,20 @@ pub enum End {
     Failed,
 }
 
+/// The thread that talks to the application.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Messenger {
+    #[default]
+    Gone,
+    Starting,
+    Talking(ThreadId),
+}
+
 #[derive(Debug, Default)]
 struct State {
     timing: Option<Timing>,
     session: Option<Session>,
-    /// The thread that talks, while it does.
-    messenger: Option<ThreadId>,
+    messenger: Messenger,
     /// A Progress message was begun and not ended.
     progress: bool,
     end: End,
@@ -61,8 +69,8 @@ pub struct Run {
     pub source: Arc<Source>,
     /// The pace of what comes in.
     pub pace: Pace,
-    /// Upstream does not keep time by itself.
-    pub paces_input: AtomicBool,
+    /// Upstream is live, and so keeps time by itself.
+    pub upstream_is_live: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -87,7 +95,7 @@ impl Run {
             playout,
             source,
             pace: Pace::default(),
-            paces_input: AtomicBool::new(false),
+            upstream_is_live: AtomicBool::new(false),
             state: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -117,19 +125,17 @@ impl Run {
         self.settings.config(timing, input, self.output.clone())
     }
 
-    /// It is known whether the stream is live: the session begins. A second call does nothing.
-    pub fn begin(self: &Arc<Self>, timing: Timing, input: AudioFormat, upstream_is_live: bool) {
+    /// It is known whether the stream is live: the session begins. False where it had begun before.
+    pub fn begin(self: &Arc<Self>, timing: Timing, input: AudioFormat) -> bool {
         {
             let mut state = self.state();
             if state.timing.is_some() || state.stopped {
-                return;
+                return false;
             }
             state.timing = Some(timing);
             state.progress = true;
         }
-        self.paces_input.store(timing == Timing::Live && !upstream_is_live, Ordering::Relaxed);
         self.mailbox.set_offline(timing == Timing::Offline);
-        self.mailbox.set_format(input.clone());
         self.post_progress(gst::ProgressType::Start, &format!("Connecting to {}", self.target.name()));
         let (posts, receiver) = mpsc::channel(POSTS);
         let session = self.config(timing, input).and_then(|config| {
@@ -147,28 +153,45 @@ impl Run {
             Ok(session) => {
                 self.state().session = Some(session);
                 self.start_messenger(receiver);
-                self.source.set_timing(timing);
             }
             Err(failure) => self.fail(&failure),
         }
+        self.source.set_timing(timing);
+        true
     }
 
     fn start_messenger(self: &Arc<Self>, mut posts: mpsc::Receiver<Post>) {
         let run = Arc::downgrade(self);
+        self.state().messenger = Messenger::Starting;
         let spawned = std::thread::Builder::new().name("openairt-bus".into()).spawn(move || {
+            if let Some(run) = run.upgrade() {
+                run.state().messenger = Messenger::Talking(std::thread::current().id());
+            }
             while let Some(post) = posts.blocking_recv() {
                 let Some(run) = run.upgrade() else { return };
                 run.tell(post);
             }
             if let Some(run) = run.upgrade() {
-                run.state().messenger = None;
-                run.changed.notify_all();
+                run.nothing_more_to_tell();
             }
         });
-        match spawned {
-            Ok(thread) => self.state().messenger = Some(thread.thread().id()),
-            Err(error) => self.fail(&Failure::Connect(format!("no thread to be had: {error}"))),
+        if let Err(error) = spawned {
+            self.state().messenger = Messenger::Gone;
+            self.fail(&Failure::Connect(format!("no thread to be had: {error}")));
         }
+    }
+
+    /// The session is gone. One that says nothing of it must not leave the pipeline waiting.
+    fn nothing_more_to_tell(&self) {
+        let is_due = {
+            let state = self.state();
+            state.end == End::No && !state.stopped
+        };
+        if is_due {
+            self.fail(&Failure::Lost("the session ended unexpectedly".into()));
+        }
+        self.state().messenger = Messenger::Gone;
+        self.changed.notify_all();
     }
 
     /// Tells the application one thing.
@@ -178,11 +201,6 @@ impl Run {
         }
         match post {
             Post::Notice(notice) => self.tell_notice(&notice),
-            Post::Cut => {
-                if self.settings.flush_on_interrupt {
-                    self.source.cut();
-                }
-            }
             Post::Fail(failure) => self.fail(&failure),
             Post::Finished(at) => {
                 self.state().end = End::Finished;
@@ -225,8 +243,7 @@ impl Run {
         }
         self.state().end = End::Failed;
         self.mailbox.close();
-        self.playout.cut();
-        self.playout.finish(Duration::ZERO);
+        self.playout.abandon();
     }
 
     fn end_progress(&self, kind: gst::ProgressType, text: &str) {
@@ -240,6 +257,11 @@ impl Run {
             // Without a bus there is nobody to be told.
             let _ = element.post_message(gst::message::Progress::builder(kind, "connect", text).src(&element).build());
         }
+    }
+
+    /// The sound that comes in keeps step with the clock here, because upstream does not.
+    pub fn paces_input(&self) -> bool {
+        !self.upstream_is_live.load(Ordering::Relaxed) && self.timing() == Some(Timing::Live)
     }
 
     /// The clock runs.
@@ -268,10 +290,10 @@ impl Run {
         let session = self.state().session.take();
         drop(session);
         let state = self.state();
-        if state.messenger == Some(std::thread::current().id()) {
+        if state.messenger == Messenger::Talking(std::thread::current().id()) {
             return;
         }
-        drop(self.changed.wait_timeout_while(state, HANDLER, |state| state.messenger.is_some()));
+        drop(self.changed.wait_timeout_while(state, HANDLER, |state| state.messenger != Messenger::Gone));
     }
 
     /// The link's view of the place, for logs.

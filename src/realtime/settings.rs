@@ -22,6 +22,14 @@ const OFFLINE_SILENCE: Duration = Duration::from_secs(1);
 const SECOND: u64 = 1_000_000_000;
 const MILLISECOND: u64 = 1_000_000;
 
+/// For ever, as far as a property is concerned: not every system's clock can be asked for times further away.
+const EVER: Duration = Duration::from_secs(365 * 86_400);
+
+/// A property's nanoseconds as a time that can be waited for.
+fn time(nanoseconds: u64) -> Duration {
+    Duration::from_nanos(nanoseconds).min(EVER)
+}
+
 /// The properties' values.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -145,11 +153,7 @@ impl Settings {
 
     /// How patiently a connection is tried.
     pub fn patience(&self) -> Patience {
-        Patience {
-            timeout: Duration::from_nanos(self.connect_timeout),
-            tries: self.max_reconnects,
-            delay: Duration::from_nanos(self.reconnect_delay),
-        }
+        Patience { timeout: time(self.connect_timeout), tries: self.max_reconnects, delay: time(self.reconnect_delay) }
     }
 
     /// Who finds the turns.
@@ -201,8 +205,8 @@ impl Settings {
             create_response: self.create_response,
             interrupt_response: self.interrupt_response,
             respond_on_eos: self.respond_on_eos,
-            drain_timeout: Duration::from_nanos(self.drain_timeout),
-            ready_timeout: Duration::from_nanos(self.connect_timeout),
+            drain_timeout: time(self.drain_timeout),
+            ready_timeout: time(self.connect_timeout),
             max_speed: match self.max_speed {
                 // A server that finds the turns must be able to say so before more of the file is there.
                 0.0 if server_paces && detection != TurnDetection::None => 1.0,

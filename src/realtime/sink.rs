@@ -3,6 +3,7 @@
 use super::Timing as TimingSetting;
 use super::imp::{CAT, OpenAIRealtime};
 use super::run::{End, Run};
+use crate::conversation::uplink::{samples_to_time, time_to_samples};
 use crate::conversation::{Input, Sound, Timing};
 use crate::link::mailbox::Refused;
 use crate::protocol::session::AudioFormat;
@@ -13,11 +14,29 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+/// Sound is handed over in pieces of this length at most, so that a large buffer is not all said at its beginning.
+const PIECE: Duration = Duration::from_millis(100);
+/// A GAP event stands for as much silence at most; behind that nobody is in the middle of a sentence.
+const LONGEST_GAP: Duration = Duration::from_secs(60);
+
+/// How timestamps become running times.
+#[derive(Debug, Default)]
+enum Segment {
+    /// Nothing has said so yet.
+    #[default]
+    None,
+    /// It cannot be; that was told.
+    Wrong,
+    Time(gst::FormattedSegment<gst::ClockTime>),
+}
+
 /// What the sink pad knows of its stream.
 #[derive(Debug, Default)]
 pub struct SinkState {
-    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    segment: Segment,
     format: AudioFormat,
+    /// The end of what was handed over in step with the clock.
+    end: Option<Duration>,
 }
 
 /// The format that caps stand for.
@@ -33,40 +52,68 @@ pub fn format_of(caps: &gst::CapsRef) -> Option<AudioFormat> {
 impl OpenAIRealtime {
     pub(super) fn sink_chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let run = self.run().ok_or(gst::FlowError::Flushing)?;
-        let (buffer, at) = {
+        let clipped = {
             let sink = self.sink();
-            let Some(segment) = &sink.segment else { return Err(gst::FlowError::Error) };
-            let size = sink.format.sample_size() as u32;
-            let Some(buffer) = gst_audio::audio_buffer_clip(buffer, segment.upcast_ref(), sink.format.rate(), size)
-            else {
-                return Ok(gst::FlowSuccess::Ok);
-            };
-            let at = buffer.pts().and_then(|pts| segment.to_running_time(pts)).map(Duration::from);
-            (buffer, at)
+            match &sink.segment {
+                Segment::None => None,
+                Segment::Wrong => return Err(gst::FlowError::Error),
+                Segment::Time(_) if buffer.size() == 0 => return run.source.flow(),
+                Segment::Time(segment) => {
+                    let size = sink.format.sample_size() as u32;
+                    let Some(buffer) =
+                        gst_audio::audio_buffer_clip(buffer, segment.upcast_ref(), sink.format.rate(), size)
+                    else {
+                        return run.source.flow();
+                    };
+                    let at = buffer.pts().and_then(|pts| segment.to_running_time(pts)).map(Duration::from);
+                    Some((buffer, at, sink.format.clone()))
+                }
+            }
         };
-        let data = buffer.into_mapped_buffer_readable().map_err(|_| {
+        let Some((buffer, at, format)) = clipped else {
+            gst::element_imp_error!(self, gst::StreamError::Format, ["Sound came without a segment before it"]);
+            return Err(gst::FlowError::Error);
+        };
+        let data = buffer.map_readable().map_err(|_| {
             gst::element_imp_error!(self, gst::ResourceError::Failed, ["A buffer cannot be read"]);
             gst::FlowError::Error
         })?;
-        self.take_sound(&run, Sound { data: Bytes::from_owner(Mapped(data)), at })
+        // What waits for a session waits long, and buffers of a device or a pool are few: a copy gives them back.
+        self.take_sound(&run, Bytes::copy_from_slice(&data), at, &format)
     }
 
-    /// Hands sound over, in step with the clock where upstream is not.
-    fn take_sound(&self, run: &Arc<Run>, sound: Sound) -> Result<gst::FlowSuccess, gst::FlowError> {
-        if run.paces_input.load(Ordering::Relaxed)
-            && let Some(at) = sound.at
-        {
-            run.pace.wait_until(at).map_err(|_| gst::FlowError::Flushing)?;
+    /// Hands sound over, in step with the clock where upstream is not: as from a microphone, each piece when its end
+    /// is reached.
+    fn take_sound(
+        &self,
+        run: &Arc<Run>,
+        mut data: Bytes,
+        at: Option<Duration>,
+        format: &AudioFormat,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let size = format.sample_size();
+        let most = time_to_samples(PIECE, format.rate()) as usize * size;
+        let start = run.paces_input().then(|| at.or(self.sink().end).or_else(|| run.pace.now()).unwrap_or_default());
+        let (mut position, mut taken) = (Duration::ZERO, 0);
+        while !data.is_empty() {
+            let piece = data.split_to(data.len().min(most));
+            taken += piece.len() / size;
+            let end = samples_to_time(taken as u64, format.rate());
+            if let Some(start) = start {
+                run.pace.wait_until(start + end).map_err(|_| gst::FlowError::Flushing)?;
+            }
+            let sound = Sound { data: piece, at: at.map(|at| at + position) };
+            run.mailbox.push_sound(sound).map_err(|refused| match (refused, run.end()) {
+                (Refused::Flushing, _) | (Refused::Closed, End::No) => gst::FlowError::Flushing,
+                (Refused::Closed, End::Failed) => gst::FlowError::Error,
+                (Refused::Closed, End::Finished) => gst::FlowError::Eos,
+            })?;
+            position = end;
         }
-        match run.mailbox.push_sound(sound) {
-            Ok(()) => run.source.flow(),
-            Err(Refused::Flushing) => Err(gst::FlowError::Flushing),
-            Err(Refused::Closed) => Err(match run.end() {
-                End::Failed => gst::FlowError::Error,
-                End::Finished => gst::FlowError::Eos,
-                End::No => gst::FlowError::Flushing,
-            }),
+        if let Some(start) = start {
+            self.sink().end = Some(start + position);
         }
+        run.source.flow()
     }
 
     pub(super) fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
@@ -87,7 +134,10 @@ impl OpenAIRealtime {
                 true
             }
             gst::EventView::FlushStop(_) => {
-                self.sink().segment = None;
+                {
+                    let mut sink = self.sink();
+                    (sink.segment, sink.end) = (Segment::None, None);
+                }
                 if let Some(run) = self.run() {
                     run.pace.set_flushing(false);
                     run.mailbox.set_flushing(false);
@@ -95,13 +145,13 @@ impl OpenAIRealtime {
                 }
                 true
             }
+            // Events of applications pass.
+            gst::EventView::CustomDownstream(_)
+            | gst::EventView::CustomDownstreamOob(_)
+            | gst::EventView::CustomBoth(_)
+            | gst::EventView::CustomBothOob(_) => gst::Pad::event_default(pad, Some(&*self.obj()), event),
             // What the input's stream says of itself is not true of the answer.
-            gst::EventView::StreamStart(_)
-            | gst::EventView::StreamCollection(_)
-            | gst::EventView::StreamGroupDone(_)
-            | gst::EventView::Tag(_)
-            | gst::EventView::Toc(_) => true,
-            _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),
+            _ => true,
         }
     }
 
@@ -110,50 +160,49 @@ impl OpenAIRealtime {
         self.sink().format = format.clone();
         if let Some(run) = self.run() {
             self.begin_if_known(&run, true);
-            run.mailbox.set_format(format.clone());
             run.mailbox.push_in_order(Input::Format(format));
         }
         true
     }
 
     fn sink_segment(&self, segment: &gst::Segment) -> bool {
-        match segment.downcast_ref::<gst::ClockTime>() {
-            Some(segment) => {
-                self.sink().segment = Some(segment.clone());
-                true
-            }
-            None => {
-                gst::element_imp_error!(
-                    self,
-                    gst::StreamError::Format,
-                    ["The input's segment is in format {:?}, only TIME can be mapped", segment.format()]
-                );
-                false
-            }
+        let segment_is = segment.downcast_ref::<gst::ClockTime>().cloned().map_or(Segment::Wrong, Segment::Time);
+        let is_wrong = matches!(segment_is, Segment::Wrong);
+        let before = std::mem::replace(&mut self.sink().segment, segment_is);
+        // Upstream tries again with each buffer.
+        if is_wrong && !matches!(before, Segment::Wrong) {
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::Format,
+                ["The input's segment is in format {:?}, only TIME can be mapped", segment.format()]
+            );
         }
+        !is_wrong
     }
 
     /// Upstream says that there is nothing for a while: to the model that is silence.
     fn sink_gap(&self, pts: gst::ClockTime, duration: Option<gst::ClockTime>) -> bool {
         let Some(run) = self.run() else { return false };
-        let (at, format) = {
+        let (begin, end, format) = {
             let sink = self.sink();
-            (sink.segment.as_ref().and_then(|segment| segment.to_running_time(pts)), sink.format.clone())
+            let Segment::Time(segment) = &sink.segment else { return false };
+            let Some((begin, end)) = segment.clip(pts, pts.saturating_add(duration.unwrap_or_default())) else {
+                return true;
+            };
+            let time = |time: Option<gst::ClockTime>| time.and_then(|time| segment.to_running_time(time));
+            (time(begin).map(Duration::from), time(end).map(Duration::from), sink.format.clone())
         };
-        let length = Duration::from(duration.unwrap_or_default()).min(Duration::from_secs(60));
-        let samples = crate::conversation::uplink::time_to_samples(length, format.rate()) as usize;
-        if samples == 0 {
-            return true;
-        }
+        let (Some(begin), Some(end)) = (begin, end) else { return true };
+        let samples = time_to_samples(end.saturating_sub(begin).min(LONGEST_GAP), format.rate()) as usize;
         let data = vec![format.silence()[0]; samples * format.sample_size()];
-        self.take_sound(&run, Sound { data: data.into(), at: at.map(Duration::from) }).is_ok()
+        self.take_sound(&run, data.into(), Some(begin), &format).is_ok()
     }
 
-    fn sink_eos(&self) -> bool {
-        if let Some(run) = self.run() {
-            self.begin_if_known(&run, true);
-            run.mailbox.push_in_order(Input::EndOfStream);
-        }
+    /// The input is at its end; also when that is said to the element itself.
+    pub(super) fn sink_eos(&self) -> bool {
+        let Some(run) = self.run() else { return false };
+        self.begin_if_known(&run, true);
+        run.mailbox.push_in_order(Input::EndOfStream);
         true
     }
 
@@ -170,8 +219,13 @@ impl OpenAIRealtime {
                 None => return,
             },
         };
+        // Upstream may be another one than it was, or able to tell now.
+        run.upstream_is_live.store(upstream == Some(true), Ordering::Relaxed);
         let format = if data_flows { self.sink().format.clone() } else { self.likely_input_format() };
-        run.begin(timing, format, upstream.unwrap_or(data_flows));
+        if run.begin(timing, format) && data_flows {
+            // The source pad has told another latency so far. Without a bus there is nobody who would ask again.
+            let _ = self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
+        }
     }
 
     /// Whether upstream is live; `None` when nothing upstream can tell yet.
@@ -215,13 +269,4 @@ fn source_of(sink: &gst::Pad, steps: u32) -> Option<gst::Element> {
         return Some(element);
     }
     element.sink_pads().iter().find_map(|pad| source_of(pad, steps))
-}
-
-/// A mapped buffer as bytes: the samples stay where upstream put them.
-struct Mapped(gst::MappedBuffer<gst::buffer::Readable>);
-
-impl AsRef<[u8]> for Mapped {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_slice()
-    }
 }

@@ -41,7 +41,7 @@ impl OpenAIRealtime {
         }
     }
 
-    /// The caps of the answer: what downstream likes best of what the server can send.
+    /// The caps of the answer: of what a server can send the best that downstream takes.
     pub(super) fn choose_output(&self) -> (gst::Caps, AudioFormat) {
         let template = self.src.pad_template_caps();
         let mut caps = match self.src.is_linked() {
