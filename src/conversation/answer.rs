@@ -1,13 +1,14 @@
 //! The model's side: answers as they come, and their sound.
 
 use super::events::{Played, ResponseNotice};
+use super::interrupt::Who;
 use super::uplink::samples_to_time;
-use super::{Conversation, Detection, Notice, Output, Speech, Timing, budget};
+use super::{Conversation, Detection, Notice, Output, Speech, Timing};
 use crate::protocol::items::Status;
 use crate::protocol::server::ResponseOutputAudioDelta;
 use crate::protocol::{Response, ServerEvent};
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Spoken items that are remembered.
 const SPOKEN: usize = 64;
@@ -28,6 +29,8 @@ pub(super) struct Spoken {
     not_before: Duration,
     /// Where it begins on the output, once that is known.
     pub starts: Option<Duration>,
+    /// When it began to be played.
+    pub began: Option<Instant>,
 }
 
 /// The model's answers.
@@ -57,10 +60,17 @@ impl Answers {
         }
     }
 
-    pub fn began(&mut self, item_id: &str, at: Duration) {
+    /// An item is being played from now on, beginning at this running time.
+    pub fn began(&mut self, item_id: &str, at: Duration, now: Instant) {
         for spoken in self.spoken.iter_mut().filter(|spoken| spoken.item_id == item_id) {
             spoken.starts.get_or_insert(at);
+            spoken.began.get_or_insert(now);
         }
+    }
+
+    /// Offline: where an answer without sound stands.
+    pub fn next_from(&self) -> Duration {
+        self.not_before.max(self.end)
     }
 
     /// The next answer belongs to a turn that ended there.
@@ -154,7 +164,9 @@ impl Conversation {
                 if let Some(spoken) = self.answers.find(&event.item_id, event.content_index) {
                     spoken.growing = false;
                 }
+                self.settle_words();
             }
+            ServerEvent::ResponseOutputItemDone(event) => self.item_done(&event.response_id, &event.item),
             other => self.hear_words(other),
         }
     }
@@ -173,16 +185,24 @@ impl Conversation {
             metadata: response.metadata,
             ..Default::default()
         }));
+        if beside {
+            return;
+        }
         // Asked for in a pause, and the user goes on speaking.
-        let ours = !beside && !matches!(self.config.detection, Detection::Server { .. });
-        if ours && self.turns.speaking && self.may_be_interrupted() {
-            self.cancel(&id);
+        let ours = !matches!(self.config.detection, Detection::Server { .. });
+        if self.gate.take_called_off() {
+            self.cancel(&id, Who::Application);
+        } else if ours && self.turns.speaking && self.may_be_interrupted() {
+            self.cancel(&id, Who::User);
         }
     }
 
     fn response_done(&mut self, response: Response) {
         let id = response.id().to_owned();
         self.gate.done(&id);
+        for item in &response.output {
+            self.item_done(&id, item);
+        }
         self.answers.spoken.iter_mut().filter(|s| s.response_id == id).for_each(|s| s.growing = false);
         let details = response.status_details.unwrap_or_default();
         let state = match response.status {
@@ -198,10 +218,12 @@ impl Conversation {
             self.warn(code, format!("the model could not answer: {}", error.message));
         }
         let quota = super::session::quota(&error);
+        let cut_off = matches!(state.as_str(), "cancelled" | "failed");
+        self.words_of_response_done(&id);
         let first_audio = self.answers.first_audio.take();
         self.notify(Notice::Response(ResponseNotice {
             state,
-            response_id: id,
+            response_id: id.clone(),
             reason: details.reason,
             error_code: error.code,
             error_message: Some(error.message).filter(|message| !message.is_empty()),
@@ -209,11 +231,10 @@ impl Conversation {
             metadata: response.metadata,
         }));
         if let Some(usage) = response.usage {
-            let cost = budget::cost(&self.config.model, &usage);
-            self.total_cost += cost.unwrap_or_default();
-            let total_cost = cost.map(|_| self.total_cost);
-            self.notify(Notice::Usage { usage, cost, total_cost });
+            self.pay(usage);
         }
+        self.calls_of_response_done(&id, cut_off);
+        self.resume_updating();
         if let Some(failure) = quota {
             self.fail(failure);
         }
@@ -226,6 +247,7 @@ impl Conversation {
             return;
         }
         let length = samples_to_time(samples, format.rate());
+        self.has_spoken = true;
         if self.answers.first_audio.is_none()
             && let Some(ended) = self.gate.turn_ended.take()
         {

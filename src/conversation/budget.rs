@@ -1,6 +1,11 @@
-//! Money: what a response cost, by the published prices of the models.
+//! Limits: what a response cost, by the published prices of the models, and how much and how many may be asked for.
 
+use super::{Conversation, Notice};
 use crate::protocol::Usage;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// US dollars per million tokens: input, cached input, output.
 struct Prices {
@@ -39,6 +44,61 @@ pub fn cost(model: &str, usage: &Usage) -> Option<f64> {
         + output.text_tokens as f64 * prices.text.2
         + output.audio_tokens as f64 * prices.audio.2;
     Some(sum / 1e6)
+}
+
+/// What was spent.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    total: f64,
+    /// The limit is reached.
+    is_spent: bool,
+    /// When answers were asked for in the last minute.
+    asked: VecDeque<Instant>,
+}
+
+impl Budget {
+    /// Until when the next answer has to wait; `None` where it may be asked for now.
+    pub fn waits_until(&self, per_minute: u32, now: Instant) -> Option<Instant> {
+        let limit = usize::try_from(per_minute).unwrap_or(usize::MAX);
+        if limit == 0 {
+            return None;
+        }
+        let first = self.asked.len().checked_sub(limit)?;
+        self.asked.get(first).map(|asked| *asked + MINUTE).filter(|until| *until > now)
+    }
+
+    pub fn asked(&mut self, now: Instant) {
+        while self.asked.front().is_some_and(|asked| *asked + MINUTE <= now) {
+            self.asked.pop_front();
+        }
+        self.asked.push_back(now);
+    }
+}
+
+impl Conversation {
+    /// An answer has its price. When the limit is reached, no other one is asked for, and the stream ends in order.
+    pub(super) fn pay(&mut self, usage: Usage) {
+        let cost = cost(&self.config.model, &usage);
+        self.budget.total += cost.unwrap_or_default();
+        let total_cost = cost.map(|_| self.budget.total);
+        self.notify(Notice::Usage { usage, cost, total_cost });
+        let limit = self.config.max_cost;
+        if limit > 0.0 && self.budget.total >= limit && !self.budget.is_spent {
+            self.budget.is_spent = true;
+            self.gate.drop_wish();
+            let message = format!(
+                "the session has cost {:.4} US dollars, and max-cost is {limit}: no further answer is asked for",
+                self.budget.total
+            );
+            self.warn("max-cost", message);
+            self.drain.end_at_once();
+        }
+    }
+
+    /// Whether the session gives answers, and may still.
+    pub(super) fn answers_at_all(&self) -> bool {
+        !self.budget.is_spent && !self.config.only_writes_down()
+    }
 }
 
 #[cfg(test)]

@@ -40,6 +40,11 @@ impl Drain {
         }
     }
 
+    /// The stream ends with what is owed now.
+    pub fn end_at_once(&mut self) {
+        *self = Self::Waiting { by_hand: false };
+    }
+
     pub fn has_begun(&self) -> bool {
         !matches!(self, Self::No)
     }
@@ -60,6 +65,7 @@ impl Conversation {
         match &self.drain {
             Drain::No | Drain::Begun => None,
             Drain::Grace(until) => Some(*until),
+            Drain::Waiting { .. } if !self.owes_anything() => None,
             Drain::Fenced(_) | Drain::Waiting { .. } => Some(self.drain_until()),
         }
     }
@@ -88,6 +94,8 @@ impl Conversation {
                 Drain::Grace(_) => Drain::Waiting { by_hand: false },
                 Drain::Waiting { .. } if self.owes_anything() && late(self) => return self.finish(true),
                 Drain::Waiting { .. } if self.owes_anything() => return,
+                // What is there is still being listened to.
+                Drain::Waiting { .. } if self.owes_words() => return,
                 // Behind the turn that was waited for, the server has found another one.
                 Drain::Waiting { .. } if self.turns.speaking => Drain::Grace(self.now + GRACE),
                 Drain::Waiting { .. } => return self.finish(false),
@@ -97,7 +105,7 @@ impl Conversation {
     }
 
     fn owes_anything(&self) -> bool {
-        self.gate.owes() || self.config.transcribes && self.turns.backlog() > 0
+        self.owes_answer() || self.config.transcribes && self.turns.backlog() > 0
     }
 
     /// The input is at its end. Who finds the turns decides how the last one is closed.
@@ -143,7 +151,7 @@ impl Conversation {
         }
         self.commit();
         self.moved = self.now;
-        if answers && self.config.respond_on_eos {
+        if answers && self.config.respond_on_eos && self.answers_at_all() {
             self.gate.wish(None);
             self.ask_for_answer();
         }
@@ -155,6 +163,8 @@ impl Conversation {
             let message = format!("the stream has ended, and the server owes something and was silent for {seconds} s");
             self.warn("drain-timeout", message);
         }
+        self.close_calls();
+        self.tell_all_wholes();
         self.phase = Phase::Over;
         self.notify(Notice::Session(SessionNotice::Closed { reason: "end of stream".into() }));
         let at = self.listening.end().max(self.answers.end());

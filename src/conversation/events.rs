@@ -2,9 +2,9 @@
 //!
 //! Times on the media timeline are running times; times of the world are `Instant`s that the caller gives.
 
-pub use super::notice::{Notice, ResponseNotice, SessionNotice, Speaker, TranscriptNotice, Warning};
-use crate::protocol::session::AudioFormat;
-use crate::protocol::{ClientEvent, ServerEvent, Session};
+pub use super::notice::{FunctionCall, Notice, ResponseNotice, SessionNotice, Speaker, TranscriptNotice, Warning};
+use crate::protocol::session::{AudioFormat, SessionKind};
+use crate::protocol::{ClientEvent, ResponseParams, ServerEvent, Session};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -60,8 +60,81 @@ pub struct Config {
     pub max_speed: f64,
     /// Whether the server writes down what the user says.
     pub transcribes: bool,
-    /// Whether every event is told.
-    pub raw_events: bool,
+    /// Answers that may be asked for in a minute; 0 is no limit.
+    pub requests_per_minute: u32,
+    /// US dollars that the session may cost; 0 is no limit.
+    pub max_cost: f64,
+}
+
+impl Config {
+    /// Whether there are no answers at all, only the user's words.
+    pub fn only_writes_down(&self) -> bool {
+        self.session.kind == Some(SessionKind::Transcription)
+    }
+}
+
+/// What an application or a pad asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// The user types.
+    Text {
+        /// The message.
+        text: String,
+        /// Whether it is to be answered.
+        respond: bool,
+        /// Running time, where it is known.
+        at: Option<Duration>,
+    },
+    /// The sound so far is a turn.
+    Commit,
+    /// The sound so far is forgotten.
+    Clear,
+    /// An answer is wanted, with what differs from the session for it.
+    CreateResponse(Option<ResponseParams>),
+    /// The answer that is under way is not wanted any more.
+    CancelResponse,
+    /// A function gave this back.
+    FunctionOutput {
+        /// The call.
+        call_id: String,
+        /// Any text.
+        output: String,
+    },
+    /// Whether the server may call an MCP tool.
+    Approve {
+        /// The request.
+        request_id: String,
+        /// Yes or no.
+        approve: bool,
+    },
+    /// To be sent as it is.
+    Event(Box<ClientEvent>),
+}
+
+/// Settings that are wished while the conversation goes on.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The wisher's number for it; larger is newer.
+    pub revision: u64,
+    /// Everything as it is to be.
+    pub config: Config,
+}
+
+/// Text with a place on the timeline, for the pads of text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimedText {
+    /// Who said it.
+    pub role: Speaker,
+    /// The message.
+    pub item_id: String,
+    /// A piece of it.
+    pub text: String,
+    /// The message ends with it.
+    pub last: bool,
+    /// Where it begins; now, where that is not known.
+    pub at: Option<Duration>,
+    /// How long it is.
+    pub duration: Option<Duration>,
 }
 
 /// Some of the user's sound.
@@ -107,6 +180,10 @@ pub enum Input {
         /// Running time of its first sample.
         at: Duration,
     },
+    /// An application or a pad asks for something.
+    Command(Command),
+    /// Settings have changed.
+    Configure(Box<Wish>),
     /// The input's format has changed.
     Format(AudioFormat),
     /// Upstream was flushed: the turn in hand is dropped.
@@ -147,6 +224,10 @@ pub enum Output {
     Quiet(Duration),
     /// What is not heard yet is not to be heard any more.
     Cut,
+    /// Text for the pads of text, in the order of its time for each speaker.
+    Text(TimedText),
+    /// No text of this speaker will begin before this running time except what is there.
+    TextQuiet(Speaker, Duration),
     /// To be told to the application.
     Notify(Notice),
     /// The conversation cannot go on.

@@ -34,6 +34,8 @@ pub struct Gate {
     wished: Option<Option<ResponseParams>>,
     /// When the turn that is to be answered ended.
     pub turn_ended: Option<Instant>,
+    /// What is asked for is not wanted any more; it is cancelled when it begins.
+    called_off: bool,
 }
 
 impl Gate {
@@ -46,6 +48,18 @@ impl Gate {
     /// The server said that it will answer the turn by itself.
     pub fn announce(&mut self) {
         self.announced = true;
+        self.called_off = false;
+    }
+
+    /// What is wished is not wanted any more, nor what is asked for and has not begun.
+    pub fn call_off(&mut self) {
+        self.wished = None;
+        self.called_off = self.asked.is_some() || self.announced;
+    }
+
+    /// True once where the answer that begins was called off.
+    pub fn take_called_off(&mut self) -> bool {
+        std::mem::take(&mut self.called_off)
     }
 
     /// The parameters of the request that may be sent now, if any; whoever takes them sends it and calls
@@ -59,6 +73,7 @@ impl Gate {
 
     /// An answer was asked for by this event.
     pub fn asked(&mut self, event_id: String, params: Option<ResponseParams>) {
+        self.called_off = false;
         self.asked = Some(Request { event_id, params });
     }
 
@@ -118,7 +133,17 @@ impl Gate {
 
     /// What was asked for or announced will not come, and what is under way will not end. Wishes are kept.
     pub fn give_up(&mut self) {
-        (self.asked, self.active, self.announced) = (None, None, false);
+        (self.asked, self.active, self.announced, self.called_off) = (None, None, false, false);
+    }
+
+    /// No answer is wished any more.
+    pub fn drop_wish(&mut self) {
+        self.wished = None;
+    }
+
+    /// Whether an answer is wished that could be asked for now.
+    pub fn has_wish(&self) -> bool {
+        self.wished.is_some() && self.asked.is_none() && self.active.is_none() && !self.announced
     }
 
     /// An answer was asked for or announced, and has not begun.

@@ -1,6 +1,7 @@
 //! The user's turns, as the server or the element's own ear finds them.
 
-use super::events::Detection;
+use super::events::{Detection, Speaker};
+use super::interrupt::Who;
 use super::{Conversation, Notice, Timing};
 use crate::protocol::ServerEvent;
 use std::time::Duration;
@@ -11,7 +12,7 @@ impl Conversation {
         self.turns.begin(item_id.clone(), start);
         self.notify(Notice::Speech { active: true, item_id, running_time: start });
         if self.may_be_interrupted() {
-            self.interrupt();
+            self.interrupt(Who::User);
         }
     }
 
@@ -64,6 +65,7 @@ impl Conversation {
         self.turns.name(item_id);
         if self.config.transcribes {
             self.turns.await_transcript(item_id);
+            self.script.expect(Speaker::User, item_id, 0);
         }
         if !matches!(self.config.detection, Detection::Server { .. }) || self.drain.commits_by_hand() {
             return;
@@ -73,7 +75,7 @@ impl Conversation {
             self.all_is_committed();
             self.end_turn(Some(item_id.to_owned()), self.listening.sent.end());
         }
-        if self.config.create_response {
+        if self.config.create_response && !self.config.only_writes_down() {
             self.gate.announce();
             self.answer_moved = self.now;
         }

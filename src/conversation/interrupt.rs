@@ -1,4 +1,4 @@
-//! Barge-in: the user speaks over the model.
+//! Barge-in: the user speaks over the model, or the application stops it.
 //!
 //! There is silence at once, and the server learns what was really heard, so that the model does not believe to have
 //! said what nobody heard.
@@ -7,6 +7,15 @@ use super::answer::Spoken;
 use super::uplink::samples_to_time;
 use super::{Conversation, Detection, Notice, Output};
 use crate::protocol::client::{ConversationItemDelete, ConversationItemTruncate, ResponseCancel};
+
+/// Who silences the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// The user, who speaks.
+    User,
+    /// The application.
+    Application,
+}
 
 /// What a message of the model has to become.
 struct Unheard {
@@ -18,15 +27,18 @@ struct Unheard {
 }
 
 impl Conversation {
-    /// The user speaks over the model: what was not heard is dropped here and taken back there.
-    pub(super) fn interrupt(&mut self) {
+    /// What was not heard of the model's answer is dropped here and taken back there.
+    pub(super) fn interrupt(&mut self, who: Who) {
         let unheard = self.unheard();
         let active = self.gate.active().map(str::to_owned);
+        if who == Who::Application {
+            self.gate.call_off();
+        }
         if unheard.is_empty() && active.is_none() {
             return;
         }
         if let Some(active) = &active {
-            self.cancel(active);
+            self.cancel(active, who);
         }
         self.output.push_back(Output::Cut);
         let rate = self.config.output.rate();
@@ -50,11 +62,14 @@ impl Conversation {
                 self.answers.harmless(id);
             }
         }
+        let items: Vec<&str> = unheard.iter().map(|part| part.item_id.as_str()).collect();
+        let words = self.take_words(&items);
         for part in &unheard {
             if let Some(spoken) = self.answers.find(&part.item_id, part.content_index) {
                 (spoken.received, spoken.growing) = (part.heard, false);
             }
         }
+        self.tell_cut(words);
         if let Some(first) = unheard.into_iter().next() {
             self.notify(Notice::Interrupted {
                 response_id: Some(first.response_id),
@@ -65,13 +80,14 @@ impl Conversation {
         }
     }
 
-    /// What is still to come of an answer is not wanted. A server that finds the turns cancels it by itself.
-    pub(super) fn cancel(&mut self, response_id: &str) {
+    /// What is still to come of an answer is not wanted. A server that finds the turns cancels it by itself when the
+    /// user speaks.
+    pub(super) fn cancel(&mut self, response_id: &str, who: Who) {
         if self.answers.is_muted(response_id) {
             return;
         }
         self.answers.mute(response_id);
-        if !matches!(self.config.detection, Detection::Server { .. }) {
+        if who == Who::Application || !matches!(self.config.detection, Detection::Server { .. }) {
             let id = self.send(ResponseCancel { response_id: Some(response_id.to_owned()), ..Default::default() });
             self.answers.harmless(id);
         }

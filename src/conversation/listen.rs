@@ -4,7 +4,7 @@
 //! an answer has to be waited for. It is *heard*, by the element's own ear where that finds the turns. It is *sent*,
 //! which moves the server's clock.
 
-use super::events::Detection;
+use super::events::{Detection, Speaker};
 use super::uplink::{SampleClock, samples_to_time, time_to_samples};
 use super::vad::{Ear, Heard};
 use super::{Config, Conversation, Notice, Output, Phase, Sound, Timing};
@@ -25,6 +25,8 @@ pub(super) const LEAST_COMMIT: Duration = Duration::from_millis(100);
 const DETECTION: Duration = Duration::from_secs(2);
 /// How far input that came late may catch up with the speed that is set.
 const CATCH_UP: Duration = Duration::from_millis(200);
+/// How often it is told that no text comes.
+const TEXT_STEP: Duration = Duration::from_secs(1);
 /// The longest that a low speed makes one piece of sound wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 
@@ -75,6 +77,10 @@ impl Listening {
     fn forget(&mut self, config: &Config) {
         self.waiting.clear();
         self.ear_began = self.heard.samples();
+        self.make_ear(config);
+    }
+
+    fn make_ear(&mut self, config: &Config) {
         self.ear = match &config.detection {
             Detection::Local(settings) => Some(Ear::new(settings, config.input.clone())),
             Detection::Server { .. } | Detection::Manual => None,
@@ -88,6 +94,12 @@ impl Listening {
         self.sent.change_rate(rate);
         self.committed = self.sent.samples();
         self.forget(config);
+    }
+
+    /// Somebody else finds the turns from here on.
+    pub fn change_detection(&mut self, config: &Config) {
+        self.ear_began = self.heard.samples();
+        self.make_ear(config);
     }
 
     /// Nothing waits that was handed in already.
@@ -205,7 +217,7 @@ impl Conversation {
                     let end = self.listening.heard.time_of(self.listening.ear_began + sample);
                     self.end_turn(None, end);
                     self.commit();
-                    if self.config.create_response {
+                    if self.config.create_response && self.answers_at_all() {
                         self.gate.wish(None);
                     }
                 }
@@ -227,6 +239,33 @@ impl Conversation {
         if settled > self.listening.quiet {
             self.listening.quiet = settled;
             self.output.push_back(Output::Quiet(settled));
+        }
+    }
+
+    /// Tells up to where no text of either side begins any more, a second at a time. Live the model's words come in
+    /// time, and nothing need be told of them.
+    pub(super) fn tell_text_quiet(&mut self) {
+        if !matches!(self.phase, Phase::Ready) {
+            return;
+        }
+        let live = self.config.timing == Timing::Live;
+        let heard = || self.listening.heard.end().unwrap_or_default().saturating_sub(DETECTION);
+        let quiet = if live { heard() } else { self.listening.quiet };
+        let user = self.turns.pending_from().map_or(quiet, |from| from.min(quiet));
+        self.tell_quiet_of(Speaker::User, user);
+        if !live {
+            let spoken = quiet.max(self.answers.end());
+            let model = self.captions.pending_from(&self.answers).map_or(spoken, |from| from.min(spoken));
+            let model = if self.gate.owes() { model.min(self.answers.next_from()) } else { model };
+            self.tell_quiet_of(Speaker::Assistant, model);
+        }
+    }
+
+    fn tell_quiet_of(&mut self, speaker: Speaker, until: Duration) {
+        let so_far = &mut self.text_quiet[usize::from(speaker == Speaker::Assistant)];
+        if until >= *so_far + TEXT_STEP {
+            *so_far = until;
+            self.output.push_back(Output::TextQuiet(speaker, until));
         }
     }
 
@@ -278,6 +317,7 @@ impl Conversation {
         self.forget_turn();
         self.listening.end = None;
         self.listening.quiet = Duration::ZERO;
+        self.text_quiet = [Duration::ZERO; 2];
         self.answers.forget_time();
         self.drain = super::drain::Drain::No;
     }

@@ -7,6 +7,8 @@
 
 mod answer;
 mod budget;
+mod captions;
+mod commands;
 mod drain;
 pub mod events;
 mod g711;
@@ -17,18 +19,20 @@ mod listen;
 mod notice;
 pub mod playout;
 mod session;
+mod tools;
 mod turn;
+mod update;
 pub mod uplink;
 pub mod vad;
 mod words;
 
-pub use events::{Config, Detection, Failure, Input, Notice, Output, Sound, Speech, Timing, Warning};
+pub use events::{Command, Config, Detection, Failure, Input, Notice, Output, Sound, Speech, Timing, Warning, Wish};
 
 use crate::protocol::client::ResponseCreate;
 use crate::protocol::response::ServerError;
 use crate::protocol::{ClientEvent, ServerEvent};
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Offline: so many turns of the user may wait for the server to acknowledge or to write them down.
 const BACKLOG: usize = 16;
@@ -68,7 +72,19 @@ pub struct Conversation {
     gate: gate::Gate,
     answers: answer::Answers,
     drain: drain::Drain,
-    total_cost: f64,
+    script: words::Script,
+    captions: captions::Captions,
+    calls: tools::Calls,
+    /// Questions of the server whether it may call an MCP tool that have no answer.
+    approvals: VecDeque<String>,
+    updating: update::Updating,
+    budget: budget::Budget,
+    /// What was asked for before the session was ready.
+    early: VecDeque<Command>,
+    /// The model has spoken, so its voice is fixed.
+    has_spoken: bool,
+    /// Up to here no user's and no model's text begins any more.
+    text_quiet: [Duration; 2],
 }
 
 impl Conversation {
@@ -88,7 +104,15 @@ impl Conversation {
             gate: gate::Gate::default(),
             answers: answer::Answers::default(),
             drain: drain::Drain::default(),
-            total_cost: 0.0,
+            script: words::Script::default(),
+            captions: captions::Captions::new(config.output.rate()),
+            calls: tools::Calls::default(),
+            approvals: VecDeque::new(),
+            updating: update::Updating::new(&config.session),
+            budget: budget::Budget::default(),
+            early: VecDeque::new(),
+            has_spoken: false,
+            text_quiet: [Duration::ZERO; 2],
             config,
         }
     }
@@ -104,7 +128,9 @@ impl Conversation {
             Input::Server(event) => self.hear_server(*event),
             Input::Sound(sound) => self.hand_in(sound),
             Input::Played { now, items } => self.answers.played(now, &items),
-            Input::Began { item_id, at } => self.answers.began(&item_id, at),
+            Input::Began { item_id, at } => self.answers.began(&item_id, at, now),
+            Input::Command(command) => self.obey(command),
+            Input::Configure(wish) => self.configure(wish),
             Input::Format(format) => self.change_format(format),
             Input::Flushed => self.flushed(),
             Input::EndOfStream => self.drain.begin(),
@@ -132,7 +158,15 @@ impl Conversation {
             Phase::Offline | Phase::Over => None,
             Phase::Opening { deadline } => Some(*deadline),
             Phase::Ready => {
-                [self.patience(), self.drain_deadline(), self.listening.due(self.now)].into_iter().flatten().min()
+                let deadlines = [
+                    self.patience(),
+                    self.drain_deadline(),
+                    self.listening.due(self.now),
+                    self.words_deadline(),
+                    self.updating.deadline(),
+                    self.next_request(),
+                ];
+                deadlines.into_iter().flatten().min()
             }
         }
     }
@@ -146,16 +180,40 @@ impl Conversation {
             && self.listening.due(now).is_none()
     }
 
+    /// Whether an input may silence the model. Then it has to be known before what was heard so far.
+    pub fn may_interrupt(&self, input: &Input) -> bool {
+        match input {
+            Input::Sound(_) => {
+                self.config.timing == Timing::Live && matches!(self.config.detection, Detection::Local(_))
+            }
+            Input::Command(command) => {
+                matches!(command, Command::CancelResponse)
+                    || matches!(command, Command::Event(event) if event.name() == "response.cancel")
+            }
+            _ => false,
+        }
+    }
+
     /// Offline, the input waits while an answer is owed or under way, so that no later speech can cut it off. Where no
     /// answers are wanted, it waits while the server has many turns to catch up with.
     fn holds_input(&self) -> bool {
         let is_behind = || !self.config.create_response && self.turns.backlog() >= BACKLOG;
-        self.config.timing == Timing::Offline && (self.gate.owes() || is_behind())
+        self.config.timing == Timing::Offline && (self.owes_answer() || is_behind())
+    }
+
+    /// An answer is owed or under way, or a function's output that leads to one.
+    fn owes_answer(&self) -> bool {
+        self.gate.owes() || self.calls.open() > 0
+    }
+
+    /// When the next answer may be asked for, where there is a limit of how many.
+    fn next_request(&self) -> Option<Instant> {
+        self.gate.has_wish().then(|| self.budget.waits_until(self.config.requests_per_minute, self.now)).flatten()
     }
 
     /// How long what is owed may still keep everything waiting. The end of the stream has a patience of its own.
     fn patience(&self) -> Option<Instant> {
-        if self.drain.is_closing() {
+        if self.drain.is_closing() || self.next_request().is_some() {
             None
         } else if self.gate.owes() {
             Some(self.answer_moved + self.config.drain_timeout)
@@ -174,12 +232,16 @@ impl Conversation {
         if !matches!(self.phase, Phase::Ready) {
             return;
         }
+        self.go_on_updating();
         self.ask_for_answer();
         if self.patience().is_some_and(|until| self.now >= until) {
             self.give_up();
         }
         self.listen();
+        self.settle_words();
+        self.tell_wholes();
         self.go_on_draining();
+        self.tell_text_quiet();
     }
 
     /// The server will not give what it owes. The conversation goes on without.
@@ -190,6 +252,8 @@ impl Conversation {
             self.gate.give_up();
             self.answers.give_up();
             self.ask_for_answer();
+        } else if self.calls.open() > 0 {
+            self.close_calls();
         } else {
             self.warn("no-transcript", format!("the server has not taken in what the user said for {seconds} s"));
             self.turns.give_up();
@@ -198,9 +262,13 @@ impl Conversation {
 
     /// Asks for the answer that is wished, if none is under way.
     fn ask_for_answer(&mut self) {
+        if self.next_request().is_some() {
+            return;
+        }
         if let Some(params) = self.gate.take_wish() {
             let event_id = self.send(ResponseCreate { response: params.clone(), ..Default::default() });
             self.gate.asked(event_id, params);
+            self.budget.asked(self.now);
             self.answer_moved = self.now;
             self.moved = self.now;
         }
@@ -213,9 +281,6 @@ impl Conversation {
         }
         if !matches!(event, ServerEvent::Error(_) | ServerEvent::RateLimitsUpdated(_) | ServerEvent::Unknown(_)) {
             self.moved = self.now;
-        }
-        if self.config.raw_events {
-            self.notify(Notice::Event { from_server: true, name: name.into(), json: event.to_json() });
         }
         match event {
             ServerEvent::SessionUpdated(event) => self.session_updated(event.session),
@@ -235,9 +300,6 @@ impl Conversation {
         self.sent_events += 1;
         let id = format!("evt_{}", self.sent_events);
         event.set_event_id(id.clone());
-        if self.config.raw_events {
-            self.notify(Notice::Event { from_server: false, name: event.name().into(), json: event.to_json() });
-        }
         self.output.push_back(Output::Send(event));
         id
     }

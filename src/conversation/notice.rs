@@ -52,17 +52,45 @@ pub enum Notice {
         /// Until it is whole again.
         reset: Option<Duration>,
     },
+    /// The model calls a function.
+    FunctionCall(FunctionCall),
+    /// The server asks whether it may call an MCP tool.
+    ApprovalRequest {
+        /// The request.
+        request_id: String,
+        /// The MCP server.
+        server_label: String,
+        /// The tool.
+        name: String,
+        /// JSON text.
+        arguments: String,
+    },
+    /// Settings that were wished are in force, or not.
+    Settings {
+        /// The wish.
+        revision: u64,
+        /// Where they are not: none of them, and why.
+        refused: Option<String>,
+        /// Those that are not although the others are.
+        without: Vec<&'static str>,
+    },
     /// Something is wrong, and the stream goes on.
     Warning(Warning),
-    /// An event of the wire.
-    Event {
-        /// True where the server sent it.
-        from_server: bool,
-        /// Its `type`.
-        name: String,
-        /// As on the wire.
-        json: String,
-    },
+}
+
+/// A call of a function.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FunctionCall {
+    /// The call.
+    pub call_id: String,
+    /// The function.
+    pub name: String,
+    /// JSON text.
+    pub arguments: String,
+    /// The call's item.
+    pub item_id: String,
+    /// The answer that it is part of.
+    pub response_id: String,
 }
 
 /// The state of the session.

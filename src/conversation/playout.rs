@@ -17,6 +17,19 @@ const REMEMBERED: usize = 256;
 /// Items whose sound may come interleaved.
 const INTERLEAVED: usize = 8;
 
+/// How long speech that is cut off takes to fade: too short to be heard as speech, long enough not to click.
+const FADE: Duration = Duration::from_millis(5);
+
+/// The first so many samples (16 bit), fading to nothing.
+fn faded(data: &[u8], samples: usize) -> Bytes {
+    let fading = data.chunks_exact(2).take(samples).enumerate().flat_map(|(index, sample)| {
+        let sample = i64::from(i16::from_le_bytes([sample[0], sample[1]]));
+        let left = (samples - index) as i64;
+        ((sample * left / (samples as i64 + 1)) as i16).to_le_bytes()
+    });
+    fading.collect::<Vec<u8>>().into()
+}
+
 /// A piece of the output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
@@ -163,10 +176,17 @@ impl Timeline {
         self.position = self.position.max(time_to_samples(time, self.format.rate()));
     }
 
-    /// Drops what is not out yet.
-    pub fn cut(&mut self) {
+    /// Drops what is not out yet. With `fades`, speech that is being played ends within a moment instead of at once.
+    pub fn cut(&mut self, fades: bool) {
+        let goes_on = self.sent.back().is_some_and(|sent| sent.position + sent.samples == self.position);
+        let end = self.queue.pop_front().filter(|next| fades && goes_on && next.not_before <= self.position);
         self.queue.clear();
         self.queued = 0;
+        if let Some(mut end) = end.filter(|_| self.format == AudioFormat::Pcm) {
+            end.data = faded(&end.data, time_to_samples(FADE, self.format.rate()) as usize);
+            self.queued = (end.data.len() / self.format.sample_size()) as u64;
+            self.queue.push_back(end);
+        }
     }
 
     /// The next piece of a live stream: sound where there is some, else silence, always `samples` long (but for the

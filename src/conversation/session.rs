@@ -44,7 +44,7 @@ impl Conversation {
         self.update(session);
     }
 
-    fn update(&mut self, session: Session) -> String {
+    pub(super) fn update(&mut self, session: Session) -> String {
         let id = self.send(SessionUpdate { session, ..Default::default() });
         self.updates.push_back(id.clone());
         id
@@ -61,6 +61,7 @@ impl Conversation {
         let kind = self.config.session.kind.clone();
         let input = self.config.session.audio.get_or_insert_default().input.get_or_insert_default();
         input.format = Some(format.clone());
+        self.format_in_force(&format);
         if !matches!(self.phase, Phase::Offline) {
             let input = AudioInput { format: Some(format), ..Default::default() };
             let audio = AudioConfig { input: Some(input), ..Default::default() };
@@ -69,7 +70,9 @@ impl Conversation {
     }
 
     pub(super) fn session_updated(&mut self, session: Session) {
-        self.updates.pop_front();
+        if let Some(update) = self.updates.pop_front() {
+            self.update_accepted(&update);
+        }
         if matches!(self.phase, Phase::Opening { .. }) {
             self.phase = Phase::Ready;
             self.notify(Notice::Session(SessionNotice::Ready {
@@ -77,6 +80,7 @@ impl Conversation {
                 model: session.model.or_else(|| Some(self.config.model.clone())),
                 expires_at: session.expires_at,
             }));
+            self.obey_early();
         }
     }
 
@@ -95,6 +99,7 @@ impl Conversation {
         if let Some(id) = guilty {
             self.updates.retain(|update| update != id);
             self.turns.refused(id);
+            self.update_refused(id, &error.message);
         }
         let code = error.code.as_deref().unwrap_or_default();
         let busy = code == "conversation_already_has_active_response";

@@ -89,6 +89,16 @@ impl Turns {
         self.turns.iter().rev().find(|turn| turn.item_id.as_deref() == Some(item_id))
     }
 
+    /// Where the earliest turn began whose words may still come.
+    pub fn pending_from(&self) -> Option<Duration> {
+        let waits = |turn: &&Turn| {
+            turn.end.is_none()
+                || turn.waits_for_its_name()
+                || turn.item_id.as_ref().is_some_and(|id| self.untranscribed.contains(id))
+        };
+        self.turns.iter().filter(waits).filter_map(|turn| turn.start).min()
+    }
+
     /// The turn that is open.
     pub fn open(&self) -> Option<&Turn> {
         self.turns.back().filter(|_| self.speaking)

@@ -4,7 +4,7 @@
 //! it; an offline stream holds upstream back. What is not sound is never dropped. Nothing here blocks, but for an
 //! offline `push_sound`, which every flush and every stop ends at once.
 
-use crate::conversation::events::{Input, Sound};
+use crate::conversation::events::{Command, Input, Sound};
 use crate::conversation::uplink::samples_to_time;
 use crate::protocol::session::AudioFormat;
 use std::collections::VecDeque;
@@ -19,6 +19,11 @@ const OFFLINE_LIMIT: Duration = Duration::from_secs(1);
 /// Sound is joined up to this length when several pieces wait: fewer, larger events when the link is behind.
 const JOIN: Duration = Duration::from_millis(100);
 
+/// How many commands wait at most.
+const COMMANDS: usize = 1024;
+/// How many commands an offline stream reads ahead.
+const OFFLINE_COMMANDS: usize = 16;
+
 /// Why something was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -26,6 +31,8 @@ pub enum Refused {
     Flushing,
     /// The session is over.
     Closed,
+    /// Too much waits already.
+    Full,
 }
 
 /// What waits in order.
@@ -90,6 +97,34 @@ impl Mailbox {
         drop(state);
         self.arrived.notify_one();
         Ok(())
+    }
+
+    /// Hands over a command, in its place in the stream of sound or past it. It is refused where too many wait.
+    pub fn push_command(&self, command: Command, in_order: bool) -> Result<(), Refused> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        if state.commands() + state.control.len() >= COMMANDS {
+            return Err(Refused::Full);
+        }
+        state.push(Input::Command(command), in_order);
+        drop(state);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Hands over a command in its place in the stream. Offline this waits for room.
+    pub fn push_patiently(&self, command: Command) -> Result<(), Refused> {
+        let mut state = self.state();
+        while state.offline && !state.flushing && !state.closed && state.commands() >= OFFLINE_COMMANDS {
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.flushing {
+            return Err(Refused::Flushing);
+        }
+        drop(state);
+        self.push_command(command, true)
     }
 
     /// Hands over something that keeps its place in the stream of sound.
@@ -164,6 +199,19 @@ impl Mailbox {
 }
 
 impl State {
+    fn push(&mut self, input: Input, in_order: bool) {
+        if in_order {
+            self.stream.push_back(Waiting { input, length: Duration::ZERO });
+        } else {
+            self.control.push_back(input);
+        }
+    }
+
+    /// Commands that wait in the stream.
+    fn commands(&self) -> usize {
+        self.stream.iter().filter(|waiting| matches!(waiting.input, Input::Command(_))).count()
+    }
+
     fn drop_oldest(&mut self) {
         let oldest = self.stream.iter().position(|waiting| matches!(waiting.input, Input::Sound(_)));
         if let Some(Waiting { length, .. }) = oldest.and_then(|index| self.stream.remove(index)) {
@@ -263,7 +311,22 @@ mod tests {
     }
 
     #[test]
-    fn commands_do_not_wait_for_sound() {
+    fn commands_keep_their_place_and_are_bounded() {
+        let mailbox = Mailbox::default();
+        mailbox.push_sound(sound(0, 20)).expect("taken");
+        assert_eq!(mailbox.push_command(Command::Commit, true), Ok(()));
+        assert_eq!(mailbox.push_command(Command::CancelResponse, false), Ok(()));
+        assert!(matches!(mailbox.take(true), Some(Input::Command(Command::CancelResponse))));
+        assert!(matches!(mailbox.take(true), Some(Input::Sound(_))));
+        assert!(matches!(mailbox.take(true), Some(Input::Command(Command::Commit))));
+        while mailbox.push_command(Command::Commit, true).is_ok() {}
+        assert_eq!(mailbox.push_command(Command::Commit, false), Err(Refused::Full));
+        mailbox.close();
+        assert_eq!(mailbox.push_command(Command::Commit, true), Err(Refused::Closed));
+    }
+
+    #[test]
+    fn what_is_no_command_does_not_wait_for_sound() {
         let mailbox = Mailbox::default();
         mailbox.push_sound(sound(0, 20)).expect("taken");
         mailbox.push_in_order(Input::EndOfStream);

@@ -11,18 +11,21 @@ pub mod playout;
 pub mod runtime;
 pub mod secret;
 mod socket;
+pub mod target;
+mod wire;
 
-pub use connect::{Connection, Provider, Target};
 pub use mailbox::Mailbox;
 pub use playout::Playout;
 pub use secret::Secret;
+pub use target::{Connection, Provider, Target};
 
-use crate::conversation::events::SessionNotice;
-use crate::conversation::{Config, Conversation, Detection, Failure, Input, Notice, Output, Timing, Warning};
-use crate::protocol::{ClientEvent, ServerEvent, client};
+use crate::conversation::events::{SessionNotice, Speaker, TimedText};
+use crate::conversation::{Config, Conversation, Failure, Input, Notice, Output, Warning};
+use crate::protocol::ServerEvent;
 use backoff::Backoff;
 use runtime::SharedRuntime;
 use socket::{Event, Link};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -40,10 +43,29 @@ const WARN_AGAIN: Duration = Duration::from_secs(10);
 pub enum Post {
     /// To be told.
     Notice(Notice),
+    /// For the pads of text.
+    Text(TimedText),
+    /// No text of this speaker begins before this running time.
+    TextQuiet(Speaker, Duration),
+    /// An event of the wire.
+    Event(WireEvent),
     /// The session has failed.
     Fail(Failure),
     /// All is said and told; the stream ends there.
     Finished(Duration),
+}
+
+/// An event of the wire, for traces.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WireEvent {
+    /// True where the server sent it.
+    pub from_server: bool,
+    /// Since the connection was made.
+    pub time: Duration,
+    /// Its `type`.
+    pub name: String,
+    /// As on the wire, but for secrets.
+    pub json: String,
 }
 
 /// How patiently a connection is tried.
@@ -71,6 +93,8 @@ pub struct Setup {
     pub playout: Arc<Playout>,
     /// What is told.
     pub posts: mpsc::Sender<Post>,
+    /// Whether every event of the wire is told; it may be switched at any time.
+    pub traces: Arc<AtomicBool>,
 }
 
 /// A running session. It ends when it is stopped or dropped.
@@ -188,27 +212,31 @@ struct Running {
     mailbox: Arc<Mailbox>,
     playout: Arc<Playout>,
     posts: mpsc::Sender<Post>,
-    /// The element's own ear may interrupt the model with any sound.
-    sound_interrupts: bool,
+    traces: Arc<AtomicBool>,
+    began: Instant,
     over: bool,
     dropped: Duration,
     warned: Option<Instant>,
+    warned_of_lost: bool,
+    /// When what is being handled came.
+    received: Option<Instant>,
 }
 
 impl Running {
     fn new(setup: Setup) -> Self {
-        let sound_interrupts =
-            setup.config.timing == Timing::Live && matches!(setup.config.detection, Detection::Local(_));
         Self {
             target: setup.target,
             conversation: Conversation::new(setup.config, now()),
             mailbox: setup.mailbox,
             playout: setup.playout,
             posts: setup.posts,
-            sound_interrupts,
+            traces: setup.traces,
+            began: Instant::now(),
             over: false,
             dropped: Duration::ZERO,
             warned: None,
+            warned_of_lost: false,
+            received: None,
         }
     }
 
@@ -241,9 +269,10 @@ impl Running {
         while !self.over {
             let stream = !link.is_behind() && self.conversation.wants_sound(now());
             let Some(input) = self.mailbox.take(stream) else { return };
-            if self.sound_interrupts && matches!(input, Input::Sound(_)) {
+            if self.conversation.may_interrupt(&input) {
                 self.look_at_playout();
             }
+            self.received = Some(Instant::now());
             self.conversation.handle(input, now());
             self.carry_out(link).await;
         }
@@ -252,18 +281,22 @@ impl Running {
     async fn react(&mut self, event: Event, link: &mut Link) {
         match event {
             Event::Written => return,
-            Event::Text(text) => match ServerEvent::from_json(&text) {
-                Ok(event) => {
-                    if matches!(event, ServerEvent::InputAudioBufferSpeechStarted(_)) {
-                        self.look_at_playout();
+            Event::Text(text) => {
+                self.received = Some(Instant::now());
+                match ServerEvent::from_json(&text) {
+                    Ok(event) => {
+                        if matches!(event, ServerEvent::InputAudioBufferSpeechStarted(_)) {
+                            self.look_at_playout();
+                        }
+                        self.trace(true, event.name(), &text).await;
+                        self.conversation.handle(Input::Server(Box::new(event)), now());
                     }
-                    self.conversation.handle(Input::Server(Box::new(event)), now());
+                    Err(error) => {
+                        let message = format!("the server sent something that cannot be read: {error}");
+                        self.post(Post::Notice(Notice::Warning(Warning::new("unreadable-event", message)))).await;
+                    }
                 }
-                Err(error) => {
-                    let message = format!("the server sent something that cannot be read: {error}");
-                    self.post(Post::Notice(Notice::Warning(Warning::new("unreadable-event", message)))).await;
-                }
-            },
+            }
             Event::Binary(length) => {
                 let message = format!("the server sent {length} bytes of binary data, which mean nothing here");
                 self.post(Post::Notice(Notice::Warning(Warning::new("unreadable-event", message)))).await;
@@ -284,13 +317,17 @@ impl Running {
     async fn carry_out(&mut self, link: &mut Link) {
         while let Some(output) = self.conversation.poll() {
             match output {
-                Output::Send(ClientEvent::InputAudioBufferAppend(event)) => {
-                    link.send(client::append_json(event.event_id.as_deref(), &event.audio.0));
+                Output::Send(event) => {
+                    let (text, lost) = wire::write(&event, self.target.dialect());
+                    self.trace(false, event.name(), &text).await;
+                    link.send(text);
+                    self.warn_of_lost(&lost).await;
                 }
-                Output::Send(event) => link.send(event.to_json()),
                 Output::Play(speech) => self.playout.play(speech),
                 Output::Quiet(until) => self.playout.quiet_until(until),
-                Output::Cut => self.playout.cut(),
+                Output::Cut => self.cut(),
+                Output::Text(text) => self.post(Post::Text(text)).await,
+                Output::TextQuiet(speaker, until) => self.post(Post::TextQuiet(speaker, until)).await,
                 Output::Notify(notice) => self.post(Post::Notice(notice)).await,
                 Output::Fail(failure) => {
                     self.over = true;
@@ -304,18 +341,44 @@ impl Running {
         }
     }
 
+    /// Silences the model. A sink may take its time to be flushed, which is nothing for a thread that others need.
+    fn cut(&self) {
+        let since = self.received.map_or_else(now, Instant::into_std);
+        if self.playout.cut(since) {
+            let playout = self.playout.clone();
+            tokio::task::spawn_blocking(move || playout.silence(since));
+        }
+    }
+
     async fn post(&mut self, mut post: Post) {
         let scrub = |text: &mut String| self.target.scrub(text);
         match &mut post {
             Post::Notice(Notice::Warning(warning)) => scrub(&mut warning.message),
             Post::Notice(Notice::Response(response)) => response.error_message.iter_mut().for_each(scrub),
-            Post::Notice(Notice::Event { json, .. }) => scrub(json),
+            Post::Event(event) => scrub(&mut event.json),
             Post::Fail(failure) => *failure = scrub_failure(failure.clone(), &self.target),
-            Post::Notice(_) | Post::Finished(_) => {}
+            Post::Notice(_) | Post::Text(_) | Post::TextQuiet(..) | Post::Finished(_) => {}
         }
         // Nobody listens any more only when the session is being stopped.
         if self.posts.send(post).await.is_err() {
             self.over = true;
+        }
+    }
+
+    /// Tells an event of the wire, where somebody wants to know.
+    async fn trace(&mut self, from_server: bool, name: &str, text: &str) {
+        if self.traces.load(Ordering::Relaxed) {
+            let json = wire::without_secrets(name, text);
+            let event = WireEvent { from_server, time: self.began.elapsed(), name: name.to_owned(), json };
+            self.post(Post::Event(event)).await;
+        }
+    }
+
+    /// The dialect of the server has no word for something.
+    async fn warn_of_lost(&mut self, lost: &[String]) {
+        if !lost.is_empty() && !std::mem::replace(&mut self.warned_of_lost, true) {
+            let message = format!("the server's dialect has no word for {}, which is left out", lost.join(", "));
+            self.post(Post::Notice(Notice::Warning(Warning::new("dialect", message)))).await;
         }
     }
 

@@ -7,8 +7,8 @@ use crate::conversation::events::{Played, Speech};
 use crate::conversation::playout::{Next, Timeline};
 use crate::conversation::uplink::time_to_samples;
 use crate::protocol::session::AudioFormat;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// How much speech waits at most.
@@ -17,12 +17,21 @@ const LIMIT: Duration = Duration::from_secs(600);
 struct State {
     timeline: Timeline,
     stopped: bool,
+    /// Whether a cut ends in a fade.
+    fades: bool,
     /// Speech was dropped. What is out of it already is to be silenced before the stream goes on.
-    cut: bool,
+    cut: Option<Cut>,
     /// Behind the last sample of speech that went out.
     spoken: u64,
     /// Where the listener was when that was asked last; what they had heard by then is known.
     told: u64,
+}
+
+/// The model is to be silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// When that was known.
+    pub since: Instant,
 }
 
 /// The play-out.
@@ -31,6 +40,8 @@ pub struct Playout {
     changed: Condvar,
     room: Notify,
     listener: Box<dyn Fn() -> Option<Duration> + Send + Sync>,
+    /// Silences what is out already.
+    silencer: OnceLock<Box<dyn Fn(Instant) + Send + Sync>>,
 }
 
 impl std::fmt::Debug for Playout {
@@ -50,13 +61,15 @@ impl Playout {
             state: Mutex::new(State {
                 timeline: Timeline::new(format, split_silence),
                 stopped: false,
-                cut: false,
+                fades: false,
+                cut: None,
                 spoken: 0,
                 told: 0,
             }),
             changed: Condvar::new(),
             room: Notify::new(),
             listener: Box::new(listener),
+            silencer: OnceLock::new(),
         }
     }
 
@@ -80,24 +93,46 @@ impl Playout {
         self.change(|timeline| timeline.quiet_until(time));
     }
 
-    /// Drops what is not out yet. Nothing more goes out before [`Self::take_cut`].
-    pub fn cut(&self) {
-        let mut state = self.state();
-        state.timeline.cut();
-        state.cut = true;
-        drop(state);
-        self.room.notify_one();
+    /// Sets who silences what is out already.
+    pub fn set_silencer(&self, silencer: impl Fn(Instant) + Send + Sync + 'static) {
+        // It is set once, by the one who made the play-out.
+        let _ = self.silencer.set(Box::new(silencer));
     }
 
-    /// True once after each cut; the stream may go on then.
-    pub fn take_cut(&self) -> bool {
-        std::mem::take(&mut self.state().cut)
+    /// A cut does not end in a click but in a very short fade.
+    pub fn fade_cuts(&self) {
+        self.state().fades = true;
+    }
+
+    /// Drops what is not out yet; nothing more goes out before [`Self::take_cut`]. `since` is when it was known that
+    /// the model has to be silent. True where what is out already is to be silenced by [`Self::silence`], once.
+    pub fn cut(&self, since: Instant) -> bool {
+        let mut state = self.state();
+        let fades = state.fades;
+        state.timeline.cut(fades);
+        let is_new = state.cut.is_none();
+        state.cut.get_or_insert(Cut { since });
+        drop(state);
+        self.room.notify_one();
+        is_new
+    }
+
+    /// Silences what is out already. That may take its time where a sink is slow.
+    pub fn silence(&self, since: Instant) {
+        if let Some(silencer) = self.silencer.get() {
+            silencer(since);
+        }
+    }
+
+    /// Once after each cut; the stream may go on then.
+    pub fn take_cut(&self) -> Option<Cut> {
+        self.state().cut.take()
     }
 
     /// The stream ends here, and what is not out yet never will be.
     pub fn abandon(&self) {
         self.change(|timeline| {
-            timeline.cut();
+            timeline.cut(false);
             timeline.finish(Duration::ZERO);
         });
         self.room.notify_one();
@@ -144,7 +179,7 @@ impl Playout {
     /// The next piece of a live stream. `None` when there was a cut, which comes first.
     pub fn next_live(&self, samples: u64) -> Option<Next> {
         let mut state = self.state();
-        if state.cut {
+        if state.cut.is_some() {
             return None;
         }
         let next = state.timeline.next_live(samples);
@@ -200,10 +235,10 @@ mod tests {
         let playout = playout(Duration::ZERO);
         playout.play(speech("old", 100));
         assert!(matches!(playout.next_live(480), Some(Next::Piece(piece)) if !piece.silent));
-        playout.cut();
+        assert!(playout.cut(Instant::now()) && !playout.cut(Instant::now()));
         playout.play(speech("new", 100));
         assert_eq!(playout.next_live(480), None);
-        assert!(playout.take_cut() && !playout.take_cut());
+        assert!(playout.take_cut().is_some() && playout.take_cut().is_none());
         let Some(Next::Piece(piece)) = playout.next_live(480) else { panic!("a piece") };
         assert_eq!(piece.begins, [("new".to_owned(), 480)]);
     }

@@ -4,3 +4,4 @@
 pub mod errors;
 pub mod pace;
 pub mod source;
+pub mod text;

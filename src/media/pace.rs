@@ -9,6 +9,8 @@ use std::time::Duration;
 pub enum Ended {
     /// A flush is going on.
     Flushing,
+    /// Somebody wants the thread to look around.
+    Nudged,
     /// The element is being stopped.
     Stopped,
 }
@@ -18,6 +20,7 @@ struct State {
     playing: Option<(gst::Clock, gst::ClockTime)>,
     waiting: Option<gst::SingleShotClockId>,
     flushing: bool,
+    nudged: bool,
     stopped: bool,
 }
 
@@ -59,6 +62,11 @@ impl Pace {
         self.change(|state| state.flushing = flushing);
     }
 
+    /// Ends the wait that is going on, or else the next one.
+    pub fn nudge(&self) {
+        self.change(|state| state.nudged = true);
+    }
+
     /// Ends every wait, now and later.
     pub fn stop(&self) {
         self.change(|state| state.stopped = true);
@@ -68,6 +76,16 @@ impl Pace {
     pub fn now(&self) -> Option<Duration> {
         let (clock, base) = self.state().playing.clone()?;
         Some(clock.time().saturating_sub(base).into())
+    }
+
+    /// As [`Self::wait_until`], for a thread that nobody nudges.
+    pub fn wait_until_unnudged(&self, time: Duration) -> Result<Duration, Ended> {
+        loop {
+            match self.wait_until(time) {
+                Err(Ended::Nudged) => {}
+                ended => return ended,
+            }
+        }
     }
 
     /// Waits until the clock has reached this running time. Gives back by how much it was too late for that.
@@ -80,6 +98,9 @@ impl Pace {
                 }
                 if state.flushing {
                     return Err(Ended::Flushing);
+                }
+                if std::mem::take(&mut state.nudged) {
+                    return Err(Ended::Nudged);
                 }
                 match &state.playing {
                     Some((clock, base)) => {
@@ -136,6 +157,7 @@ mod tests {
         for (end, expected) in [
             (Pace::stop as fn(&Pace), Ended::Stopped),
             (|pace| pace.set_flushing(true), Ended::Flushing),
+            (Pace::nudge, Ended::Nudged),
             (
                 |pace| {
                     pace.pause();

@@ -1,20 +1,20 @@
 //! The source pad's stream: takes the answer's timeline piece by piece, stamps it and pushes it.
 //!
 //! Live, there is a piece for every moment, paced to the clock with a small lead; offline, a piece goes out as soon as
-//! it cannot change any more. Everything comes from the streaming thread, a flush as well: a live piece is so short
-//! that a push never holds the thread up for longer than it lasts, so there is silence as soon as from anywhere else,
-//! and nothing can overtake it.
+//! it cannot change any more. Everything comes from the streaming thread but FLUSH_START, which must get through while
+//! that thread is held up in a sink: it comes from whoever knows of the cut, and the thread goes on behind it.
 
 use super::pace::{Ended, Pace};
 use crate::conversation::Timing;
 use crate::conversation::playout::{Next, Piece};
 use crate::link::Playout;
+use crate::link::playout::Cut;
 use crate::protocol::session::AudioFormat;
 use bytes::Bytes;
 use gst::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The length of a piece.
 const LIVE_PIECE: Duration = Duration::from_millis(20);
@@ -30,6 +30,8 @@ struct State {
     /// Live or offline, once that is known.
     timing: Option<Timing>,
     stopped: bool,
+    /// Cuts for which FLUSH_START is out.
+    flushes_begun: u64,
 }
 
 /// What the streaming thread alone knows of the stream.
@@ -42,6 +44,8 @@ pub struct Stream {
     has_piece: bool,
     /// The next buffer goes on where the last one ended.
     goes_on: bool,
+    /// Cuts behind which the stream has gone on.
+    flushes_ended: u64,
 }
 
 /// What a source is for.
@@ -58,6 +62,8 @@ pub struct SourceSettings {
     pub flushes: bool,
     /// Called for every item that begins, with its running time.
     pub began: Box<dyn Fn(String, Duration) + Send + Sync>,
+    /// Called when the model is silent, with the time that this took.
+    pub silenced: Box<dyn Fn(Duration) + Send + Sync>,
     /// Called when the stream is at its end.
     pub ended: Box<dyn Fn() + Send + Sync>,
 }
@@ -131,8 +137,10 @@ impl Source {
         if !std::mem::replace(&mut stream.began, true) {
             self.begin();
         }
-        if self.playout.take_cut() && self.settings.flushes {
-            self.flush(stream);
+        if let Some(cut) = self.playout.take_cut()
+            && !self.go_on_behind(cut, stream)
+        {
+            return false;
         }
         if !std::mem::replace(&mut stream.has_segment, true) {
             let segment = gst::FormattedSegment::<gst::ClockTime>::new();
@@ -164,7 +172,7 @@ impl Source {
             let due = position.saturating_sub(lead);
             let late = match self.pace.wait_until(due) {
                 Ok(late) => (due + late).saturating_sub(position),
-                Err(Ended::Flushing) => return true,
+                Err(Ended::Flushing | Ended::Nudged) => return true,
                 Err(Ended::Stopped) => return false,
             };
             let latency = Duration::from_nanos(self.latency.load(Ordering::Relaxed));
@@ -190,11 +198,34 @@ impl Source {
         }
     }
 
-    /// Silences what is downstream. Running time goes on.
-    fn flush(&self, stream: &mut Stream) {
-        self.pad.push_event(gst::event::FlushStart::new());
+    /// There was a cut: silences what is downstream, also while the streaming thread is held up there.
+    pub fn silence(&self, since: Instant) {
+        if self.settings.flushes {
+            self.pad.push_event(gst::event::FlushStart::new());
+            (self.settings.silenced)(since.elapsed());
+            self.state().flushes_begun += 1;
+            self.changed.notify_all();
+        }
+        self.pace.nudge();
+    }
+
+    /// Goes on behind a cut; running time does as well. False where the stream was stopped meanwhile.
+    fn go_on_behind(&self, cut: Cut, stream: &mut Stream) -> bool {
+        if !self.settings.flushes {
+            (self.settings.silenced)(cut.since.elapsed());
+            return true;
+        }
+        let state = self.state();
+        let begun = |state: &mut State| state.flushes_begun <= stream.flushes_ended && !state.stopped;
+        let state = self.changed.wait_while(state, begun).unwrap_or_else(PoisonError::into_inner);
+        if state.stopped {
+            return false;
+        }
+        drop(state);
+        stream.flushes_ended += 1;
         self.pad.push_event(gst::event::FlushStop::builder(false).build());
         (stream.has_segment, stream.goes_on) = (false, false);
+        true
     }
 
     fn push(&self, next: Next, stream: &mut Stream) -> bool {

@@ -2,6 +2,18 @@
 //!
 //! Reading accepts both always. Names that differ are in the tables here; names that are alike need no entry.
 
+use serde_json::{Map, Value, json};
+
+/// A generation of the protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Since August 2025; the only one that OpenAI itself speaks.
+    #[default]
+    Ga,
+    /// Before that: Azure's preview API, Azure Voice Live, and older compatible servers.
+    Beta,
+}
+
 /// Server events: the beta's name, the GA's name.
 const EVENTS: &[(&str, &str)] = &[
     ("response.text.delta", "response.output_text.delta"),
@@ -29,4 +41,141 @@ pub fn ga_event_name(name: &str) -> &str {
 /// The GA name of a format in either spelling.
 pub fn ga_format_name(name: &str) -> &str {
     translate(FORMATS, name)
+}
+
+/// The beta name of a format.
+fn beta_format_name(name: &str) -> &str {
+    FORMATS.iter().find(|(_, ga)| *ga == name).map_or(name, |(beta, _)| beta)
+}
+
+/// Puts a client's event of the GA protocol into beta words. Gives back the names of fields that beta has no word for,
+/// which are left out.
+pub fn to_beta(event: &mut Value) -> Vec<String> {
+    let mut lost = Vec::new();
+    match event["type"].as_str() {
+        Some("session.update") => session_to_beta(event, &mut lost),
+        Some("response.create") => {
+            if let Some(response) = event.get_mut("response").and_then(Value::as_object_mut) {
+                flatten(response, &mut lost);
+                if let Some(input) = response.get_mut("input").and_then(Value::as_array_mut) {
+                    input.iter_mut().for_each(item_to_beta);
+                }
+            }
+        }
+        Some("conversation.item.create") => item_to_beta(&mut event["item"]),
+        _ => {}
+    }
+    lost
+}
+
+fn session_to_beta(event: &mut Value, lost: &mut Vec<String>) {
+    let Some(session) = event.get_mut("session").and_then(Value::as_object_mut) else { return };
+    let transcribes = session.remove("type").is_some_and(|kind| kind == "transcription");
+    flatten(session, lost);
+    if transcribes {
+        event["type"] = json!("transcription_session.update");
+    }
+}
+
+/// What is nested in a GA session or response stands at the top in beta.
+fn flatten(fields: &mut Map<String, Value>, lost: &mut Vec<String>) {
+    const BOTH: &[(&[&str], &str)] = &[
+        (&["input", "format"], "input_audio_format"),
+        (&["input", "transcription"], "input_audio_transcription"),
+        (&["input", "noise_reduction"], "input_audio_noise_reduction"),
+        (&["input", "turn_detection"], "turn_detection"),
+        (&["output", "format"], "output_audio_format"),
+        (&["output", "voice"], "voice"),
+        (&["output", "speed"], "speed"),
+    ];
+    let mut audio = fields.remove("audio").unwrap_or_default();
+    for (path, name) in BOTH {
+        let inner = audio.get_mut(path[0]).and_then(Value::as_object_mut);
+        if let Some(mut value) = inner.and_then(|inner| inner.remove(path[1])) {
+            if path[1] == "format" {
+                let ga = value["type"].as_str().unwrap_or_default();
+                value = json!(beta_format_name(ga));
+            }
+            fields.insert((*name).into(), value);
+        }
+    }
+    for (direction, inner) in audio.as_object().into_iter().flatten() {
+        lost.extend(inner.as_object().into_iter().flatten().map(|(name, _)| format!("audio.{direction}.{name}")));
+    }
+    if let Some(modalities) = fields.remove("output_modalities") {
+        let speaks = modalities.as_array().is_some_and(|list| list.iter().any(|one| one == "audio"));
+        fields.insert("modalities".into(), if speaks { json!(["text", "audio"]) } else { json!(["text"]) });
+    }
+    if let Some(limit) = fields.remove("max_output_tokens") {
+        fields.insert("max_response_output_tokens".into(), limit);
+    }
+    if let Some(name) = fields.get("tool_choice").and_then(|choice| choice.get("name")).cloned() {
+        fields.insert("tool_choice".into(), json!({"type": "function", "function": {"name": name}}));
+    }
+    for name in ["truncation", "prompt", "reasoning", "parallel_tool_calls"] {
+        if fields.remove(name).is_some() {
+            lost.push(name.into());
+        }
+    }
+}
+
+/// The model's parts have other names in beta.
+fn item_to_beta(item: &mut Value) {
+    for part in item.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
+        match part["type"].as_str() {
+            Some("output_text") => part["type"] = json!("text"),
+            Some("output_audio") => part["type"] = json!("audio"),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_flat_in_beta() {
+        let mut event = json!({"type": "session.update", "session": {
+            "type": "realtime", "instructions": "Be brief.", "output_modalities": ["audio"], "max_output_tokens": "inf",
+            "truncation": "auto", "tool_choice": {"type": "function", "name": "f"},
+            "audio": {
+                "input": {"format": {"type": "audio/pcmu"}, "transcription": null, "turn_detection": {"type": "server_vad"},
+                    "mystery": 1},
+                "output": {"format": {"type": "audio/pcm", "rate": 24000}, "voice": "ash", "speed": 1.1}}}});
+        assert_eq!(to_beta(&mut event), ["audio.input.mystery", "truncation"]);
+        assert_eq!(
+            event,
+            json!({"type": "session.update", "session": {
+                "instructions": "Be brief.", "modalities": ["text", "audio"], "max_response_output_tokens": "inf",
+                "tool_choice": {"type": "function", "function": {"name": "f"}},
+                "input_audio_format": "g711_ulaw", "input_audio_transcription": null,
+                "turn_detection": {"type": "server_vad"},
+                "output_audio_format": "pcm16", "voice": "ash", "speed": 1.1}})
+        );
+    }
+
+    #[test]
+    fn a_session_that_only_writes_down_has_its_own_event() {
+        let mut event = json!({"type": "session.update", "session": {
+            "type": "transcription", "audio": {"input": {"format": {"type": "audio/pcm", "rate": 24000}}}}});
+        assert!(to_beta(&mut event).is_empty());
+        assert_eq!(event, json!({"type": "transcription_session.update", "session": {"input_audio_format": "pcm16"}}));
+    }
+
+    #[test]
+    fn answers_and_items_have_beta_words() {
+        let mut event = json!({"type": "response.create", "response": {
+            "output_modalities": ["text"], "audio": {"output": {"voice": "ash"}},
+            "input": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]}]}});
+        assert!(to_beta(&mut event).is_empty());
+        assert_eq!(
+            event["response"],
+            json!({"modalities": ["text"], "voice": "ash",
+                "input": [{"type": "message", "role": "assistant", "content": [{"type": "text", "text": "a"}]}]})
+        );
+        let mut plain = json!({"type": "input_audio_buffer.commit"});
+        to_beta(&mut plain);
+        assert_eq!(plain, json!({"type": "input_audio_buffer.commit"}));
+    }
 }

@@ -1,23 +1,23 @@
 //! The element's GObject: properties, pads and states. It converts and never decides.
 
+use super::live::Updates;
 use super::run::Run;
-use super::settings::{SERVER_SILENCE, Settings};
+use super::session::SERVER_SILENCE;
+use super::settings::Settings;
 use super::sink::SinkState;
 use super::{
-    ConnectionState, Modality, NoiseReduction, Provider, Silence, Timing, TurnDetection, VadEagerness, messages,
+    ConnectionState, Dialect, Modality, NoiseReduction, Provider, ReasoningEffort, SessionType, Silence, Timing,
+    TurnDetection, VadEagerness, messages,
 };
+use crate::conversation::Notice;
 use crate::conversation::events::SessionNotice;
-use crate::conversation::{self, Failure, Input, Notice};
-use crate::link::{self, Mailbox, Playout, Secret};
-use crate::media::errors;
-use crate::media::pace::Pace;
-use crate::media::source::{Source, SourceSettings, Stream};
+use crate::link::{self, Secret};
+use crate::media::source::Stream;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// The element's debug category.
 pub static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -39,6 +39,8 @@ pub struct Told {
     pub output_tokens: u64,
     pub total_cost: f64,
     pub first_audio: u64,
+    pub silence_latency: u64,
+    pub longest_silence_latency: u64,
 }
 
 /// The element.
@@ -49,6 +51,8 @@ pub struct OpenAIRealtime {
         blurb = "Base URL (https://host/v1, ws://127.0.0.1:8080/v1) or full URL of the server (path ends in /realtime); unset means OPENAI_BASE_URL, then AZURE_OPENAI_ENDPOINT, then OpenAI", mutable_ready)]
     #[property(name = "provider", get, set, type = Provider, member = provider, nick = "Provider",
         blurb = "Whose server it is, which decides the URL and how to authenticate", mutable_ready, builder(Provider::Auto))]
+    #[property(name = "dialect", get, set, type = Dialect, member = dialect, nick = "Dialect",
+        blurb = "Which generation of the protocol is written; both are read always", mutable_ready, builder(Dialect::Auto))]
     #[property(name = "model", get, set, type = String, member = model, default = DEFAULTS.model.as_str(), nick = "Model",
         blurb = "Name of the model; for Azure the name of the deployment (unset there means AZURE_OPENAI_DEPLOYMENT)", mutable_ready)]
     #[property(name = "api-version", get, set, type = Option<String>, member = api_version, nick = "API Version",
@@ -72,39 +76,55 @@ pub struct OpenAIRealtime {
     #[property(name = "reconnect-delay", get, set, type = u64, member = reconnect_delay, default = DEFAULTS.reconnect_delay, nick = "Reconnect Delay",
         blurb = "Time before the first further try, doubled for each one after it, in nanoseconds", mutable_ready)]
     #[property(name = "instructions", get, set, type = Option<String>, member = instructions, nick = "Instructions",
-        blurb = "What the model is told to be and do; unset means the server's own", mutable_ready)]
+        blurb = "What the model is told to be and do; unset means the server's own", mutable_playing)]
     #[property(name = "voice", get, set, type = String, member = voice, default = DEFAULTS.voice.as_str(), nick = "Voice",
-        blurb = "Name of the voice <https://platform.openai.com/docs/guides/realtime-conversations>", mutable_ready)]
+        blurb = "Name of the voice <https://platform.openai.com/docs/guides/realtime-conversations>", mutable_playing)]
     #[property(name = "speed", get, set, type = f64, member = speed, minimum = 0.25, maximum = 1.5, default = DEFAULTS.speed, nick = "Speed",
-        blurb = "How fast the model speaks, as a multiple of its normal speed", mutable_ready)]
+        blurb = "How fast the model speaks, as a multiple of its normal speed", mutable_playing)]
     #[property(name = "output-modalities", get, set, type = Modality, member = output_modalities, nick = "Output Modalities",
-        blurb = "Whether the model speaks or only writes", mutable_ready, builder(Modality::Audio))]
+        blurb = "Whether the model speaks or only writes", mutable_playing, builder(Modality::Audio))]
     #[property(name = "turn-detection", get, set, type = TurnDetection, member = turn_detection, nick = "Turn Detection",
-        blurb = "Who finds out when the user has finished", mutable_ready, builder(TurnDetection::Auto))]
+        blurb = "Who finds out when the user has finished", mutable_playing, builder(TurnDetection::Auto))]
     #[property(name = "vad-threshold", get, set, type = f64, member = vad_threshold, minimum = 0.0, maximum = 1.0, default = DEFAULTS.vad_threshold, nick = "VAD Threshold",
-        blurb = "How clear speech must be to be heard, for server-vad and local", mutable_ready)]
+        blurb = "How clear speech must be to be heard, for server-vad and local", mutable_playing)]
     #[property(name = "vad-prefix-padding", get, set, type = u64, member = vad_prefix_padding, default = DEFAULTS.vad_prefix_padding, nick = "VAD Prefix Padding",
-        blurb = "How much sound before the speech belongs to it, for server-vad and local, in nanoseconds", mutable_ready)]
+        blurb = "How much sound before the speech belongs to it, for server-vad and local, in nanoseconds", mutable_playing)]
     #[property(name = "vad-idle-timeout", get, set, type = u64, member = vad_idle_timeout, nick = "VAD Idle Timeout",
-        blurb = "After how much silence of both sides the model speaks up, 5 to 30 seconds, for server-vad, in nanoseconds; 0 means never", mutable_ready)]
+        blurb = "After how much silence of both sides the model speaks up, 5 to 30 seconds, for server-vad, in nanoseconds; 0 means never", mutable_playing)]
     #[property(name = "vad-eagerness", get, set, type = VadEagerness, member = vad_eagerness, nick = "VAD Eagerness",
-        blurb = "How soon semantic-vad takes a pause for the end", mutable_ready, builder(VadEagerness::Auto))]
+        blurb = "How soon semantic-vad takes a pause for the end", mutable_playing, builder(VadEagerness::Auto))]
     #[property(name = "create-response", get, set, type = bool, member = create_response, default = true, nick = "Create Response",
-        blurb = "Answer every turn that is detected; if not, turns are only told and written down", mutable_ready)]
+        blurb = "Answer every turn that is detected; if not, turns are only told and written down", mutable_playing)]
     #[property(name = "interrupt-response", get, set, type = bool, member = interrupt_response, default = true, nick = "Interrupt Response",
-        blurb = "Let the user interrupt the model", mutable_ready)]
+        blurb = "Let the user interrupt the model", mutable_playing)]
     #[property(name = "noise-reduction", get, set, type = NoiseReduction, member = noise_reduction, nick = "Noise Reduction",
-        blurb = "What the server does against noise before it listens", mutable_ready, builder(NoiseReduction::None))]
+        blurb = "What the server does against noise before it listens", mutable_playing, builder(NoiseReduction::None))]
     #[property(name = "transcription-model", get, set, type = String, member = transcription_model, default = DEFAULTS.transcription_model.as_str(), nick = "Transcription Model",
-        blurb = "Model that writes down what the user says; empty means that nobody does", mutable_ready)]
+        blurb = "Model that writes down what the user says; empty means that nobody does", mutable_playing)]
     #[property(name = "transcription-language", get, set, type = Option<String>, member = transcription_language, nick = "Transcription Language",
-        blurb = "Language of the user, as in ISO 639-1; unset means that the model finds out", mutable_ready)]
+        blurb = "Language of the user, as in ISO 639-1; unset means that the model finds out", mutable_playing)]
     #[property(name = "transcription-prompt", get, set, type = Option<String>, member = transcription_prompt, nick = "Transcription Prompt",
-        blurb = "Words and names that the transcription should expect", mutable_ready)]
+        blurb = "Words and names that the transcription should expect", mutable_playing)]
     #[property(name = "max-output-tokens", get, set, type = u32, member = max_output_tokens, nick = "Maximum Output Tokens",
-        blurb = "Limit of each answer in tokens; 0 means no limit", mutable_ready)]
+        blurb = "Limit of each answer in tokens; 0 means no limit", mutable_playing)]
+    #[property(name = "tools", get, set, type = Option<String>, member = tools, nick = "Tools",
+        blurb = "JSON array of the functions and MCP servers that the model may use", mutable_playing)]
+    #[property(name = "tool-choice", get, set, type = String, member = tool_choice, default = DEFAULTS.tool_choice.as_str(), nick = "Tool Choice",
+        blurb = "Whether the model uses tools: auto, none, required, the name of a function, or a JSON object", mutable_playing)]
+    #[property(name = "reasoning-effort", get, set, type = ReasoningEffort, member = reasoning_effort, nick = "Reasoning Effort",
+        blurb = "How long the model thinks before it answers; only sent to models that do", mutable_playing, builder(ReasoningEffort::Default))]
+    #[property(name = "tool-command", get, set, type = Option<String>, member = tool_command, nick = "Tool Command",
+        blurb = "Program that answers function calls: gets the function's name as its last argument and the arguments on standard input, and writes the output to standard output; run without a shell and without the environment's keys", mutable_playing)]
+    #[property(name = "tool-timeout", get, set, type = u64, member = tool_timeout, minimum = 1, default = DEFAULTS.tool_timeout, nick = "Tool Timeout",
+        blurb = "How long tool-command may take, in nanoseconds", mutable_playing)]
+    #[property(name = "requests-per-minute", get, set, type = u32, member = requests_per_minute, nick = "Requests per Minute",
+        blurb = "How many answers the element asks for in a minute at most; further turns wait; 0 means no limit", mutable_playing)]
+    #[property(name = "max-cost", get, set, type = f64, member = max_cost, minimum = 0.0, maximum = 1_000_000.0, nick = "Maximum Cost",
+        blurb = "What the session may cost in US dollars, by the published prices; then no further answer is asked for and the stream ends; 0 means no limit", mutable_playing)]
+    #[property(name = "session-type", get, set, type = SessionType, member = session_type, nick = "Session Type",
+        blurb = "Whether the model answers or only writes down what is said", mutable_ready, builder(SessionType::Conversation))]
     #[property(name = "session", get, set, type = Option<String>, member = session, nick = "Session",
-        blurb = "JSON object that is merged over the session's settings, so that every field of the API can be set", mutable_ready)]
+        blurb = "JSON object that is merged over the session's settings, so that every field of the API can be set", mutable_playing)]
     #[property(name = "timing", get, set, type = Timing, member = timing, nick = "Timing",
         blurb = "Whether to keep step with the clock", mutable_ready, builder(Timing::Auto))]
     #[property(name = "buffer-time", get, set, type = u64, member = buffer_time, maximum = 2_000_000_000, default = DEFAULTS.buffer_time, nick = "Buffer Time",
@@ -120,16 +140,17 @@ pub struct OpenAIRealtime {
     #[property(name = "drain-timeout", get, set, type = u64, member = drain_timeout, default = DEFAULTS.drain_timeout, nick = "Drain Timeout",
         blurb = "How long the server may stay silent while it owes something at the end of the stream, in nanoseconds", mutable_ready)]
     #[property(name = "raw-events", get, set, type = bool, member = raw_events, nick = "Raw Events",
-        blurb = "Post every event of the wire on the bus as openairealtime/event", mutable_ready)]
+        blurb = "Post every event of the wire on the bus as openairealtime/event", mutable_playing)]
     #[property(name = "vad-silence-duration", get = Self::vad_silence_duration, set = Self::set_vad_silence_duration, type = u64,
         default = SERVER_SILENCE.as_nanos() as u64, nick = "VAD Silence Duration",
-        blurb = "How much silence ends a turn, for server-vad and local, in nanoseconds; unset means 200 ms for server-vad, and for local 500 ms live and 1 s offline", mutable_ready)]
+        blurb = "How much silence ends a turn, for server-vad and local, in nanoseconds; unset means 200 ms for server-vad, and for local 500 ms live and 1 s offline", mutable_playing)]
     settings: Mutex<Settings>,
     #[property(name = "connection-state", get, type = ConnectionState, member = state, nick = "Connection State", blurb = "How far the connection is", builder(ConnectionState::Closed))]
     #[property(name = "session-id", get, type = Option<String>, member = session_id, nick = "Session ID",
         blurb = "The server's name for the session that runs")]
     told: Mutex<Told>,
     run: Mutex<Option<Arc<Run>>>,
+    updates: Mutex<Updates>,
     sink: Mutex<SinkState>,
     /// The pipeline's latency in nanoseconds.
     pub(super) latency: Arc<AtomicU64>,
@@ -148,7 +169,7 @@ impl OpenAIRealtime {
 
     /// It can be seen in graphs of the pipeline, so what may be a secret in it is not shown.
     fn uri(&self) -> Option<String> {
-        lock(&self.settings).uri.as_deref().map(link::connect::shown_uri)
+        lock(&self.settings).uri.as_deref().map(link::target::shown_uri)
     }
 
     fn set_uri(&self, uri: Option<String>) {
@@ -171,8 +192,24 @@ impl OpenAIRealtime {
         lock(&self.run).clone()
     }
 
+    pub(super) fn set_run(&self, run: Option<Arc<Run>>) -> Option<Arc<Run>> {
+        std::mem::replace(&mut *lock(&self.run), run)
+    }
+
     pub(super) fn sink(&self) -> MutexGuard<'_, SinkState> {
         lock(&self.sink)
+    }
+
+    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
+        lock(&self.settings)
+    }
+
+    pub(super) fn told(&self) -> MutexGuard<'_, Told> {
+        lock(&self.told)
+    }
+
+    pub(super) fn updates(&self) -> MutexGuard<'_, Updates> {
+        lock(&self.updates)
     }
 
     /// Keeps what `stats` and the other told properties tell.
@@ -209,97 +246,6 @@ impl OpenAIRealtime {
         }
         if before.1 != after.1 {
             self.obj().notify("session-id");
-        }
-    }
-
-    /// Makes a run; what can be known to be wrong is found now.
-    fn prepare(&self) -> Result<Arc<Run>, Failure> {
-        let settings = lock(&self.settings).clone();
-        let target = settings.connection().target(|name| std::env::var(name).ok())?;
-        let (caps, format) = self.choose_output();
-        let pace = Arc::new(Pace::default());
-        let (listener, latency) = (pace.clone(), self.latency.clone());
-        let gaps = settings.silence == Silence::Gaps;
-        let playout = Arc::new(Playout::new(format.clone(), gaps, move || {
-            let now = listener.now()?;
-            Some(now.saturating_sub(Duration::from_nanos(latency.load(Ordering::Relaxed))))
-        }));
-        if let Some(now) = self.running_already() {
-            playout.skip_to(now);
-        }
-        let mailbox = Arc::new(Mailbox::default());
-        let (began, element) = (mailbox.clone(), self.obj().downgrade());
-        let source_settings = SourceSettings {
-            caps,
-            format: format.clone(),
-            lead: Duration::from_nanos(settings.buffer_time),
-            gaps,
-            flushes: settings.flush_on_interrupt,
-            began: Box::new(move |item_id, at| began.push(Input::Began { item_id, at })),
-            ended: Box::new(move || {
-                if let Some(element) = element.upgrade() {
-                    element.imp().stream_ended();
-                }
-            }),
-        };
-        let source = Source::new(self.src.clone(), playout.clone(), pace, self.latency.clone(), source_settings);
-        let run = Run::new(&self.obj(), settings, target, format, playout, mailbox, Arc::new(source));
-        // Only to find what is wrong with it.
-        run.config(conversation::Timing::Live, self.likely_input_format())?;
-        Ok(Arc::new(run))
-    }
-
-    /// The running time, where the element joins a pipeline that plays.
-    fn running_already(&self) -> Option<Duration> {
-        let element = self.obj();
-        let parent = element.parent()?.downcast::<gst::Bin>().ok()?;
-        // The pipeline itself goes back for a moment where a sink joins. What is in it goes on.
-        let plays = |child: &gst::Element| {
-            child != element.upcast_ref::<gst::Element>() && child.current_state() == gst::State::Playing
-        };
-        if !parent.children().iter().any(plays) {
-            return None;
-        }
-        Some(element.clock()?.time().checked_sub(element.base_time()?)?.into())
-    }
-
-    /// Without a linked source pad, the element is where the pipeline ends, and says so.
-    fn stream_ended(&self) {
-        let element = self.obj();
-        if element.element_flags().contains(gst::ElementFlags::SINK) {
-            // Without a bus there is nobody to be told.
-            let _ = element.post_message(gst::message::Eos::builder().src(&*element).build());
-        }
-    }
-
-    fn start(&self) -> Result<(), gst::StateChangeError> {
-        let run = self.prepare().map_err(|failure| {
-            gst::error!(CAT, imp = self, "{failure}");
-            self.post_error_message(errors::error_message(&failure));
-            gst::StateChangeError
-        })?;
-        gst::info!(CAT, imp = self, "starting a session with {}", run.place());
-        // A pipeline sends the end of the stream to its sources, and waits for that of its sinks.
-        for (pad, flag) in [(&self.src, gst::ElementFlags::SINK), (&self.audio_sink, gst::ElementFlags::SOURCE)] {
-            if pad.is_linked() {
-                self.obj().unset_element_flags(flag);
-            } else {
-                self.obj().set_element_flags(flag);
-            }
-        }
-        self.latency.store(0, Ordering::Relaxed);
-        *lock(&self.told) = Told::default();
-        *lock(&self.sink) = SinkState::default();
-        *lock(&self.run) = Some(run);
-        Ok(())
-    }
-
-    fn play(&self) {
-        let element = self.obj();
-        if let Some(run) = self.run() {
-            self.begin_if_known(&run, false);
-            let clock = element.clock().unwrap_or_else(gst::SystemClock::obtain);
-            run.play(clock, element.base_time().unwrap_or_default());
         }
     }
 
@@ -361,6 +307,7 @@ impl ObjectSubclass for OpenAIRealtime {
             settings: Mutex::default(),
             told: Mutex::default(),
             run: Mutex::default(),
+            updates: Mutex::default(),
             sink: Mutex::default(),
             latency: Arc::default(),
             audio_sink,
@@ -398,6 +345,13 @@ impl ObjectImpl for OpenAIRealtime {
             "headers" => lock(&self.settings).headers = value.get().ok().flatten(),
             _ => self.derived_set_property(id, value, pspec),
         }
+        if pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING) {
+            self.setting_changed();
+        }
+    }
+
+    fn signals() -> &'static [glib::subclass::Signal] {
+        super::signals::signals()
     }
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
@@ -434,71 +388,27 @@ impl ElementImpl for OpenAIRealtime {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let raw = gst::Structure::builder("audio/x-raw")
-                .field("format", "S16LE")
-                .field("rate", 24_000i32)
-                .field("channels", 1i32)
-                .field("layout", "interleaved")
-                .build();
-            let g711 =
-                |name: &str| gst::Structure::builder(name).field("rate", 8_000i32).field("channels", 1i32).build();
-            let caps = gst::Caps::builder_full()
-                .structure(raw)
-                .structure(g711("audio/x-mulaw"))
-                .structure(g711("audio/x-alaw"))
-                .build();
-            [("audio_sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
-                .into_iter()
-                .filter_map(|(name, direction)| {
-                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps).ok()
-                })
-                .collect()
-        });
-        &TEMPLATES
+        super::pads::templates()
+    }
+
+    fn request_new_pad(&self, template: &gst::PadTemplate, _: Option<&str>, _: Option<&gst::Caps>) -> Option<gst::Pad> {
+        self.make_pad(template)
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        self.drop_pad(pad);
     }
 
     fn send_event(&self, event: gst::Event) -> bool {
         match event.view() {
             // By itself GStreamer would send it past the element, and the answer would be cut off.
-            gst::EventView::Eos(_) => self.sink_eos(),
+            gst::EventView::Eos(_) => self.end_of_all(),
+            _ if self.custom_event(&event) => true,
             _ => self.parent_send_event(event),
         }
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        match transition {
-            gst::StateChange::ReadyToPaused => self.start()?,
-            gst::StateChange::PausedToPlaying => self.play(),
-            gst::StateChange::PlayingToPaused => {
-                if let Some(run) = self.run() {
-                    run.pause();
-                }
-            }
-            gst::StateChange::PausedToReady => {
-                if let Some(run) = self.run() {
-                    run.stop();
-                }
-            }
-            _ => {}
-        }
-        let changed = self.parent_change_state(transition);
-        match transition {
-            gst::StateChange::ReadyToPaused if changed.is_ok() => {
-                if let Some(run) = self.run() {
-                    self.begin_if_known(&run, false);
-                }
-            }
-            gst::StateChange::PausedToReady | gst::StateChange::ReadyToPaused => {
-                let run = lock(&self.run).take();
-                if let Some(run) = run {
-                    run.stop();
-                    run.close();
-                    self.note(&Notice::Session(SessionNotice::Closed { reason: "stopped".into() }));
-                }
-            }
-            _ => {}
-        }
-        changed
+        self.go_through(transition, || self.parent_change_state(transition))
     }
 }

@@ -2,7 +2,8 @@
 
 use super::imp::Told;
 use crate::conversation::Notice;
-use crate::conversation::events::{ResponseNotice, SessionNotice, Speaker, TranscriptNotice};
+use crate::conversation::events::{FunctionCall, ResponseNotice, SessionNotice, Speaker, TranscriptNotice};
+use crate::link::WireEvent;
 use crate::protocol::Usage;
 use gst::prelude::*;
 use std::time::Duration;
@@ -34,13 +35,38 @@ pub fn structure(notice: &Notice) -> Option<gst::Structure> {
             set_time(&mut message, "reset", *reset);
             message
         }
-        Notice::Event { from_server, name, json } => gst::Structure::builder("openairealtime/event")
-            .field("direction", if *from_server { "server" } else { "client" })
-            .field("type", name)
-            .field("json", json)
-            .build(),
-        Notice::Warning(_) => return None,
+        Notice::ApprovalRequest { request_id, server_label, name, arguments } => {
+            gst::Structure::builder("openairealtime/approval-request")
+                .field("approval-request-id", request_id)
+                .field("server-label", server_label)
+                .field("name", name)
+                .field("arguments", arguments)
+                .build()
+        }
+        // These are told in another way.
+        Notice::FunctionCall(_) | Notice::Settings { .. } | Notice::Warning(_) => return None,
     })
+}
+
+/// An event of the wire.
+pub fn event(event: &WireEvent) -> gst::Structure {
+    gst::Structure::builder("openairealtime/event")
+        .field("direction", if event.from_server { "server" } else { "client" })
+        .field("type", &event.name)
+        .field("json", &event.json)
+        .build()
+}
+
+/// A call of a function, and whether somebody answers it.
+pub fn function_call(call: &FunctionCall, handled: bool) -> gst::Structure {
+    gst::Structure::builder("openairealtime/function-call")
+        .field("call-id", &call.call_id)
+        .field("name", &call.name)
+        .field("arguments", &call.arguments)
+        .field("item-id", &call.item_id)
+        .field("response-id", &call.response_id)
+        .field("handled", handled)
+        .build()
 }
 
 fn session_structure(session: &SessionNotice) -> gst::Structure {
@@ -129,6 +155,8 @@ pub fn stats(told: &Told) -> gst::Structure {
         .field("output-tokens", told.output_tokens)
         .field("total-cost", told.total_cost)
         .field("first-audio", told.first_audio)
+        .field("silence-latency", told.silence_latency)
+        .field("longest-silence-latency", told.longest_silence_latency)
         .build()
 }
 

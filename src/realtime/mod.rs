@@ -2,11 +2,18 @@
 
 #[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
 mod imp;
+mod life;
+mod live;
 mod messages;
+mod pads;
 mod run;
+mod session;
 mod settings;
+mod signals;
 mod sink;
 mod src;
+mod text;
+mod tools;
 
 use gst::glib;
 use gst::prelude::*;
@@ -125,6 +132,66 @@ pub enum Modality {
     Text,
 }
 
+/// Which generation of the protocol is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeDialect")]
+#[non_exhaustive]
+pub enum Dialect {
+    /// By the URL.
+    #[default]
+    #[enum_value(name = "Auto: by the URL; beta for Azure's preview API", nick = "auto")]
+    Auto,
+    /// The general one.
+    #[enum_value(name = "GA: since August 2025", nick = "ga")]
+    Ga,
+    /// The one before it.
+    #[enum_value(name = "Beta: the one before, which some servers still speak", nick = "beta")]
+    Beta,
+}
+
+/// What the session is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeSessionType")]
+#[non_exhaustive]
+pub enum SessionType {
+    /// The model answers.
+    #[default]
+    #[enum_value(name = "Conversation: the model answers", nick = "conversation")]
+    Conversation,
+    /// The model writes down what the user says.
+    #[enum_value(
+        name = "Transcription: what the user says is written down, and nothing answered",
+        nick = "transcription"
+    )]
+    Transcription,
+}
+
+/// How long a model thinks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeReasoningEffort")]
+#[non_exhaustive]
+pub enum ReasoningEffort {
+    /// As the server likes.
+    #[default]
+    #[enum_value(name = "Default: the server's own", nick = "default")]
+    Default,
+    /// Hardly at all.
+    #[enum_value(name = "Minimal", nick = "minimal")]
+    Minimal,
+    /// A little.
+    #[enum_value(name = "Low", nick = "low")]
+    Low,
+    /// More.
+    #[enum_value(name = "Medium", nick = "medium")]
+    Medium,
+    /// Much.
+    #[enum_value(name = "High", nick = "high")]
+    High,
+    /// As much as it can.
+    #[enum_value(name = "Extra High", nick = "xhigh")]
+    XHigh,
+}
+
 /// What stands for silence on the source pad.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeSilence")]
@@ -165,6 +232,9 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
         VadEagerness::static_type(),
         NoiseReduction::static_type(),
         Modality::static_type(),
+        Dialect::static_type(),
+        SessionType::static_type(),
+        ReasoningEffort::static_type(),
         Silence::static_type(),
         ConnectionState::static_type(),
     ];

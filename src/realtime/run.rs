@@ -4,13 +4,16 @@
 //! to the application. Applications do as they like in their handlers, so what is told never comes from a thread that
 //! a session or a stream needs.
 
+use super::text::Carries;
+use super::tools::{Calls, Program};
 use super::{Timing as TimingSetting, imp, messages, settings::Settings};
 use crate::conversation::events::SessionNotice;
-use crate::conversation::{Config, Failure, Notice, Timing};
-use crate::link::{self, Mailbox, POSTS, Playout, Post, Session, Setup, Target};
+use crate::conversation::{Config, Failure, Notice, Timing, Warning};
+use crate::link::{self, Mailbox, POSTS, Playout, Post, Session, Setup, Target, WireEvent};
 use crate::media::errors;
 use crate::media::pace::Pace;
 use crate::media::source::Source;
+use crate::media::text::{Item, TextStream};
 use crate::protocol::session::AudioFormat;
 use gst::glib;
 use gst::prelude::*;
@@ -59,7 +62,7 @@ struct State {
 /// One run.
 pub struct Run {
     element: glib::WeakRef<super::OpenAIRealtime>,
-    settings: Settings,
+    settings: Mutex<Settings>,
     target: Target,
     output: AudioFormat,
     /// The way in.
@@ -71,6 +74,11 @@ pub struct Run {
     pub pace: Pace,
     /// Upstream is live, and so keeps time by itself.
     pub upstream_is_live: AtomicBool,
+    /// Function calls of this run.
+    pub calls: Calls,
+    /// Whether every event of the wire is told.
+    traces: Arc<AtomicBool>,
+    texts: Mutex<Vec<(Carries, Arc<TextStream>)>>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -88,7 +96,7 @@ impl Run {
     ) -> Self {
         Self {
             element: element.downgrade(),
-            settings,
+            settings: Mutex::new(settings),
             target,
             output,
             mailbox,
@@ -96,6 +104,9 @@ impl Run {
             source,
             pace: Pace::default(),
             upstream_is_live: AtomicBool::new(false),
+            calls: Calls::default(),
+            traces: Arc::default(),
+            texts: Mutex::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -115,14 +126,51 @@ impl Run {
         self.state().end
     }
 
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The user has changed something that counts at once.
+    pub fn set_settings(&self, settings: Settings) {
+        *self.settings() = settings;
+        self.update_traces();
+    }
+
+    /// The dialect of the server.
+    pub fn dialect(&self) -> crate::protocol::dialect::Dialect {
+        self.target.dialect()
+    }
+
+    /// The format of the output.
+    pub fn output(&self) -> &AudioFormat {
+        &self.output
+    }
+
     /// The timing that the user asked for.
     pub fn wished_timing(&self) -> TimingSetting {
-        self.settings.timing
+        self.settings().timing
     }
 
     /// The configuration that a session of this timing would have.
     pub fn config(&self, timing: Timing, input: AudioFormat) -> Result<Config, Failure> {
-        self.settings.config(timing, input, self.output.clone())
+        let settings = self.settings().clone();
+        settings.config(timing, input, self.output.clone(), self.target.dialect()).map(|(config, _)| config)
+    }
+
+    /// The program that answers function calls.
+    pub fn program(&self) -> Option<Program> {
+        // It was found to be right when it was set.
+        self.settings().program().ok().flatten()
+    }
+
+    pub(super) fn texts(&self) -> MutexGuard<'_, Vec<(Carries, Arc<TextStream>)>> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody wants to know every event of the wire, or nobody.
+    pub(super) fn update_traces(&self) {
+        let traces = self.settings().raw_events || self.texts().iter().any(|(carries, _)| *carries == Carries::Events);
+        self.traces.store(traces, Ordering::Relaxed);
     }
 
     /// It is known whether the stream is live: the session begins. False where it had begun before.
@@ -136,16 +184,19 @@ impl Run {
             state.progress = true;
         }
         self.mailbox.set_offline(timing == Timing::Offline);
+        self.update_traces();
+        self.each_text(|stream| stream.set_timing(timing));
         self.post_progress(gst::ProgressType::Start, &format!("Connecting to {}", self.target.name()));
         let (posts, receiver) = mpsc::channel(POSTS);
         let session = self.config(timing, input).and_then(|config| {
             let setup = Setup {
                 target: self.target.clone(),
                 config,
-                patience: self.settings.patience(),
+                patience: self.settings().patience(),
                 mailbox: self.mailbox.clone(),
                 playout: self.playout.clone(),
                 posts,
+                traces: self.traces.clone(),
             };
             Session::start(setup).map_err(|error| Failure::Connect(format!("no thread to be had: {error}")))
         });
@@ -182,7 +233,7 @@ impl Run {
     }
 
     /// The session is gone. One that says nothing of it must not leave the pipeline waiting.
-    fn nothing_more_to_tell(&self) {
+    fn nothing_more_to_tell(self: &Arc<Self>) {
         let is_due = {
             let state = self.state();
             state.end == End::No && !state.stopped
@@ -195,29 +246,37 @@ impl Run {
     }
 
     /// Tells the application one thing.
-    fn tell(&self, post: Post) {
+    fn tell(self: &Arc<Self>, post: Post) {
         if self.state().stopped {
             return;
         }
         match post {
             Post::Notice(notice) => self.tell_notice(&notice),
+            Post::Text(words) => self.send_text(Carries::Words(words.role), &Item::Words(words)),
+            Post::TextQuiet(speaker, until) => self.send_text(Carries::Words(speaker), &Item::Quiet(until)),
+            Post::Event(event) => self.tell_event(event),
             Post::Fail(failure) => self.fail(&failure),
             Post::Finished(at) => {
                 self.state().end = End::Finished;
                 // Whatever upstream still has is not waited for by anybody.
                 self.mailbox.close();
                 self.playout.finish(at);
+                self.each_text(TextStream::finish);
             }
         }
     }
 
-    fn tell_notice(&self, notice: &Notice) {
+    fn tell_notice(self: &Arc<Self>, notice: &Notice) {
         let Some(element) = self.element.upgrade() else { return };
         element.imp().note(notice);
         match notice {
             Notice::Warning(warning) => {
                 gst::warning!(imp::CAT, obj = element, "{}", warning.message);
                 errors::post_warning(element.upcast_ref(), warning);
+            }
+            Notice::FunctionCall(call) => self.call(&element, call.clone()),
+            Notice::Settings { revision, refused, without } => {
+                element.imp().settings_told(*revision, refused.is_none(), without);
             }
             notice => {
                 if let Some(structure) = messages::structure(notice) {
@@ -232,8 +291,37 @@ impl Run {
         }
     }
 
+    fn send_text(&self, carries: Carries, item: &Item) {
+        for stream in self.text_streams(carries) {
+            stream.push(item.clone());
+            let lost = stream.take_dropped();
+            if lost > 0
+                && let Some(element) = self.element.upgrade()
+            {
+                let message = format!("{} is not read: {lost} of the oldest pieces are dropped", stream.pad().name());
+                errors::post_warning(element.upcast_ref(), &Warning::new("text-dropped", message));
+            }
+        }
+    }
+
+    fn each_text(&self, act: impl Fn(&TextStream)) {
+        let streams: Vec<_> = self.texts().iter().map(|(_, stream)| stream.clone()).collect();
+        streams.iter().for_each(|stream| act(stream));
+    }
+
+    fn tell_event(&self, event: WireEvent) {
+        if self.settings().raw_events
+            && let Some(element) = self.element.upgrade()
+        {
+            let message = gst::message::Element::builder(messages::event(&event)).src(&element).build();
+            // Without a bus there is nobody to be told.
+            let _ = element.post_message(message);
+        }
+        self.send_text(Carries::Events, &Item::Event(event));
+    }
+
     /// Posts an ERROR; from then on nothing more is taken from upstream, and the stream ends.
-    fn fail(&self, failure: &Failure) {
+    fn fail(self: &Arc<Self>, failure: &Failure) {
         self.end_progress(gst::ProgressType::Error, "No session");
         if let Some(element) = self.element.upgrade() {
             let closed = SessionNotice::Closed { reason: failure.to_string() };
@@ -244,6 +332,7 @@ impl Run {
         self.state().end = End::Failed;
         self.mailbox.close();
         self.playout.abandon();
+        self.each_text(TextStream::finish);
     }
 
     fn end_progress(&self, kind: gst::ProgressType, text: &str) {
@@ -282,6 +371,7 @@ impl Run {
         self.mailbox.close();
         self.pace.stop();
         self.source.stop();
+        self.each_text(TextStream::stop);
         self.end_progress(gst::ProgressType::Canceled, "Stopped");
     }
 
@@ -289,6 +379,7 @@ impl Run {
     pub fn close(&self) {
         let session = self.state().session.take();
         drop(session);
+        self.calls.stop();
         let state = self.state();
         if state.messenger == Messenger::Talking(std::thread::current().id()) {
             return;

@@ -10,6 +10,7 @@ use crate::protocol::session::AudioFormat;
 use bytes::Bytes;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub struct SinkState {
     format: AudioFormat,
     /// The end of what was handed over in step with the clock.
     end: Option<Duration>,
+    /// Sink pads that are at their end.
+    pub ended: HashSet<String>,
 }
 
 /// The format that caps stand for.
@@ -100,11 +103,11 @@ impl OpenAIRealtime {
             taken += piece.len() / size;
             let end = samples_to_time(taken as u64, format.rate());
             if let Some(start) = start {
-                run.pace.wait_until(start + end).map_err(|_| gst::FlowError::Flushing)?;
+                run.pace.wait_until_unnudged(start + end).map_err(|_| gst::FlowError::Flushing)?;
             }
             let sound = Sound { data: piece, at: at.map(|at| at + position) };
             run.mailbox.push_sound(sound).map_err(|refused| match (refused, run.end()) {
-                (Refused::Flushing, _) | (Refused::Closed, End::No) => gst::FlowError::Flushing,
+                (Refused::Flushing | Refused::Full, _) | (Refused::Closed, End::No) => gst::FlowError::Flushing,
                 (Refused::Closed, End::Failed) => gst::FlowError::Error,
                 (Refused::Closed, End::Finished) => gst::FlowError::Eos,
             })?;
@@ -125,7 +128,11 @@ impl OpenAIRealtime {
                 let (pts, duration) = event.get();
                 self.sink_gap(pts, duration)
             }
-            gst::EventView::Eos(_) => self.sink_eos(),
+            gst::EventView::Eos(_) => self.pad_is_at_its_end(pad),
+            gst::EventView::StreamStart(_) => {
+                self.pad_goes_on(pad);
+                true
+            }
             gst::EventView::FlushStart(_) => {
                 if let Some(run) = self.run() {
                     run.pace.set_flushing(true);
@@ -134,6 +141,7 @@ impl OpenAIRealtime {
                 true
             }
             gst::EventView::FlushStop(_) => {
+                self.pad_goes_on(pad);
                 {
                     let mut sink = self.sink();
                     (sink.segment, sink.end) = (Segment::None, None);
@@ -149,7 +157,9 @@ impl OpenAIRealtime {
             gst::EventView::CustomDownstream(_)
             | gst::EventView::CustomDownstreamOob(_)
             | gst::EventView::CustomBoth(_)
-            | gst::EventView::CustomBothOob(_) => gst::Pad::event_default(pad, Some(&*self.obj()), event),
+            | gst::EventView::CustomBothOob(_) => {
+                self.custom_event(&event) || gst::Pad::event_default(pad, Some(&*self.obj()), event)
+            }
             // What the input's stream says of itself is not true of the answer.
             _ => true,
         }
@@ -196,14 +206,6 @@ impl OpenAIRealtime {
         let samples = time_to_samples(end.saturating_sub(begin).min(LONGEST_GAP), format.rate()) as usize;
         let data = vec![format.silence()[0]; samples * format.sample_size()];
         self.take_sound(&run, data.into(), Some(begin), &format).is_ok()
-    }
-
-    /// The input is at its end; also when that is said to the element itself.
-    pub(super) fn sink_eos(&self) -> bool {
-        let Some(run) = self.run() else { return false };
-        self.begin_if_known(&run, true);
-        run.mailbox.push_in_order(Input::EndOfStream);
-        true
     }
 
     /// Begins the session if it is known whether upstream is live; with `data_flows` it is known at the latest.

@@ -30,13 +30,16 @@ impl OpenAIRealtime {
     pub(super) fn src_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
         gst::log!(CAT, obj = pad, "{event:?}");
         match event.view() {
-            gst::EventView::Latency(latency) => {
+            gst::EventView::Latency(latency) if *pad == self.src => {
                 self.latency.store(latency.latency().nseconds(), Ordering::Relaxed);
                 gst::Pad::event_default(pad, Some(&*self.obj()), event)
             }
             gst::EventView::Qos(_) | gst::EventView::Reconfigure(_) => true,
             // The answer's stream is made as it is listened to.
             gst::EventView::Seek(_) | gst::EventView::Navigation(_) => false,
+            gst::EventView::CustomUpstream(_) | gst::EventView::CustomBoth(_) | gst::EventView::CustomBothOob(_) => {
+                self.custom_event(&event) || gst::Pad::event_default(pad, Some(&*self.obj()), event)
+            }
             _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),
         }
     }

@@ -24,14 +24,6 @@ fn say_something(dialogue: &mut Dialogue) -> Option<Value> {
     })
 }
 
-fn say(response: &str, item: &str, words: &str, kind: &str) -> Value {
-    let place = json!({"response_id": response, "item_id": item, "content_index": 0});
-    let mut event = place;
-    event["type"] = format!("response.output_audio_transcript.{kind}").into();
-    event[if kind == "delta" { "delta" } else { "transcript" }] = words.into();
-    event
-}
-
 #[test]
 fn words_are_told_piece_by_piece_and_whole() {
     let (mut dialogue, _) = asked();
@@ -42,6 +34,9 @@ fn words_are_told_piece_by_piece_and_whole() {
     dialogue.expect_play("a1", 400);
     dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(7_000) });
     dialogue.server_all([audio_done("r1", "a1"), say("r1", "a1", "Hello", "done")]);
+    // The whole is told when it was heard.
+    dialogue.expect_nothing();
+    dialogue.after(400);
     let words = dialogue.expect_transcript();
     assert_eq!((words.text.as_str(), words.last), ("Hello", true));
     assert_eq!((words.running_time, words.duration), (Some(ms(7_000)), Some(ms(400))));

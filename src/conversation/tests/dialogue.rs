@@ -1,7 +1,9 @@
 //! The language in which the dialogues are written.
 
 pub use super::server::*;
-use crate::conversation::events::{Failure, Played, ResponseNotice, SessionNotice, Speech, TranscriptNotice, Warning};
+use crate::conversation::events::{
+    Failure, Played, ResponseNotice, SessionNotice, Speaker, Speech, TimedText, TranscriptNotice, Warning,
+};
 use crate::conversation::vad::EarSettings;
 use crate::conversation::{Config, Conversation, Detection, Input, Notice, Output, Sound, Timing};
 use crate::protocol::session::{AudioFormat, SessionKind};
@@ -53,7 +55,8 @@ pub fn config(timing: Timing, detection: Detection) -> Config {
         ready_timeout: ms(10_000),
         max_speed: 0.0,
         transcribes: false,
-        raw_events: false,
+        requests_per_minute: 0,
+        max_cost: 0.0,
     }
 }
 
@@ -63,12 +66,22 @@ pub struct Dialogue {
     pub now: Instant,
     pub input: Duration,
     said: VecDeque<Output>,
+    /// What went to the pads of text.
+    pub texts: Vec<TimedText>,
+    pub text_quiet: Vec<(Speaker, Duration)>,
 }
 
 impl Dialogue {
     pub fn new(config: Config) -> Self {
         let now = Instant::now();
-        Self { conversation: Conversation::new(config, now), now, input: Duration::ZERO, said: VecDeque::new() }
+        Self {
+            conversation: Conversation::new(config, now),
+            now,
+            input: Duration::ZERO,
+            said: VecDeque::new(),
+            texts: Vec::new(),
+            text_quiet: Vec::new(),
+        }
     }
 
     /// A dialogue that is past its opening.
@@ -95,7 +108,13 @@ impl Dialogue {
     }
 
     fn collect(&mut self) {
-        self.said.extend(std::iter::from_fn(|| self.conversation.poll()));
+        while let Some(output) = self.conversation.poll() {
+            match output {
+                Output::Text(text) => self.texts.push(text),
+                Output::TextQuiet(speaker, until) => self.text_quiet.push((speaker, until)),
+                output => self.said.push_back(output),
+            }
+        }
     }
 
     pub fn connect(&mut self) {

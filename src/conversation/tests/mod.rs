@@ -1,6 +1,8 @@
 //! Dialogues with an invented clock, one theme a file, and one monkey who says anything at any time.
 
 mod answers;
+mod asked;
+mod captions;
 mod dialogue;
 mod drain;
 mod interrupt;

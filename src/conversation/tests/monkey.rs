@@ -66,7 +66,7 @@ impl Monkey {
             interrupt_response: !dice.one_in(4),
             respond_on_eos: !dice.one_in(4),
             transcribes: dice.one_in(2),
-            raw_events: dice.one_in(8),
+            requests_per_minute: [0, 0, 3][dice.below(3) as usize],
             max_speed: [0.0, 1.0, 20.0][dice.below(3) as usize],
             drain_timeout: Duration::from_millis(1 + dice.below(5_000)),
             ..config(timing, detection)
@@ -117,7 +117,7 @@ impl Monkey {
                 }
                 Output::Fail(_) | Output::Finished { .. } => self.over = true,
                 Output::Play(speech) => assert!(!speech.data.is_empty()),
-                Output::Cut | Output::Notify(_) => {}
+                Output::Cut | Output::Notify(_) | Output::Text(_) | Output::TextQuiet(..) => {}
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::dialogue::*;
 use crate::conversation::events::Failure;
-use crate::conversation::{Config, Input, Notice, Timing};
+use crate::conversation::{Input, Notice, Timing};
 use crate::protocol::session::AudioFormat;
 use serde_json::json;
 
@@ -132,18 +132,6 @@ fn limits_are_told() {
     dialogue.server(json!({"type": "rate_limits.updated", "rate_limits": [limit]}));
     let Notice::RateLimit { name, reset, .. } = dialogue.expect_notice() else { panic!("a limit was told") };
     assert_eq!((name.as_str(), reset), ("tokens", Some(ms(1500))));
-}
-
-#[test]
-fn the_wire_is_told_when_it_is_asked_for() {
-    let mut dialogue = Dialogue::new(Config { raw_events: true, ..config(Timing::Live, server_vad()) });
-    dialogue.connect();
-    let Notice::Event { from_server: false, name, json } = dialogue.expect_notice() else { panic!("our own event") };
-    assert_eq!(name, "session.update");
-    assert!(json.contains("\"event_id\":\"evt_1\""), "{json}");
-    dialogue.expect_sent("session.update");
-    dialogue.server(json!({"type": "something.new"}));
-    assert!(matches!(dialogue.expect_notice(), Notice::Event { from_server: true, .. }));
 }
 
 #[test]

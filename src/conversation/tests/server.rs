@@ -48,3 +48,10 @@ pub fn user_said(item: &str, words: &str) -> Value {
 pub fn refused(event: &Value, code: &str) -> Value {
     json!({"type": "error", "error": {"type": "invalid_request_error", "code": code, "message": "no", "event_id": event["event_id"]}})
 }
+
+/// A piece of the words that the model speaks (`delta`), or all of them (`done`).
+pub fn say(response: &str, item: &str, words: &str, kind: &str) -> Value {
+    let field = if kind == "done" { "transcript" } else { "delta" };
+    json!({"type": format!("response.output_audio_transcript.{kind}"), "response_id": response, "item_id": item,
+        "content_index": 0, field: words})
+}

@@ -1,0 +1,462 @@
+//! Where to connect and as whom: the URL, the headers, the key.
+//!
+//! Everything that can be known to be wrong is found here, before the network is touched. Sources: the API reference
+//! for the URL and headers, Azure's documentation for its two forms of URL.
+
+use super::secret::{REDACTED, Secret};
+use crate::conversation::Failure;
+use crate::protocol::dialect::Dialect;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
+use url::{Host, Url};
+
+/// Shorter words than this are not taken for secrets, unless they are the key.
+const LEAST_SECRET: usize = 8;
+
+/// The model that is asked for when none is named.
+pub const DEFAULT_MODEL: &str = "gpt-realtime-2.1";
+
+/// Who the server belongs to, which decides the URL and how to authenticate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Provider {
+    /// By the host's name.
+    #[default]
+    Auto,
+    /// OpenAI, or a server that is like it.
+    OpenAi,
+    /// Azure OpenAI.
+    Azure,
+}
+
+/// What the user said about the connection.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// A base or a full URL.
+    pub uri: Option<String>,
+    /// Whose server it is.
+    pub provider: Provider,
+    /// The model; for Azure the deployment.
+    pub model: String,
+    /// Azure preview URLs only.
+    pub api_version: Option<String>,
+    /// The key itself.
+    pub api_key: Option<Secret>,
+    /// A file with the key in it.
+    pub api_key_file: Option<PathBuf>,
+    /// Routing.
+    pub organization: Option<String>,
+    /// Routing.
+    pub project: Option<String>,
+    /// Extra request headers.
+    pub headers: Vec<(String, String)>,
+    /// Extra trust roots.
+    pub ca_file: Option<PathBuf>,
+    /// Whether an unencrypted connection may leave this machine.
+    pub allow_insecure: bool,
+    /// Whether the session only writes down what is said.
+    pub transcription: bool,
+    /// The generation of the protocol; `None` where the URL tells.
+    pub dialect: Option<Dialect>,
+}
+
+/// A place that can be connected to.
+#[derive(Clone)]
+pub struct Target {
+    url: Url,
+    headers: HeaderMap,
+    ca_file: Option<PathBuf>,
+    dialect: Dialect,
+    /// The key and what else may be one, to keep it out of every text.
+    secrets: Vec<Secret>,
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.name())
+    }
+}
+
+impl Connection {
+    /// Finds the place to connect to. `env` gives the environment's variables.
+    pub fn target(&self, env: impl Fn(&str) -> Option<String>) -> Result<Target, Failure> {
+        let env = |name: &str| env(name).filter(|value| !value.trim().is_empty());
+        let (url, azure) = self.url(&env)?;
+        let secret = self.secret(azure, &url, &env)?;
+        let dialect = self.dialect.unwrap_or_else(|| dialect_of(&url, azure));
+        let headers = self.request_headers(azure, dialect, secret.as_ref(), &env)?;
+        let extra = self.headers.iter().flat_map(|(_, value)| [value.as_str(), last_word(value)]);
+        let query: Vec<String> =
+            url.query_pairs().filter(|(name, _)| !is_told(name)).map(|(_, value)| value.into()).collect();
+        let secrets = extra.chain(query.iter().map(String::as_str)).filter(|value| value.len() >= LEAST_SECRET);
+        let secrets = secret.into_iter().chain(secrets.filter_map(Secret::new)).collect();
+        Ok(Target { url, headers, ca_file: self.ca_file.clone(), dialect, secrets })
+    }
+
+    fn is_azure(&self, url: &Url) -> bool {
+        match self.provider {
+            Provider::Azure => true,
+            Provider::OpenAi => false,
+            Provider::Auto => url.host_str().is_some_and(|host| {
+                [".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"]
+                    .iter()
+                    .any(|suffix| host.ends_with(suffix))
+            }),
+        }
+    }
+
+    /// The URL, and whether Azure is behind it.
+    fn url(&self, env: &impl Fn(&str) -> Option<String>) -> Result<(Url, bool), Failure> {
+        let azure_endpoint = || (self.provider != Provider::OpenAi).then(|| env("AZURE_OPENAI_ENDPOINT")).flatten();
+        let openai_base = || (self.provider != Provider::Azure).then(|| env("OPENAI_BASE_URL")).flatten();
+        let (text, from) = if let Some(uri) = self.uri.clone().filter(|uri| !uri.trim().is_empty()) {
+            (uri, "uri")
+        } else if let Some(base) = openai_base() {
+            (base, "OPENAI_BASE_URL")
+        } else if let Some(endpoint) = azure_endpoint() {
+            (endpoint, "AZURE_OPENAI_ENDPOINT")
+        } else if self.provider == Provider::Azure {
+            return Err(Failure::Settings("provider=azure needs uri or AZURE_OPENAI_ENDPOINT".into()));
+        } else {
+            ("https://api.openai.com/v1".into(), "uri")
+        };
+        let wrong = |why: String| Failure::Settings(format!("{from} is not usable: {why}"));
+        let mut url = Url::parse(text.trim()).map_err(|error| wrong(format!("{error}")))?;
+        let scheme = match url.scheme() {
+            "http" | "ws" => "ws",
+            "https" | "wss" => "wss",
+            other => return Err(wrong(format!("the scheme '{other}' is none of ws, wss, http, https"))),
+        };
+        let _ = url.set_scheme(scheme);
+        if url.host().is_none() {
+            return Err(wrong("it names no host".into()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong("it carries a user name or password; use api-key or OPENAI_API_KEY".into()));
+        }
+        if url.query_pairs().any(|(name, _)| name == "api-key") {
+            return Err(wrong(
+                "it carries a key in its query, where everybody can see it; use api-key or the environment".into(),
+            ));
+        }
+        if scheme == "ws" && !self.allow_insecure && !is_loopback(&url) {
+            return Err(wrong(
+                "an unencrypted connection would leave this machine; use wss:// or set allow-insecure=true".into(),
+            ));
+        }
+        let azure = from == "AZURE_OPENAI_ENDPOINT" || self.is_azure(&url);
+        self.complete(&mut url, azure, env);
+        Ok((url, azure))
+    }
+
+    /// Adds what is missing to the path and the query.
+    fn complete(&self, url: &mut Url, azure: bool, env: &impl Fn(&str) -> Option<String>) {
+        let preview = azure && (self.api_version.is_some() || url.query_pairs().any(|(key, _)| key == "api-version"));
+        let path = url.path().trim_end_matches('/').to_owned();
+        if !path.ends_with("/realtime") {
+            let base = match path.as_str() {
+                "" if preview => "/openai",
+                "" if azure => "/openai/v1",
+                "" => "/v1",
+                path => path,
+            };
+            url.set_path(&format!("{base}/realtime"));
+        }
+        let has = |url: &Url, name: &str| url.query_pairs().any(|(key, _)| key == name);
+        let chosen = ["model", "deployment", "intent", "call_id"].iter().any(|name| has(url, name));
+        if preview
+            && !has(url, "api-version")
+            && let Some(version) = &self.api_version
+        {
+            url.query_pairs_mut().append_pair("api-version", version);
+        }
+        if chosen {
+            return;
+        }
+        if self.transcription {
+            url.query_pairs_mut().append_pair("intent", "transcription");
+        } else if azure {
+            let named = (self.model != DEFAULT_MODEL).then(|| self.model.clone());
+            let deployment = named.or_else(|| env("AZURE_OPENAI_DEPLOYMENT")).unwrap_or_else(|| self.model.clone());
+            url.query_pairs_mut().append_pair(if preview { "deployment" } else { "model" }, &deployment);
+        } else {
+            url.query_pairs_mut().append_pair("model", &self.model);
+        }
+    }
+
+    /// The key: the property, then the file, then the environment.
+    fn secret(&self, azure: bool, url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, Failure> {
+        if let Some(key) = &self.api_key {
+            return Ok(Some(key.clone()));
+        }
+        if let Some(path) = &self.api_key_file {
+            let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new).map_err(|error| {
+                Failure::NotAuthorized(format!("api-key-file {} cannot be read: {error}", path.display()))
+            })?;
+            return Secret::new(&text)
+                .map(Some)
+                .ok_or_else(|| Failure::NotAuthorized(format!("api-key-file {} is empty", path.display())));
+        }
+        let name = if azure { "AZURE_OPENAI_API_KEY" } else { "OPENAI_API_KEY" };
+        match env(name).as_deref().and_then(Secret::new) {
+            Some(key) => Ok(Some(key)),
+            None if is_loopback(url) => Ok(None),
+            None => Err(Failure::NotAuthorized(format!(
+                "no key for {}: set the environment variable {name}, or the property api-key-file or api-key",
+                url.host_str().unwrap_or_default()
+            ))),
+        }
+    }
+
+    fn request_headers(
+        &self,
+        azure: bool,
+        dialect: Dialect,
+        secret: Option<&Secret>,
+        env: &impl Fn(&str) -> Option<String>,
+    ) -> Result<HeaderMap, Failure> {
+        let mut headers = HeaderMap::new();
+        if dialect == Dialect::Beta && !azure {
+            headers.insert("openai-beta", HeaderValue::from_static("realtime=v1"));
+        }
+        if let Some(secret) = secret {
+            // An Entra token is a JWT and goes as a bearer token even to Azure.
+            let (name, value) = match azure && !secret.expose().starts_with("eyJ") {
+                true => ("api-key", secret.expose().to_owned()),
+                false => ("authorization", format!("Bearer {}", secret.expose())),
+            };
+            let mut value = HeaderValue::try_from(value)
+                .map_err(|_| Failure::NotAuthorized("the key holds characters that no key has".into()))?;
+            value.set_sensitive(true);
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        let organization = self.organization.clone().or_else(|| env("OPENAI_ORG_ID"));
+        let project = self.project.clone().or_else(|| env("OPENAI_PROJECT_ID"));
+        let own = [("openai-organization", organization), ("openai-project", project)];
+        let own = own.into_iter().filter(|_| !azure).filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        for (name, value) in own.chain(self.headers.iter().cloned()) {
+            let wrong = || Failure::Settings(format!("headers: '{name}' is no valid header"));
+            let header = HeaderName::try_from(&name).map_err(|_| wrong())?;
+            let mut value = HeaderValue::try_from(&value).map_err(|_| wrong())?;
+            value.set_sensitive(true);
+            headers.insert(header, value);
+        }
+        Ok(headers)
+    }
+}
+
+/// The last word: of a header such as `Bearer …` what counts.
+fn last_word(text: &str) -> &str {
+    text.rsplit(char::is_whitespace).next().unwrap_or_default()
+}
+
+/// A `uri` as it may be shown: without a user's name and password, and without what stands in its query, but for what
+/// is known to be harmless. The text need not be a URL.
+pub fn shown_uri(uri: &str) -> String {
+    let (place, query) = uri.find(['?', '#']).map_or((uri, ""), |at| uri.split_at(at));
+    let place = match place.rfind('@') {
+        Some(at) => {
+            let begin = place.find(':').map_or(0, |colon| colon + 1);
+            let begin = begin + place[begin..].bytes().take_while(|byte| b"/\\".contains(byte)).count();
+            format!("{}{REDACTED}{}", &place[..begin.min(at)], &place[at..])
+        }
+        None => place.to_owned(),
+    };
+    let shown = query.split_inclusive(['?', '&', '#']).map(|part| {
+        let (pair, end) = part.split_at(part.trim_end_matches(['?', '&', '#']).len());
+        match pair.split_once('=') {
+            Some((name, value)) if is_told(name) => format!("{name}={value}{end}"),
+            Some((name, _)) => format!("{name}={REDACTED}{end}"),
+            None if pair.is_empty() => end.to_owned(),
+            None => format!("{REDACTED}{end}"),
+        }
+    });
+    std::iter::once(place).chain(shown).collect()
+}
+
+/// The dialect of a place, as far as its URL tells: Azure's preview API and Azure Voice Live speak beta.
+fn dialect_of(url: &Url, azure: bool) -> Dialect {
+    let preview = azure && url.query_pairs().any(|(name, _)| name == "api-version");
+    if preview || url.path().contains("/voice-live/") { Dialect::Beta } else { Dialect::Ga }
+}
+
+/// What a URL's query holds that is nobody's secret.
+fn is_told(name: &str) -> bool {
+    ["model", "deployment", "intent", "api-version", "call_id"].contains(&name)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => {
+            name == "localhost"
+                || name.ends_with(".localhost")
+                || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        }
+        None => false,
+    }
+}
+
+impl Target {
+    /// The place without anything that could be secret.
+    pub fn name(&self) -> String {
+        let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}://{}{port}{}", self.url.scheme(), self.url.host_str().unwrap_or_default(), self.url.path())
+    }
+
+    /// The text without the key and what else may be one.
+    pub fn scrub(&self, text: &mut String) {
+        self.secrets.iter().for_each(|secret| secret.scrub(text));
+    }
+
+    /// The full URL, with whatever is in its query.
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The request's headers, the key among them.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Extra trust roots.
+    pub(super) fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
+    }
+
+    /// The generation of the protocol that is spoken there.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection(uri: Option<&str>) -> Connection {
+        Connection { uri: uri.map(Into::into), model: "gpt-realtime-2.1".into(), ..Default::default() }
+    }
+
+    fn env(pairs: &'static [(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+        move |name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+    }
+
+    fn url(connection: &Connection, pairs: &'static [(&str, &str)]) -> String {
+        connection.target(env(pairs)).expect("a target").url().to_string()
+    }
+
+    const KEY: &[(&str, &str)] = &[("OPENAI_API_KEY", "sk-test"), ("AZURE_OPENAI_API_KEY", "azure-key")];
+
+    #[test]
+    fn urls_are_completed_as_the_sdks_do() {
+        let cases = [
+            (None, "wss://api.openai.com/v1/realtime?model=gpt-realtime-2.1"),
+            (Some("https://eu.api.openai.com/v1"), "wss://eu.api.openai.com/v1/realtime?model=gpt-realtime-2.1"),
+            (Some("ws://127.0.0.1:8080/v1/"), "ws://127.0.0.1:8080/v1/realtime?model=gpt-realtime-2.1"),
+            (Some("ws://127.0.0.1:8080"), "ws://127.0.0.1:8080/v1/realtime?model=gpt-realtime-2.1"),
+            (Some("http://localhost:1/a/b/realtime?x=1"), "ws://localhost:1/a/b/realtime?x=1&model=gpt-realtime-2.1"),
+            (Some("wss://host/v1/realtime?model=mine"), "wss://host/v1/realtime?model=mine"),
+            (
+                Some("https://my.openai.azure.com"),
+                "wss://my.openai.azure.com/openai/v1/realtime?model=gpt-realtime-2.1",
+            ),
+        ];
+        for (uri, expected) in cases {
+            assert_eq!(url(&connection(uri), KEY), expected);
+        }
+    }
+
+    #[test]
+    fn azure_preview_names_version_and_deployment() {
+        let preview = Connection {
+            api_version: Some("2025-04-01-preview".into()),
+            ..connection(Some("https://my.openai.azure.com"))
+        };
+        assert_eq!(
+            url(&preview, KEY),
+            "wss://my.openai.azure.com/openai/realtime?api-version=2025-04-01-preview&deployment=gpt-realtime-2.1"
+        );
+    }
+
+    #[test]
+    fn the_environment_names_the_server() {
+        const BASE: &[(&str, &str)] = &[("OPENAI_BASE_URL", "http://localhost:9/v1")];
+        assert_eq!(url(&connection(None), BASE), "ws://localhost:9/v1/realtime?model=gpt-realtime-2.1");
+        const AZURE: &[(&str, &str)] = &[
+            ("AZURE_OPENAI_ENDPOINT", "https://x.openai.azure.com/"),
+            ("AZURE_OPENAI_DEPLOYMENT", "my voice"),
+            ("AZURE_OPENAI_API_KEY", "k"),
+        ];
+        assert_eq!(url(&connection(None), AZURE), "wss://x.openai.azure.com/openai/v1/realtime?model=my+voice");
+        const GATEWAY: &[(&str, &str)] =
+            &[("AZURE_OPENAI_ENDPOINT", "https://gateway.example"), ("AZURE_OPENAI_API_KEY", "k")];
+        assert_eq!(url(&connection(None), GATEWAY), "wss://gateway.example/openai/v1/realtime?model=gpt-realtime-2.1");
+    }
+
+    #[test]
+    fn keys_come_from_the_property_the_file_and_the_environment() {
+        let header = |connection: &Connection, name: &str| {
+            let target = connection.target(env(KEY)).expect("a target");
+            target.headers.get(name).map(|value| (value.to_str().expect("ascii").to_owned(), value.is_sensitive()))
+        };
+        assert_eq!(header(&connection(None), "authorization"), Some(("Bearer sk-test".into(), true)));
+        let property = Connection { api_key: Secret::new("sk-mine"), ..connection(None) };
+        assert_eq!(header(&property, "authorization"), Some(("Bearer sk-mine".into(), true)));
+        let azure = connection(Some("https://my.openai.azure.com"));
+        assert_eq!(header(&azure, "api-key"), Some(("azure-key".into(), true)));
+        let entra = Connection { api_key: Secret::new("eyJhbGciOi"), ..azure };
+        assert_eq!(header(&entra, "authorization"), Some(("Bearer eyJhbGciOi".into(), true)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_before_connecting() {
+        let failure = |connection: &Connection, pairs| connection.target(env(pairs)).expect_err("refused");
+        let no_key = failure(&connection(None), &[]);
+        assert!(matches!(&no_key, Failure::NotAuthorized(text) if text.contains("OPENAI_API_KEY")), "{no_key}");
+        for uri in
+            ["no url", "ftp://host/v1", "ws://example.com/v1", "wss://user:pass@host/v1", "wss://host/v1?api-key=pass@"]
+        {
+            let wrong = failure(&connection(Some(uri)), KEY);
+            assert!(matches!(&wrong, Failure::Settings(text) if text.starts_with("uri ")), "{uri}: {wrong}");
+            assert!(!wrong.to_string().contains("pass@"));
+        }
+        let file = Connection { api_key_file: Some("/nowhere/key".into()), ..connection(None) };
+        assert!(matches!(failure(&file, KEY), Failure::NotAuthorized(text) if text.contains("/nowhere/key")));
+    }
+
+    #[test]
+    fn what_a_uri_hides_is_not_shown() {
+        for (uri, shown) in [
+            ("wss://host/v1", "wss://host/v1"),
+            ("wss://host/v1/realtime?model=m&api-version=2", "wss://host/v1/realtime?model=m&api-version=2"),
+            ("wss://host/v1?api-key=hush&model=m&sig=hush", "wss://host/v1?api-key=[redacted]&model=m&sig=[redacted]"),
+            ("wss://me:hush@host/v1", "wss://[redacted]@host/v1"),
+            ("wss:me:hu@sh@host?hush#hush", "wss:[redacted]@host?[redacted]#[redacted]"),
+            ("hush@", "[redacted]@"),
+            ("", ""),
+        ] {
+            assert_eq!(shown_uri(uri), shown);
+        }
+    }
+
+    #[test]
+    fn headers_and_queries_are_kept_out_of_texts() {
+        let connection = Connection {
+            headers: vec![("Authorization".into(), "Bearer 12345678".into()), ("X-Team".into(), "seven".into())],
+            ..connection(Some("ws://localhost/v1?token=abcdefgh"))
+        };
+        let target = connection.target(env(&[])).expect("a target");
+        let mut text = "seven 12345678 abcdefgh gpt-realtime-2.1".to_owned();
+        target.scrub(&mut text);
+        assert_eq!(text, "seven [redacted] [redacted] gpt-realtime-2.1");
+    }
+
+    #[test]
+    fn a_loopback_server_needs_no_key_and_names_are_free_of_secrets() {
+        let target = connection(Some("ws://[::1]:7/v1?session=hush")).target(env(&[])).expect("a target");
+        assert_eq!(format!("{target:?}"), "ws://[::1]:7/v1/realtime");
+        assert!(target.headers.is_empty());
+    }
+}

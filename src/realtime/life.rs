@@ -1,0 +1,177 @@
+//! The element's life: a run is made, played, paused and ended with the element's states.
+
+use super::Silence;
+use super::imp::{CAT, OpenAIRealtime, Told};
+use super::run::Run;
+use super::sink::SinkState;
+use crate::conversation::events::SessionNotice;
+use crate::conversation::{self, Failure, Input, Notice, Warning};
+use crate::link::{Mailbox, Playout};
+use crate::media::errors;
+use crate::media::pace::Pace;
+use crate::media::source::{Source, SourceSettings};
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// What a change of state comes to.
+type Changed = Result<gst::StateChangeSuccess, gst::StateChangeError>;
+
+impl OpenAIRealtime {
+    /// Makes a run; what can be known to be wrong is found now.
+    fn prepare(&self) -> Result<Arc<Run>, Failure> {
+        let settings = self.settings().clone();
+        let target = settings.connection().target(|name| std::env::var(name).ok())?;
+        let (caps, format) = self.choose_output();
+        let pace = Arc::new(Pace::default());
+        let (listener, latency) = (pace.clone(), self.latency.clone());
+        let gaps = settings.silence == Silence::Gaps;
+        let playout = Arc::new(Playout::new(format.clone(), gaps, move || {
+            let now = listener.now()?;
+            Some(now.saturating_sub(Duration::from_nanos(latency.load(Ordering::Relaxed))))
+        }));
+        if let Some(now) = self.running_already() {
+            playout.skip_to(now);
+        }
+        let mailbox = Arc::new(Mailbox::default());
+        let (began, element, silenced) = (mailbox.clone(), self.obj().downgrade(), self.obj().downgrade());
+        let source_settings = SourceSettings {
+            caps,
+            format: format.clone(),
+            lead: Duration::from_nanos(settings.buffer_time),
+            gaps,
+            flushes: settings.flush_on_interrupt,
+            began: Box::new(move |item_id, at| began.push(Input::Began { item_id, at })),
+            silenced: Box::new(move |time| {
+                if let Some(element) = silenced.upgrade() {
+                    element.imp().silenced(time);
+                }
+            }),
+            ended: Box::new(move || {
+                if let Some(element) = element.upgrade() {
+                    element.imp().stream_ended();
+                }
+            }),
+        };
+        if !settings.flush_on_interrupt {
+            playout.fade_cuts();
+        }
+        let source = Source::new(self.src.clone(), playout.clone(), pace, self.latency.clone(), source_settings);
+        let source = Arc::new(source);
+        let silencer = Arc::downgrade(&source);
+        playout.set_silencer(move |since| {
+            if let Some(source) = silencer.upgrade() {
+                source.silence(since);
+            }
+        });
+        // To find what is wrong with it, and what would be refused.
+        let live = conversation::Timing::Live;
+        let (_, left_out) = settings.config(live, self.likely_input_format(), format.clone(), target.dialect())?;
+        for what in left_out {
+            errors::post_warning(self.obj().upcast_ref(), &Warning::new("left-out", what));
+        }
+        Ok(Arc::new(Run::new(&self.obj(), settings, target, format, playout, mailbox, source)))
+    }
+
+    /// The model was silent so soon after it was known that it had to be.
+    fn silenced(&self, time: Duration) {
+        let mut told = self.told();
+        told.silence_latency = time.as_nanos() as u64;
+        told.longest_silence_latency = told.longest_silence_latency.max(told.silence_latency);
+    }
+
+    /// The running time, where the element joins a pipeline that plays.
+    fn running_already(&self) -> Option<Duration> {
+        let element = self.obj();
+        let parent = element.parent()?.downcast::<gst::Bin>().ok()?;
+        // The pipeline itself goes back for a moment where a sink joins. What is in it goes on.
+        let plays = |child: &gst::Element| {
+            child != element.upcast_ref::<gst::Element>() && child.current_state() == gst::State::Playing
+        };
+        if !parent.children().iter().any(plays) {
+            return None;
+        }
+        Some(element.clock()?.time().checked_sub(element.base_time()?)?.into())
+    }
+
+    /// Without a linked source pad, the element is where the pipeline ends, and says so.
+    fn stream_ended(&self) {
+        let element = self.obj();
+        if element.element_flags().contains(gst::ElementFlags::SINK) {
+            // Without a bus there is nobody to be told.
+            let _ = element.post_message(gst::message::Eos::builder().src(&*element).build());
+        }
+    }
+
+    fn start(&self) -> Result<(), gst::StateChangeError> {
+        let run = self.prepare().map_err(|failure| {
+            gst::error!(CAT, imp = self, "{failure}");
+            self.post_error_message(errors::error_message(&failure));
+            gst::StateChangeError
+        })?;
+        gst::info!(CAT, imp = self, "starting a session with {}", run.place());
+        // A pipeline sends the end of the stream to its sources, and waits for that of its sinks.
+        let (sinks, sources) = (self.obj().sink_pads(), self.obj().src_pads());
+        for (pads, flag) in [(sources, gst::ElementFlags::SINK), (sinks, gst::ElementFlags::SOURCE)] {
+            if pads.iter().any(|pad| pad.is_linked()) {
+                self.obj().unset_element_flags(flag);
+            } else {
+                self.obj().set_element_flags(flag);
+            }
+        }
+        self.latency.store(0, Ordering::Relaxed);
+        *self.told() = Told::default();
+        *self.sink() = SinkState::default();
+        self.begin_updates();
+        self.set_run(Some(run));
+        Ok(())
+    }
+
+    fn play(&self) {
+        let element = self.obj();
+        if let Some(run) = self.run() {
+            self.begin_if_known(&run, false);
+            let clock = element.clock().unwrap_or_else(gst::SystemClock::obtain);
+            run.play(clock, element.base_time().unwrap_or_default());
+        }
+    }
+
+    /// Goes through a change of state around what every element does in it.
+    pub(super) fn go_through(&self, transition: gst::StateChange, parent: impl FnOnce() -> Changed) -> Changed {
+        match transition {
+            gst::StateChange::ReadyToPaused => self.start()?,
+            gst::StateChange::PausedToPlaying => self.play(),
+            gst::StateChange::PlayingToPaused => {
+                if let Some(run) = self.run() {
+                    run.pause();
+                }
+            }
+            gst::StateChange::PausedToReady => {
+                if let Some(run) = self.run() {
+                    run.stop();
+                }
+            }
+            _ => {}
+        }
+        let changed = parent();
+        match transition {
+            gst::StateChange::ReadyToPaused if changed.is_ok() => {
+                if let Some(run) = self.run() {
+                    self.begin_if_known(&run, false);
+                }
+            }
+            gst::StateChange::PausedToReady | gst::StateChange::ReadyToPaused => {
+                let run = self.set_run(None);
+                if let Some(run) = run {
+                    run.stop();
+                    run.close();
+                    self.note(&Notice::Session(SessionNotice::Closed { reason: "stopped".into() }));
+                }
+            }
+            _ => {}
+        }
+        changed
+    }
+}

@@ -1,0 +1,143 @@
+//! The pads: what there are, those that come and go on request, and when all input has ended.
+
+use super::imp::{CAT, OpenAIRealtime};
+use super::text::Carries;
+use crate::conversation::Input;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use std::sync::LazyLock;
+
+/// The templates of all pads.
+pub fn templates() -> &'static [gst::PadTemplate] {
+    static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+        use gst::PadDirection::{Sink, Src};
+        use gst::PadPresence::{Always, Request};
+        let text = gst::Caps::builder("text/x-raw").field("format", "utf8").build();
+        let json = gst::Caps::new_empty_simple("application/x-json");
+        let templates = [
+            ("audio_sink", Sink, Always, audio_caps()),
+            ("src", Src, Always, audio_caps()),
+            ("text_sink", Sink, Request, text.clone()),
+            ("text_src", Src, Request, text.clone()),
+            ("transcript_src", Src, Request, text),
+            ("event_src", Src, Request, json),
+        ];
+        let make = |(name, direction, presence, caps)| gst::PadTemplate::new(name, direction, presence, &caps).ok();
+        templates.into_iter().filter_map(make).collect()
+    });
+    &TEMPLATES
+}
+
+/// The three formats of sound of the API.
+fn audio_caps() -> gst::Caps {
+    let raw = gst::Structure::builder("audio/x-raw")
+        .field("format", "S16LE")
+        .field("rate", 24_000i32)
+        .field("channels", 1i32)
+        .field("layout", "interleaved")
+        .build();
+    let g711 = |name: &str| gst::Structure::builder(name).field("rate", 8_000i32).field("channels", 1i32).build();
+    gst::Caps::builder_full().structure(raw).structure(g711("audio/x-mulaw")).structure(g711("audio/x-alaw")).build()
+}
+
+impl OpenAIRealtime {
+    /// Makes a pad of text, of which there is one of each kind.
+    pub(super) fn make_pad(&self, template: &gst::PadTemplate) -> Option<gst::Pad> {
+        let name = template.name_template().to_owned();
+        if self.obj().static_pad(&name).is_some() {
+            gst::warning!(CAT, imp = self, "there is a pad {name} already");
+            return None;
+        }
+        let pad = match Carries::by_name(&name) {
+            Some(_) => gst::Pad::builder_from_template(template)
+                .name(name)
+                .activatemode_function(|pad, parent, _mode, active| {
+                    Self::catch_panic_pad_function(
+                        parent,
+                        || Err(gst::loggable_error!(CAT, "panic")),
+                        |this| this.text_src_activate(pad, active),
+                    )
+                })
+                .query_function(|pad, parent, query| {
+                    Self::catch_panic_pad_function(parent, || false, |this| this.text_src_query(pad, query))
+                })
+                .event_function(|pad, parent, event| {
+                    Self::catch_panic_pad_function(parent, || false, |this| this.src_event(pad, event))
+                })
+                .build(),
+            None => gst::Pad::builder_from_template(template)
+                .name(name)
+                .chain_function(|pad, parent, buffer| {
+                    Self::catch_panic_pad_function(
+                        parent,
+                        || Err(gst::FlowError::Error),
+                        |this| this.text_chain(pad, &buffer),
+                    )
+                })
+                .event_function(|pad, parent, event| {
+                    Self::catch_panic_pad_function(parent, || false, |this| this.text_event(pad, event))
+                })
+                .build(),
+        };
+        // It may join while the element runs.
+        if self.run().is_some()
+            && let Err(error) = pad.set_active(true)
+        {
+            gst::error!(CAT, obj = pad, "{error}");
+            return None;
+        }
+        if let Err(error) = self.obj().add_pad(&pad) {
+            gst::error!(CAT, imp = self, "{error}");
+            return None;
+        }
+        Some(pad)
+    }
+
+    /// A pad goes. If it was the one that all waited for, the input has ended.
+    pub(super) fn drop_pad(&self, pad: &gst::Pad) {
+        if let Err(error) = pad.set_active(false) {
+            gst::warning!(CAT, obj = pad, "{error}");
+        }
+        if let Err(error) = self.obj().remove_pad(pad) {
+            gst::warning!(CAT, imp = self, "{error}");
+        }
+        self.sink().ended.remove(pad.name().as_str());
+        if !self.sink().ended.is_empty() {
+            self.end_if_all_have();
+        }
+    }
+
+    /// A sink pad is at its end.
+    pub(super) fn pad_is_at_its_end(&self, pad: &gst::Pad) -> bool {
+        if self.run().is_none() {
+            return false;
+        }
+        self.sink().ended.insert(pad.name().to_string());
+        self.end_if_all_have();
+        true
+    }
+
+    /// A sink pad's stream begins (anew).
+    pub(super) fn pad_goes_on(&self, pad: &gst::Pad) {
+        self.sink().ended.remove(pad.name().as_str());
+    }
+
+    /// The input is at its end when every sink pad is that is linked.
+    fn end_if_all_have(&self) {
+        let Some(run) = self.run() else { return };
+        let pads = self.obj().sink_pads();
+        let has_ended = |pad: &gst::Pad| !pad.is_linked() || self.sink().ended.contains(pad.name().as_str());
+        if pads.iter().all(has_ended) {
+            self.begin_if_known(&run, true);
+            run.mailbox.push_in_order(Input::EndOfStream);
+        }
+    }
+
+    /// The end of the input is said to the element itself.
+    pub(super) fn end_of_all(&self) -> bool {
+        let Some(run) = self.run() else { return false };
+        self.begin_if_known(&run, true);
+        run.mailbox.push_in_order(Input::EndOfStream);
+        true
+    }
+}
