@@ -1,24 +1,24 @@
 //! The element's own ear: speech and pauses, found in the samples alone.
 //!
-//! It works in frames of 16 ms, so what it finds depends on the sound and never on how the sound was cut into
+//! It works in frames of 32 ms, so what it finds depends on the sound and never on how the sound was cut into
 //! buffers. While nobody speaks it keeps the last moments back; when speech begins they go out first, so that no
-//! first syllable is lost. The verdict on each frame is that of the `earshot` crate, which carries its own weights.
+//! first syllable is lost. The verdict on each frame is that of a small network, whose weights are built in.
+
+mod silero;
 
 use super::g711::{alaw, ulaw};
 use super::uplink::time_to_samples;
 use crate::protocol::session::AudioFormat;
-use earshot::Detector;
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler};
+use silero::{FRAME, Silero};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Samples of a frame at the detector's 16 kHz.
-const FRAME: usize = 256;
 /// Speech has begun when so many …
-const VOICED: usize = 8;
+const VOICED: usize = 4;
 /// … of the last so many frames are voiced.
-const WINDOW: usize = 12;
+const WINDOW: usize = 6;
 /// A frame is quiet only when it is this far below the threshold: what is in between decides nothing.
 const HYSTERESIS: f32 = 0.15;
 
@@ -57,7 +57,7 @@ pub struct Ear {
     threshold: f32,
     prefix_frames: usize,
     silence_frames: usize,
-    detector: Box<Detector>,
+    network: Box<Silero>,
     resampler: Fft<f32>,
     /// Bytes of a frame in the input's format.
     frame_bytes: usize,
@@ -87,7 +87,7 @@ impl Ear {
             threshold: settings.threshold,
             prefix_frames: frames(settings.prefix),
             silence_frames: frames(settings.silence).max(1),
-            detector: Detector::default_boxed(),
+            network: Box::new(Silero::new()),
             resampler,
             frame_bytes: frame_samples * format.sample_size(),
             frame_samples: frame_samples as u64,
@@ -192,9 +192,7 @@ impl Ear {
             .and_then(|input| Ok((input, InterleavedSlice::new_mut(&mut resampled, 1, FRAME)?)))
             .is_ok_and(|(input, mut output)| self.resampler.process_into_buffer(&input, &mut output, None).is_ok());
         debug_assert!(done, "a frame is exactly what the resampler takes and gives");
-        // Resampling shoots over where the sound is clipped, and the detector refuses what is beyond full scale.
-        resampled.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
-        self.detector.predict_f32(&resampled)
+        self.network.score(&resampled)
     }
 }
 
