@@ -19,6 +19,8 @@ use std::time::Duration;
 const VOICED: usize = 4;
 /// … of the last so many frames are voiced.
 const WINDOW: usize = 6;
+/// Resampling and the network's doubt make a verdict come about a frame late.
+const LATE: usize = 1;
 /// A frame is quiet only when it is this far below the threshold: what is in between decides nothing.
 const HYSTERESIS: f32 = 0.15;
 
@@ -147,7 +149,7 @@ impl Ear {
                 }
                 if self.recent.iter().filter(|voiced| **voiced).count() >= VOICED {
                     self.begin(heard);
-                } else if self.kept.len() > self.prefix_frames + WINDOW {
+                } else if self.kept.len() > self.prefix_frames + LATE + WINDOW {
                     self.kept.pop_front();
                 }
                 false
@@ -169,7 +171,7 @@ impl Ear {
     /// Speech began with the first voiced frame of the window; what is kept of the time before goes out with it.
     fn begin(&mut self, heard: &mut Vec<Heard>) {
         let first = self.recent.iter().position(|voiced| *voiced).unwrap_or_default();
-        let keep = (self.recent.len() - first + self.prefix_frames).min(self.kept.len());
+        let keep = (self.recent.len() - first + LATE + self.prefix_frames).min(self.kept.len());
         self.kept.drain(..self.kept.len() - keep);
         heard.push(Heard::Began((self.frames - keep as u64) * self.frame_samples));
         for frame in self.kept.drain(..) {
