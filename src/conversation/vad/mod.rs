@@ -1,24 +1,26 @@
 //! The element's own ear: speech and pauses, found in the samples alone.
 //!
-//! It works in frames of 16 ms, so what it finds depends on the sound and never on how the sound was cut into
+//! It works in frames of 32 ms, so what it finds depends on the sound and never on how the sound was cut into
 //! buffers. While nobody speaks it keeps the last moments back; when speech begins they go out first, so that no
-//! first syllable is lost. The verdict on each frame is that of the `earshot` crate, which carries its own weights.
+//! first syllable is lost. The verdict on each frame is that of a small network, whose weights are built in.
+
+mod silero;
 
 use super::g711::{alaw, ulaw};
 use super::uplink::time_to_samples;
 use crate::protocol::session::AudioFormat;
-use earshot::Detector;
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler};
+use silero::{FRAME, Silero};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Samples of a frame at the detector's 16 kHz.
-const FRAME: usize = 256;
 /// Speech has begun when so many …
-const VOICED: usize = 8;
+const VOICED: usize = 4;
 /// … of the last so many frames are voiced.
-const WINDOW: usize = 12;
+const WINDOW: usize = 6;
+/// Resampling and the network's doubt make a verdict come about a frame late.
+const LATE: usize = 1;
 /// A frame is quiet only when it is this far below the threshold: what is in between decides nothing.
 const HYSTERESIS: f32 = 0.15;
 
@@ -57,7 +59,7 @@ pub struct Ear {
     threshold: f32,
     prefix_frames: usize,
     silence_frames: usize,
-    detector: Box<Detector>,
+    network: Box<Silero>,
     resampler: Fft<f32>,
     /// Bytes of a frame in the input's format.
     frame_bytes: usize,
@@ -87,7 +89,7 @@ impl Ear {
             threshold: settings.threshold,
             prefix_frames: frames(settings.prefix),
             silence_frames: frames(settings.silence).max(1),
-            detector: Detector::default_boxed(),
+            network: Box::new(Silero::new()),
             resampler,
             frame_bytes: frame_samples * format.sample_size(),
             frame_samples: frame_samples as u64,
@@ -147,7 +149,7 @@ impl Ear {
                 }
                 if self.recent.iter().filter(|voiced| **voiced).count() >= VOICED {
                     self.begin(heard);
-                } else if self.kept.len() > self.prefix_frames + WINDOW {
+                } else if self.kept.len() > self.prefix_frames + LATE + WINDOW {
                     self.kept.pop_front();
                 }
                 false
@@ -169,7 +171,7 @@ impl Ear {
     /// Speech began with the first voiced frame of the window; what is kept of the time before goes out with it.
     fn begin(&mut self, heard: &mut Vec<Heard>) {
         let first = self.recent.iter().position(|voiced| *voiced).unwrap_or_default();
-        let keep = (self.recent.len() - first + self.prefix_frames).min(self.kept.len());
+        let keep = (self.recent.len() - first + LATE + self.prefix_frames).min(self.kept.len());
         self.kept.drain(..self.kept.len() - keep);
         heard.push(Heard::Began((self.frames - keep as u64) * self.frame_samples));
         for frame in self.kept.drain(..) {
@@ -192,9 +194,7 @@ impl Ear {
             .and_then(|input| Ok((input, InterleavedSlice::new_mut(&mut resampled, 1, FRAME)?)))
             .is_ok_and(|(input, mut output)| self.resampler.process_into_buffer(&input, &mut output, None).is_ok());
         debug_assert!(done, "a frame is exactly what the resampler takes and gives");
-        // Resampling shoots over where the sound is clipped, and the detector refuses what is beyond full scale.
-        resampled.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, 1.0));
-        self.detector.predict_f32(&resampled)
+        self.network.score(&resampled)
     }
 }
 
