@@ -62,6 +62,52 @@ impl Tap {
         tap
     }
 
+    /// Watches a pad of text, whose buffers need not have a place on the timeline.
+    pub fn of_text(pad: &gst::Pad) -> Self {
+        let tap = Self::default();
+        let outs = tap.0.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+            if let Some(buffer) = info.buffer() {
+                outs.lock().expect("no panic").push(Out {
+                    pts: buffer.pts().unwrap_or_default(),
+                    duration: buffer.duration().unwrap_or_default(),
+                    flags: buffer.flags(),
+                    data: buffer.map_readable().expect("readable").to_vec(),
+                });
+            }
+            gst::PadProbeReturn::Ok
+        });
+        tap
+    }
+
+    /// Waits until everything before this time has come out.
+    #[track_caller]
+    pub fn wait_for_time(&self, time: u64) {
+        let limit = Instant::now() + PATIENCE;
+        let is_out = || {
+            let outs = self.0.lock().expect("no panic");
+            outs.last().is_some_and(|out| (out.pts + out.duration).nseconds() >= time)
+        };
+        while !is_out() {
+            assert!(Instant::now() < limit, "what lies before {time} ns never came out");
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+
+    /// Waits until so many buffers came out, and gives how many there are.
+    #[track_caller]
+    pub fn wait_for(&self, count: usize) -> usize {
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            let is = self.0.lock().expect("no panic").len();
+            if is >= count {
+                return is;
+            }
+            assert!(Instant::now() < limit, "only {is} buffers came, not {count}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// All so far.
     pub fn outs(&self) -> Vec<Out> {
         self.0.lock().expect("no panic").clone()
@@ -87,6 +133,23 @@ impl Tap {
             assert_eq!(out.flags.contains(gst::BufferFlags::DISCONT), index == 0, "buffer {index}");
         }
     }
+}
+
+/// The names of all custom events that go out of a pad.
+pub fn events(pad: &gst::Pad) -> Arc<Mutex<Vec<String>>> {
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let seen = names.clone();
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if let Some(structure) = info
+            .event()
+            .filter(|event| event.type_() == gst::EventType::CustomDownstream)
+            .and_then(|event| event.structure())
+        {
+            seen.lock().expect("no panic").push(structure.name().to_string());
+        }
+        gst::PadProbeReturn::Ok
+    });
+    names
 }
 
 /// A pipeline under test.
@@ -171,6 +234,12 @@ impl Pipeline {
         };
         let message = self.until(&full, is);
         message.structure().expect("checked").to_owned()
+    }
+
+    /// The first message of the element with this name, which may be there already.
+    #[track_caller]
+    pub fn until_or_told(&mut self, name: &str) -> gst::Structure {
+        self.all(name).into_iter().next().unwrap_or_else(|| self.until_told(name, |_| true))
     }
 
     /// All messages of the element with this name.
