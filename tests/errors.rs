@@ -120,8 +120,8 @@ fn wrong_json_names_its_place() {
 #[test]
 fn settings_that_the_server_refuses() {
     let server = Server::start(&["--engine", "echo"]);
-    let uri = format!("uri={} session=\"{{ \\\"temperature\\\": 0.7 }}\"", server.base());
-    assert_error(&uri, gst::ResourceError::Settings, &["temperature"]);
+    let uri = format!("uri={} session=\"{{ \\\"tempo\\\": 0.7 }}\"", server.base());
+    assert_error(&uri, gst::ResourceError::Settings, &["tempo"]);
 }
 
 #[test]

@@ -108,7 +108,9 @@ fn push_to_talk_is_what_the_actions_make_of_it() {
         element.emit_by_name::<bool>("commit", &[])
             && element.emit_by_name::<bool>("create-response", &[&None::<&str>])
     );
-    let words = pipeline.until_told("transcript", |words| words.get::<bool>("final") == Ok(true));
+    let words = pipeline.until_told("transcript", |words| {
+        words.get::<bool>("final") == Ok(true) && words.get::<&str>("role") == Ok("assistant")
+    });
     let text = words.get::<String>("text").expect("text");
     let seconds: f64 = text.split(' ').nth(3).expect("a number").parse().expect("a number");
     assert!(text.starts_with("You spoke for") && seconds >= 0.1, "{text} after {pressed} pieces");

@@ -5,3 +5,12 @@ pub mod errors;
 pub mod pace;
 pub mod source;
 pub mod text;
+
+use gst::glib;
+use gst::prelude::*;
+
+/// A name for the stream of a source pad. GStreamer makes none for an element with several sink pads.
+fn stream_id(pad: &gst::Pad, what: &str) -> String {
+    let name = pad.parent_element().map(|element| element.name().to_string()).unwrap_or_default();
+    format!("{name}-{}/{what}", glib::uuid_string_random())
+}

@@ -189,8 +189,7 @@ impl Source {
 
     /// Sends what stands before every stream.
     fn begin(&self) {
-        let Some(element) = self.pad.parent_element() else { return };
-        let stream_id = self.pad.create_stream_id(&element, Some("answer"));
+        let stream_id = super::stream_id(&self.pad, "answer");
         let group = gst::GroupId::next();
         self.pad.push_event(gst::event::StreamStart::builder(&stream_id).group_id(group).build());
         if !self.pad.push_event(gst::event::Caps::new(&self.settings.caps)) && self.pad.is_linked() {

@@ -151,8 +151,7 @@ impl TextStream {
 
     /// Sends what stands before every stream, and a gap, so that sinks need not wait for the first words.
     fn begin(&self) {
-        let Some(element) = self.pad.parent_element() else { return };
-        let stream_id = self.pad.create_stream_id(&element, Some(&self.pad.name()));
+        let stream_id = super::stream_id(&self.pad, &self.pad.name());
         let start = gst::event::StreamStart::builder(&stream_id).group_id(gst::GroupId::next());
         self.pad.push_event(start.flags(gst::StreamFlags::SPARSE).build());
         self.pad.push_event(gst::event::Caps::new(&self.pad.pad_template_caps()));

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# A typed conversation: each line that you write is answered in writing. Ctrl-D ends it.
+#
+#   pipelines/typed.sh
+. "$(dirname "$0")/support/prepare.sh"
+
+gst-launch-1.0 -q fdsrc ! text/x-raw,format=utf8 \
+    ! openairealtime name=ai output-modalities=text ${PROPERTIES-} ai.text_src ! fdsink
