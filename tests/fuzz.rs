@@ -288,7 +288,7 @@ impl World {
         self.sent.push(id.clone());
         let mut json = serde_json::to_value(event).expect("JSON");
         // The published type of a request has no word for switching these off, but the reference has.
-        if let Some(input) = json["session"]["audio"].get_mut("input").and_then(Value::as_object_mut) {
+        if let Some(input) = json.pointer_mut("/session/audio/input").and_then(Value::as_object_mut) {
             input.retain(|name, value| !value.is_null() || name == "turn_detection");
         }
         let errors = schema::client().errors(&json);

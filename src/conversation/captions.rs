@@ -154,8 +154,9 @@ impl Captions {
         part.complete = true;
     }
 
-    pub fn are_pending(&self) -> bool {
-        !self.parts.is_empty()
+    /// Whether words are known that are still being listened to.
+    pub fn are_pending(&self, answers: &Answers) -> bool {
+        self.parts.iter().any(|part| part.complete && part.spoken(answers).is_some_and(|spoken| !spoken.growing))
     }
 
     /// Where the earliest words begin that have not gone out.
@@ -265,6 +266,13 @@ impl Conversation {
         for part in self.captions.parts.iter_mut().filter(|part| part.response_id == response_id) {
             (part.complete, part.closed) = (true, true);
         }
+        self.settle_words();
+    }
+
+    /// Nothing more will come of any answer.
+    pub(super) fn settle_all_words(&mut self) {
+        self.captions.parts.iter_mut().for_each(|part| (part.complete, part.closed) = (true, true));
+        self.answers.give_up();
         self.settle_words();
     }
 

@@ -164,6 +164,7 @@ impl Conversation {
             self.warn("drain-timeout", message);
         }
         self.close_calls();
+        self.settle_all_words();
         self.tell_all_wholes();
         self.phase = Phase::Over;
         self.notify(Notice::Session(SessionNotice::Closed { reason: "end of stream".into() }));

@@ -193,7 +193,10 @@ impl Conversation {
             return self.warn("unknown-approval", message);
         };
         self.approvals.remove(known);
+        // Of all items that a client makes, this one alone must have a name.
+        let id = Some(format!("approval_{}", self.sent_events + 1));
         self.create_item(Item {
+            id,
             kind: ItemKind::McpApprovalResponse,
             approval_request_id: Some(request_id),
             approve: Some(approve),

@@ -239,6 +239,6 @@ impl Conversation {
 
     /// Whole messages of the model that are known and not told.
     pub(super) fn owes_words(&self) -> bool {
-        self.captions.are_pending()
+        self.captions.are_pending(&self.answers)
     }
 }
