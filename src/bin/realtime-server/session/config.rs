@@ -132,6 +132,16 @@ impl Config {
     pub fn tools(&self) -> &[Value] {
         self.session.tools.as_deref().unwrap_or_default()
     }
+
+    /// Which of them may be used.
+    pub fn tool_choice(&self) -> Option<&Value> {
+        self.session.tool_choice.as_ref()
+    }
+
+    /// Whether several functions may be called in one answer.
+    pub fn calls_in_parallel(&self) -> bool {
+        self.session.parallel_tool_calls.unwrap_or(true)
+    }
 }
 
 /// The defaults of a kind of turn detection.

@@ -7,6 +7,7 @@
 //! writes an answer by its `plan`, `usage` counts. `listening` and `answering` put them together.
 
 mod answering;
+mod calling;
 mod config;
 mod conversation;
 mod detector;
@@ -27,7 +28,7 @@ pub use refusal::Refusal;
 pub use response::whole_answer;
 
 use crate::audio::Sound;
-use crate::engine::{Engine, Piece, Prompt, Utterance};
+use crate::engine::{Engine, Prompt, Said, Utterance};
 use crate::ids;
 use config::Config;
 use conversation::Conversation;
@@ -65,7 +66,7 @@ pub enum Output {
 /// Work that takes its time.
 #[derive(Debug)]
 pub enum Job {
-    /// Make an answer; comes back as [`Work::Piece`]s and one [`Work::Answered`].
+    /// Make an answer; comes back as [`Work::Said`]s and one [`Work::Answered`].
     Answer {
         /// Its name.
         response_id: String,
@@ -91,8 +92,8 @@ pub enum Job {
 /// What became of a job.
 #[derive(Debug)]
 pub enum Work {
-    /// The next piece of an answer.
-    Piece(String, Piece),
+    /// The next part of an answer.
+    Said(String, Said),
     /// An answer is complete, or why it is not.
     Answered(String, Result<(), String>),
     /// The words of a message, or why there are none.

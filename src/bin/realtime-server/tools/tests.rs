@@ -1,0 +1,190 @@
+//! What is called for which words, and what is said about it.
+
+use super::*;
+use crate::engine::Turn;
+use serde_json::json;
+
+fn function(name: &str, description: &str, properties: Value, required: &[&str]) -> Value {
+    json!({"type": "function", "name": name, "description": description,
+        "parameters": {"type": "object", "properties": properties, "required": required}})
+}
+
+/// The functions of an assistant at home.
+fn tools() -> Vec<Value> {
+    let text = json!({"type": "string"});
+    vec![
+        function(
+            "get_weather",
+            "Get the current weather for a location",
+            json!({"location": text, "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]}}),
+            &["location"],
+        ),
+        function("get_time", "Tells the time in a city", json!({"city": text}), &[]),
+        function(
+            "set_timer",
+            "Set a kitchen timer",
+            json!({"minutes": {"type": "integer", "minimum": 1}, "label": text}),
+            &["minutes"],
+        ),
+        function(
+            "set_light",
+            "Turn the light in a room on or off",
+            json!({"room": {"type": "string", "enum": ["kitchen", "living_room"]}, "state": {"type": "string", "enum": ["on", "off"]}, "level": {"type": "number"}}),
+            &["room", "state"],
+        ),
+        function("add", "Add two numbers", json!({"a": {"type": "number"}, "b": {"type": "number"}}), &["a", "b"]),
+        function(
+            "send_message",
+            "Send a message to a person",
+            json!({"recipient": text, "text": text}),
+            &["recipient", "text"],
+        ),
+        function("search_web", "Search the web", json!({"query": text}), &["query"]),
+        function(
+            "book_flight",
+            "Book a flight",
+            json!({"origin": text, "destination": text, "passengers": {"type": "integer"}}),
+            &["origin", "destination"],
+        ),
+        function(
+            "set_alarm",
+            "Set an alarm",
+            json!({"duration_seconds": {"type": "integer", "description": "in seconds"}, "loud": {"type": "boolean"}}),
+            &["duration_seconds"],
+        ),
+    ]
+}
+
+fn user(text: &str) -> Turn {
+    Turn { role: Role::User, parts: vec![Part::Text(text.into())] }
+}
+
+fn model(text: &str) -> Turn {
+    Turn { role: Role::Assistant, parts: vec![Part::Text(text.into())] }
+}
+
+fn called(id: &str, name: &str, arguments: &str) -> Turn {
+    Turn {
+        role: Role::Assistant,
+        parts: vec![Part::Call { call_id: id.into(), name: name.into(), arguments: arguments.into() }],
+    }
+}
+
+fn gave(id: &str, text: &str) -> Turn {
+    Turn { role: Role::Assistant, parts: vec![Part::Output { call_id: id.into(), text: text.into() }] }
+}
+
+fn prompt(turns: Vec<Turn>) -> Prompt {
+    Prompt { turns, tools: tools(), parallel: true, ..Default::default() }
+}
+
+/// The calls as `name arguments`.
+fn calls(plan: &Plan) -> Vec<String> {
+    plan.calls.iter().map(|call| format!("{} {}", call.name, call.arguments)).collect()
+}
+
+#[test]
+fn words_call_the_function_that_they_fit_with_what_was_said() {
+    for (text, expected) in [
+        ("What's the weather in Paris?", vec![r#"get_weather {"location":"Paris"}"#]),
+        ("what is the weather like in new york today", vec![r#"get_weather {"location":"new york"}"#]),
+        (
+            "Weather for San Francisco in Fahrenheit, please.",
+            vec![r#"get_weather {"location":"San Francisco","unit":"fahrenheit"}"#],
+        ),
+        (
+            "What's the weather in Paris and London?",
+            vec![r#"get_weather {"location":"Paris"}"#, r#"get_weather {"location":"London"}"#],
+        ),
+        ("What time is it?", vec!["get_time {}"]),
+        (
+            "What's the weather and the time in Tokyo?",
+            vec![r#"get_weather {"location":"Tokyo"}"#, r#"get_time {"city":"Tokyo"}"#],
+        ),
+        ("Set a timer for five minutes.", vec![r#"set_timer {"minutes":5}"#]),
+        ("Set a timer for two hours.", vec![r#"set_timer {"minutes":120}"#]),
+        ("Turn on the kitchen light.", vec![r#"set_light {"room":"kitchen","state":"on"}"#]),
+        ("Turn the living room lights off.", vec![r#"set_light {"room":"living_room","state":"off"}"#]),
+        (
+            "Set a timer for 10 minutes and turn off the light in the kitchen.",
+            vec![r#"set_timer {"minutes":10}"#, r#"set_light {"room":"kitchen","state":"off"}"#],
+        ),
+        ("Add seventeen and 25.", vec![r#"add {"a":17,"b":25}"#]),
+        (
+            "Send a message to Anna saying I will be late.",
+            vec![r#"send_message {"recipient":"Anna","text":"I will be late"}"#],
+        ),
+        ("Search for cheap hotels", vec![r#"search_web {"query":"Search for cheap hotels"}"#]),
+        ("Search the web for \"rust gstreamer\"", vec![r#"search_web {"query":"rust gstreamer"}"#]),
+        (
+            "Book a flight from Boston to New Orleans for 2 passengers",
+            vec![r#"book_flight {"destination":"New Orleans","origin":"Boston","passengers":2}"#],
+        ),
+        ("Set a loud alarm in 2 minutes", vec![r#"set_alarm {"duration_seconds":120,"loud":true}"#]),
+    ] {
+        let plan = plan(&prompt(vec![user(text)]));
+        assert_eq!(calls(&plan), expected, "{text}");
+        assert_eq!((plan.words, plan.answer), (None, false), "{text}");
+    }
+}
+
+#[test]
+fn words_that_fit_nothing_are_answered() {
+    for text in ["Hello there.", "How much is three plus four?", "I like music.", ""] {
+        assert_eq!(plan(&prompt(vec![user(text)])), Plan { words: None, answer: true, calls: Vec::new() }, "{text}");
+    }
+}
+
+#[test]
+fn what_is_required_and_was_not_said_is_asked_for_and_the_answer_is_understood() {
+    let question = "To get weather I need to know the location.";
+    let first = plan(&prompt(vec![user("What's the weather?")]));
+    assert_eq!((first.words.as_deref(), first.answer, first.calls.len()), (Some(question), false, 0));
+    for reply in ["Paris.", "In Paris, please.", "paris"] {
+        let second = plan(&prompt(vec![user("What's the weather?"), model(question), user(reply)]));
+        assert_eq!(calls(&second)[0].to_lowercase(), r#"get_weather {"location":"paris"}"#, "{reply}");
+    }
+    let both = plan(&prompt(vec![user("Send a message.")]));
+    assert_eq!(both.words.as_deref(), Some("To send message I need to know the recipient and the text."));
+    let timer =
+        plan(&prompt(vec![user("Start a timer"), model("To set timer I need to know the minutes."), user("Seven")]));
+    assert_eq!(calls(&timer), [r#"set_timer {"minutes":7}"#]);
+}
+
+#[test]
+fn the_choice_is_obeyed() {
+    let choose = |choice: Choice, text: &str| plan(&Prompt { choice, ..prompt(vec![user(text)]) });
+    assert!(choose(Choice::None, "What's the weather in Paris?").answer);
+    let named = choose(Choice::Function("get_time".into()), "What's the weather in Paris?");
+    assert_eq!(calls(&named), [r#"get_time {"city":"Paris"}"#]);
+    assert_eq!(
+        choose(Choice::Required, "Hello there.").words.as_deref(),
+        Some("To get weather I need to know the location.")
+    );
+    assert_eq!(calls(&choose(Choice::Required, "Time, please")), ["get_time {}"]);
+    let one = Prompt { parallel: false, ..prompt(vec![user("What's the weather in Paris and London, and the time?")]) };
+    assert_eq!(plan(&one).calls.len(), 1);
+}
+
+#[test]
+fn results_are_said_and_nothing_is_called_twice() {
+    let asked = || vec![user("What's the weather in Paris?"), called("c1", "get_weather", r#"{"location":"Paris"}"#)];
+    let with = |more: Vec<Turn>| asked().into_iter().chain(more).collect::<Vec<_>>();
+    let told = plan(&prompt(with(vec![gave("c1", r#"{"temperature":21,"condition":"sunny"}"#)])));
+    assert_eq!(
+        told,
+        Plan { words: Some("Condition is sunny, temperature is 21.".into()), answer: false, calls: Vec::new() }
+    );
+    let required = Prompt { choice: Choice::Required, ..prompt(with(vec![gave("c1", "21")])) };
+    assert!(plan(&required).calls.is_empty());
+    let several = with(vec![called("c2", "get_time", "{}"), gave("c2", "12:30"), gave("c1", "Error: no such city")]);
+    assert_eq!(
+        plan(&prompt(several)).words.as_deref(),
+        Some("Get time: 12:30. Get weather did not work: no such city.")
+    );
+    // The user has gone on meanwhile.
+    let later = plan(&prompt(with(vec![gave("c1", "Sunny"), user("And the time?")])));
+    assert_eq!((later.words.as_deref(), calls(&later)), (Some("Sunny."), vec!["get_time {}".to_owned()]));
+    let waiting = plan(&prompt(asked()));
+    assert!(waiting.calls.is_empty() && waiting.answer);
+}
