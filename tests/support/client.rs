@@ -63,6 +63,15 @@ impl Client {
         }
     }
 
+    /// Sends a ping and waits for its pong. An event that comes before it fails the test.
+    pub async fn ping(&mut self) {
+        self.0.send(Message::Ping(Default::default())).await.expect("sent");
+        match timeout(PATIENCE, self.0.next()).await.expect("a pong in time") {
+            Some(Ok(Message::Pong(_))) => {}
+            other => panic!("expected a pong, got {other:?}"),
+        }
+    }
+
     /// The next event.
     #[track_caller]
     pub fn event(&mut self) -> impl Future<Output = Value> {
