@@ -1,13 +1,14 @@
 //! The arguments of a function, out of what was said. A value is taken only where it was said: what is not there is
 //! left out, and if it is required its name is given back, so that it can be asked for.
 
-use super::phrase;
-use super::words::{self, Number, Word, is_empty, of_name, stem};
+use super::text::{replied, texts};
+use super::words::{self, Number, Word, of_name, stem};
 use serde_json::{Map, Value};
 
 /// How deep objects may be in each other.
 const MAX_DEPTH: usize = 3;
-const PLACES: &[&str] = &[
+/// Names of parameters that take a place.
+pub const PLACES: &[&str] = &[
     "city",
     "location",
     "place",
@@ -24,8 +25,10 @@ const PLACES: &[&str] = &[
     "airport",
     "where",
 ];
-const PERSONS: &[&str] = &["name", "person", "recipient", "contact", "who", "user", "to", "receiver", "friend"];
-const TEXTS: &[&str] = &[
+/// Names of parameters that take a name.
+pub const PERSONS: &[&str] = &["name", "person", "recipient", "contact", "who", "user", "to", "receiver", "friend"];
+/// Names of parameters that take any text.
+pub const TEXTS: &[&str] = &[
     "message",
     "text",
     "content",
@@ -74,12 +77,15 @@ pub struct Filled {
 }
 
 /// One parameter.
-struct Param<'a> {
+pub struct Param<'a> {
     name: &'a str,
-    schema: &'a Value,
-    required: bool,
-    /// The stems of its name, then those of its description.
-    title: Vec<String>,
+    /// Its JSON Schema.
+    pub schema: &'a Value,
+    /// A call needs it.
+    pub required: bool,
+    /// The stems of its name.
+    pub title: Vec<String>,
+    /// The stems of its description.
     about: Vec<String>,
 }
 
@@ -96,12 +102,9 @@ impl Param<'_> {
         }
     }
 
-    fn is_one_of(&self, names: &[&str]) -> bool {
+    /// Whether one of these words is in its name.
+    pub fn is_one_of(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.title.contains(&stem(name)))
-    }
-
-    fn speaks_of(&self, word: &str) -> bool {
-        self.title.iter().chain(&self.about).any(|stem| stem == word)
     }
 }
 
@@ -114,7 +117,9 @@ fn fill_object(schema: &Value, said: &Said<'_>, depth: usize) -> Filled {
     let params = params(schema);
     let mut filled = Filled::default();
     let numbers = said_numbers(&params, said);
-    let only = params.iter().filter(|param| is_string(param) && (param.required || is_free(param))).count() == 1;
+    let takes_text =
+        |param: &&Param<'_>| is_string(param) && (param.required || is_free(param)) || param.kind() == "array";
+    let only = params.iter().filter(takes_text).count() == 1;
     for param in &params {
         let number = numbers.iter().find(|(name, _)| *name == param.name).map(|(_, value)| value.clone());
         let mut values = match param.kind() {
@@ -177,12 +182,12 @@ fn params(schema: &Value) -> Vec<Param<'_>> {
 }
 
 /// Whether it takes a text that is not one of a list.
-fn is_string(param: &Param<'_>) -> bool {
+pub fn is_string(param: &Param<'_>) -> bool {
     param.kind() == "string" && param.schema["enum"].is_null() && param.schema.get("const").is_none()
 }
 
 /// Whether it takes any text, rather than a place or a name.
-fn is_free(param: &Param<'_>) -> bool {
+pub fn is_free(param: &Param<'_>) -> bool {
     is_string(param) && !param.is_one_of(PLACES) && !(param.is_one_of(PERSONS) && !param.is_one_of(TEXTS))
 }
 
@@ -286,120 +291,4 @@ fn several(param: &Param<'_>, said: &Said<'_>) -> Option<Value> {
         _ => Vec::new(),
     };
     (!values.is_empty()).then_some(Value::Array(values))
-}
-
-/// Text for a parameter; more than one where several are listed.
-fn texts(param: &Param<'_>, said: &Said<'_>, only_free: bool) -> Vec<String> {
-    let text = own_text(said);
-    if let Some(shaped) = shaped(param, text) {
-        return shaped.into_iter().collect();
-    }
-    let is_text = param.is_one_of(TEXTS);
-    if is_free(param)
-        && let Some(quoted) = phrase::quoted(text)
-    {
-        return vec![quoted.to_owned()];
-    }
-    if is_text && let Some(announced) = phrase::announced(said.text, said.own) {
-        return vec![announced.to_owned()];
-    }
-    let labelled = labelled(param, said);
-    if !labelled.is_empty() {
-        return labelled;
-    }
-    let before: &[&str] = match param {
-        param if param.is_one_of(&["origin", "from", "departure", "source", "start"]) => &["from"],
-        param if param.is_one_of(&["destination", "arrival", "target", "to"]) => &["to", "for"],
-        param if param.is_one_of(PLACES) => &["in", "at", "for", "near", "around", "to", "of", "from"],
-        param if param.is_one_of(PERSONS) => &["to", "for", "named", "called", "with", "of", "by"],
-        _ if is_text => &[],
-        _ => &["called", "named", "for", "of", "by", "about", "in", "to"],
-    };
-    let wanted = if is_free(param) { said.own } else { said.all };
-    let mut found = phrase::behind(said.text, said.own, before, said.known);
-    if found.is_empty() {
-        found = phrase::behind(said.text, wanted, before, said.known);
-    }
-    if found.is_empty() && !is_free(param) && before.len() > 2 {
-        found = phrase::name(said.text, said.own, said.known);
-    }
-    if found.is_empty() && only_free && said.reply.is_none() && !text.is_empty() {
-        found.push(text.to_owned());
-    }
-    found
-}
-
-/// The words about this function, as they were said.
-fn own_text<'a>(said: &Said<'a>) -> &'a str {
-    match (said.own.first(), said.own.last()) {
-        (Some(first), Some(last)) if said.own.len() < said.all.len() => &said.text[first.start..last.end],
-        _ => said.text.trim(),
-    }
-}
-
-/// Text that must have a shape: `Some(None)` where there is none of this shape.
-fn shaped(param: &Param<'_>, text: &str) -> Option<Option<String>> {
-    let trimmed = |word: &str| word.trim_matches([',', '.', '?', '!', ';', ':', '"']).to_owned();
-    let find = |is: &dyn Fn(&str) -> bool| text.split_whitespace().find(|word| is(word)).map(trimmed);
-    match param.schema["format"].as_str() {
-        _ if param.is_one_of(&["email"]) => Some(find(&|word| word.contains('@'))),
-        Some("email") => Some(find(&|word| word.contains('@'))),
-        Some("uri" | "url") => Some(find(&|word| word.contains("://"))),
-        _ if param.is_one_of(&["url"]) => Some(find(&|word| word.contains("://"))),
-        // A day or an hour in words is none that these would take.
-        Some("date" | "date-time" | "time") => {
-            let figures =
-                |word: &str| word.starts_with(|char: char| char.is_ascii_digit()) && word.contains(['-', ':']);
-            Some(find(&figures))
-        }
-        _ if param.is_one_of(&["date", "day", "when"]) => {
-            Some(find(&|word| words::read(word).first().is_some_and(is_day)))
-        }
-        _ => None,
-    }
-}
-
-fn is_day(word: &Word<'_>) -> bool {
-    word.is_any(&[
-        "today",
-        "tomorrow",
-        "tonight",
-        "yesterday",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "now",
-    ]) || (word.text.starts_with(|char: char| char.is_ascii_digit()) && word.text.len() > 4)
-}
-
-/// What follows the parameter's own name: "the city Paris", "title is Anna".
-fn labelled(param: &Param<'_>, said: &Said<'_>) -> Vec<String> {
-    let title: Vec<&String> = param.title.iter().filter(|stem| !is_empty(stem)).collect();
-    if title.is_empty() {
-        return Vec::new();
-    }
-    let place =
-        said.own.windows(title.len()).position(|window| window.iter().map(|word| &word.stem).eq(title.iter().copied()));
-    let Some(place) = place.map(|place| place + title.len()) else { return Vec::new() };
-    let label = &said.own[place - 1];
-    match said.own.get(place) {
-        Some(next) if next.is_any(&["is", "of", "called", "named", "to"]) => {
-            phrase::behind(said.text, &said.own[place..], &[next.lower.as_str()], said.known)
-        }
-        Some(next) if next.is_name() && label.sign.is_none() => {
-            phrase::behind(said.text, &said.own[place - 1..], &[label.lower.as_str()], said.known)
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// What the user answered when asked for this parameter, if it is the first one that is missing.
-fn replied(param: &Param<'_>, said: &Said<'_>, first: bool) -> Option<Value> {
-    let reply = said.reply.filter(|_| first && param.kind() == "string" && param.schema["enum"].is_null())?;
-    let words = words::read(reply);
-    phrase::bare(reply, &words).map(|text| text.into())
 }

@@ -85,7 +85,7 @@ impl<'a> Tool<'a> {
         };
         add(tool["description"].as_str().unwrap_or_default(), 1.0);
         for (param, schema) in tool["parameters"]["properties"].as_object().into_iter().flatten() {
-            schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).for_each(|word| add(word, 1.0));
+            schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).for_each(|word| add(word, 1.5));
             add(param, 1.0);
             add(schema["description"].as_str().unwrap_or_default(), 0.5);
         }

@@ -1,8 +1,8 @@
 //! Function calls without a language model: a function is called when the words of the user fit its name, its
 //! description or the words of its parameters, with arguments that were really said.
 //!
-//! `words` reads a text word by word, `fit` finds the functions that are meant, `phrase` and `fill` find the
-//! arguments, `tell` says what a function gave back. What is required and was not said is asked for.
+//! `words` reads a text word by word, `fit` finds the functions that are meant, `fill`, `text` and `phrase`
+//! find the arguments, `tell` says what a function gave back. What is required and was not said is asked for.
 
 mod fill;
 mod fit;
@@ -10,6 +10,7 @@ mod phrase;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod text;
 mod words;
 
 use crate::engine::{Part, Prompt, Turn};

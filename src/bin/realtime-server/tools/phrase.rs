@@ -133,6 +133,12 @@ fn list(text: &str, words: &[Word<'_>], at: usize, known: &[String]) -> Vec<Stri
         let comma = words[end - 1].sign == Some(',');
         let and = words.get(end).is_some_and(|word| word.lower == "and") && (comma || words[end - 1].sign.is_none());
         let next = skip_article(words, if and { end + 1 } else { end });
+        // "paris and london" in small letters: one more word, and that is all.
+        let last = words.get(next).filter(|word| and && !words[at].is_name() && is_value(word, known));
+        if let Some(word) = last.filter(|word| words.len() == next + 1 || word.sign.is_some()) {
+            values.push(word.text.to_owned());
+            return values;
+        }
         if !(and || comma)
             || words.get(next).is_none_or(|word| !word.is_name() || !is_value(word, known))
             || !words[at].is_name()

@@ -40,6 +40,14 @@ fn tools() -> Vec<Value> {
             &["recipient", "text"],
         ),
         function("search_web", "Search the web", json!({"query": text}), &["query"]),
+        function("find_order", "Find an order", json!({"order_id": text}), &["order_id"]),
+        function("remember", "Remember a fact", json!({"fact": text}), &["fact"]),
+        function(
+            "schedule_meeting",
+            "Schedule a meeting",
+            json!({"title": text, "attendees": {"type": "array", "items": text}}),
+            &["title", "attendees"],
+        ),
         function(
             "book_flight",
             "Book a flight",
@@ -96,6 +104,10 @@ fn words_call_the_function_that_they_fit_with_what_was_said() {
             "What's the weather in Paris and London?",
             vec![r#"get_weather {"location":"Paris"}"#, r#"get_weather {"location":"London"}"#],
         ),
+        (
+            "what's the weather in paris and london",
+            vec![r#"get_weather {"location":"paris"}"#, r#"get_weather {"location":"london"}"#],
+        ),
         ("What time is it?", vec!["get_time {}"]),
         (
             "What's the weather and the time in Tokyo?",
@@ -119,6 +131,16 @@ fn words_call_the_function_that_they_fit_with_what_was_said() {
         (
             "Book a flight from Boston to New Orleans for 2 passengers",
             vec![r#"book_flight {"destination":"New Orleans","origin":"Boston","passengers":2}"#],
+        ),
+        (
+            "Search the web for jazz and turn on the kitchen light",
+            vec![r#"search_web {"query":"Search the web for jazz"}"#, r#"set_light {"room":"kitchen","state":"on"}"#],
+        ),
+        ("Where is my order A-1234?", vec![r#"find_order {"order_id":"A-1234"}"#]),
+        ("Remember that my dog is called Rex.", vec![r#"remember {"fact":"my dog is called Rex"}"#]),
+        (
+            "Schedule a meeting called Budget with Bob and Alice",
+            vec![r#"schedule_meeting {"attendees":["Bob","Alice"],"title":"Budget"}"#],
         ),
         ("Set a loud alarm in 2 minutes", vec![r#"set_alarm {"duration_seconds":120,"loud":true}"#]),
     ] {
