@@ -9,6 +9,13 @@ use std::sync::LazyLock;
 
 static CLIENT: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/ga-client.json")));
 static SERVER: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/ga-server.json")));
+static BETA_SERVER: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/beta-server.json")));
+
+/// The shapes of what a server says in the beta.
+#[allow(dead_code, reason = "every test takes what it needs")]
+pub fn beta_server() -> &'static Schema {
+    &BETA_SERVER
+}
 
 /// The shapes of what a client says.
 pub fn client() -> &'static Schema {

@@ -74,6 +74,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         mind,
         auth: Auth::new(cli.api_key),
         refused_models: cli.refuse_model,
+        refuse_beta: cli.refuse_beta,
         recorder: cli.record.map(trace::Recorder::new),
         max_session: cli.max_session,
         ping_interval: cli.ping_interval,

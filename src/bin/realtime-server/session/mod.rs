@@ -3,10 +3,11 @@
 //! Client events, steps of listening and results of work go in; server events, work to do and the wish to close come
 //! out of [`Session::poll`], in the order in which they must happen. Whoever drives it (see `connection.rs`) sends,
 //! works and waits. The files here are the parts of a session: `read` with its tables checks what a client says,
-//! `config` holds what it set, `input` hears with the `detector`, `conversation` remembers each `entry`, `response`
+//! `beta` spells it the old way for who wants that, `config` holds what it set, `input` hears with the `detector`, `conversation` remembers each `entry`, `response`
 //! writes an answer by its `plan`, `usage` counts. `listening` and `answering` put them together.
 
 mod answering;
+mod beta;
 mod calling;
 mod config;
 mod conversation;
@@ -30,6 +31,7 @@ pub use response::whole_answer;
 use crate::audio::Sound;
 use crate::engine::{Engine, Prompt, Said, Utterance};
 use crate::ids;
+use beta::Beta;
 use config::Config;
 use conversation::Conversation;
 use entry::Entry;
@@ -53,8 +55,8 @@ use usage::Meter;
 /// What a session wants of whoever drives it.
 #[derive(Debug)]
 pub enum Output {
-    /// Send this event.
-    Send(Box<ServerEvent>),
+    /// Send this event, as JSON.
+    Send(String),
     /// Do this work beside everything else.
     Start(Job),
     /// The answer of this name is not wanted any more.
@@ -111,11 +113,14 @@ pub struct Opening {
     pub expires_at: u64,
     /// What a client secret brought along, without a model.
     pub preset: Option<protocol::Session>,
+    /// It speaks the beta of the protocol.
+    pub beta: bool,
 }
 
 /// A session.
 pub struct Session {
     engine: Arc<dyn Engine>,
+    beta: Option<Beta>,
     conversation_id: String,
     config: Config,
     input: Input,
@@ -134,7 +139,7 @@ pub struct Session {
 impl Session {
     /// A session with its defaults, over which the preset is put. It says `session.created` first.
     pub fn new(engine: Arc<dyn Engine>, opening: &Opening) -> Self {
-        let Opening { kind, model, expires_at, preset } = opening;
+        let Opening { kind, model, expires_at, preset, beta } = opening;
         let mut config = Config::new(kind, model, &ids::new("sess_"), *expires_at);
         let preset = preset.as_ref().filter(|preset| preset.kind.as_ref() == Some(kind));
         if let Some(Err(refusal)) = preset.map(|preset| config.update(preset, false)) {
@@ -142,6 +147,7 @@ impl Session {
         }
         let mut session = Self {
             engine,
+            beta: beta.then(Beta::default),
             conversation_id: ids::new("conv_"),
             input: Input::new(config.input_format().rate()),
             config,
@@ -160,7 +166,7 @@ impl Session {
 
     /// The configuration that a session will begin with.
     pub fn preview(opening: &Opening) -> Result<protocol::Session, Refusal> {
-        let Opening { kind, model, expires_at, preset } = opening;
+        let Opening { kind, model, expires_at, preset, .. } = opening;
         let mut config = Config::new(kind, model, &ids::new("sess_"), *expires_at);
         preset.as_ref().map_or(Ok(()), |preset| config.update(preset, false))?;
         Ok(config.session())
@@ -180,7 +186,11 @@ impl Session {
     pub fn handle(&mut self, text: &str, now: Instant) {
         // Events are handled in order, so all sound before this one is heard first.
         while self.listen(now) {}
-        match read(text) {
+        let event = match &mut self.beta {
+            Some(beta) => beta.read(text),
+            None => read(text),
+        };
+        match event {
             Ok(event) => {
                 let event_id = event.event_id().map(str::to_owned);
                 if let Err(refusal) = self.follow(event, now) {
@@ -288,6 +298,10 @@ impl Session {
     fn send(&mut self, event: impl Into<ServerEvent>) {
         let mut event = event.into();
         event.set_event_id(ids::new("event_"));
-        self.out.push_back(Output::Send(Box::new(event)));
+        let text = match &mut self.beta {
+            Some(beta) => beta.tell(&event).map(|event| event.to_string()),
+            None => Some(event.to_json()),
+        };
+        self.out.extend(text.map(Output::Send));
     }
 }
