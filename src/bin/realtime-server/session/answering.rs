@@ -41,8 +41,10 @@ impl Session {
             return Err(Refusal::new("rate_limit_exceeded", message));
         }
         let (prompt, input) = self.prompt(&params, idle)?;
+        let remote = params.tools.clone().unwrap_or_default();
         let writer = Writer::new(self.plan(params, beside, input));
         let prompt = Prompt { speak: writer.speaks(), ..prompt };
+        self.list_remote_tools(&remote);
         self.send(writer.created());
         self.out.push_back(Output::Start(Job::Answer { response_id: writer.id.clone(), prompt }));
         self.writers.push(writer);

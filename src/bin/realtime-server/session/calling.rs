@@ -1,4 +1,4 @@
-//! Function calls in an answer: which are allowed, and how the client is told of one.
+//! Function calls in an answer: which are allowed, and how the client is told of one; and why there are none of MCP.
 
 use super::entry::Entry;
 use super::response::Writer;
@@ -8,6 +8,7 @@ use crate::tools::{Call, Choice};
 use gstopenairealtime::protocol::items::{ItemKind, Status};
 use gstopenairealtime::protocol::server::{
     ConversationItemAdded, ConversationItemDone, FunctionCallArgumentsDelta, FunctionCallArgumentsDone,
+    McpListToolsFailed, McpListToolsInProgress,
 };
 use gstopenairealtime::protocol::{Item, ResponseParams};
 use serde_json::Value;
@@ -28,6 +29,15 @@ impl Session {
                 Err(Refusal::new("invalid_value", message).at("response.tool_choice"))
             }
             _ => Ok(choice),
+        }
+    }
+
+    /// Tells that the tools of MCP servers cannot be listed, for this server connects to none.
+    pub(super) fn list_remote_tools(&mut self, tools: &[Value]) {
+        for _ in tools.iter().filter(|tool| tool["type"] == "mcp") {
+            let item_id = ids::new("mcpl_");
+            self.send(McpListToolsInProgress { item_id: item_id.clone(), ..Default::default() });
+            self.send(McpListToolsFailed { item_id, ..Default::default() });
         }
     }
 

@@ -248,6 +248,7 @@ impl Session {
         }
         self.fit_ear();
         self.send(SessionUpdated { session: self.config.session(), ..Default::default() });
+        self.list_remote_tools(event.session.tools.as_deref().unwrap_or_default());
         Ok(())
     }
 

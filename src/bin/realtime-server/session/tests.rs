@@ -7,7 +7,7 @@ use crate::engine::{Answer, Engine, Piece};
 use crate::tools::Call;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::{Value, from_str, json};
 
 /// A session, what it said, and the answers that it asked for.
 struct Dialogue {
@@ -21,19 +21,27 @@ struct Dialogue {
 
 impl Dialogue {
     fn new(kind: SessionKind) -> Self {
-        let opening = Opening { kind, model: "gpt-realtime".into(), expires_at: 1, preset: None };
+        Self::opened(Opening { kind, model: "gpt-realtime".into(), expires_at: 1, preset: None, beta: false })
+    }
+
+    fn opened(opening: Opening) -> Self {
         let session = Session::new(Arc::new(Echo), &opening);
         let (said, answers, hearings, stopped) = Default::default();
         let mut dialogue = Self { session, said, answers, hearings, stopped, now: Instant::now() };
         dialogue.drain();
-        assert_eq!(dialogue.names(), ["session.created"]);
+        assert!(dialogue.names()[0].ends_with("session.created"));
         dialogue
+    }
+
+    /// One that speaks the beta.
+    fn beta(kind: SessionKind) -> Self {
+        Self::opened(Opening { kind, model: "gpt-realtime".into(), expires_at: 1, preset: None, beta: true })
     }
 
     fn drain(&mut self) {
         while let Some(output) = self.session.poll() {
             match output {
-                Output::Send(event) => self.said.push(serde_json::to_value(*event).expect("JSON")),
+                Output::Send(event) => self.said.push(from_str(&event).expect("JSON")),
                 Output::Start(Job::Answer { response_id, prompt }) => {
                     self.answers.push((response_id, Echo.answer(prompt)));
                 }
@@ -549,4 +557,107 @@ fn a_function_that_is_chosen_by_name_must_be_there() {
     assert_eq!(dialogue.errors(), [("invalid_value".into(), Some("e".into()))]);
     dialogue.say(choose("get_time"));
     assert_eq!(dialogue.names(), ["response.created"]);
+}
+
+#[test]
+fn a_beta_session_is_flat_and_announces_items_once() {
+    let mut dialogue = Dialogue::beta(SessionKind::Realtime);
+    dialogue.say(
+        json!({"type": "session.update", "session": {"voice": "ash", "temperature": 0.7, "turn_detection": null}}),
+    );
+    let session = dialogue.events().remove(0)["session"].clone();
+    assert_eq!(
+        (&session["voice"], &session["temperature"], &session["input_audio_format"]),
+        (&json!("ash"), &json!(0.7), &json!("pcm16"))
+    );
+    assert_eq!(
+        (&session["audio"], &session["type"], &session["turn_detection"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
+    dialogue.append(&[1; 4_800]);
+    dialogue.say(json!({"type": "input_audio_buffer.commit"}));
+    assert_eq!(dialogue.names(), ["input_audio_buffer.committed", "conversation.item.created"]);
+    dialogue.say(json!({"type": "response.create", "response": {"temperature": 1.1}}));
+    dialogue.work();
+    dialogue.work();
+    let events = dialogue.events();
+    let names = squeezed(events.iter().map(|event| event["type"].as_str().unwrap_or_default().to_string()).collect());
+    assert_eq!(
+        names,
+        [
+            "response.created",
+            "response.output_item.added",
+            "conversation.item.created",
+            "response.content_part.added",
+            "response.audio_transcript.delta",
+            "response.audio.delta",
+            "response.audio.done",
+            "response.audio_transcript.done",
+            "response.content_part.done",
+            "response.output_item.done",
+            "response.done",
+            "rate_limits.updated"
+        ]
+    );
+    let response = &events[events.len() - 2]["response"];
+    assert_eq!(
+        (&response["temperature"], &response["voice"], &response["modalities"]),
+        (&json!(1.1), &json!("ash"), &json!(["text", "audio"]))
+    );
+    assert_eq!(response["output"][0]["content"][0]["type"], "audio");
+}
+
+#[test]
+fn a_beta_transcription_session_has_its_own_update() {
+    let mut dialogue = Dialogue::beta(SessionKind::Transcription);
+    dialogue.say(json!({"type": "transcription_session.update", "session": {"input_audio_format": "g711_alaw"}}));
+    let events = dialogue.events();
+    assert_eq!(
+        (&events[0]["type"], &events[0]["session"]["input_audio_format"]),
+        (&json!("transcription_session.updated"), &json!("g711_alaw"))
+    );
+    dialogue.say(json!({"type": "session.update", "event_id": "e", "session": {"type": "realtime"}}));
+    assert_eq!(dialogue.errors(), [("unknown_parameter".into(), Some("e".into()))]);
+}
+
+#[test]
+fn tools_of_other_servers_cannot_be_listed() {
+    let mut dialogue = realtime();
+    let tools = json!([{"type": "mcp", "server_label": "there", "server_url": "https://example.com/mcp"}]);
+    dialogue.say(json!({"type": "session.update", "session": {"type": "realtime", "tools": tools}}));
+    let events = dialogue.events();
+    assert_eq!(
+        (&events[1]["type"], &events[2]["type"]),
+        (&json!("mcp_list_tools.in_progress"), &json!("mcp_list_tools.failed"))
+    );
+    assert_eq!(events[1]["item_id"], events[2]["item_id"]);
+}
+
+#[test]
+fn answers_beside_the_conversation_run_along_and_are_not_interrupted() {
+    let mut dialogue = realtime();
+    dialogue.say(json!({"type": "conversation.item.create", "item": {"id": "asked", "type": "message", "role": "user",
+        "content": [{"type": "input_text", "text": "one two"}]}}));
+    dialogue.say(json!({"type": "response.create"}));
+    dialogue.say(json!({"type": "response.create", "event_id": "second"}));
+    assert_eq!(dialogue.errors(), [("conversation_already_has_active_response".into(), Some("second".into()))]);
+    let beside = |input: Value| {
+        json!({"type": "response.create", "event_id": "b", "response": {"conversation": "none",
+        "metadata": {"for": "me"}, "output_modalities": ["text"], "input": input}})
+    };
+    dialogue.say(beside(json!([{"type": "item_reference", "id": "nobody"}])));
+    assert_eq!(dialogue.errors(), [("item_not_found".into(), Some("b".into()))]);
+    dialogue.say(beside(json!([{"type": "item_reference", "id": "asked"}])));
+    let created = dialogue.events().remove(0)["response"].clone();
+    assert_eq!((&created["conversation_id"], &created["metadata"]["for"]), (&Value::Null, &json!("me")));
+    // The user speaks over both.
+    dialogue.speak(400, 0);
+    let done: Vec<Value> = dialogue.events().into_iter().filter(|event| event["type"] == "response.done").collect();
+    assert_eq!((done.len(), &done[0]["response"]["status"]), (1, &json!("cancelled")));
+    dialogue.answers.remove(0);
+    dialogue.work();
+    dialogue.work();
+    let done = dialogue.events().into_iter().find(|event| event["type"] == "response.done").expect("an end");
+    assert_eq!(done["response"]["output"][0]["content"][0]["text"], "You wrote: one two");
+    assert_eq!(done["response"]["id"], created["id"]);
 }
