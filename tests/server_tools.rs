@@ -93,7 +93,7 @@ async fn a_wish_becomes_a_call_and_its_result_a_sentence() {
         ]
     );
     give(&mut client, &events, &[r#"{"temperature": 21, "condition": "sunny"}"#]).await;
-    assert_eq!(output(&respond(&mut client, json!({})).await), ["Condition is sunny, temperature is 21."]);
+    assert_eq!(output(&respond(&mut client, json!({})).await), ["Temperature is 21, condition is sunny."]);
 
     let events = ask(&mut client, "And the weather and the time in Oslo?", json!({})).await;
     assert_eq!(output(&events), [r#"get_weather {"city":"Oslo"}"#, r#"get_time {"city":"Oslo"}"#]);

@@ -160,8 +160,9 @@ fn switch_protocols(accept: &str, offered: &HeaderMap) -> Response {
     if let Ok(accept) = accept.parse() {
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }
-    if subprotocols(offered).any(|protocol| protocol == "realtime") {
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("realtime"));
+    let known = ["realtime", "openai-beta.realtime-v1"];
+    if let Some(name) = known.into_iter().find(|name| subprotocols(offered).any(|protocol| protocol == *name)) {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
     }
     response
 }

@@ -4,7 +4,8 @@
 //! out of [`Session::poll`], in the order in which they must happen. Whoever drives it (see `connection.rs`) sends,
 //! works and waits. The files here are the parts of a session: `read` with its tables checks what a client says,
 //! `beta` spells it the old way for who wants that, `config` holds what it set, `input` hears with the `detector`, `conversation` remembers each `entry`, `response`
-//! writes an answer by its `plan`, `usage` counts. `listening` and `answering` put them together.
+//! writes an answer by its `plan`, `usage` counts. `listening`, `items`, `answering` and
+//! `calling` put them together.
 
 mod answering;
 mod beta;
@@ -14,6 +15,7 @@ mod conversation;
 mod detector;
 mod entry;
 mod input;
+mod items;
 mod listening;
 mod plan;
 mod read;
@@ -24,9 +26,10 @@ mod shapes;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod whole;
 
 pub use refusal::Refusal;
-pub use response::whole_answer;
+pub use whole::whole_answer;
 
 use crate::audio::Sound;
 use crate::engine::{Engine, Prompt, Said, Utterance};
@@ -34,13 +37,9 @@ use crate::ids;
 use beta::Beta;
 use config::Config;
 use conversation::Conversation;
-use entry::Entry;
-use gstopenairealtime::protocol::server::{
-    ConversationItemAdded, ConversationItemDeleted, ConversationItemDone, ConversationItemRetrieved,
-    ConversationItemTruncated, SessionCreated, SessionUpdated,
-};
+use gstopenairealtime::protocol::server::{SessionCreated, SessionUpdated};
 use gstopenairealtime::protocol::session::SessionKind;
-use gstopenairealtime::protocol::{self, ClientEvent, Item, ServerEvent, client};
+use gstopenairealtime::protocol::{self, ClientEvent, ServerEvent, client};
 use input::Input;
 use listening::OpenTurn;
 use read::read;
@@ -242,6 +241,10 @@ impl Session {
     }
 
     fn update(&mut self, event: &client::SessionUpdate) -> Result<(), Refusal> {
+        if self.is_answering() && self.config.changes_speed(&event.session) {
+            let message = "Cannot update the speed while a response is in progress.";
+            return Err(Refusal::new("invalid_value", message).at("session.audio.output.speed"));
+        }
         self.config.update(&event.session, self.spoken)?;
         if event.session.instructions.is_some() || event.session.tools.is_some() {
             self.meter.forget_prefix();
@@ -250,46 +253,6 @@ impl Session {
         self.send(SessionUpdated { session: self.config.session(), ..Default::default() });
         self.list_remote_tools(event.session.tools.as_deref().unwrap_or_default());
         Ok(())
-    }
-
-    fn create_item(&mut self, event: client::ConversationItemCreate) -> Result<(), Refusal> {
-        let entry = Entry::read(event.item, &self.config.input_format(), "item")?;
-        let item = entry.item.clone();
-        if event.previous_item_id.is_some() {
-            self.meter.forget_prefix();
-        }
-        let previous = self.conversation.insert(entry, event.previous_item_id.as_deref())?;
-        self.tell_item(item, previous);
-        Ok(())
-    }
-
-    fn retrieve_item(&mut self, id: &str) -> Result<(), Refusal> {
-        let output = self.config.output().format.clone().unwrap_or_default();
-        let item = self.conversation.retrieve(id, &self.config.input_format(), &output)?;
-        self.send(ConversationItemRetrieved { item, ..Default::default() });
-        Ok(())
-    }
-
-    fn truncate_item(&mut self, event: client::ConversationItemTruncate) -> Result<(), Refusal> {
-        let client::ConversationItemTruncate { item_id, content_index, audio_end_ms, .. } = event;
-        self.conversation.truncate(&item_id, content_index, audio_end_ms)?;
-        self.meter.forget_prefix();
-        self.send(ConversationItemTruncated { item_id, content_index, audio_end_ms, ..Default::default() });
-        Ok(())
-    }
-
-    fn delete_item(&mut self, item_id: String) -> Result<(), Refusal> {
-        self.conversation.delete(&item_id)?;
-        self.meter.forget_prefix();
-        self.send(ConversationItemDeleted { item_id, ..Default::default() });
-        Ok(())
-    }
-
-    /// Announces an item that is complete from the start.
-    fn tell_item(&mut self, item: Item, previous_item_id: Option<String>) {
-        let (again, before) = (item.clone(), previous_item_id.clone());
-        self.send(ConversationItemAdded { item: again, previous_item_id: before, ..Default::default() });
-        self.send(ConversationItemDone { item, previous_item_id, ..Default::default() });
     }
 
     fn refuse(&mut self, refusal: Refusal, event_id: Option<&str>) {

@@ -6,17 +6,16 @@
 
 use super::entry::message;
 use super::plan::{Outcome, Plan};
-use super::usage::{self, Counts, Meter};
+use super::usage::{self, Counts};
 use crate::audio::{Sound, encode};
 use crate::engine::Piece;
 use crate::ids;
 use gstopenairealtime::protocol::items::{ContentPart, PartKind, Role, Status};
 use gstopenairealtime::protocol::response::{Response, ResponseAudio};
 use gstopenairealtime::protocol::server::{
-    ConversationItemAdded, ConversationItemDone, ResponseContentPartAdded, ResponseContentPartDone, ResponseCreated,
-    ResponseDone, ResponseOutputAudioDelta, ResponseOutputAudioDone, ResponseOutputAudioTranscriptDelta,
-    ResponseOutputAudioTranscriptDone, ResponseOutputItemAdded, ResponseOutputItemDone, ResponseOutputTextDelta,
-    ResponseOutputTextDone,
+    ResponseContentPartAdded, ResponseContentPartDone, ResponseCreated, ResponseDone, ResponseOutputAudioDelta,
+    ResponseOutputAudioDone, ResponseOutputAudioTranscriptDelta, ResponseOutputAudioTranscriptDone,
+    ResponseOutputItemAdded, ResponseOutputItemDone, ResponseOutputTextDelta, ResponseOutputTextDone,
 };
 use gstopenairealtime::protocol::session::{AudioFormat, AudioOutput, MaxTokens, Modality};
 use gstopenairealtime::protocol::{Item, ServerEvent, Usage};
@@ -273,31 +272,6 @@ impl Writer {
         let response = Response { status_details: details, output, usage: Some(usage), ..self.response(status) };
         ResponseDone { response, ..Default::default() }.into()
     }
-}
-
-/// All events of an answer that consists of one piece, for those who keep no session.
-pub fn whole_answer(piece: &Piece) -> Vec<ServerEvent> {
-    let modality = if piece.sound.is_some() { Modality::Audio } else { Modality::Text };
-    let mut writer = Writer::new(Plan {
-        conversation_id: Some(ids::new("conv_")),
-        modalities: vec![modality],
-        output: AudioOutput { format: Some(AudioFormat::Pcm), voice: Some("alloy".into()), ..Default::default() },
-        max_tokens: MaxTokens::Word("inf".into()),
-        metadata: None,
-        input: Counts::default(),
-    });
-    let mut events = vec![writer.created(), writer.begin()];
-    let item = writer.item(Status::InProgress);
-    events.push(ConversationItemAdded { item, ..Default::default() }.into());
-    events.push(writer.open());
-    events.extend(writer.piece(piece).0);
-    events.extend(writer.close());
-    let item = writer.item(Status::Completed);
-    events.push(ConversationItemDone { item: item.clone(), ..Default::default() }.into());
-    events.push(writer.item_done(item));
-    let usage = Meter::default().usage(writer.input(), writer.output());
-    events.push(writer.done(&Outcome::Completed, usage));
-    events
 }
 
 #[cfg(test)]

@@ -188,7 +188,8 @@ pub fn is_string(param: &Param<'_>) -> bool {
 
 /// Whether it takes any text, rather than a place or a name.
 pub fn is_free(param: &Param<'_>) -> bool {
-    is_string(param) && !param.is_one_of(PLACES) && !(param.is_one_of(PERSONS) && !param.is_one_of(TEXTS))
+    let names = param.is_one_of(PLACES) || (param.is_one_of(PERSONS) && !param.is_one_of(TEXTS));
+    is_string(param) && !names
 }
 
 /// Numbers for the parameters that take them: first by the words around a number, then in their order.

@@ -3,6 +3,7 @@
 use super::Choice;
 use super::words::{Word, is_empty, of_name, stem};
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// Words of a name that say nothing about what a function is for.
 const GENERIC: &[&str] = &[
@@ -98,11 +99,9 @@ impl<'a> Tool<'a> {
     }
 
     /// How much of what was said is about this function, words that are `used` up left out.
-    fn score(&self, words: &[Word<'_>], used: &[&str]) -> f64 {
-        let counts = |(at, word): &(usize, &Word<'_>)| {
-            !used.contains(&word.stem.as_str()) && words[..*at].iter().all(|earlier| earlier.stem != word.stem)
-        };
-        words.iter().enumerate().filter(counts).map(|(_, word)| self.weight(word)).sum()
+    fn score<'w>(&self, words: &'w [Word<'_>], used: &HashSet<&'w str>) -> f64 {
+        let mut counted = used.clone();
+        words.iter().filter(|word| counted.insert(&word.stem)).map(|word| self.weight(word)).sum()
     }
 
     /// How much of its own name was said.
@@ -132,7 +131,12 @@ pub fn chosen<'t, 'a, 'w>(
     }
     let mut meant = fitting(tools, words, if parallel { usize::MAX } else { 1 });
     if meant.is_empty() && *choice == Choice::Required {
-        meant.extend(tools.iter().rev().max_by(|a, b| a.score(words, &[]).total_cmp(&b.score(words, &[]))));
+        meant.extend(
+            tools
+                .iter()
+                .rev()
+                .max_by(|a, b| a.score(words, &HashSet::new()).total_cmp(&b.score(words, &HashSet::new()))),
+        );
     }
     match meant.as_slice() {
         [] => Vec::new(),
@@ -143,10 +147,11 @@ pub fn chosen<'t, 'a, 'w>(
 
 /// The functions that fit, best first; one after the first must be named by words that the others do not need.
 fn fitting<'t, 'a>(tools: &'t [Tool<'a>], words: &[Word<'_>], most: usize) -> Vec<&'t Tool<'a>> {
-    let mut ranked: Vec<(&Tool<'a>, f64)> = tools.iter().map(|tool| (tool, tool.score(words, &[]))).collect();
+    let mut ranked: Vec<(&Tool<'a>, f64)> =
+        tools.iter().map(|tool| (tool, tool.score(words, &HashSet::new()))).collect();
     ranked.retain(|(_, score)| *score >= ENOUGH);
     ranked.sort_by(|(a, x), (b, y)| y.total_cmp(x).then(b.share(words).total_cmp(&a.share(words))));
-    let (mut meant, mut used) = (Vec::<&Tool<'a>>::new(), Vec::<&str>::new());
+    let (mut meant, mut used) = (Vec::<&Tool<'a>>::new(), HashSet::new());
     for (tool, _) in ranked {
         if meant.len() < most && tool.score(words, &used) >= ENOUGH {
             used.extend(words.iter().filter(|word| tool.weight(word) > 0.0).map(|word| word.stem.as_str()));
@@ -162,8 +167,9 @@ fn split<'t, 'a, 'w>(tools: &[&'t Tool<'a>], words: &[Word<'w>]) -> Vec<(&'t Too
     let mut waiting: Vec<Word<'w>> = Vec::new();
     let mut current = None;
     for clause in clauses(words) {
-        let best = tools.iter().max_by(|a, b| a.score(clause, &[]).total_cmp(&b.score(clause, &[])));
-        let owner = best.filter(|tool| tool.score(clause, &[]) > 0.5).or(current);
+        let best =
+            tools.iter().max_by(|a, b| a.score(clause, &HashSet::new()).total_cmp(&b.score(clause, &HashSet::new())));
+        let owner = best.filter(|tool| tool.score(clause, &HashSet::new()) > 0.5).or(current);
         let Some(owner) = owner else {
             waiting.extend_from_slice(clause);
             continue;

@@ -2,8 +2,9 @@
 //! description or the words of its parameters, with arguments that were really said.
 //!
 //! `words` reads a text word by word, `fit` finds the functions that are meant, `fill`, `text` and `phrase`
-//! find the arguments, `tell` says what a function gave back. What is required and was not said is asked for.
+//! find the arguments, `tell` says what a function gave back, with `facts`. What is required and was not said is asked for.
 
+mod facts;
 mod fill;
 mod fit;
 mod phrase;
@@ -18,6 +19,9 @@ use fill::{Filled, Said, fill};
 use fit::{Tool, chosen};
 use gstopenairealtime::protocol::items::Role;
 use serde_json::Value;
+
+/// A wish is said in fewer words than this; what comes after them is not looked at.
+const MAX_WORDS: usize = 1_000;
 
 /// What the client allows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -130,7 +134,8 @@ fn calls_for(text: &str, reply: Option<&str>, tools: &[Tool<'_>], prompt: &Promp
         Some(reply) => format!("{text} {reply}"),
         None => text.to_owned(),
     };
-    let all = words::read(&whole);
+    let mut all = words::read(&whole);
+    all.truncate(MAX_WORDS);
     let known: Vec<String> = tools.iter().flat_map(|tool| tool.names.iter().cloned()).collect();
     let (mut calls, mut question) = (Vec::new(), None);
     for (tool, own) in chosen(tools, &all, &prompt.choice, prompt.parallel) {

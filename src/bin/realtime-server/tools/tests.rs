@@ -195,7 +195,7 @@ fn results_are_said_and_nothing_is_called_twice() {
     let told = plan(&prompt(with(vec![gave("c1", r#"{"temperature":21,"condition":"sunny"}"#)])));
     assert_eq!(
         told,
-        Plan { words: Some("Condition is sunny, temperature is 21.".into()), answer: false, calls: Vec::new() }
+        Plan { words: Some("Temperature is 21, condition is sunny.".into()), answer: false, calls: Vec::new() }
     );
     let required = Prompt { choice: Choice::Required, ..prompt(with(vec![gave("c1", "21")])) };
     assert!(plan(&required).calls.is_empty());
@@ -209,4 +209,42 @@ fn results_are_said_and_nothing_is_called_twice() {
     assert_eq!((later.words.as_deref(), calls(&later)), (Some("Sunny."), vec!["get_time {}".to_owned()]));
     let waiting = plan(&prompt(asked()));
     assert!(waiting.calls.is_empty() && waiting.answer);
+}
+
+/// The words of a text that chance has put together, the same in every run.
+fn chance(seed: u64) -> String {
+    const WORDS: [&str; 36] = [
+        "weather", "time", "in", "Paris", "and", "five", "minutes", "hundred", "thousand", "the", "light", "on", ",",
+        "?", ":", "\"", "kitchen", "message", "to", "Anna", "that", "is", "order", "A-1", "-3.5", "add", "flight",
+        "from", "Zürich", "’s", "ß", "…", "日本", "\u{301}", "timer", "called",
+    ];
+    let mut state = seed;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let gap = [" ", "", "’"][next(3)];
+    (0..next(24)).map(|_| WORDS[next(WORDS.len())]).collect::<Vec<_>>().join(gap)
+}
+
+#[test]
+fn whatever_is_said_a_call_has_what_it_needs() {
+    let tools = tools();
+    let mut calls = 0;
+    for seed in 0..2_000 {
+        let text = chance(seed);
+        let turns = match seed % 2 {
+            0 => vec![user("What's the weather?"), model("To get weather I need to know the location."), user(&text)],
+            _ => vec![user(&text)],
+        };
+        for call in plan(&prompt(turns)).calls {
+            calls += 1;
+            let arguments: Value = serde_json::from_str(&call.arguments).expect("JSON");
+            let tool = tools.iter().find(|tool| tool["name"] == call.name).expect("a function of the client");
+            for name in tool["parameters"]["required"].as_array().expect("a list") {
+                assert!(!arguments[name.as_str().expect("a name")].is_null(), "{text:?}: {call:?}");
+            }
+        }
+    }
+    assert!(calls > 200, "{calls}");
 }

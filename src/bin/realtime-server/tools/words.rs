@@ -265,7 +265,7 @@ mod tests {
             ("twenty five, two three", vec![25.0, 2.0, 3.0]),
             ("one hundred and five and six", vec![105.0, 6.0]),
             ("two thousand twenty four", vec![2024.0]),
-            ("minus three point one four", vec![-3.14]),
+            ("minus three point one five", vec![-3.15]),
             ("1,200.5 or -7", vec![1200.5, -7.0]),
             ("turn this one on", vec![]),
         ] {

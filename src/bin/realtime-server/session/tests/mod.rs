@@ -1,10 +1,12 @@
 //! Sessions as dialogues: what a client says, what a server answers, in which order. The engine is the echo, driven by
 //! hand, so nothing here waits.
 
+mod beta;
+mod calling;
+
 use super::*;
 use crate::engine::echo::Echo;
 use crate::engine::{Answer, Engine, Piece};
-use crate::tools::Call;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, from_str, json};
@@ -463,176 +465,6 @@ fn all_events_fit_the_types_of_the_wire() {
     }
 }
 
-/// The second piece of work of a dialogue: two calls after some words.
-fn say_and_call(dialogue: &mut Dialogue) {
-    let id = dialogue.answers[0].0.clone();
-    let words = Said::Words(Piece { text: "One moment.".into(), sound: None });
-    let call =
-        |name: &str| Said::Call(Call { name: name.into(), arguments: r#"{"city":"Paris","unit":"celsius"}"#.into() });
-    for said in [words, call("get_weather"), call("get_time")] {
-        dialogue.session.work(Work::Said(id.clone(), said), dialogue.now);
-    }
-    dialogue.session.work(Work::Answered(id, Ok(())), dialogue.now);
-    dialogue.drain();
-}
-
-const TOOLS: &str = r#"[{"type": "function", "name": "get_weather"}, {"type": "function", "name": "get_time"}]"#;
-
-#[test]
-fn calls_are_told_in_the_order_of_the_protocol() {
-    let mut dialogue = realtime();
-    dialogue.say(json!({"type": "response.create", "response": {"output_modalities": ["text"]}}));
-    dialogue.events();
-    say_and_call(&mut dialogue);
-    let events = dialogue.events();
-    let names = squeezed(events.iter().map(|event| event["type"].as_str().unwrap_or_default().to_string()).collect());
-    let call = [
-        "response.output_item.added",
-        "conversation.item.added",
-        "response.function_call_arguments.delta",
-        "response.function_call_arguments.done",
-        "conversation.item.done",
-        "response.output_item.done",
-    ];
-    let message = [
-        "response.output_item.added",
-        "conversation.item.added",
-        "response.content_part.added",
-        "response.output_text.delta",
-        "response.output_text.done",
-        "response.content_part.done",
-        "conversation.item.done",
-        "response.output_item.done",
-    ];
-    let end = ["response.done", "rate_limits.updated"];
-    assert_eq!(names, [&message[..], &call[..], &call[..], &end[..]].concat());
-    let of = |name: &str| events.iter().filter(|event| event["type"] == name).collect::<Vec<_>>();
-    let done = of("response.output_item.done");
-    assert_eq!(
-        done.iter().map(|event| event["output_index"].as_u64()).collect::<Vec<_>>(),
-        [Some(0), Some(1), Some(2)]
-    );
-    let output = of("response.done")[0]["response"]["output"].clone();
-    assert_eq!(output, json!(done.iter().map(|event| event["item"].clone()).collect::<Vec<_>>()));
-    assert_eq!((&output[1]["name"], &output[2]["name"]), (&json!("get_weather"), &json!("get_time")));
-    let first =
-        |name: &str| of(name).into_iter().filter(|event| event["call_id"] == output[1]["call_id"]).collect::<Vec<_>>();
-    let pieces: String =
-        first("response.function_call_arguments.delta").iter().filter_map(|event| event["delta"].as_str()).collect();
-    let whole = first("response.function_call_arguments.done");
-    assert_eq!((json!(pieces), &whole[0]["item_id"]), (whole[0]["arguments"].clone(), &output[1]["id"]));
-    // The call is known from now on, another one is not.
-    let give = |call_id: &Value| {
-        json!({"type": "conversation.item.create", "event_id": "e",
-        "item": {"type": "function_call_output", "call_id": call_id, "output": "21"}})
-    };
-    dialogue.say(give(&output[1]["call_id"]));
-    assert_eq!(dialogue.names(), ["conversation.item.added", "conversation.item.done"]);
-    dialogue.say(give(&json!("call_of_nobody")));
-    assert_eq!(dialogue.errors(), [("invalid_tool_call_id".into(), Some("e".into()))]);
-}
-
-#[test]
-fn calls_beside_the_conversation_leave_no_item_in_it() {
-    let mut dialogue = realtime();
-    dialogue
-        .say(json!({"type": "response.create", "response": {"conversation": "none", "output_modalities": ["text"]}}));
-    dialogue.events();
-    say_and_call(&mut dialogue);
-    assert!(!dialogue.names().iter().any(|name| name.starts_with("conversation.")));
-    assert!(dialogue.session.conversation.entries().is_empty());
-}
-
-#[test]
-fn a_function_that_is_chosen_by_name_must_be_there() {
-    let mut dialogue = realtime();
-    let tools: Value = serde_json::from_str(TOOLS).expect("JSON");
-    dialogue.say(json!({"type": "session.update", "session": {"type": "realtime", "tools": tools}}));
-    dialogue.events();
-    let choose = |name: &str| {
-        json!({"type": "response.create", "event_id": "e",
-        "response": {"tool_choice": {"type": "function", "name": name}}})
-    };
-    dialogue.say(choose("get_lost"));
-    assert_eq!(dialogue.errors(), [("invalid_value".into(), Some("e".into()))]);
-    dialogue.say(choose("get_time"));
-    assert_eq!(dialogue.names(), ["response.created"]);
-}
-
-#[test]
-fn a_beta_session_is_flat_and_announces_items_once() {
-    let mut dialogue = Dialogue::beta(SessionKind::Realtime);
-    dialogue.say(
-        json!({"type": "session.update", "session": {"voice": "ash", "temperature": 0.7, "turn_detection": null}}),
-    );
-    let session = dialogue.events().remove(0)["session"].clone();
-    assert_eq!(
-        (&session["voice"], &session["temperature"], &session["input_audio_format"]),
-        (&json!("ash"), &json!(0.7), &json!("pcm16"))
-    );
-    assert_eq!(
-        (&session["audio"], &session["type"], &session["turn_detection"]),
-        (&Value::Null, &Value::Null, &Value::Null)
-    );
-    dialogue.append(&[1; 4_800]);
-    dialogue.say(json!({"type": "input_audio_buffer.commit"}));
-    assert_eq!(dialogue.names(), ["input_audio_buffer.committed", "conversation.item.created"]);
-    dialogue.say(json!({"type": "response.create", "response": {"temperature": 1.1}}));
-    dialogue.work();
-    dialogue.work();
-    let events = dialogue.events();
-    let names = squeezed(events.iter().map(|event| event["type"].as_str().unwrap_or_default().to_string()).collect());
-    assert_eq!(
-        names,
-        [
-            "response.created",
-            "response.output_item.added",
-            "conversation.item.created",
-            "response.content_part.added",
-            "response.audio_transcript.delta",
-            "response.audio.delta",
-            "response.audio.done",
-            "response.audio_transcript.done",
-            "response.content_part.done",
-            "response.output_item.done",
-            "response.done",
-            "rate_limits.updated"
-        ]
-    );
-    let response = &events[events.len() - 2]["response"];
-    assert_eq!(
-        (&response["temperature"], &response["voice"], &response["modalities"]),
-        (&json!(1.1), &json!("ash"), &json!(["text", "audio"]))
-    );
-    assert_eq!(response["output"][0]["content"][0]["type"], "audio");
-}
-
-#[test]
-fn a_beta_transcription_session_has_its_own_update() {
-    let mut dialogue = Dialogue::beta(SessionKind::Transcription);
-    dialogue.say(json!({"type": "transcription_session.update", "session": {"input_audio_format": "g711_alaw"}}));
-    let events = dialogue.events();
-    assert_eq!(
-        (&events[0]["type"], &events[0]["session"]["input_audio_format"]),
-        (&json!("transcription_session.updated"), &json!("g711_alaw"))
-    );
-    dialogue.say(json!({"type": "session.update", "event_id": "e", "session": {"type": "realtime"}}));
-    assert_eq!(dialogue.errors(), [("unknown_parameter".into(), Some("e".into()))]);
-}
-
-#[test]
-fn tools_of_other_servers_cannot_be_listed() {
-    let mut dialogue = realtime();
-    let tools = json!([{"type": "mcp", "server_label": "there", "server_url": "https://example.com/mcp"}]);
-    dialogue.say(json!({"type": "session.update", "session": {"type": "realtime", "tools": tools}}));
-    let events = dialogue.events();
-    assert_eq!(
-        (&events[1]["type"], &events[2]["type"]),
-        (&json!("mcp_list_tools.in_progress"), &json!("mcp_list_tools.failed"))
-    );
-    assert_eq!(events[1]["item_id"], events[2]["item_id"]);
-}
-
 #[test]
 fn answers_beside_the_conversation_run_along_and_are_not_interrupted() {
     let mut dialogue = realtime();
@@ -654,10 +486,27 @@ fn answers_beside_the_conversation_run_along_and_are_not_interrupted() {
     dialogue.speak(400, 0);
     let done: Vec<Value> = dialogue.events().into_iter().filter(|event| event["type"] == "response.done").collect();
     assert_eq!((done.len(), &done[0]["response"]["status"]), (1, &json!("cancelled")));
-    dialogue.answers.remove(0);
+    drop(dialogue.answers.remove(0));
     dialogue.work();
     dialogue.work();
     let done = dialogue.events().into_iter().find(|event| event["type"] == "response.done").expect("an end");
     assert_eq!(done["response"]["output"][0]["content"][0]["text"], "You wrote: one two");
     assert_eq!(done["response"]["id"], created["id"]);
+}
+
+#[test]
+fn the_speed_stays_while_the_model_speaks() {
+    let mut dialogue = realtime();
+    let speed = |speed: f64| json!({"type": "session.update", "session": {"type": "realtime", "audio": {"output": {"speed": speed}}}});
+    dialogue.say(json!({"type": "response.create"}));
+    dialogue.events();
+    dialogue.say(speed(1.2));
+    assert_eq!(dialogue.errors(), [("invalid_value".into(), None)]);
+    dialogue.say(speed(1.0));
+    assert_eq!(dialogue.names(), ["session.updated"]);
+    dialogue.work();
+    dialogue.work();
+    dialogue.events();
+    dialogue.say(speed(1.2));
+    assert_eq!(dialogue.events()[0]["session"]["audio"]["output"]["speed"], 1.2);
 }
