@@ -2,6 +2,7 @@
 
 use super::Choice;
 use super::words::{Word, is_empty, of_name, stem};
+use crate::speech::number_word;
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -87,7 +88,7 @@ impl<'a> Tool<'a> {
         add(tool["description"].as_str().unwrap_or_default(), 1.0);
         for (param, schema) in tool["parameters"]["properties"].as_object().into_iter().flatten() {
             schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).for_each(|word| add(word, 1.5));
-            add(param, 1.0);
+            add(param, 0.9);
             add(schema["description"].as_str().unwrap_or_default(), 0.5);
         }
         let names = title.iter().map(|word| stem(word)).collect();
@@ -95,13 +96,27 @@ impl<'a> Tool<'a> {
     }
 
     fn weight(&self, word: &Word<'_>) -> f64 {
-        self.vocabulary.iter().find(|(stem, _)| *stem == word.stem).map_or(0.0, |(_, weight)| *weight)
+        // "not" is not a note.
+        self.vocabulary
+            .iter()
+            .find(|(stem, _)| *stem == word.stem && !word.is_empty())
+            .map_or(0.0, |(_, weight)| *weight)
     }
 
     /// How much of what was said is about this function, words that are `used` up left out.
     fn score<'w>(&self, words: &'w [Word<'_>], used: &HashSet<&'w str>) -> f64 {
         let mut counted = used.clone();
         words.iter().filter(|word| counted.insert(&word.stem)).map(|word| self.weight(word)).sum()
+    }
+
+    /// Whether enough of what was said is about it: a telling word, several others, or all that there is.
+    fn fits(&self, words: &[Word<'_>], score: f64) -> bool {
+        let says = |(at, word): &(usize, &Word<'_>)| {
+            let value = (*at > 0 && word.is_name()) || number_word(&word.lower).is_some();
+            !value && !word.is_empty() && !is_generic(&word.lower) && !word.is_any(&["today", "now", "right"])
+        };
+        score >= ENOUGH
+            || (score >= 1.0 && words.iter().enumerate().filter(says).all(|(_, word)| self.weight(word) > 0.0))
     }
 
     /// How much of its own name was said.
@@ -149,11 +164,11 @@ pub fn chosen<'t, 'a, 'w>(
 fn fitting<'t, 'a>(tools: &'t [Tool<'a>], words: &[Word<'_>], most: usize) -> Vec<&'t Tool<'a>> {
     let mut ranked: Vec<(&Tool<'a>, f64)> =
         tools.iter().map(|tool| (tool, tool.score(words, &HashSet::new()))).collect();
-    ranked.retain(|(_, score)| *score >= ENOUGH);
+    ranked.retain(|(tool, score)| tool.fits(words, *score));
     ranked.sort_by(|(a, x), (b, y)| y.total_cmp(x).then(b.share(words).total_cmp(&a.share(words))));
     let (mut meant, mut used) = (Vec::<&Tool<'a>>::new(), HashSet::new());
     for (tool, _) in ranked {
-        if meant.len() < most && tool.score(words, &used) >= ENOUGH {
+        if meant.is_empty() || (meant.len() < most && tool.score(words, &used) >= ENOUGH) {
             used.extend(words.iter().filter(|word| tool.weight(word) > 0.0).map(|word| word.stem.as_str()));
             meant.push(tool);
         }

@@ -48,6 +48,8 @@ fn tools() -> Vec<Value> {
             json!({"title": text, "attendees": {"type": "array", "items": text}}),
             &["title", "attendees"],
         ),
+        function("take_note", "Write a note", json!({"text": text}), &["text"]),
+        function("hang_up", "Ends the call when the user says goodbye", json!({}), &[]),
         function(
             "book_flight",
             "Book a flight",
@@ -142,6 +144,7 @@ fn words_call_the_function_that_they_fit_with_what_was_said() {
             "Schedule a meeting called Budget with Bob and Alice",
             vec![r#"schedule_meeting {"attendees":["Bob","Alice"],"title":"Budget"}"#],
         ),
+        ("Goodbye.", vec!["hang_up {}"]),
         ("Set a loud alarm in 2 minutes", vec![r#"set_alarm {"duration_seconds":120,"loud":true}"#]),
     ] {
         let plan = plan(&prompt(vec![user(text)]));
@@ -152,7 +155,16 @@ fn words_call_the_function_that_they_fit_with_what_was_said() {
 
 #[test]
 fn words_that_fit_nothing_are_answered() {
-    for text in ["Hello there.", "How much is three plus four?", "I like music.", ""] {
+    for text in [
+        "Ask not what your country can do for you.",
+        "Not now.",
+        "Thank you.",
+        "Goodbye, see you tomorrow.",
+        "Hello there.",
+        "How much is three plus four?",
+        "I like music.",
+        "",
+    ] {
         assert_eq!(plan(&prompt(vec![user(text)])), Plan { words: None, answer: true, calls: Vec::new() }, "{text}");
     }
 }
