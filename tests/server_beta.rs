@@ -46,6 +46,12 @@ async fn every_way_to_ask_for_it() {
     assert_eq!(client.event().await["type"], "transcription_session.created");
 }
 
+/// Says something that the beta has.
+async fn say(client: &mut Client, event: Value) {
+    schema::beta_client().check(&event);
+    client.send(event).await;
+}
+
 #[tokio::test]
 async fn turns_are_had_in_the_old_words_and_the_new_ones_are_refused() {
     let server = Server::start(&["--engine", "echo"]);
@@ -55,7 +61,7 @@ async fn turns_are_had_in_the_old_words_and_the_new_ones_are_refused() {
     let update = json!({"modalities": ["text", "audio"], "voice": "ash", "temperature": 0.9, "input_audio_format": "pcm16",
         "input_audio_transcription": {"model": "whisper-1"}, "max_response_output_tokens": "inf",
         "turn_detection": {"type": "server_vad", "silence_duration_ms": 300}});
-    client.send(json!({"type": "session.update", "session": update})).await;
+    say(&mut client, json!({"type": "session.update", "session": update})).await;
     let updated = client.event().await;
     assert_eq!((&updated["type"], &updated["session"]["temperature"]), (&json!("session.updated"), &json!(0.9)));
     check(&[updated]);
@@ -71,11 +77,10 @@ async fn turns_are_had_in_the_old_words_and_the_new_ones_are_refused() {
     ];
     assert!(expected.iter().all(|name| names(&spoken).contains(name)), "{:?}", names(&spoken));
     assert!(!names(&spoken).iter().any(|name| name.contains("output_audio.") || *name == "conversation.item.done"));
-    client
-        .send(json!({"type": "conversation.item.create", "item": {"type": "message", "role": "user",
-        "content": [{"type": "input_text", "text": "hello"}]}}))
-        .await;
-    client.send(json!({"type": "response.create", "response": {"modalities": ["text"]}})).await;
+    let content = json!([{"type": "input_text", "text": "hello"}]);
+    let item = json!({"type": "message", "role": "user", "content": content});
+    say(&mut client, json!({"type": "conversation.item.create", "item": item})).await;
+    say(&mut client, json!({"type": "response.create", "response": {"modalities": ["text"]}})).await;
     let written = client.until("rate_limits.updated").await;
     check(&written);
     let done = written.iter().find(|event| event["type"] == "response.done").expect("an end");

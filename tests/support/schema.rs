@@ -11,7 +11,13 @@ use std::sync::LazyLock;
 
 static CLIENT: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/ga-client.json")));
 static SERVER: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/ga-server.json")));
+static BETA_CLIENT: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/beta-client.json")));
 static BETA_SERVER: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/beta-server.json")));
+
+/// The shapes of what a client says in the beta.
+pub fn beta_client() -> &'static Schema {
+    &BETA_CLIENT
+}
 
 /// The shapes of what a server says in the beta.
 pub fn beta_server() -> &'static Schema {
