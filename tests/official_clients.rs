@@ -107,6 +107,9 @@ fn talk(mut client: Command, engine: &str, tls: bool, recording: &str, words: &s
     let limit = (LIMIT - Duration::from_secs(10)).as_secs().to_string();
     client.arg(base).arg(project("tests/media").join(recording));
     client.args(["--heard", words, "--said", words, "--limit", &limit]);
+    if engine == "local" {
+        client.arg("--thinks");
+    }
     let said = run(client);
     let summary: Value = serde_json::from_str(said.trim()).unwrap_or_else(|error| panic!("{error} in {said:?}"));
     let (status, complaints) = server.terminate();
@@ -145,6 +148,8 @@ fn assert_understood(summary: &Value, words: &str) {
     assert!(lower("said").contains(words), "{summary}");
     assert!(summary["audio_ms"].as_u64() > Some(1_000), "{summary}");
     assert_eq!(summary["text"], "3 plus 4 is 7.");
+    assert_eq!(summary["told"], "Get weather for Paris: temperature is 21. Get weather for London: temperature is 12.");
+    assert_eq!(summary["interrupted"], "turn_detected");
     assert_eq!(summary["error"], "item_truncate_invalid_item_id");
 }
 
@@ -201,4 +206,5 @@ fn the_schemas_are_those_of_the_official_types() {
     generate.arg(project("tests/schemas/generate.py")).arg("--check");
     let said = run(generate);
     assert!(said.contains("ga-client.json: 11 events") && said.contains("ga-server.json: 46 events"), "{said}");
+    assert!(said.contains("beta-client.json: 12 events") && said.contains("beta-server.json: 34 events"), "{said}");
 }

@@ -546,7 +546,7 @@ async fn what_is_no_event_has_its_error() {
 
 #[tokio::test]
 async fn what_ends_a_session_has_its_error_too() {
-    let server = Server::start(&["--engine", "echo", "--api-key", "right", "--max-session", "1s"]);
+    let server = Server::start(&["--engine", "echo", "--api-key", "right", "--max-session", "1s", "--refuse-beta"]);
     let good = ("authorization", "Bearer right");
     let cases = [
         ("?model=gpt-realtime", vec![("authorization", "Bearer wrong")], "invalid_api_key", 3000),

@@ -6,22 +6,9 @@ mod client;
 #[path = "support/server.rs"]
 mod server;
 
-use client::{Client, sound};
+use client::{Client, recording, sound};
 use serde_json::{Value, json};
 use server::Server;
-
-/// A recording of 16 kHz as the wire's 24 kHz, and some silence.
-fn recording(name: &str) -> Vec<i16> {
-    let path = format!("{}/tests/media/{name}", env!("CARGO_MANIFEST_DIR"));
-    let bytes = std::fs::read(path).expect("a recording");
-    let samples: Vec<i16> = bytes[44..].as_chunks::<2>().0.iter().map(|&pair| i16::from_le_bytes(pair)).collect();
-    let between = |index: usize| {
-        let (at, third) = (index * 2 / 3, index * 2 % 3);
-        let (a, b) = (i32::from(samples[at]), i32::from(*samples.get(at + 1).unwrap_or(&0)));
-        (a + (b - a) * third as i32 / 3) as i16
-    };
-    (0..samples.len() * 3 / 2).map(between).chain(std::iter::repeat_n(0, 48_000)).collect()
-}
 
 fn last<'a>(events: &'a [Value], name: &str) -> &'a Value {
     events.iter().rfind(|event| event["type"] == name).unwrap_or_else(|| panic!("no {name}"))

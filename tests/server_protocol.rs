@@ -82,8 +82,10 @@ async fn a_spoken_turn_comes_back_to_the_sample() {
 #[tokio::test]
 async fn every_way_to_get_in_and_every_way_to_be_sent_away() {
     let key = "a-key-of-this-test";
-    let server =
-        Server::start_with(&["--engine", "echo", "--refuse-model", "gone"], &[("REALTIME_SERVER_API_KEY", key)]);
+    let server = Server::start_with(
+        &["--engine", "echo", "--refuse-model", "gone", "--refuse-beta"],
+        &[("REALTIME_SERVER_API_KEY", key)],
+    );
     let bearer = format!("Bearer {key}");
     let in_protocol = format!("realtime, openai-insecure-api-key.{key}");
     for headers in

@@ -6,6 +6,7 @@ mod client;
 mod server;
 
 use client::{Client, names, sound};
+use gstopenairealtime::protocol::ServerEvent;
 use serde_json::json;
 use server::Server;
 use std::io::ErrorKind;
@@ -46,6 +47,61 @@ expect close 1000
     assert_eq!(names(&events)[..2], ["response.created", "response.output_item.added"]);
     assert_eq!(sound(&events).len(), 12_000);
     assert_eq!(events.last().map(|event| &event["error"]["event_id"]), Some(&json!("e9")));
+    let normal = tokio_tungstenite::tungstenite::protocol::CloseFrame { code: 1000.into(), reason: "".into() };
+    client.0.close(Some(normal)).await.expect("closed");
+    while client.message().await.is_ok() {}
+    let (status, stderr) = server.ended_with();
+    assert!(status.success(), "{stderr}");
+}
+
+#[tokio::test]
+async fn tools_of_another_server_are_listed_approved_and_called() {
+    let mut server = Server::script_with(
+        r#"
+hello
+expect session.update {"session": {"tools": [{"type": "mcp", "server_label": "$label"}]}}
+send session.updated {"session": {"type": "realtime"}}
+send mcp_list_tools.in_progress {"item_id": "mcpl_1"}
+send conversation.item.done {"item": {"id": "mcpl_1", "type": "mcp_list_tools", "server_label": "$label",
+  "tools": [{"name": "roll", "input_schema": {"type": "object"}}]}}
+send mcp_list_tools.completed {"item_id": "mcpl_1"}
+expect response.create
+send response.created {"response": {"id": "resp_1", "status": "in_progress", "output": []}}
+send response.output_item.done {"response_id": "resp_1", "output_index": 0, "item": {"id": "mcpr_1",
+  "type": "mcp_approval_request", "server_label": "$label", "name": "roll", "arguments": "{}"}}
+send response.done {"response": {"id": "resp_1", "status": "completed", "output": []}}
+expect conversation.item.create {"item": {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": true}}
+expect response.create
+send response.created {"response": {"id": "resp_2", "status": "in_progress", "output": []}}
+send response.mcp_call.in_progress {"item_id": "mcp_1", "output_index": 0}
+send response.mcp_call_arguments.done {"response_id": "resp_2", "item_id": "mcp_1", "output_index": 0, "arguments": "{}"}
+send response.mcp_call.completed {"item_id": "mcp_1", "output_index": 0}
+send response.output_item.done {"response_id": "resp_2", "output_index": 0, "item": {"id": "mcp_1", "type": "mcp_call",
+  "server_label": "$label", "name": "roll", "arguments": "{}", "approval_request_id": "mcpr_1", "output": "4"}}
+send response.done {"response": {"id": "resp_2", "status": "completed", "output": []}}
+expect close 1000
+"#,
+        &["--once"],
+    );
+    let mut client = Client::session(&server.realtime()).await;
+    let tools = json!([{"type": "mcp", "server_label": "dice", "server_url": "https://example.com/mcp"}]);
+    client.send(json!({"type": "session.update", "session": {"type": "realtime", "tools": tools}})).await;
+    let listed = client.until("mcp_list_tools.completed").await;
+    assert_eq!(
+        (&listed[2]["item"]["server_label"], &listed[2]["item"]["tools"][0]["name"]),
+        (&json!("dice"), &json!("roll"))
+    );
+    client.send(json!({"type": "response.create"})).await;
+    let request = client.until("response.done").await[1]["item"].clone();
+    let approval = json!({"type": "mcp_approval_response", "approval_request_id": request["id"], "approve": true});
+    client.send(json!({"type": "conversation.item.create", "item": approval})).await;
+    client.send(json!({"type": "response.create"})).await;
+    let events = client.until("response.done").await;
+    for event in listed.iter().chain(&events) {
+        let read = ServerEvent::from_json(&event.to_string());
+        assert!(!matches!(read, Ok(ServerEvent::Unknown(_)) | Err(_)), "{event}");
+    }
+    assert_eq!(events[4]["item"]["output"], "4");
     let normal = tokio_tungstenite::tungstenite::protocol::CloseFrame { code: 1000.into(), reason: "".into() };
     client.0.close(Some(normal)).await.expect("closed");
     while client.message().await.is_ok() {}

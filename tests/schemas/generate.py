@@ -6,8 +6,9 @@ published client says, and nobody's memory of it:
 
     ga-server.json   from the pydantic models of the server's events; what they leave optional may also be null
     ga-client.json   from the TypedDicts of the client's requests; null only where the API takes null
+    beta-server.json and beta-client.json   the same of the beta's types
 
-Both refuse keys that the types do not have: what the tests check was written by this project, and a misspelt optional
+All refuse keys that the types do not have: what the tests check was written by this project, and a misspelt optional
 field is otherwise no error at all. Prose is left out. Two additions serve the tests: `x-events` gives the one
 definition of each event type, so that a failed check names the wrong field rather than the union that did not match,
 and `x-source` says what the file was made from.
@@ -26,6 +27,8 @@ from pathlib import Path
 
 import openai
 import pydantic
+from openai.types.beta.realtime import RealtimeClientEventParam as BetaClientEventParam
+from openai.types.beta.realtime import RealtimeServerEvent as BetaServerEvent
 from openai.types.realtime import (
     RealtimeClientEventParam,
     RealtimeServerEvent,
@@ -66,6 +69,30 @@ UNTYPED = {
         "id": {"type": "string"},
         "object": {"const": "realtime.transcription_session"},
         "expires_at": {"type": "integer"},
+    },
+}
+BETA_LIMITS = {
+    "event_id": {"maxLength": 512},
+    "audio_end_ms": {"minimum": 0},
+    "temperature": {"minimum": 0.6, "maximum": 1.2},
+    "threshold": {"minimum": 0, "maximum": 1},
+    "modalities": {"minItems": 1, "maxItems": 2},
+}
+# The same in the beta. The secret of a transcription session is only told where it was made.
+BETA_UNTYPED = {
+    # Any model: on Azure a deployment has the name that its owner gave it.
+    "Session": {
+        "object": {"const": "realtime.session"},
+        "expires_at": {"type": "integer"},
+        "model": {"type": "string"},
+    },
+    "TranscriptionSession": {
+        "id": {"type": "string"},
+        "object": {"const": "realtime.transcription_session"},
+        "expires_at": {"type": "integer"},
+        "input_audio_noise_reduction": {},
+        "include": {},
+        "client_secret": {},
     },
 }
 KEYWORD_TYPE = {
@@ -134,19 +161,19 @@ def limit(schema, limits) -> None:
                 each[keyword] = value
 
 
-def event_schema(source: str, events: list) -> dict:
+def event_schema(source: str, events: list, limits=LIMITS, untyped=UNTYPED) -> dict:
     raw = pydantic.TypeAdapter(typing.Union[tuple(events)]).json_schema(ref_template="#/$defs/{model}")
     definitions = {short(name): tidy(schema) for name, schema in raw["$defs"].items()}
     if len(definitions) != len(raw["$defs"]):
         raise SystemExit(f"{source}: two definitions share a short name")
 
-    for name, fields in UNTYPED.items():
+    for name, fields in untyped.items():
         if name in definitions:
             definitions[name]["properties"] |= fields
     for schema in definitions.values():
-        for name, limits in LIMITS.items():
+        for name, bounds in limits.items():
             if name in schema.get("properties", {}):
-                limit(schema["properties"][name], limits)
+                limit(schema["properties"][name], bounds)
 
     types = {}
     for branch in raw["anyOf"]:
@@ -187,6 +214,12 @@ def main() -> None:
     files = {
         "ga-client.json": event_schema("RealtimeClientEventParam", [*client, ResponseCreateEventWithReferencesParam]),
         "ga-server.json": event_schema("RealtimeServerEvent", members(RealtimeServerEvent)),
+        "beta-client.json": event_schema(
+            "beta.RealtimeClientEventParam", members(BetaClientEventParam), BETA_LIMITS, {}
+        ),
+        "beta-server.json": event_schema(
+            "beta.RealtimeServerEvent", members(BetaServerEvent), BETA_LIMITS, BETA_UNTYPED
+        ),
     }
     check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] and not check:

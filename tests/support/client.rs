@@ -63,6 +63,15 @@ impl Client {
         }
     }
 
+    /// Sends a ping and waits for its pong. An event that comes before it fails the test.
+    pub async fn ping(&mut self) {
+        self.0.send(Message::Ping(Default::default())).await.expect("sent");
+        match timeout(PATIENCE, self.0.next()).await.expect("a pong in time") {
+            Some(Ok(Message::Pong(_))) => {}
+            other => panic!("expected a pong, got {other:?}"),
+        }
+    }
+
     /// The next event.
     #[track_caller]
     pub fn event(&mut self) -> impl Future<Output = Value> {
@@ -110,4 +119,17 @@ pub fn sound(events: &[Value]) -> Vec<i16> {
     let bytes: Vec<u8> =
         deltas.flat_map(|event| STANDARD.decode(event["delta"].as_str().expect("text")).expect("base64")).collect();
     bytes.as_chunks::<2>().0.iter().map(|&pair| i16::from_le_bytes(pair)).collect()
+}
+
+/// A recording of 16 kHz as the wire's 24 kHz, and some silence.
+pub fn recording(name: &str) -> Vec<i16> {
+    let path = format!("{}/tests/media/{name}", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(path).expect("a recording");
+    let samples: Vec<i16> = bytes[44..].as_chunks::<2>().0.iter().map(|&pair| i16::from_le_bytes(pair)).collect();
+    let between = |index: usize| {
+        let (at, third) = (index * 2 / 3, index * 2 % 3);
+        let (a, b) = (i32::from(samples[at]), i32::from(*samples.get(at + 1).unwrap_or(&0)));
+        (a + (b - a) * third as i32 / 3) as i16
+    };
+    (0..samples.len() * 3 / 2).map(between).chain(std::iter::repeat_n(0, 48_000)).collect()
 }

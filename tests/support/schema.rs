@@ -1,6 +1,8 @@
 //! The published shapes of the protocol, as JSON Schemas: `tests/schemas/generate.py` makes them from the types of the
 //! official package. Whoever sends or receives an event in a test holds it against them here.
 
+#![allow(dead_code, reason = "every test takes what it needs")]
+
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::{Value, json};
@@ -9,6 +11,18 @@ use std::sync::LazyLock;
 
 static CLIENT: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/ga-client.json")));
 static SERVER: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/ga-server.json")));
+static BETA_CLIENT: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/beta-client.json")));
+static BETA_SERVER: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/beta-server.json")));
+
+/// The shapes of what a client says in the beta.
+pub fn beta_client() -> &'static Schema {
+    &BETA_CLIENT
+}
+
+/// The shapes of what a server says in the beta.
+pub fn beta_server() -> &'static Schema {
+    &BETA_SERVER
+}
 
 /// The shapes of what a client says.
 pub fn client() -> &'static Schema {
@@ -26,7 +40,6 @@ pub struct Schema {
     events: BTreeMap<String, Validator>,
 }
 
-#[allow(dead_code, reason = "every test takes what it needs")]
 impl Schema {
     fn parse(text: &str) -> Self {
         let document: Value = serde_json::from_str(text).expect("a generated schema is JSON");

@@ -44,6 +44,10 @@ pub struct Cli {
     #[arg(long, value_name = "NAME")]
     pub refuse_model: Vec<String>,
 
+    /// Send away who asks for the beta of the protocol, as OpenAI does today; otherwise it is spoken on request.
+    #[arg(long)]
+    pub refuse_beta: bool,
+
     /// Write a trace of every session: FILE for the first, FILE with a number for those after it.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,

@@ -72,7 +72,7 @@ pub async fn run(app: &App, engine: Arc<dyn Engine>, socket: Socket, opening: &O
     let (queue, messages) = mpsc::channel(QUEUE);
     let writer = tokio::spawn(write(sink, messages));
     let recording = match &app.recorder {
-        Some(recorder) => recorder.begin().await,
+        Some(recorder) => recorder.begin(if opening.beta { "beta" } else { "ga" }).await,
         None => None,
     };
     let (results, work) = mpsc::channel(QUEUE);
@@ -166,7 +166,7 @@ impl Connection<'_> {
     async fn flush(&mut self) -> Result<(), End> {
         while let Some(output) = self.session.poll() {
             match output {
-                Output::Send(event) => self.send(event.to_json()).await?,
+                Output::Send(text) => self.send(text).await?,
                 Output::Start(job) => self.start(job),
                 Output::Stop(response_id) => {
                     if let Some(answer) = self.answers.remove(&response_id) {

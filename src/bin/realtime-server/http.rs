@@ -137,7 +137,7 @@ async fn realtime(app: Arc<App>, seat: Seat, mut request: Request) -> Response {
 
 /// The session of an engine that knows no rules.
 fn unlimited() -> Opening {
-    Opening { kind: SessionKind::Realtime, model: String::new(), expires_at: 0, preset: None }
+    Opening { kind: SessionKind::Realtime, model: String::new(), expires_at: 0, preset: None, beta: false }
 }
 
 fn accept_key(headers: &HeaderMap) -> Option<String> {
@@ -160,8 +160,9 @@ fn switch_protocols(accept: &str, offered: &HeaderMap) -> Response {
     if let Ok(accept) = accept.parse() {
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }
-    if subprotocols(offered).any(|protocol| protocol == "realtime") {
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("realtime"));
+    let known = ["realtime", "openai-beta.realtime-v1"];
+    if let Some(name) = known.into_iter().find(|name| subprotocols(offered).any(|protocol| protocol == *name)) {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
     }
     response
 }
@@ -180,7 +181,7 @@ fn judge(app: &App, request: &Request) -> Result<Opening, Fatal> {
     let beta = headers.get("openai-beta").is_some_and(|value| value.as_bytes().starts_with(b"realtime="))
         || subprotocols(headers).any(|protocol| protocol.starts_with("openai-beta."))
         || param("api-version").is_some();
-    if beta {
+    if beta && app.refuse_beta {
         let message = "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.";
         return Err(Fatal::new(4000, "beta_api_shape_disabled", message));
     }
@@ -189,14 +190,15 @@ fn judge(app: &App, request: &Request) -> Result<Opening, Fatal> {
     let transcription = param("intent").as_deref() == Some("transcription")
         || preset.as_ref().is_some_and(|preset| preset.kind == Some(SessionKind::Transcription));
     let kind = if transcription { SessionKind::Transcription } else { SessionKind::Realtime };
-    let model = param("model").or(own_model).filter(|model| !model.is_empty());
+    // Azure's preview names the deployment, its own word for a model.
+    let model = param("model").or_else(|| param("deployment")).or(own_model).filter(|model| !model.is_empty());
     let model = match model {
         None if transcription => String::new(),
         None => return Err(Fatal::new(4000, "missing_model", "You must provide a model parameter.")),
         Some(model) => check_model(app, model)?,
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(Opening { kind, model, expires_at: (now + app.max_session).as_secs(), preset })
+    Ok(Opening { kind, model, expires_at: (now + app.max_session).as_secs(), preset, beta })
 }
 
 /// Any model is as good as the other here, but for names that say that they are none.

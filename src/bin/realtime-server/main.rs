@@ -2,7 +2,8 @@
 //!
 //! A reading map. `cli` is the command line, `server` accepts connections, `http` and `auth` decide who becomes a
 //! session and `connection` runs one. What a session may do, `session` knows: rules without a socket or a clock.
-//! What is heard and answered, an `engine` decides; the one with models finds them in `speech`. `trace` records.
+//! What is heard and answered, an `engine` decides; the one with models finds them in `speech`, and in
+//! `tools` which function is meant. `trace` records.
 
 mod audio;
 mod auth;
@@ -18,6 +19,7 @@ mod server;
 mod session;
 mod socket;
 mod speech;
+mod tools;
 mod trace;
 mod work;
 
@@ -72,6 +74,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         mind,
         auth: Auth::new(cli.api_key),
         refused_models: cli.refuse_model,
+        refuse_beta: cli.refuse_beta,
         recorder: cli.record.map(trace::Recorder::new),
         max_session: cli.max_session,
         ping_interval: cli.ping_interval,

@@ -58,7 +58,7 @@ fn issue(app: &App, body: &[u8]) -> Result<Value, (StatusCode, Refusal)> {
     let session = wish.session.map(read_session).transpose().map_err(bad)?;
     let kind = session.as_ref().and_then(|session| session.kind.clone()).unwrap_or(SessionKind::Realtime);
     let model = session.as_ref().and_then(|session| session.model.clone()).unwrap_or_default();
-    let opening = Opening { kind, model, expires_at: 0, preset: session.clone() };
+    let opening = Opening { kind, model, expires_at: 0, preset: session.clone(), beta: false };
     let effective = Session::preview(&opening).map_err(bad)?;
     let secret = app.auth.make_secret(Duration::from_secs(wish.expires_after.seconds), session);
     let (value, expires) = secret.ok_or_else(|| {

@@ -47,6 +47,8 @@ pub struct App {
     pub auth: Auth,
     /// Models that are refused by name.
     pub refused_models: Vec<String>,
+    /// Who asks for the beta of the protocol is sent away.
+    pub refuse_beta: bool,
     /// Where traces go.
     pub recorder: Option<Recorder>,
     /// How long a session may last.

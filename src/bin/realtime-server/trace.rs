@@ -82,13 +82,13 @@ impl Recorder {
     }
 
     /// A file for the next session. What cannot be written is logged and not recorded.
-    pub async fn begin(&self) -> Option<Recording> {
+    pub async fn begin(&self, dialect: &str) -> Option<Recording> {
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let path = numbered(&self.path, number);
         match File::create(&path).await {
             Ok(file) => {
                 let mut recording = Recording { file: BufWriter::new(file), since: Instant::now() };
-                recording.line(&json!({"trace": format!("session {number}"), "dialect": "ga"}).to_string()).await;
+                recording.line(&json!({"trace": format!("session {number}"), "dialect": dialect}).to_string()).await;
                 Some(recording)
             }
             Err(error) => {

@@ -85,13 +85,13 @@ impl Workers {
         let mut answer: Answer = compute(self.place().await?, move || thinker.answer(prompt)).await?;
         loop {
             let next = move || {
-                let piece = answer.next();
-                (answer, piece)
+                let said = answer.next();
+                (answer, said)
             };
-            let (rest, piece) = compute(self.place().await?, next).await?;
+            let (rest, said) = compute(self.place().await?, next).await?;
             answer = rest;
-            let Some(piece) = piece.transpose()? else { return Ok(()) };
-            if results.send(Work::Piece(response_id.to_string(), piece)).await.is_err() {
+            let Some(said) = said.transpose()? else { return Ok(()) };
+            if results.send(Work::Said(response_id.to_string(), said)).await.is_err() {
                 return Ok(());
             }
         }

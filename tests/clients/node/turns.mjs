@@ -1,10 +1,11 @@
 // Talks to a server with the official Node client, unchanged, and checks what comes back.
 //
-//     OPENAI_NODE_DIR=DIR node turns.mjs BASE_URL RECORDING.wav [--heard WORDS] [--said WORDS] [--limit SECONDS]
+//     OPENAI_NODE_DIR=DIR node turns.mjs BASE_URL RECORDING.wav [--heard WORDS] [--said WORDS] [--thinks]
+//         [--limit SECONDS]
 //
 // DIR is where `npm ci` put the client. It connects by TLS only, so BASE_URL is an https one; NODE_EXTRA_CA_CERTS names
-// a certificate of the server's own. A spoken turn (the server finds its end), a written one, then a truncation, a
-// deletion and an error. Prints one line of JSON that sums up what happened; anything that is wrong ends the script
+// a certificate of the server's own. A spoken turn (the server finds its end), a written one, with a server
+// that thinks function calls and an answer that the user speaks over, then a truncation, a deletion and an error. Prints one line of JSON that sums up what happened; anything that is wrong ends the script
 // with status 1 and one line that says what.
 
 import { readFileSync } from 'node:fs';
@@ -146,12 +147,16 @@ async function configure(talk) {
   check(session.audio.input.turn_detection?.silence_duration_ms === 1000, 'the turn detection is another one');
 }
 
-async function spokenTurn(talk, path, heard, said) {
-  const sound = Buffer.concat([recording(path), Buffer.alloc(((SILENCE_MS * RATE) / 1000) * 2)]);
+function speak(talk, sound) {
   for (let start = 0; start < sound.length; start += CHUNK) {
     const audio = sound.subarray(start, start + CHUNK).toString('base64');
     talk.rt.send({ type: 'input_audio_buffer.append', audio });
   }
+}
+
+async function spokenTurn(talk, path, heard, said) {
+  const sound = Buffer.concat([recording(path), Buffer.alloc(((SILENCE_MS * RATE) / 1000) * 2)]);
+  speak(talk, sound);
   const events = await talk.until('conversation.item.input_audio_transcription.completed', 'response.done');
   checkOrder(
     events,
@@ -255,6 +260,83 @@ async function writtenTurn(talk) {
   return text;
 }
 
+const WEATHER = {
+  type: 'function',
+  name: 'get_weather',
+  description: 'Get the weather of a city',
+  parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+};
+
+/** Types something and asks for an answer. */
+function ask(talk, text, response) {
+  const content = [{ type: 'input_text', text }];
+  talk.rt.send({ type: 'conversation.item.create', item: { type: 'message', role: 'user', content } });
+  talk.rt.send({ type: 'response.create', response });
+}
+
+/** Two calls in one answer, their results, the answer to these; and a result that nobody asked for. */
+async function functionCalls(talk) {
+  talk.rt.send({ type: 'session.update', session: { type: 'realtime', tools: [WEATHER] } });
+  const { session } = one(await talk.until('session.updated'), 'session.updated');
+  check(session.tools[0].name === 'get_weather', `tools: ${JSON.stringify(session.tools)}`);
+  ask(talk, "What's the weather in Paris and London?", { output_modalities: ['text'] });
+  const events = await talk.until('response.done');
+  checkOrder(
+    events,
+    'response.created',
+    'response.output_item.added',
+    'response.function_call_arguments.delta',
+    'response.function_call_arguments.done',
+    'response.output_item.done',
+    'response.done',
+  );
+  const calls = one(events, 'response.done').response.output;
+  const done = of(events, 'response.function_call_arguments.done').map((event) => event.arguments);
+  check(String(done) === String(calls.map((call) => call.arguments)), `arguments: ${done}`);
+  const cities = calls.map((call) => JSON.parse(call.arguments).city);
+  check(String(cities) === 'Paris,London', `cities: ${cities}`);
+  calls.forEach((call, index) => {
+    const output = JSON.stringify({ temperature: [21, 12][index] });
+    const item = { type: 'function_call_output', call_id: call.call_id, output };
+    talk.rt.send({ type: 'conversation.item.create', item });
+  });
+  talk.rt.send({ type: 'response.create', response: { output_modalities: ['text'] } });
+  const { text } = one(await talk.until('response.done'), 'response.output_text.done');
+  check(text.includes('21') && text.includes('12'), `the results are told as '${text}'`);
+  const stray = { type: 'function_call_output', call_id: 'call_of_nobody', output: '1' };
+  talk.rt.send({ type: 'conversation.item.create', event_id: 'stray', item: stray });
+  const { error } = one(await talk.until('error'), 'error');
+  check(error.code === 'invalid_tool_call_id' && error.event_id === 'stray', JSON.stringify(error));
+  return text;
+}
+
+/** A long answer, spoken over: it is cancelled, and what was not heard is taken back. */
+async function bargeIn(talk, path) {
+  const sentence = 'This is a rather long sentence that is only there to be interrupted. ';
+  ask(talk, `Repeat after me: ${sentence.repeat(20)}`, {});
+  await talk.until('response.output_audio.delta');
+  const sound = Buffer.concat([recording(path), Buffer.alloc(((SILENCE_MS * RATE) / 1000) * 2)]);
+  speak(talk, sound);
+  const events = await talk.until('response.done');
+  checkOrder(events, 'input_audio_buffer.speech_started', 'response.output_item.done', 'response.done');
+  const { response } = one(events, 'response.done');
+  const { status, status_details: details } = response;
+  check(status === 'cancelled' && details.reason === 'turn_detected', `${status}: ${JSON.stringify(details)}`);
+  const [message] = response.output;
+  check(message.status === 'incomplete', `the message is ${message.status}`);
+  talk.rt.send({ type: 'conversation.item.truncate', item_id: message.id, content_index: 0, audio_end_ms: 300 });
+  talk.rt.send({ type: 'conversation.item.retrieve', item_id: message.id });
+  const after = await talk.until('conversation.item.truncated', 'conversation.item.retrieved');
+  const [part] = one(after, 'conversation.item.retrieved').item.content;
+  const heard = (Buffer.from(part.audio, 'base64').length * 1000) / (RATE * 2);
+  check(heard === 300 && part.transcript == null, `${heard} ms are left, with the words ${part.transcript}`);
+  const missing = ['conversation.item.input_audio_transcription.completed', 'response.done'];
+  await talk.until(...missing.filter((type) => of(after, type).length === 0));
+  const answer = of(talk.events, 'response.done').at(-1).response;
+  check(answer.status === 'completed', `the next answer is ${answer.status}`);
+  return details.reason;
+}
+
 /** Takes back a part of the spoken answer, then all of it, then what is not there any more. */
 async function afterwards(talk, itemId) {
   const truncate = { type: 'conversation.item.truncate', item_id: itemId, content_index: 0, audio_end_ms: 100 };
@@ -278,11 +360,11 @@ async function afterwards(talk, itemId) {
 async function main() {
   const options = { heard: { type: 'string', default: '' }, said: { type: 'string', default: '' } };
   const { values, positionals } = parseArgs({
-    options: { ...options, limit: { type: 'string', default: '60' } },
+    options: { ...options, thinks: { type: 'boolean', default: false }, limit: { type: 'string', default: '60' } },
     allowPositionals: true,
   });
   const [baseURL, path] = positionals;
-  check(baseURL && path, 'usage: turns.mjs BASE_URL RECORDING.wav [--heard WORDS] [--said WORDS] [--limit SECONDS]');
+  check(baseURL && path, 'usage: turns.mjs BASE_URL RECORDING.wav [--heard WORDS] [--said WORDS] [--thinks] [--limit SECONDS]');
   setTimeout(() => end(new Wrong(`not done after ${values.limit} seconds`)), Number(values.limit) * 1000).unref();
 
   const require = createRequire(resolve(process.env.OPENAI_NODE_DIR ?? '.', 'package.json'));
@@ -294,6 +376,11 @@ async function main() {
   await configure(talk);
   const { itemId, heard, said, audioMs } = await spokenTurn(talk, path, values.heard, values.said);
   const text = await writtenTurn(talk);
+  const thoughts = {};
+  if (values.thinks) {
+    thoughts.told = await functionCalls(talk);
+    thoughts.interrupted = await bargeIn(talk, path);
+  }
   const error = await afterwards(talk, itemId);
   const closed = new Promise((done) => rt.socket.once('close', (code) => done(code)));
   rt.close();
@@ -305,6 +392,7 @@ async function main() {
     said,
     audio_ms: audioMs,
     text,
+    ...thoughts,
     error,
     events: talk.events.length,
     types: new Set(talk.events.map((event) => event.type)).size,

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Talks to a server with the official Python client, unchanged, and checks what comes back.
 
-    turns.py BASE_URL RECORDING.wav [--heard WORDS] [--said WORDS] [--limit SECONDS]
+    turns.py BASE_URL RECORDING.wav [--heard WORDS] [--said WORDS] [--thinks] [--limit SECONDS]
 
-A spoken turn (the server finds its end), a written one, then a truncation, a deletion and an error. Every event is held
+A spoken turn (the server finds its end), a written one, with a server that thinks function calls and an answer that the
+user speaks over, then a truncation, a deletion and an error. Every event is held
 against the client's own models. Prints one line of JSON that sums up what happened; anything that is wrong ends the
 script with status 1 and one line that says what.
 """
@@ -266,6 +267,85 @@ async def written_turn(talk):
     return text
 
 
+WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "Get the weather of a city",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+
+async def ask(talk, text, **response):
+    """Something typed, and the events of the answer."""
+    content = [{"type": "input_text", "text": text}]
+    await talk.connection.conversation.item.create(item={"type": "message", "role": "user", "content": content})
+    await talk.connection.response.create(response=response)
+
+
+async def function_calls(talk):
+    """Two calls in one answer, their results, the answer to these; and a result that nobody asked for."""
+    await talk.connection.session.update(session={"type": "realtime", "tools": [WEATHER]})
+    updated = one(await talk.until("session.updated"), "session.updated")
+    check(updated.session.tools[0].name == "get_weather", f"tools: {updated.session.tools}")
+    await ask(talk, "What's the weather in Paris and London?", output_modalities=["text"])
+    events = await talk.until("response.done")
+    check_order(
+        events,
+        "response.created",
+        "response.output_item.added",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+        "response.output_item.done",
+        "response.done",
+    )
+    calls = one(events, "response.done").response.output
+    done = {event.call_id: event.arguments for event in of(events, "response.function_call_arguments.done")}
+    check(done == {call.call_id: call.arguments for call in calls}, f"{done} is not {calls}")
+    cities = [json.loads(call.arguments) for call in calls]
+    check(cities == [{"city": "Paris"}, {"city": "London"}], f"arguments: {cities}")
+    items = talk.connection.conversation.item
+    for call, temperature in zip(calls, (21, 12)):
+        output = json.dumps({"temperature": temperature})
+        await items.create(item={"type": "function_call_output", "call_id": call.call_id, "output": output})
+    await talk.connection.response.create(response={"output_modalities": ["text"]})
+    text = one(await talk.until("response.done"), "response.output_text.done").text
+    check("21" in text and "12" in text, f"the results are told as '{text}'")
+    stray = {"type": "function_call_output", "call_id": "call_of_nobody", "output": "1"}
+    await items.create(event_id="stray", item=stray)
+    error = one(await talk.until("error", error=True), "error").error
+    check((error.code, error.event_id) == ("invalid_tool_call_id", "stray"), f"{error}")
+    return text
+
+
+async def barge_in(talk, path):
+    """A long answer, spoken over: it is cancelled, and what was not heard is taken back."""
+    sentences = " ".join("This is a rather long sentence that is only there to be interrupted." for _ in range(20))
+    await ask(talk, f"Repeat after me: {sentences}")
+    await talk.until("response.output_audio.delta")
+    sound = recording(path) + bytes(SILENCE_MS * RATE // 1000 * 2)
+    speaking = asyncio.create_task(speak(talk, sound))
+    events = await talk.until("response.done")
+    check_order(events, "input_audio_buffer.speech_started", "response.output_item.done", "response.done")
+    response = one(events, "response.done").response
+    check(response.status == "cancelled", f"the answer is {response.status}")
+    check(response.status_details.reason == "turn_detected", f"{response.status_details}")
+    (message,) = response.output
+    check(message.status == "incomplete", f"the message is {message.status}")
+    items = talk.connection.conversation.item
+    await items.truncate(item_id=message.id, content_index=0, audio_end_ms=300)
+    await items.retrieve(item_id=message.id)
+    events = await talk.until("conversation.item.truncated", "conversation.item.retrieved")
+    (part,) = one(events, "conversation.item.retrieved").item.content
+    heard = len(base64.b64decode(part.audio, validate=True)) * 1000 // (RATE * 2)
+    check(heard == 300 and part.transcript is None, f"{heard} ms are left, with the words {part.transcript}")
+    await speaking
+    done = {event.type for event in events}
+    await talk.until(*{"conversation.item.input_audio_transcription.completed", "response.done"} - done)
+    answer = of(talk.events, "response.done")[-1]
+    check(answer.response.status == "completed", f"the next answer is {answer.response.status}")
+    return response.status_details.reason
+
+
 async def afterwards(talk, item_id):
     """Takes back a part of the spoken answer, then all of it, then what is not there any more."""
     items = talk.connection.conversation.item
@@ -294,11 +374,16 @@ async def talk_to(arguments):
         await configure(talk)
         spoken = await spoken_turn(talk, arguments.recording, arguments.heard, arguments.said)
         text = await written_turn(talk)
+        thoughts = {}
+        if arguments.thinks:
+            thoughts["told"] = await function_calls(talk)
+            thoughts["interrupted"] = await barge_in(talk, arguments.recording)
         code = await afterwards(talk, spoken.pop("item_id"))
     return {
         "client": f"openai {openai.__version__} for Python",
         **spoken,
         "text": text,
+        **thoughts,
         "error": code,
         "events": len(talk.events),
         "types": len({event.type for event in talk.events}),
@@ -312,6 +397,7 @@ async def main():
     parser.add_argument("recording")
     parser.add_argument("--heard", default="", help="words that the server must hear")
     parser.add_argument("--said", default="", help="words that the server must say")
+    parser.add_argument("--thinks", action="store_true", help="the server calls functions and takes its time to speak")
     parser.add_argument("--limit", type=float, default=60, help="seconds that all of it may take")
     arguments = parser.parse_args()
     try:

@@ -4,7 +4,7 @@
 //! and the transcript of the user is empty. The sound comes back sample for sample, unless the formats of the two
 //! directions differ. Its ear is a level meter, so a test decides with the loudness of a tone what counts as speech.
 
-use super::{Answer, Ear, Engine, Part, Piece, Prompt};
+use super::{Answer, Ear, Engine, Part, Piece, Prompt, Said};
 use crate::audio::Sound;
 use gstopenairealtime::protocol::items::Role;
 use std::f32::consts::TAU;
@@ -31,7 +31,7 @@ impl Engine for Echo {
         if !prompt.speak {
             piece.sound = None;
         }
-        Box::new(std::iter::once(Ok(piece)))
+        Box::new(std::iter::once(Ok(Said::Words(piece))))
     }
 }
 
@@ -131,8 +131,8 @@ mod tests {
         let turn = Turn { role: Role::User, parts: vec![Part::Sound(Utterance::new(sound.clone()))] };
         let prompt = Prompt { turns: vec![turn], speak: true, ..Default::default() };
         let pieces: Vec<_> = Echo.answer(prompt).collect::<Result<_, _>>().expect("an answer");
-        assert_eq!(pieces.len(), 1);
-        assert_eq!(pieces[0].text, "You spoke for 1.25 seconds.");
-        assert_eq!(pieces[0].sound.as_ref(), Some(&sound));
+        let [Said::Words(piece)] = pieces.as_slice() else { panic!("one piece: {pieces:?}") };
+        assert_eq!(piece.text, "You spoke for 1.25 seconds.");
+        assert_eq!(piece.sound.as_ref(), Some(&sound));
     }
 }

@@ -1,9 +1,10 @@
 //! The engine that really listens, answers and speaks, with the models of the speech room.
 
-use super::{Answer, Ear, Engine, Part, Piece, Prompt};
+use super::{Answer, Ear, Engine, Part, Piece, Prompt, Said};
 use crate::audio::Sound;
 use crate::speech::responder::{self, Context};
 use crate::speech::{FRAME, ModelDir, Resampler, Speech, Vad, sentences};
+use crate::tools::{self, Call};
 use gstopenairealtime::protocol::items::Role;
 use jiff::Zoned;
 use std::collections::VecDeque;
@@ -54,9 +55,12 @@ impl Engine for Local {
     }
 
     fn answer(&self, prompt: Prompt) -> Answer {
-        let text = reply(&prompt);
+        let plan = tools::plan(&prompt);
+        let text: Vec<String> = plan.words.into_iter().chain(plan.answer.then(|| reply(&prompt))).collect();
+        let text = text.join(" ");
         let sentences: VecDeque<String> = sentences(&text).map(|sentence| sentence.trim().to_string()).collect();
-        Box::new(Spoken { speech: self.speech.clone(), sentences, speak: prompt.speak })
+        let calls = plan.calls.into();
+        Box::new(Spoken { speech: self.speech.clone(), sentences, speak: prompt.speak, calls })
     }
 }
 
@@ -71,9 +75,6 @@ fn reply(prompt: &Prompt) -> String {
         if !words.is_empty() {
             users.push(words.join(" "));
         }
-    }
-    if let Some(Part::Output(output)) = prompt.turns.last().and_then(|turn| turn.parts.last()) {
-        return format!("The function gave back: {output}");
     }
     let heard = users.pop().unwrap_or_default();
     let picture = prompt.turns.iter().flat_map(|turn| &turn.parts).rev().find_map(size_in_words);
@@ -92,7 +93,7 @@ fn words(part: &Part) -> Option<&str> {
     match part {
         Part::Text(text) => Some(text),
         Part::Sound(utterance) => utterance.words.get().map(String::as_str),
-        Part::Picture(_) | Part::Output(_) => None,
+        Part::Picture(_) | Part::Call { .. } | Part::Output { .. } => None,
     }
 }
 
@@ -106,23 +107,26 @@ fn size_in_words(part: &Part) -> Option<String> {
     }
 }
 
-/// An answer that is spoken sentence by sentence.
+/// An answer that is spoken sentence by sentence; then come the calls.
 struct Spoken {
     speech: Arc<Speech>,
     sentences: VecDeque<String>,
     speak: bool,
+    calls: VecDeque<Call>,
 }
 
 impl Iterator for Spoken {
-    type Item = anyhow::Result<Piece>;
+    type Item = anyhow::Result<Said>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let text = self.sentences.pop_front()?;
+        let Some(text) = self.sentences.pop_front() else {
+            return self.calls.pop_front().map(|call| Ok(Said::Call(call)));
+        };
         if !self.speak {
-            return Some(Ok(Piece { text, sound: None }));
+            return Some(Ok(Said::Words(Piece { text, sound: None })));
         }
         let samples = self.speech.speak(&text);
-        Some(samples.map(|samples| Piece { text, sound: Some(Sound::new(samples, VOICE_RATE)) }))
+        Some(samples.map(|samples| Said::Words(Piece { text, sound: Some(Sound::new(samples, VOICE_RATE)) })))
     }
 }
 

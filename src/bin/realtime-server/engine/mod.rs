@@ -13,7 +13,9 @@ pub mod standin;
 
 use crate::audio::Sound;
 use crate::picture::Picture;
+use crate::tools::{Call, Choice};
 use gstopenairealtime::protocol::items::Role;
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -33,7 +35,16 @@ pub trait Engine: Send + Sync {
 }
 
 /// An answer in the making: every call of `next` does the work of one piece.
-pub type Answer = Box<dyn Iterator<Item = anyhow::Result<Piece>> + Send>;
+pub type Answer = Box<dyn Iterator<Item = anyhow::Result<Said>> + Send>;
+
+/// What an answer consists of.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// Something to say.
+    Words(Piece),
+    /// A function to be called by the client.
+    Call(Call),
+}
 
 /// A sentence or so.
 #[derive(Clone, Debug)]
@@ -64,6 +75,12 @@ pub struct Prompt {
     pub speak: bool,
     /// Nobody said anything for a while; the answer is to speak up by itself.
     pub idle: bool,
+    /// The functions of the client, as it described them.
+    pub tools: Vec<Value>,
+    /// Which of them may be called.
+    pub choice: Choice,
+    /// Whether several may be called at once.
+    pub parallel: bool,
 }
 
 /// One item of the conversation, as far as it matters for an answer.
@@ -84,8 +101,22 @@ pub enum Part {
     Sound(Utterance),
     /// A picture.
     Picture(Arc<Picture>),
+    /// A function was called.
+    Call {
+        /// The name of the call.
+        call_id: String,
+        /// The function.
+        name: String,
+        /// JSON text.
+        arguments: String,
+    },
     /// What a function gave back.
-    Output(String),
+    Output {
+        /// Which call.
+        call_id: String,
+        /// Any text.
+        text: String,
+    },
 }
 
 /// A sound and the words in it, which are found out once however many ask.

@@ -7,6 +7,7 @@ use super::standin;
 use crate::socket::{Socket, close_frame};
 use crate::trace::Close;
 use futures_util::{SinkExt, StreamExt};
+use gstopenairealtime::protocol::dialect::ga_format_name;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -31,31 +32,74 @@ pub enum Got {
     Closed(Close),
 }
 
+/// How much sound was appended, by the events that say so.
+#[derive(Clone, Debug)]
+pub struct Appended {
+    bytes_per_ms: usize,
+    ms: f64,
+}
+
+impl Default for Appended {
+    fn default() -> Self {
+        Self { bytes_per_ms: 48, ms: 0.0 }
+    }
+}
+
+impl Appended {
+    /// In milliseconds of the session's format.
+    pub fn ms(&self) -> f64 {
+        self.ms
+    }
+
+    /// Takes notice of an event of the client: sound, or another format for it.
+    pub fn take(&mut self, event: &Value) {
+        match event["type"].as_str() {
+            Some("input_audio_buffer.append") => {
+                self.ms += standin::audio_bytes(event) as f64 / self.bytes_per_ms as f64;
+            }
+            Some("session.update" | "transcription_session.update") => {
+                let format = event.pointer("/session/audio/input/format/type");
+                let format = format.or_else(|| event.pointer("/session/input_audio_format")).and_then(Value::as_str);
+                match format.map(ga_format_name) {
+                    Some("audio/pcmu" | "audio/pcma") => self.bytes_per_ms = 8,
+                    Some(_) => self.bytes_per_ms = 48,
+                    None => {}
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// The stage.
 pub struct Stage {
     /// The client's socket.
     pub socket: Socket,
     inbox: VecDeque<Got>,
     keep_audio: bool,
-    bytes_per_ms: usize,
-    audio_bytes: usize,
+    appended: Appended,
     closed: Option<Close>,
 }
 
 impl Stage {
     /// A stage before the client has said anything.
     pub fn new(socket: Socket, keep_audio: bool) -> Self {
-        Self { socket, inbox: VecDeque::new(), keep_audio, bytes_per_ms: 48, audio_bytes: 0, closed: None }
+        Self { socket, inbox: VecDeque::new(), keep_audio, appended: Appended::default(), closed: None }
     }
 
     /// How much sound was appended, in milliseconds of the session's format.
     pub fn audio_ms(&self) -> usize {
-        self.audio_bytes / self.bytes_per_ms
+        self.appended.ms() as usize
     }
 
-    /// How much sound was appended, in bytes.
-    pub fn audio_bytes(&self) -> usize {
-        self.audio_bytes
+    /// How much sound was appended, to the sample.
+    pub fn appended(&self) -> &Appended {
+        &self.appended
+    }
+
+    /// Whether an event of this type waits to be asked for.
+    pub fn has(&self, name: &Value) -> bool {
+        self.inbox.iter().any(|got| matches!(got, Got::Event(event) if event["type"] == *name))
     }
 
     /// The next thing that the client did; `None` when the time is over. Once it has gone, it stays gone.
@@ -99,23 +143,9 @@ impl Stage {
     }
 
     fn take(&mut self, event: Value) {
-        match event["type"].as_str() {
-            Some("input_audio_buffer.append") => {
-                self.audio_bytes += standin::audio_bytes(&event);
-                if self.keep_audio {
-                    self.put(Got::Event(event));
-                }
-            }
-            Some("session.update") => {
-                let format = event.pointer("/session/audio/input/format/type").and_then(Value::as_str);
-                match format {
-                    Some("audio/pcmu" | "audio/pcma") => self.bytes_per_ms = 8,
-                    Some(_) => self.bytes_per_ms = 48,
-                    None => {}
-                }
-                self.put(Got::Event(event));
-            }
-            _ => self.put(Got::Event(event)),
+        self.appended.take(&event);
+        if self.keep_audio || event["type"] != "input_audio_buffer.append" {
+            self.put(Got::Event(event));
         }
     }
 

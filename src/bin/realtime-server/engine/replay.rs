@@ -1,10 +1,12 @@
 //! The engine that plays a trace: it waits for what the client said then, and says what the server said then.
 //!
-//! Events of the client are awaited in their order and compared by their type; sound is awaited by its amount.
-//! Everything else that the client says is taken no notice of. Names that the client gives anew in every run, of its
-//! events and items, are put in the place of the old ones.
+//! Events of the client are awaited in their order and compared by their type. Sound is awaited by its length, however
+//! it is cut into appends: what the server said after so many milliseconds, it says again after so many. A client that
+//! goes on to its next event with less sound is not kept waiting. Everything else that the client says is taken no
+//! notice of. Names that the client gives anew in every run, of its events and items, are put in the place of the old
+//! ones.
 
-use super::play::{Got, Stage, in_short};
+use super::play::{Appended, Got, Stage, in_short};
 use crate::socket::Socket;
 use crate::trace::{self, Close, Line, Side};
 use serde_json::Value;
@@ -13,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// How long the client may take for what it said then.
+/// How long the client may take for what it said then, or to go on with its sound.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A trace that is to be played.
@@ -30,13 +32,14 @@ impl Replay {
 
     /// Plays it for one client.
     pub async fn play(&self, socket: Socket) {
-        let mut part = Part { stage: Stage::new(socket, false), audio: 0, names: HashMap::new() };
+        let mut part = Part { stage: Stage::new(socket, false), then: Appended::default(), names: HashMap::new() };
         let mut last = self.lines.first().map_or(0.0, |line| line.t);
-        for line in &self.lines {
+        for (index, line) in self.lines.iter().enumerate() {
             let due =
                 self.speed.map(|speed| Instant::now() + Duration::from_secs_f64((line.t - last).max(0.0) / speed));
             last = line.t;
             let done = match (line.dir, &line.ev, &line.close) {
+                (Side::Client, Some(event), _) if is_sound(event) => part.hear(event, self.next_word(index)).await,
                 (Side::Client, Some(event), _) => part.expect(event).await,
                 (Side::Client, _, Some(_)) => part.expect_close().await,
                 (Side::Server, Some(event), _) => {
@@ -55,30 +58,52 @@ impl Replay {
         }
         part.stage.ignore().await;
     }
+
+    /// The type of what the client says after this sound, unless the server says something before.
+    fn next_word(&self, index: usize) -> Option<&Value> {
+        let event = |line: &Line| line.ev.as_ref().filter(|event| !is_sound(event)).is_some();
+        let next = self.lines[index..].iter().find(|line| line.dir == Side::Server || event(line))?;
+        next.ev.as_ref().filter(|_| next.dir == Side::Client).map(|event| &event["type"])
+    }
+}
+
+fn is_sound(event: &Value) -> bool {
+    event["type"] == "input_audio_buffer.append"
 }
 
 /// A trace while it is played.
 struct Part {
     stage: Stage,
-    /// Bytes of sound that were awaited so far.
-    audio: usize,
+    /// The sound up to this line of the trace.
+    then: Appended,
     /// Names of the trace, and those of this run.
     names: HashMap<String, String>,
 }
 
 impl Part {
+    /// Waits for as much sound as there was then, or for the client to go on without it.
+    async fn hear(&mut self, event: &Value, next: Option<&Value>) -> Result<(), String> {
+        self.then.take(event);
+        let mut heard = self.stage.appended().ms();
+        let mut deadline = Instant::now() + PATIENCE;
+        // Half a millisecond is what the rounding of any format may take.
+        while self.stage.appended().ms() + 0.5 < self.then.ms() && !next.is_some_and(|name| self.stage.has(name)) {
+            if !self.stage.read(deadline).await {
+                return Err(format!("only {heard:.0} of {:.0} ms of audio came", self.then.ms()));
+            }
+            if self.stage.appended().ms() > heard {
+                heard = self.stage.appended().ms();
+                deadline = Instant::now() + PATIENCE;
+            }
+        }
+        Ok(())
+    }
+
     /// Waits for the client to say what it said then.
     async fn expect(&mut self, event: &Value) -> Result<(), String> {
-        let deadline = Instant::now() + PATIENCE;
-        if event["type"] == "input_audio_buffer.append" {
-            self.audio += super::standin::audio_bytes(event);
-            while self.stage.audio_bytes() < self.audio {
-                if !self.stage.read(deadline).await {
-                    return Err(format!("only {} ms of audio came", self.stage.audio_ms()));
-                }
-            }
-            return Ok(());
-        }
+        self.then.take(event);
+        let mut heard = self.stage.appended().ms();
+        let mut deadline = Instant::now() + PATIENCE;
         loop {
             match self.stage.next(deadline).await {
                 Some(Got::Event(got)) if got["type"] == event["type"] => {
@@ -89,6 +114,11 @@ impl Part {
                 Some(Got::Pong) => {}
                 Some(Got::Closed(close)) => {
                     return Err(format!("the client left ({}) before {}", close.code, event["type"]));
+                }
+                // Who still sends sound is about to say it.
+                None if self.stage.appended().ms() > heard => {
+                    heard = self.stage.appended().ms();
+                    deadline = Instant::now() + PATIENCE;
                 }
                 None => return Err(format!("the client did not say {}", event["type"])),
             }

@@ -6,7 +6,7 @@ use super::plan::{Outcome, Plan};
 use super::response::Writer;
 use super::usage::{self, Counts};
 use super::{Job, Output, Refusal, Session, Work};
-use crate::engine::{Piece, Prompt};
+use crate::engine::{Piece, Prompt, Said};
 use gstopenairealtime::protocol::items::{ItemKind, Status};
 use gstopenairealtime::protocol::server::{ConversationItemAdded, ConversationItemDone};
 use gstopenairealtime::protocol::session::AudioOutput;
@@ -41,8 +41,10 @@ impl Session {
             return Err(Refusal::new("rate_limit_exceeded", message));
         }
         let (prompt, input) = self.prompt(&params, idle)?;
+        let remote = params.tools.clone().unwrap_or_default();
         let writer = Writer::new(self.plan(params, beside, input));
         let prompt = Prompt { speak: writer.speaks(), ..prompt };
+        self.list_remote_tools(&remote);
         self.send(writer.created());
         self.out.push_back(Output::Start(Job::Answer { response_id: writer.id.clone(), prompt }));
         self.writers.push(writer);
@@ -69,14 +71,16 @@ impl Session {
     /// What to answer to, and its tokens.
     fn prompt(&self, params: &ResponseParams, idle: bool) -> Result<(Prompt, Counts), Refusal> {
         let instructions = params.instructions.as_deref().unwrap_or(self.config.instructions()).to_string();
-        let tools = params.tools.as_deref().unwrap_or(self.config.tools());
-        let tools: u64 = tools.iter().map(|tool| usage::text(&tool.to_string())).sum();
-        let frame = Counts { text: usage::text(&instructions) + tools, ..Default::default() };
+        let tools = params.tools.as_deref().unwrap_or(self.config.tools()).to_vec();
+        let choice = self.choice(params, &tools)?;
+        let parallel = params.parallel_tool_calls.unwrap_or(self.config.calls_in_parallel());
+        let described: u64 = tools.iter().map(|tool| usage::text(&tool.to_string())).sum();
+        let frame = Counts { text: usage::text(&instructions) + described, ..Default::default() };
         let own = params.input.as_ref().map(|input| self.private_context(input)).transpose()?;
         let entries = own.as_deref().unwrap_or(self.conversation.entries());
         let counts = std::iter::once(frame).chain(entries.iter().map(Counts::of)).sum();
         let turns = entries.iter().map(Entry::turn).collect();
-        Ok((Prompt { instructions, turns, speak: true, idle }, counts))
+        Ok((Prompt { instructions, turns, speak: true, idle, tools, choice, parallel }, counts))
     }
 
     /// The items that a response brings along in place of the conversation.
@@ -97,7 +101,7 @@ impl Session {
     /// Takes what became of a job. What is not wanted any more is dropped.
     pub fn work(&mut self, work: Work, now: Instant) {
         match work {
-            Work::Piece(id, piece) => self.write(&id, &piece, now),
+            Work::Said(id, said) => self.take_said(&id, said, now),
             Work::Answered(id, result) => {
                 let outcome = result.map_or_else(Outcome::Failed, |()| Outcome::Completed);
                 self.finish(&id, &outcome, now);
@@ -106,9 +110,22 @@ impl Session {
         }
     }
 
-    fn write(&mut self, id: &str, piece: &Piece, now: Instant) {
+    fn take_said(&mut self, id: &str, said: Said, now: Instant) {
         let Some(mut writer) = self.take_writer(id) else { return };
-        self.begin(&mut writer);
+        match said {
+            Said::Words(piece) => self.write(&mut writer, &piece),
+            Said::Call(call) => self.call(&mut writer, call),
+        }
+        let full = writer.is_full();
+        self.writers.push(writer);
+        if full {
+            self.finish(id, &Outcome::Incomplete, now);
+            self.out.push_back(Output::Stop(id.to_string()));
+        }
+    }
+
+    fn write(&mut self, writer: &mut Writer, piece: &Piece) {
+        self.begin(writer);
         let (events, sound) = writer.piece(piece);
         if let Some(sound) = sound {
             self.spoken = true;
@@ -117,12 +134,6 @@ impl Session {
             }
         }
         events.into_iter().for_each(|event| self.send(event));
-        let full = writer.is_full();
-        self.writers.push(writer);
-        if full {
-            self.finish(id, &Outcome::Incomplete, now);
-            self.out.push_back(Output::Stop(id.to_string()));
-        }
     }
 
     fn take_writer(&mut self, id: &str) -> Option<Writer> {
@@ -147,22 +158,29 @@ impl Session {
         self.send(writer.open());
     }
 
+    /// Ends the answer's message, if one is in the making.
+    pub(super) fn close_message(&mut self, writer: &mut Writer, status: Status) {
+        if !writer.has_begun() {
+            return;
+        }
+        writer.close().into_iter().for_each(|event| self.send(event));
+        let item = writer.item(status);
+        if let Some(entry) = self.conversation.get_mut(&writer.item_id) {
+            entry.finish(item.clone());
+            let previous_item_id = self.conversation.previous_id(&writer.item_id);
+            self.send(ConversationItemDone { item: item.clone(), previous_item_id, ..Default::default() });
+        }
+        let done = writer.item_done(item);
+        self.send(done);
+    }
+
     /// Ends an answer, with all events that are still owed.
     fn finish(&mut self, id: &str, outcome: &Outcome, now: Instant) {
         let Some(mut writer) = self.take_writer(id) else { return };
-        if *outcome == Outcome::Completed {
+        if *outcome == Outcome::Completed && writer.is_empty() {
             self.begin(&mut writer);
         }
-        if writer.has_begun() {
-            writer.close().into_iter().for_each(|event| self.send(event));
-            let item = writer.item(outcome.item_status());
-            if let Some(entry) = self.conversation.get_mut(&writer.item_id) {
-                entry.finish(item.clone());
-                let previous_item_id = self.conversation.previous_id(&writer.item_id);
-                self.send(ConversationItemDone { item: item.clone(), previous_item_id, ..Default::default() });
-            }
-            self.send(writer.item_done(item));
-        }
+        self.close_message(&mut writer, outcome.item_status());
         let usage = self.meter.usage(writer.input(), writer.output());
         let limits = self.meter.limits(usage.total_tokens, now);
         self.send(writer.done(outcome, usage));

@@ -75,12 +75,22 @@ impl Config {
             let message = "The model of a session cannot be changed.";
             return Err(Refusal::new("invalid_value", message).at("session.model"));
         }
+        if differs("tracing") && current.get("tracing").is_some_and(|tracing| !tracing.is_null()) {
+            let message = "The tracing of a session cannot be changed once it is on.";
+            return Err(Refusal::new("invalid_value", message).at("session.tracing"));
+        }
         let voice = update.get("audio").and_then(|audio| audio.pointer("/output/voice"));
         if spoken && voice.is_some_and(|voice| Some(voice) != self.output.voice.as_ref()) {
             let message = "Cannot update a conversation's voice if assistant audio is present.";
             return Err(Refusal::new("cannot_update_voice", message));
         }
         Ok(())
+    }
+
+    /// Whether an update asks for another speed.
+    pub fn changes_speed(&self, update: &Session) -> bool {
+        let speed = update.audio.as_ref().and_then(|audio| audio.output.as_ref()?.speed);
+        speed.is_some() && speed != self.output.speed
     }
 
     /// All of it, as `session.created` and `session.updated` tell it.
@@ -131,6 +141,16 @@ impl Config {
     /// The function and MCP tools.
     pub fn tools(&self) -> &[Value] {
         self.session.tools.as_deref().unwrap_or_default()
+    }
+
+    /// Which of them may be used.
+    pub fn tool_choice(&self) -> Option<&Value> {
+        self.session.tool_choice.as_ref()
+    }
+
+    /// Whether several functions may be called in one answer.
+    pub fn calls_in_parallel(&self) -> bool {
+        self.session.parallel_tool_calls.unwrap_or(true)
     }
 }
 
@@ -236,6 +256,15 @@ mod tests {
         let update = json!({"type": "realtime", "instructions": "y", "audio": {"output": {"voice": "ash"}}});
         assert!(after(&mut config, update, true).is_err());
         assert_eq!(config.instructions(), "x");
+    }
+
+    #[test]
+    fn tracing_stays_once_it_is_on() {
+        let mut config = config();
+        let tracing = |tracing: Value| json!({"type": "realtime", "tracing": tracing});
+        assert!(after(&mut config, tracing(json!("auto")), false).is_ok());
+        assert!(after(&mut config, tracing(json!("auto")), false).is_ok());
+        assert!(after(&mut config, tracing(Value::Null), false).is_err());
     }
 
     #[test]

@@ -79,8 +79,13 @@ impl Entry {
                 _ => parts.extend(part.text.clone().or_else(|| part.transcript.clone()).map(Part::Text)),
             }
         }
-        if let Some(output) = self.item.output.as_ref().and_then(|output| output.as_str()) {
-            parts.push(Part::Output(output.to_string()));
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let call_id = text(&self.item.call_id);
+        if self.item.kind == ItemKind::FunctionCall {
+            let (name, arguments) = (text(&self.item.name), text(&self.item.arguments));
+            parts.push(Part::Call { call_id, name, arguments });
+        } else if let Some(output) = self.item.output.as_ref().and_then(|output| output.as_str()) {
+            parts.push(Part::Output { call_id, text: output.to_string() });
         }
         Turn { role, parts }
     }

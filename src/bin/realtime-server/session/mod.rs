@@ -3,15 +3,19 @@
 //! Client events, steps of listening and results of work go in; server events, work to do and the wish to close come
 //! out of [`Session::poll`], in the order in which they must happen. Whoever drives it (see `connection.rs`) sends,
 //! works and waits. The files here are the parts of a session: `read` with its tables checks what a client says,
-//! `config` holds what it set, `input` hears with the `detector`, `conversation` remembers each `entry`, `response`
-//! writes an answer by its `plan`, `usage` counts. `listening` and `answering` put them together.
+//! `beta` spells it the old way for who wants that, `config` holds what it set, `input` hears with the `detector`, `conversation` remembers each `entry`, `response`
+//! writes an answer by its `plan`, `usage` counts. `listening`, `items`, `answering` and
+//! `calling` put them together.
 
 mod answering;
+mod beta;
+mod calling;
 mod config;
 mod conversation;
 mod detector;
 mod entry;
 mod input;
+mod items;
 mod listening;
 mod plan;
 mod read;
@@ -22,22 +26,20 @@ mod shapes;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod whole;
 
 pub use refusal::Refusal;
-pub use response::whole_answer;
+pub use whole::whole_answer;
 
 use crate::audio::Sound;
-use crate::engine::{Engine, Piece, Prompt, Utterance};
+use crate::engine::{Engine, Prompt, Said, Utterance};
 use crate::ids;
+use beta::Beta;
 use config::Config;
 use conversation::Conversation;
-use entry::Entry;
-use gstopenairealtime::protocol::server::{
-    ConversationItemAdded, ConversationItemDeleted, ConversationItemDone, ConversationItemRetrieved,
-    ConversationItemTruncated, SessionCreated, SessionUpdated,
-};
+use gstopenairealtime::protocol::server::{SessionCreated, SessionUpdated};
 use gstopenairealtime::protocol::session::SessionKind;
-use gstopenairealtime::protocol::{self, ClientEvent, Item, ServerEvent, client};
+use gstopenairealtime::protocol::{self, ClientEvent, ServerEvent, client};
 use input::Input;
 use listening::OpenTurn;
 use read::read;
@@ -52,8 +54,8 @@ use usage::Meter;
 /// What a session wants of whoever drives it.
 #[derive(Debug)]
 pub enum Output {
-    /// Send this event.
-    Send(Box<ServerEvent>),
+    /// Send this event, as JSON.
+    Send(String),
     /// Do this work beside everything else.
     Start(Job),
     /// The answer of this name is not wanted any more.
@@ -65,7 +67,7 @@ pub enum Output {
 /// Work that takes its time.
 #[derive(Debug)]
 pub enum Job {
-    /// Make an answer; comes back as [`Work::Piece`]s and one [`Work::Answered`].
+    /// Make an answer; comes back as [`Work::Said`]s and one [`Work::Answered`].
     Answer {
         /// Its name.
         response_id: String,
@@ -91,8 +93,8 @@ pub enum Job {
 /// What became of a job.
 #[derive(Debug)]
 pub enum Work {
-    /// The next piece of an answer.
-    Piece(String, Piece),
+    /// The next part of an answer.
+    Said(String, Said),
     /// An answer is complete, or why it is not.
     Answered(String, Result<(), String>),
     /// The words of a message, or why there are none.
@@ -110,11 +112,14 @@ pub struct Opening {
     pub expires_at: u64,
     /// What a client secret brought along, without a model.
     pub preset: Option<protocol::Session>,
+    /// It speaks the beta of the protocol.
+    pub beta: bool,
 }
 
 /// A session.
 pub struct Session {
     engine: Arc<dyn Engine>,
+    beta: Option<Beta>,
     conversation_id: String,
     config: Config,
     input: Input,
@@ -133,7 +138,7 @@ pub struct Session {
 impl Session {
     /// A session with its defaults, over which the preset is put. It says `session.created` first.
     pub fn new(engine: Arc<dyn Engine>, opening: &Opening) -> Self {
-        let Opening { kind, model, expires_at, preset } = opening;
+        let Opening { kind, model, expires_at, preset, beta } = opening;
         let mut config = Config::new(kind, model, &ids::new("sess_"), *expires_at);
         let preset = preset.as_ref().filter(|preset| preset.kind.as_ref() == Some(kind));
         if let Some(Err(refusal)) = preset.map(|preset| config.update(preset, false)) {
@@ -141,6 +146,7 @@ impl Session {
         }
         let mut session = Self {
             engine,
+            beta: beta.then(Beta::default),
             conversation_id: ids::new("conv_"),
             input: Input::new(config.input_format().rate()),
             config,
@@ -159,7 +165,7 @@ impl Session {
 
     /// The configuration that a session will begin with.
     pub fn preview(opening: &Opening) -> Result<protocol::Session, Refusal> {
-        let Opening { kind, model, expires_at, preset } = opening;
+        let Opening { kind, model, expires_at, preset, .. } = opening;
         let mut config = Config::new(kind, model, &ids::new("sess_"), *expires_at);
         preset.as_ref().map_or(Ok(()), |preset| config.update(preset, false))?;
         Ok(config.session())
@@ -179,7 +185,11 @@ impl Session {
     pub fn handle(&mut self, text: &str, now: Instant) {
         // Events are handled in order, so all sound before this one is heard first.
         while self.listen(now) {}
-        match read(text) {
+        let event = match &mut self.beta {
+            Some(beta) => beta.read(text),
+            None => read(text),
+        };
+        match event {
             Ok(event) => {
                 let event_id = event.event_id().map(str::to_owned);
                 if let Err(refusal) = self.follow(event, now) {
@@ -231,53 +241,18 @@ impl Session {
     }
 
     fn update(&mut self, event: &client::SessionUpdate) -> Result<(), Refusal> {
+        if self.is_answering() && self.config.changes_speed(&event.session) {
+            let message = "Cannot update the speed while a response is in progress.";
+            return Err(Refusal::new("invalid_value", message).at("session.audio.output.speed"));
+        }
         self.config.update(&event.session, self.spoken)?;
         if event.session.instructions.is_some() || event.session.tools.is_some() {
             self.meter.forget_prefix();
         }
         self.fit_ear();
         self.send(SessionUpdated { session: self.config.session(), ..Default::default() });
+        self.list_remote_tools(event.session.tools.as_deref().unwrap_or_default());
         Ok(())
-    }
-
-    fn create_item(&mut self, event: client::ConversationItemCreate) -> Result<(), Refusal> {
-        let entry = Entry::read(event.item, &self.config.input_format(), "item")?;
-        let item = entry.item.clone();
-        if event.previous_item_id.is_some() {
-            self.meter.forget_prefix();
-        }
-        let previous = self.conversation.insert(entry, event.previous_item_id.as_deref())?;
-        self.tell_item(item, previous);
-        Ok(())
-    }
-
-    fn retrieve_item(&mut self, id: &str) -> Result<(), Refusal> {
-        let output = self.config.output().format.clone().unwrap_or_default();
-        let item = self.conversation.retrieve(id, &self.config.input_format(), &output)?;
-        self.send(ConversationItemRetrieved { item, ..Default::default() });
-        Ok(())
-    }
-
-    fn truncate_item(&mut self, event: client::ConversationItemTruncate) -> Result<(), Refusal> {
-        let client::ConversationItemTruncate { item_id, content_index, audio_end_ms, .. } = event;
-        self.conversation.truncate(&item_id, content_index, audio_end_ms)?;
-        self.meter.forget_prefix();
-        self.send(ConversationItemTruncated { item_id, content_index, audio_end_ms, ..Default::default() });
-        Ok(())
-    }
-
-    fn delete_item(&mut self, item_id: String) -> Result<(), Refusal> {
-        self.conversation.delete(&item_id)?;
-        self.meter.forget_prefix();
-        self.send(ConversationItemDeleted { item_id, ..Default::default() });
-        Ok(())
-    }
-
-    /// Announces an item that is complete from the start.
-    fn tell_item(&mut self, item: Item, previous_item_id: Option<String>) {
-        let (again, before) = (item.clone(), previous_item_id.clone());
-        self.send(ConversationItemAdded { item: again, previous_item_id: before, ..Default::default() });
-        self.send(ConversationItemDone { item, previous_item_id, ..Default::default() });
     }
 
     fn refuse(&mut self, refusal: Refusal, event_id: Option<&str>) {
@@ -287,6 +262,10 @@ impl Session {
     fn send(&mut self, event: impl Into<ServerEvent>) {
         let mut event = event.into();
         event.set_event_id(ids::new("event_"));
-        self.out.push_back(Output::Send(Box::new(event)));
+        let text = match &mut self.beta {
+            Some(beta) => beta.tell(&event).map(|event| event.to_string()),
+            None => Some(event.to_json()),
+        };
+        self.out.extend(text.map(Output::Send));
     }
 }

@@ -6,17 +6,16 @@
 
 use super::entry::message;
 use super::plan::{Outcome, Plan};
-use super::usage::{self, Counts, Meter};
+use super::usage::{self, Counts};
 use crate::audio::{Sound, encode};
 use crate::engine::Piece;
 use crate::ids;
 use gstopenairealtime::protocol::items::{ContentPart, PartKind, Role, Status};
 use gstopenairealtime::protocol::response::{Response, ResponseAudio};
 use gstopenairealtime::protocol::server::{
-    ConversationItemAdded, ConversationItemDone, ResponseContentPartAdded, ResponseContentPartDone, ResponseCreated,
-    ResponseDone, ResponseOutputAudioDelta, ResponseOutputAudioDone, ResponseOutputAudioTranscriptDelta,
-    ResponseOutputAudioTranscriptDone, ResponseOutputItemAdded, ResponseOutputItemDone, ResponseOutputTextDelta,
-    ResponseOutputTextDone,
+    ResponseContentPartAdded, ResponseContentPartDone, ResponseCreated, ResponseDone, ResponseOutputAudioDelta,
+    ResponseOutputAudioDone, ResponseOutputAudioTranscriptDelta, ResponseOutputAudioTranscriptDone,
+    ResponseOutputItemAdded, ResponseOutputItemDone, ResponseOutputTextDelta, ResponseOutputTextDone,
 };
 use gstopenairealtime::protocol::session::{AudioFormat, AudioOutput, MaxTokens, Modality};
 use gstopenairealtime::protocol::{Item, ServerEvent, Usage};
@@ -31,13 +30,17 @@ const WORDS: usize = 4;
 pub struct Writer {
     /// The answer's name.
     pub id: String,
-    /// The name of its message.
+    /// The name of its message, or of the next one.
     pub item_id: String,
     plan: Plan,
+    /// Items that are complete.
+    complete: Vec<Item>,
+    /// The tokens of their text.
+    written: u64,
     /// The message has been announced.
     begun: bool,
     words: String,
-    /// Samples of its sound so far, in the output format's rate.
+    /// Samples of all sound so far, in the output format's rate.
     sent: usize,
 }
 
@@ -45,7 +48,7 @@ impl Writer {
     /// An answer of which nothing was said yet.
     pub fn new(plan: Plan) -> Self {
         let (id, item_id) = (ids::new("resp_"), ids::new("item_"));
-        Self { id, item_id, plan, begun: false, words: String::new(), sent: 0 }
+        Self { id, item_id, plan, complete: Vec::new(), written: 0, begun: false, words: String::new(), sent: 0 }
     }
 
     /// Whether it is part of the conversation.
@@ -58,9 +61,19 @@ impl Writer {
         self.plan.modalities.contains(&Modality::Audio)
     }
 
-    /// Whether its message has been announced.
+    /// Whether a message has been announced and is not complete.
     pub fn has_begun(&self) -> bool {
         self.begun
+    }
+
+    /// Whether there is nothing in it so far.
+    pub fn is_empty(&self) -> bool {
+        self.complete.is_empty() && !self.begun
+    }
+
+    /// The place of the item that is in the making.
+    pub fn index(&self) -> u32 {
+        self.complete.len() as u32
     }
 
     /// How long it is so far.
@@ -75,7 +88,11 @@ impl Writer {
 
     /// Its tokens so far.
     pub fn output(&self) -> Counts {
-        Counts { text: usage::text(&self.words), audio: usage::assistant_audio(self.sent_ms()), image: 0 }
+        Counts {
+            text: self.written + usage::text(&self.words),
+            audio: usage::assistant_audio(self.sent_ms()),
+            image: 0,
+        }
     }
 
     fn format(&self) -> AudioFormat {
@@ -131,13 +148,25 @@ impl Writer {
     pub fn begin(&mut self) -> ServerEvent {
         self.begun = true;
         let item = self.item(Status::InProgress);
-        ResponseOutputItemAdded { response_id: self.id.clone(), item, ..Default::default() }.into()
+        self.item_added(item)
+    }
+
+    /// The announcement of an item within the answer.
+    pub fn item_added(&self, item: Item) -> ServerEvent {
+        let (response_id, output_index) = (self.id.clone(), self.index());
+        ResponseOutputItemAdded { response_id, output_index, item, ..Default::default() }.into()
     }
 
     /// The announcement of the message's one part.
     pub fn open(&self) -> ServerEvent {
-        let (response_id, item_id) = (self.id.clone(), self.item_id.clone());
-        ResponseContentPartAdded { response_id, item_id, part: self.bare_part(), ..Default::default() }.into()
+        let (response_id, item_id, output_index) = self.place();
+        let part = self.bare_part();
+        ResponseContentPartAdded { response_id, item_id, output_index, part, ..Default::default() }.into()
+    }
+
+    /// What the events of the message say about where it is.
+    fn place(&self) -> (String, String, u32) {
+        (self.id.clone(), self.item_id.clone(), self.index())
     }
 
     /// The events of a piece, words ahead of their sound; and what of the sound they hold, where they hold any. A
@@ -179,83 +208,70 @@ impl Writer {
 
     fn words_delta(&mut self, delta: String) -> ServerEvent {
         self.words.push_str(&delta);
-        let (response_id, item_id) = (self.id.clone(), self.item_id.clone());
+        let (response_id, item_id, output_index) = self.place();
         if self.speaks() {
-            ResponseOutputAudioTranscriptDelta { response_id, item_id, delta, ..Default::default() }.into()
+            ResponseOutputAudioTranscriptDelta { response_id, item_id, output_index, delta, ..Default::default() }
+                .into()
         } else {
-            ResponseOutputTextDelta { response_id, item_id, delta, ..Default::default() }.into()
+            ResponseOutputTextDelta { response_id, item_id, output_index, delta, ..Default::default() }.into()
         }
     }
 
     fn sound_delta(&self, format: &AudioFormat, samples: &[i16]) -> ServerEvent {
-        let (response_id, item_id) = (self.id.clone(), self.item_id.clone());
+        let (response_id, item_id, output_index) = self.place();
         let delta = encode(format, samples).into();
-        ResponseOutputAudioDelta { response_id, item_id, delta, ..Default::default() }.into()
+        ResponseOutputAudioDelta { response_id, item_id, output_index, delta, ..Default::default() }.into()
     }
 
     /// The events that close the message's part.
     pub fn close(&self) -> Vec<ServerEvent> {
-        let (response_id, item_id) = (self.id.clone(), self.item_id.clone());
+        let (response_id, item_id, output_index) = self.place();
         let done = ResponseContentPartDone {
             response_id: response_id.clone(),
             item_id: item_id.clone(),
+            output_index,
             part: self.bare_part(),
             ..Default::default()
         };
         if !self.speaks() {
             let text = self.words.clone();
             return vec![
-                ResponseOutputTextDone { response_id, item_id, text, ..Default::default() }.into(),
+                ResponseOutputTextDone { response_id, item_id, output_index, text, ..Default::default() }.into(),
                 done.into(),
             ];
         }
         let sound = ResponseOutputAudioDone {
             response_id: response_id.clone(),
             item_id: item_id.clone(),
+            output_index,
             ..Default::default()
         };
         let transcript = self.words.clone();
-        let words = ResponseOutputAudioTranscriptDone { response_id, item_id, transcript, ..Default::default() };
+        let words =
+            ResponseOutputAudioTranscriptDone { response_id, item_id, output_index, transcript, ..Default::default() };
         vec![sound.into(), words.into(), done.into()]
     }
 
-    /// The end of the message within the answer. That within the conversation comes before it.
-    pub fn item_done(&self, item: Item) -> ServerEvent {
-        ResponseOutputItemDone { response_id: self.id.clone(), item, ..Default::default() }.into()
+    /// The end of an item within the answer, whose place the next one takes. That within the conversation comes
+    /// before it.
+    pub fn item_done(&mut self, item: Item) -> ServerEvent {
+        let (response_id, output_index) = (self.id.clone(), self.index());
+        let called = item.name.iter().chain(&item.arguments).map(|text| usage::text(text)).sum::<u64>();
+        self.written += usage::text(&self.words) + called;
+        self.words.clear();
+        self.begun = false;
+        self.item_id = ids::new("item_");
+        self.complete.push(item.clone());
+        ResponseOutputItemDone { response_id, output_index, item, ..Default::default() }.into()
     }
 
     /// The end of the answer.
     pub fn done(&self, outcome: &Outcome, usage: Usage) -> ServerEvent {
         let (status, details) = outcome.told();
-        let output = if self.begun { vec![self.item(outcome.item_status())] } else { Vec::new() };
+        let output = self.complete.clone();
         let response = Response { status_details: details, output, usage: Some(usage), ..self.response(status) };
         ResponseDone { response, ..Default::default() }.into()
     }
-}
-
-/// All events of an answer that consists of one piece, for those who keep no session.
-pub fn whole_answer(piece: &Piece) -> Vec<ServerEvent> {
-    let modality = if piece.sound.is_some() { Modality::Audio } else { Modality::Text };
-    let mut writer = Writer::new(Plan {
-        conversation_id: Some(ids::new("conv_")),
-        modalities: vec![modality],
-        output: AudioOutput { format: Some(AudioFormat::Pcm), voice: Some("alloy".into()), ..Default::default() },
-        max_tokens: MaxTokens::Word("inf".into()),
-        metadata: None,
-        input: Counts::default(),
-    });
-    let mut events = vec![writer.created(), writer.begin()];
-    let item = writer.item(Status::InProgress);
-    events.push(ConversationItemAdded { item, ..Default::default() }.into());
-    events.push(writer.open());
-    events.extend(writer.piece(piece).0);
-    events.extend(writer.close());
-    let item = writer.item(Status::Completed);
-    events.push(ConversationItemDone { item: item.clone(), ..Default::default() }.into());
-    events.push(writer.item_done(item));
-    let usage = Meter::default().usage(writer.input(), writer.output());
-    events.push(writer.done(&Outcome::Completed, usage));
-    events
 }
 
 #[cfg(test)]

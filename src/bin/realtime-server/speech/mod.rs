@@ -20,6 +20,7 @@ mod turns;
 mod vocoder;
 
 pub use models::ModelDir;
+pub use numbers::value as number_word;
 pub use resample::Resampler;
 pub use sentences::sentences;
 pub use silero::{FRAME, Vad};

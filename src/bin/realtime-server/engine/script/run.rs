@@ -191,8 +191,13 @@ impl Actor {
     /// The first event of a session, with the defaults.
     async fn hello(&mut self) -> Result<(), String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let opening =
-            Opening { kind: SessionKind::Realtime, model: "gpt-realtime".into(), expires_at: now + 3600, preset: None };
+        let opening = Opening {
+            kind: SessionKind::Realtime,
+            model: "gpt-realtime".into(),
+            expires_at: now + 3600,
+            preset: None,
+            beta: false,
+        };
         let session = Session::preview(&opening).map_err(|refusal| format!("{refusal:?}"))?;
         self.tell(SessionCreated { session, ..Default::default() }.into()).await
     }

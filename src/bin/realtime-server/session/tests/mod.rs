@@ -1,12 +1,15 @@
 //! Sessions as dialogues: what a client says, what a server answers, in which order. The engine is the echo, driven by
 //! hand, so nothing here waits.
 
+mod beta;
+mod calling;
+
 use super::*;
 use crate::engine::echo::Echo;
-use crate::engine::{Answer, Engine};
+use crate::engine::{Answer, Engine, Piece};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::{Value, from_str, json};
 
 /// A session, what it said, and the answers that it asked for.
 struct Dialogue {
@@ -20,19 +23,27 @@ struct Dialogue {
 
 impl Dialogue {
     fn new(kind: SessionKind) -> Self {
-        let opening = Opening { kind, model: "gpt-realtime".into(), expires_at: 1, preset: None };
+        Self::opened(Opening { kind, model: "gpt-realtime".into(), expires_at: 1, preset: None, beta: false })
+    }
+
+    fn opened(opening: Opening) -> Self {
         let session = Session::new(Arc::new(Echo), &opening);
         let (said, answers, hearings, stopped) = Default::default();
         let mut dialogue = Self { session, said, answers, hearings, stopped, now: Instant::now() };
         dialogue.drain();
-        assert_eq!(dialogue.names(), ["session.created"]);
+        assert!(dialogue.names()[0].ends_with("session.created"));
         dialogue
+    }
+
+    /// One that speaks the beta.
+    fn beta(kind: SessionKind) -> Self {
+        Self::opened(Opening { kind, model: "gpt-realtime".into(), expires_at: 1, preset: None, beta: true })
     }
 
     fn drain(&mut self) {
         while let Some(output) = self.session.poll() {
             match output {
-                Output::Send(event) => self.said.push(serde_json::to_value(*event).expect("JSON")),
+                Output::Send(event) => self.said.push(from_str(&event).expect("JSON")),
                 Output::Start(Job::Answer { response_id, prompt }) => {
                     self.answers.push((response_id, Echo.answer(prompt)));
                 }
@@ -67,7 +78,7 @@ impl Dialogue {
     fn work(&mut self) {
         let (id, answer) = self.answers.first_mut().expect("an answer is asked for");
         let work = match answer.next() {
-            Some(piece) => Work::Piece(id.clone(), piece.expect("a piece")),
+            Some(said) => Work::Said(id.clone(), said.expect("words")),
             None => Work::Answered(self.answers.remove(0).0, Ok(())),
         };
         self.session.work(work, self.now);
@@ -452,4 +463,50 @@ fn all_events_fit_the_types_of_the_wire() {
     for event in whole_answer(&piece) {
         assert_eq!(ServerEvent::from_json(&event.to_json()).expect("an event"), event);
     }
+}
+
+#[test]
+fn answers_beside_the_conversation_run_along_and_are_not_interrupted() {
+    let mut dialogue = realtime();
+    dialogue.say(json!({"type": "conversation.item.create", "item": {"id": "asked", "type": "message", "role": "user",
+        "content": [{"type": "input_text", "text": "one two"}]}}));
+    dialogue.say(json!({"type": "response.create"}));
+    dialogue.say(json!({"type": "response.create", "event_id": "second"}));
+    assert_eq!(dialogue.errors(), [("conversation_already_has_active_response".into(), Some("second".into()))]);
+    let beside = |input: Value| {
+        json!({"type": "response.create", "event_id": "b", "response": {"conversation": "none",
+        "metadata": {"for": "me"}, "output_modalities": ["text"], "input": input}})
+    };
+    dialogue.say(beside(json!([{"type": "item_reference", "id": "nobody"}])));
+    assert_eq!(dialogue.errors(), [("item_not_found".into(), Some("b".into()))]);
+    dialogue.say(beside(json!([{"type": "item_reference", "id": "asked"}])));
+    let created = dialogue.events().remove(0)["response"].clone();
+    assert_eq!((&created["conversation_id"], &created["metadata"]["for"]), (&Value::Null, &json!("me")));
+    // The user speaks over both.
+    dialogue.speak(400, 0);
+    let done: Vec<Value> = dialogue.events().into_iter().filter(|event| event["type"] == "response.done").collect();
+    assert_eq!((done.len(), &done[0]["response"]["status"]), (1, &json!("cancelled")));
+    drop(dialogue.answers.remove(0));
+    dialogue.work();
+    dialogue.work();
+    let done = dialogue.events().into_iter().find(|event| event["type"] == "response.done").expect("an end");
+    assert_eq!(done["response"]["output"][0]["content"][0]["text"], "You wrote: one two");
+    assert_eq!(done["response"]["id"], created["id"]);
+}
+
+#[test]
+fn the_speed_stays_while_the_model_speaks() {
+    let mut dialogue = realtime();
+    let speed = |speed: f64| json!({"type": "session.update", "session": {"type": "realtime", "audio": {"output": {"speed": speed}}}});
+    dialogue.say(json!({"type": "response.create"}));
+    dialogue.events();
+    dialogue.say(speed(1.2));
+    assert_eq!(dialogue.errors(), [("invalid_value".into(), None)]);
+    dialogue.say(speed(1.0));
+    assert_eq!(dialogue.names(), ["session.updated"]);
+    dialogue.work();
+    dialogue.work();
+    dialogue.events();
+    dialogue.say(speed(1.2));
+    assert_eq!(dialogue.events()[0]["session"]["audio"]["output"]["speed"], 1.2);
 }
