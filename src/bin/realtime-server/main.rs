@@ -2,7 +2,8 @@
 //!
 //! A reading map. `cli` is the command line, `server` accepts connections, `http` and `auth` decide who becomes a
 //! session and `connection` runs one. What a session may do, `session` knows: rules without a socket or a clock.
-//! What is heard and answered, an `engine` decides; the one with models finds them in `speech`. `trace` records.
+//! What is heard and answered, an `engine` decides; the one with models finds them in `speech`
+//! and `vision`. `trace` records.
 
 mod audio;
 mod auth;
@@ -19,6 +20,7 @@ mod session;
 mod socket;
 mod speech;
 mod trace;
+mod vision;
 mod work;
 
 use anyhow::Context;
