@@ -53,7 +53,8 @@ fn conversation(detection: Detection) -> (Conversation, Instant) {
         ready_timeout: Duration::from_secs(10),
         max_speed: 0.0,
         transcribes: true,
-        raw_events: false,
+        requests_per_minute: 0,
+        max_cost: 0.0,
     };
     let mut conversation = Conversation::new(config, now);
     conversation.handle(Input::Connected, now);

@@ -211,7 +211,7 @@ fn command() -> impl Strategy<Value = Command> {
         ("[a-z]{1,8}", any::<bool>()).prop_map(|(text, respond)| Command::Text { text, respond, at: None }),
         Just(Command::Commit),
         Just(Command::Clear),
-        metadata.prop_map(Command::CreateResponse),
+        metadata.prop_map(|params| Command::CreateResponse(params.map(Box::new))),
         Just(Command::CancelResponse),
         (call, "[a-z]{0,4}").prop_map(|(call_id, output)| Command::FunctionOutput { call_id, output }),
         ((0u8..4).prop_map(|n| format!("m{n}")), any::<bool>())

@@ -9,6 +9,12 @@ use serde_json::Value;
 use support::pipeline::{Pipeline, recording};
 use support::server::Server;
 
+fn folder(name: &str) -> std::path::PathBuf {
+    let folder = std::env::temp_dir().join(format!("openairealtime-wire-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
 /// What the server wrote down of one session.
 fn trace(path: &std::path::Path) -> Vec<(String, Value)> {
     let text = std::fs::read_to_string(path).expect("a trace");
@@ -21,8 +27,7 @@ fn trace(path: &std::path::Path) -> Vec<(String, Value)> {
 
 #[test]
 fn every_event_of_every_kind_of_session_has_its_published_shape() {
-    let folder = std::env::temp_dir().join(format!("openairealtime-wire-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
+    let folder = folder("ga");
     let raw = recording("goforward.wav");
     let phone = format!("{raw} ! audio/x-raw,rate=8000,channels=1 ! alawenc");
     let cases = [
@@ -43,6 +48,14 @@ fn every_event_of_every_kind_of_session_has_its_published_shape() {
         (&raw, "transcription-model=\"\" speed=1.2 voice=marin instructions=\"Be brief.\"", "fakesink"),
         (&raw, "transcription-language=en transcription-prompt=metres", "fakesink"),
         (
+            &raw,
+            "tools=\"[{\\\"type\\\":\\\"function\\\",\\\"name\\\":\\\"go_forward\\\",\\\"description\\\":\\\"Go forward so many meters\\\",\
+             \\\"parameters\\\":{\\\"type\\\":\\\"object\\\",\\\"properties\\\":{\\\"meters\\\":{\\\"type\\\":\\\"number\\\"}},\
+             \\\"required\\\":[\\\"meters\\\"]}}]\" tool-choice=required tool-command=\"sh -c cat\" reasoning-effort=low",
+            "fakesink",
+        ),
+        (&raw, "session-type=transcription", "fakesink"),
+        (
             &phone,
             "session=\"{\\\"truncation\\\": \\\"disabled\\\", \\\"include\\\": [\\\"item.input_audio_transcription.logprobs\\\"]}\"",
             "audio/x-alaw ! fakesink",
@@ -55,14 +68,54 @@ fn every_event_of_every_kind_of_session_has_its_published_shape() {
             Pipeline::new(&format!("{source} ! openairealtime {properties} uri={} ! {sink}", server.base()));
         pipeline.run_to_end().stop();
         assert_eq!(pipeline.warnings(), Vec::<String>::new(), "{properties}");
-        assert!(!pipeline.all("response").is_empty(), "{properties}: an answer");
+        let answers = !properties.contains("transcription ") && !properties.ends_with("=transcription");
+        assert_eq!(!pipeline.all("response").is_empty(), answers, "{properties}: an answer");
         server.terminate();
         let events = trace(&record);
+        if properties.contains("tools=") {
+            assert!(
+                events.iter().any(|(_, event)| event["item"]["type"] == "function_call_output"),
+                "a call was answered"
+            );
+        }
         let count = |direction| events.iter().filter(|(dir, _)| dir == direction).count();
         assert!(count("c") > 2 && count("s") > 5, "{properties}: {} events", events.len());
         assert_eq!(events.iter().find(|(dir, _)| dir == "c").expect("one").1["type"], "session.update", "{properties}");
         for (direction, event) in &events {
             let shapes = if direction == "c" { schema::client() } else { schema::server() };
+            let errors = shapes.errors(event);
+            assert!(errors.is_empty(), "{properties}: {errors:?}\n{event}");
+        }
+    }
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[test]
+fn the_beta_is_spoken_where_it_is_asked_for() {
+    let folder = folder("beta");
+    let raw = recording("goforward.wav");
+    for (index, (path, properties)) in [
+        ("", "dialect=beta"),
+        ("", "dialect=beta turn-detection=none output-modalities=text"),
+        ("/openai/realtime?api-version=2025-04-01-preview&deployment=voice", "provider=azure api-key=k"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let record = folder.join(format!("{index}.jsonl"));
+        let mut server = Server::start(&["--record", record.to_str().expect("a readable path")]);
+        let base = if path.is_empty() { server.base() } else { server.base().trim_end_matches("/v1") };
+        let mut pipeline =
+            Pipeline::new(&format!("{raw} ! openairealtime {properties} uri=\"{base}{path}\" ! fakesink"));
+        pipeline.run_to_end().stop();
+        assert_eq!(pipeline.warnings(), Vec::<String>::new(), "{properties}");
+        assert!(pipeline.words("user").to_lowercase().contains("forward"), "{properties}");
+        assert!(!pipeline.words("assistant").is_empty(), "{properties}");
+        server.terminate();
+        let events = trace(&record);
+        assert!(events.len() > 10, "{properties}: {} events", events.len());
+        for (direction, event) in &events {
+            let shapes = if direction == "c" { schema::beta_client() } else { schema::beta_server() };
             let errors = shapes.errors(event);
             assert!(errors.is_empty(), "{properties}: {errors:?}\n{event}");
         }

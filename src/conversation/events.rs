@@ -90,7 +90,7 @@ pub enum Command {
     /// The sound so far is forgotten.
     Clear,
     /// An answer is wanted, with what differs from the session for it.
-    CreateResponse(Option<ResponseParams>),
+    CreateResponse(Option<Box<ResponseParams>>),
     /// The answer that is under way is not wanted any more.
     CancelResponse,
     /// A function gave this back.

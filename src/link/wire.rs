@@ -30,15 +30,14 @@ pub fn without_secrets(name: &str, text: &str) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
     let mut hidden = false;
     for owner in ["session", "response"] {
-        for tool in value[owner].get_mut("tools").and_then(Value::as_array_mut).into_iter().flatten() {
+        let tools = value.get_mut(owner).and_then(|owner| owner.get_mut("tools"));
+        for tool in tools.and_then(Value::as_array_mut).into_iter().flatten() {
             hidden |= hide(tool);
         }
     }
-    if let Some(session) = value.get_mut("session").and_then(Value::as_object_mut) {
-        if let Some(secret) = session.get_mut("client_secret") {
-            *secret = json!(REDACTED);
-            hidden = true;
-        }
+    if let Some(secret) = value.pointer_mut("/session/client_secret") {
+        *secret = json!(REDACTED);
+        hidden = true;
     }
     if hidden { value.to_string() } else { text.to_owned() }
 }

@@ -100,7 +100,7 @@ impl OpenAIRealtime {
         let options = options.filter(|text| !text.trim().is_empty());
         let params = options.map(serde_json::from_str::<ResponseParams>).transpose();
         match params {
-            Ok(params) => self.command(Command::CreateResponse(params)),
+            Ok(params) => self.command(Command::CreateResponse(params.map(Box::new))),
             Err(error) => self.not_taken(&format!("create-response: the options are no JSON object of it: {error}")),
         }
     }

@@ -60,12 +60,15 @@ fn find(name: &Path) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
+/// A program that runs, and everything that it has started.
+type Running = Arc<Mutex<Box<dyn ChildWrapper>>>;
+
 #[derive(Debug, Default)]
 struct State {
     /// Calls that have no output.
     open: HashSet<String>,
     /// Programs that run, to be ended with the session.
-    running: Vec<(u64, Arc<Mutex<Box<dyn ChildWrapper>>>)>,
+    running: Vec<(u64, Running)>,
     started: u64,
     busy: usize,
     stopped: bool,

@@ -121,7 +121,7 @@ fn all_words_are_found_and_the_turns_edges_are_theirs() {
         let words: Vec<usize> = words(&voice).into_iter().map(|at| at + 1000).collect();
         for (condition, sound, format) in conditions(&voice) {
             let turns = turns_as(&sound, SILENCE, &format);
-            let found = words.iter().filter(|at| turns.iter().any(|turn| turn.contains(at))).count();
+            let found = words.iter().filter(|at| turns.iter().any(|turn| turn.contains(*at))).count();
             let found = found as f32 / words.len() as f32 * 100.0;
             let (Some(first), Some(last)) = (turns.first(), turns.last()) else {
                 wrong.push(format!("{name}, {condition}: nothing was found"));

@@ -222,7 +222,12 @@ impl Connection<'_> {
                 if let Some(recording) = &mut self.recording {
                     recording.message(Side::Client, &text).await;
                 }
-                self.session.handle(&text, Instant::now());
+                if text.contains("image_url") {
+                    let workers = self.app.workers.clone();
+                    workers.decode(|| self.session.handle(&text, Instant::now())).await;
+                } else {
+                    self.session.handle(&text, Instant::now());
+                }
                 Ok(())
             }
             Some(Ok(Message::Binary(_))) => {

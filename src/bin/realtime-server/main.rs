@@ -2,7 +2,7 @@
 //!
 //! A reading map. `cli` is the command line, `server` accepts connections, `http` and `auth` decide who becomes a
 //! session and `connection` runs one. What a session may do, `session` knows: rules without a socket or a clock.
-//! What is heard and answered, an `engine` decides; the one with models finds them in `speech`, and in
+//! What is heard and answered, an `engine` decides; the one with models finds them in `speech` and `vision`, and in
 //! `tools` which function is meant. `trace` records.
 
 mod audio;
@@ -21,6 +21,7 @@ mod socket;
 mod speech;
 mod tools;
 mod trace;
+mod vision;
 mod work;
 
 use anyhow::Context;

@@ -10,22 +10,34 @@ use gstopenairealtime::protocol::items::Role;
 use std::sync::{Arc, Weak};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, mpsc};
 
+/// How many pictures are decoded at a time: each may take hundreds of megabytes for a moment.
+const MAX_DECODED: usize = 2;
+
 /// The processors.
 #[derive(Clone)]
 pub struct Workers {
     places: Arc<Semaphore>,
+    decoders: Arc<Semaphore>,
 }
 
 impl Workers {
     /// As many as the machine has.
     pub fn new() -> Self {
         let count = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { places: Arc::new(Semaphore::new(count)) }
+        Self { places: Arc::new(Semaphore::new(count)), decoders: Arc::new(Semaphore::new(MAX_DECODED)) }
     }
 
     /// Waits for a processor.
     async fn place(&self) -> anyhow::Result<OwnedSemaphorePermit> {
         Ok(self.places.clone().acquire_owned().await?)
+    }
+
+    /// Does something that decodes pictures, here and now, while the thread's other tasks go on elsewhere. It does not
+    /// wait behind the jobs, which take longer.
+    pub async fn decode<T>(&self, work: impl FnOnce() -> T) -> T {
+        // Nobody closes the semaphore.
+        let _place = self.decoders.acquire().await.ok();
+        tokio::task::block_in_place(work)
     }
 
     /// Does a job and hands over what becomes of it.

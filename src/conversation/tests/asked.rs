@@ -116,7 +116,7 @@ fn push_to_talk_by_hand() {
     dialogue.expect_sent("input_audio_buffer.commit");
     dialogue.expect_nothing();
     let params = ResponseParams { instructions: Some("shout".into()), ..Default::default() };
-    dialogue.ask(Command::CreateResponse(Some(params)));
+    dialogue.ask(Command::CreateResponse(Some(Box::new(params))));
     assert_eq!(dialogue.expect_sent("response.create")["response"]["instructions"], "shout");
 }
 
@@ -127,7 +127,7 @@ fn an_answer_beside_the_conversation_waits_for_nothing() {
     dialogue.expect_sent("conversation.item.create");
     dialogue.expect_sent("response.create");
     let beside = ResponseParams { conversation: Some("none".into()), ..Default::default() };
-    dialogue.ask(Command::CreateResponse(Some(beside)));
+    dialogue.ask(Command::CreateResponse(Some(Box::new(beside))));
     assert_eq!(dialogue.expect_sent("response.create")["response"]["conversation"], "none");
 }
 

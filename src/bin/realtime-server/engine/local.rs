@@ -1,10 +1,13 @@
-//! The engine that really listens, answers and speaks, with the models of the speech room.
+//! The engine that really listens, answers and speaks, with the models of the speech room, and looks with
+//! those of the vision room.
 
-use super::{Answer, Ear, Engine, Part, Piece, Prompt, Said};
+use super::{Answer, Ear, Engine, Piece, Prompt, Said};
 use crate::audio::Sound;
 use crate::speech::responder::{self, Context};
 use crate::speech::{FRAME, ModelDir, Resampler, Speech, Vad, sentences};
 use crate::tools::{self, Call};
+use crate::vision::Vision;
+use crate::vision::shown::{Shown, said};
 use gstopenairealtime::protocol::items::Role;
 use jiff::Zoned;
 use std::collections::VecDeque;
@@ -21,6 +24,7 @@ const FRAME_MS: u64 = FRAME as u64 / 16;
 /// The engine.
 pub struct Local {
     speech: Arc<Speech>,
+    vision: Vision,
 }
 
 impl Local {
@@ -28,7 +32,7 @@ impl Local {
     pub fn load(models: Option<&Path>) -> anyhow::Result<Self> {
         let dir = ModelDir::find(models)?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-        Ok(Self { speech: Speech::load(&dir, threads)? })
+        Ok(Self { speech: Speech::load(&dir, threads)?, vision: Vision::load(&dir, threads)? })
     }
 }
 
@@ -56,7 +60,8 @@ impl Engine for Local {
 
     fn answer(&self, prompt: Prompt) -> Answer {
         let plan = tools::plan(&prompt);
-        let text: Vec<String> = plan.words.into_iter().chain(plan.answer.then(|| reply(&prompt))).collect();
+        let text: Vec<String> =
+            plan.words.into_iter().chain(plan.answer.then(|| reply(&prompt, &self.vision))).collect();
         let text = text.join(" ");
         let sentences: VecDeque<String> = sentences(&text).map(|sentence| sentence.trim().to_string()).collect();
         let calls = plan.calls.into();
@@ -65,19 +70,20 @@ impl Engine for Local {
 }
 
 /// The words of the answer.
-fn reply(prompt: &Prompt) -> String {
+fn reply(prompt: &Prompt, vision: &Vision) -> String {
     if prompt.idle {
         return "Are you still there?".into();
     }
     let mut users: Vec<String> = Vec::new();
     for turn in prompt.turns.iter().filter(|turn| turn.role == Role::User) {
-        let words: Vec<&str> = turn.parts.iter().filter_map(words).collect();
+        let words = said(turn);
         if !words.is_empty() {
             users.push(words.join(" "));
         }
     }
-    let heard = users.pop().unwrap_or_default();
-    let picture = prompt.turns.iter().flat_map(|turn| &turn.parts).rev().find_map(size_in_words);
+    let shown = Shown::of(&prompt.turns);
+    let heard = if shown.are_alone { String::new() } else { users.pop().unwrap_or_default() };
+    let picture = vision.tell(&shown, &heard);
     let now = Zoned::now();
     let context = Context {
         now: &now,
@@ -87,24 +93,6 @@ fn reply(prompt: &Prompt) -> String {
         picture: picture.as_deref(),
     };
     responder::answer(&heard, &context)
-}
-
-fn words(part: &Part) -> Option<&str> {
-    match part {
-        Part::Text(text) => Some(text),
-        Part::Sound(utterance) => utterance.words.get().map(String::as_str),
-        Part::Picture(_) | Part::Call { .. } | Part::Output { .. } => None,
-    }
-}
-
-/// What is known of a picture: its size.
-fn size_in_words(part: &Part) -> Option<String> {
-    match part {
-        Part::Picture(picture) => {
-            Some(format!("The picture is {} pixels wide and {} pixels high.", picture.width, picture.height))
-        }
-        _ => None,
-    }
 }
 
 /// An answer that is spoken sentence by sentence; then come the calls.

@@ -93,7 +93,7 @@ impl Entry {
     /// What it weighs.
     pub fn bytes(&self) -> usize {
         let sound = self.sound.as_ref().map_or(0, |utterance| utterance.sound.samples.len() * 2);
-        let pictures: usize = self.pictures.iter().map(|picture| picture.bytes.len() * 7 / 3).sum();
+        let pictures: usize = self.pictures.iter().map(|picture| picture.weight()).sum();
         let text = |part: &ContentPart| part.text.as_ref().map_or(0, String::len);
         sound + pictures + self.item.content.iter().flatten().map(text).sum::<usize>()
     }

@@ -87,7 +87,7 @@ fn picture_tokens(picture: &Picture) -> u64 {
     if picture.low_detail {
         return 85;
     }
-    let (width, height) = (f64::from(picture.width.max(1)), f64::from(picture.height.max(1)));
+    let (width, height) = (f64::from(picture.view.width.max(1)), f64::from(picture.view.height.max(1)));
     let fit = (2048.0 / width.max(height)).min(1.0);
     let fit = fit * (768.0 / (width.min(height) * fit)).min(1.0);
     let tiles = |side: f64| (side * fit / 512.0).ceil().max(1.0) as u64;
@@ -193,9 +193,10 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vision::View;
 
     fn picture(width: u32, height: u32, low_detail: bool) -> Picture {
-        Picture { width, height, low_detail, bytes: Default::default() }
+        Picture { low_detail, view: View { width, height, ..Default::default() }, ..Default::default() }
     }
 
     #[test]

@@ -29,7 +29,12 @@ impl Network {
         if path.extension().is_some_and(|extension| extension == "ort") {
             bytes = ort::to_onnx(&bytes).with_context(|| format!("cannot read {name}"))?;
         }
-        let model = Model::load(bytes).with_context(|| format!("cannot load {name}"))?;
+        Self::new(bytes, name, pool)
+    }
+
+    /// A model as ONNX; `name` is the file that it is from.
+    pub fn new(onnx: Vec<u8>, name: String, pool: &Arc<ThreadPool>) -> Result<Self> {
+        let model = Model::load(onnx).with_context(|| format!("cannot load {name}"))?;
         Ok(Self { model, options: RunOptions::default().with_thread_pool(Some(pool.clone())), name })
     }
 

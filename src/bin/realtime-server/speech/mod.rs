@@ -4,12 +4,12 @@
 //! and is shared by all sessions; what belongs to one stream of sound ([`Vad`], [`Resampler`]) each session makes for
 //! itself. Recognising and speaking take a while of pure computing: call them where that blocks nobody.
 
-mod engine;
+pub mod engine;
 mod hibari;
-mod models;
+pub mod models;
 mod moonshine;
 mod numbers;
-mod ort;
+pub mod ort;
 mod phonemes;
 mod resample;
 pub mod responder;

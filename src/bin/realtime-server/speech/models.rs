@@ -1,8 +1,9 @@
-//! Where the speech models live on disk.
+//! Where the models live on disk.
 //!
 //! The server does not carry its models: a script fetches them once into a folder, and this module finds that folder
 //! again and knows the name of every file in it. Nothing is downloaded here. A folder that is not there, or not
-//! complete, is answered with one line that says what is missing and which command fetches it.
+//! complete, is answered with one line that says what is missing and which command fetches it. Without the models for
+//! speech there is no server; without those for pictures it knows less about them.
 
 use std::env;
 use std::fmt;
@@ -36,10 +37,15 @@ pub enum ModelFile {
     HibariSpelling,
     /// Hibari: the letters and phonemes of the file above.
     HibariLetters,
+    /// EfficientNet-Lite0: which things are in a picture.
+    Lite0,
+    /// SeetaFace: where in a picture there are faces.
+    SeetaFace,
 }
 
 impl ModelFile {
-    const ALL: [Self; 8] = [
+    /// What the server cannot be without.
+    const SPEECH: [Self; 8] = [
         Self::Silero,
         Self::MoonshineEncoder,
         Self::MoonshineDecoder,
@@ -49,6 +55,9 @@ impl ModelFile {
         Self::HibariSpelling,
         Self::HibariLetters,
     ];
+
+    /// What recognises things in pictures.
+    pub const VISION: [Self; 2] = [Self::Lite0, Self::SeetaFace];
 
     const fn name(self) -> &'static str {
         match self {
@@ -60,11 +69,13 @@ impl ModelFile {
             Self::HibariPhonemes => "hibari/vocab.json",
             Self::HibariSpelling => "hibari/oov.onnx",
             Self::HibariLetters => "hibari/oov.json",
+            Self::Lite0 => "efficientnet/efficientnet-lite0-57934424.pth",
+            Self::SeetaFace => "seetaface/seeta_fd_frontal_v1.0.bin",
         }
     }
 }
 
-/// A folder in which every model file was seen.
+/// A folder in which every model file for speech was seen.
 #[derive(Debug, Clone)]
 pub struct ModelDir {
     path: PathBuf,
@@ -79,28 +90,34 @@ impl ModelDir {
             .or_else(|| env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from))
             .or_else(cache_folder);
         let Some(path) = path else {
-            return Err(ModelsMissing { path: PathBuf::new(), files: Vec::new(), is_default: false });
+            return Err(ModelsMissing { what: "speech", path: PathBuf::new(), files: Vec::new(), is_default: false });
         };
-        let files: Vec<_> = ModelFile::ALL
-            .into_iter()
-            .filter(|file| !fs::metadata(path.join(file.name())).is_ok_and(|found| found.is_file() && found.len() > 0))
-            .map(ModelFile::name)
-            .collect();
-        if files.is_empty() {
-            Ok(Self { path })
-        } else {
-            let is_default = cache_folder().is_some_and(|default| default == path);
-            Err(ModelsMissing { path, files, is_default })
+        let dir = Self { path };
+        match dir.missing("speech", &ModelFile::SPEECH) {
+            Some(missing) => Err(missing),
+            None => Ok(dir),
         }
     }
 
+    /// Which of the models for `what` are not there, `None` when they all are.
+    pub fn missing(&self, what: &'static str, files: &[ModelFile]) -> Option<ModelsMissing> {
+        let files: Vec<_> = files.iter().filter(|file| !self.has(**file)).map(|file| file.name()).collect();
+        let is_default = cache_folder().is_some_and(|default| default == self.path);
+        (!files.is_empty()).then(|| ModelsMissing { what, path: self.path.clone(), files, is_default })
+    }
+
+    /// Whether a file is there and has something in it.
+    pub fn has(&self, file: ModelFile) -> bool {
+        fs::metadata(self.file(file)).is_ok_and(|found| found.is_file() && found.len() > 0)
+    }
+
     /// The path of one file, for messages.
-    pub(super) fn file(&self, file: ModelFile) -> PathBuf {
+    pub fn file(&self, file: ModelFile) -> PathBuf {
         self.path.join(file.name())
     }
 
     /// Reads one file as a whole.
-    pub(super) fn read(&self, file: ModelFile) -> Result<Vec<u8>> {
+    pub fn read(&self, file: ModelFile) -> Result<Vec<u8>> {
         let path = self.file(file);
         fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
     }
@@ -122,6 +139,7 @@ fn cache_folder() -> Option<PathBuf> {
 /// The models are not where they should be. Its `Display` is one line for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelsMissing {
+    what: &'static str,
     path: PathBuf,
     files: Vec<&'static str>,
     is_default: bool,
@@ -130,9 +148,9 @@ pub struct ModelsMissing {
 impl fmt::Display for ModelsMissing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(first) = self.files.first() else {
-            return write!(f, "no folder for the speech models: set {VARIABLE}, or HOME, then run {SCRIPT}");
+            return write!(f, "no folder for the {} models: set {VARIABLE}, or HOME, then run {SCRIPT}", self.what);
         };
-        write!(f, "the speech models are not complete in {}: {first}", self.path.display())?;
+        write!(f, "the {} models are not complete in {}: {first}", self.what, self.path.display())?;
         match self.files.len() - 1 {
             0 => write!(f, " is missing")?,
             1 => write!(f, " and one more file are missing")?,
@@ -166,7 +184,7 @@ mod tests {
     #[test]
     fn an_empty_file_counts_as_missing() {
         let folder = env::temp_dir().join(format!("realtime-server-models-{}", std::process::id()));
-        for file in ModelFile::ALL {
+        for file in ModelFile::SPEECH {
             let path = folder.join(file.name());
             fs::create_dir_all(path.parent().expect("a folder")).expect("a folder in the temporary folder");
             fs::write(path, if file == ModelFile::HibariVoice { "" } else { "x" }).expect("a small file");
@@ -175,5 +193,7 @@ mod tests {
         fs::remove_dir_all(&folder).expect("the folder just made");
         let line = found.expect_err("one file is empty").to_string();
         assert!(line.contains(": hibari/hibari.onnx is missing; fetch them"), "{line}");
+        let missing = ModelDir { path: folder }.missing("picture", &ModelFile::VISION).expect("none was made");
+        assert!(missing.to_string().starts_with("the picture models are not complete in "), "{missing}");
     }
 }

@@ -5,8 +5,8 @@
 //! written as the ONNX that the server's own runtime loads; the file on disk stays as it was published.
 
 mod flatbuffer;
-mod graph;
-mod onnx;
+pub mod graph;
+pub mod onnx;
 mod rewrite;
 
 pub use flatbuffer::Malformed;

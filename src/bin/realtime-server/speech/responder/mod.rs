@@ -7,6 +7,7 @@
 
 mod arithmetic;
 mod calendar;
+pub mod pictures;
 
 use jiff::Zoned;
 
@@ -22,7 +23,7 @@ pub struct Context<'a> {
     pub instructions: Option<&'a str>,
     /// What was heard before, the oldest first.
     pub earlier: &'a [String],
-    /// A sentence about the newest picture, if there is one.
+    /// What there is to say of the pictures, in answer to what was heard.
     pub picture: Option<&'a str>,
 }
 
@@ -41,16 +42,26 @@ pub fn answer(heard: &str, context: &Context<'_>) -> String {
 
 fn respond(question: &Question<'_>, context: &Context<'_>) -> String {
     if question.words.is_empty() {
-        return "I did not catch any words.".to_owned();
+        return pictures::told(context).unwrap_or_else(|| "I did not catch any words.".to_owned());
     }
+    known(question, context).or_else(|| pictures::aside(question, context)).unwrap_or_else(|| repeat(question))
+}
+
+/// The answer to what the responder knows about.
+fn known(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
     let words = question.words();
     arithmetic::answer(&words)
         .or_else(|| calendar::answer(question, context.now))
         .or_else(|| about_the_talk(question, context))
+        .or_else(|| pictures::answer(question, context))
         .or_else(|| about_itself(question, context))
-        .or_else(|| about_the_picture(question, context))
         .or_else(|| pleasantry(question))
-        .unwrap_or_else(|| repeat(question))
+}
+
+/// Whether there is more to say to a text than to repeat it.
+pub fn is_known(text: &str) -> bool {
+    let context = Context { now: &Zoned::default(), turn: 2, instructions: None, earlier: &[], picture: None };
+    known(&Question::new(text), &context).is_some()
 }
 
 /// What was heard, as it was written and as plain words.
@@ -177,31 +188,6 @@ fn about_itself(question: &Question<'_>, context: &Context<'_>) -> Option<String
         });
     }
     None
-}
-
-fn about_the_picture(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
-    let asked = question.has_any(&[
-        "do you see",
-        "can you see",
-        "are you seeing",
-        "the picture",
-        "this picture",
-        "the image",
-        "this image",
-        "the photo",
-        "this photo",
-        "the video",
-        "the camera",
-        "look at this",
-        "looking at",
-        "in front of you",
-    ]);
-    match context.picture.map(str::trim).filter(|text| count(text) > 0) {
-        Some(sentence) if asked => Some(sentence.to_owned()),
-        Some(sentence) if pleasantry(question).is_none() => Some(format!("{} {sentence}", repeat(question))),
-        None if asked => Some("I have not been shown a picture yet.".to_owned()),
-        _ => None,
-    }
 }
 
 fn pleasantry(question: &Question<'_>) -> Option<String> {

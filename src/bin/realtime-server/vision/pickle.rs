@@ -1,0 +1,242 @@
+//! Reads a pickle, the way Python writes down objects, as plain data.
+//!
+//! Nothing is carried out: an object is kept as the name of what would make it and what it would be made of. Only
+//! what files of weights are made of is understood, and whatever else stands in the bytes is an error.
+
+use anyhow::{Context, Result, anyhow, bail};
+use std::collections::HashMap;
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `None`.
+    None,
+    /// `True` and `False`.
+    Bool(bool),
+    /// A number.
+    Int(i64),
+    /// A string.
+    Text(String),
+    /// A tuple or a list.
+    List(Vec<Value>),
+    /// A dictionary, or what was put into an object as into one.
+    Dict(Vec<(Value, Value)>),
+    /// The name of a class or a function.
+    Global(String),
+    /// Something that is kept outside of the pickle.
+    Outside(Box<Value>),
+    /// A call: of what, and with what.
+    Call(String, Vec<Value>),
+}
+
+impl Value {
+    /// The text.
+    pub fn text(&self) -> Result<&str> {
+        if let Self::Text(text) = self { Ok(text) } else { Err(anyhow!("expected a text, found {self:?}")) }
+    }
+
+    /// The number, where it is a count.
+    pub fn count(&self) -> Result<usize> {
+        match self {
+            Self::Int(number) => usize::try_from(*number).context("a count below zero"),
+            other => bail!("expected a number, found {other:?}"),
+        }
+    }
+
+    /// The values of a tuple or a list.
+    pub fn list(&self) -> Result<&[Value]> {
+        if let Self::List(values) = self { Ok(values) } else { Err(anyhow!("expected a list, found {self:?}")) }
+    }
+}
+
+/// Reads one pickle and leaves `bytes` behind its end.
+pub fn read(bytes: &mut &[u8]) -> Result<Value> {
+    let mut reader = Reader { bytes, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+    while reader.step()? {}
+    reader.pop()
+}
+
+/// The next bytes.
+pub fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8]> {
+    let (taken, rest) = bytes.split_at_checked(count).context("the file ends too early")?;
+    *bytes = rest;
+    Ok(taken)
+}
+
+struct Reader<'a, 'b> {
+    bytes: &'a mut &'b [u8],
+    stack: Vec<Value>,
+    marks: Vec<usize>,
+    memo: HashMap<u32, Value>,
+}
+
+impl Reader<'_, '_> {
+    /// Does one instruction. False: it was the last one.
+    fn step(&mut self) -> Result<bool> {
+        match self.byte()? {
+            b'.' => return Ok(false),
+            // The version of the format.
+            0x80 => drop(self.byte()?),
+            b'(' => self.marks.push(self.stack.len()),
+            b'N' => self.stack.push(Value::None),
+            0x88 => self.stack.push(Value::Bool(true)),
+            0x89 => self.stack.push(Value::Bool(false)),
+            b'K' => self.int(1)?,
+            b'M' => self.int(2)?,
+            b'J' => self.int(4)?,
+            0x8a => {
+                let length = self.byte()?;
+                self.int(length.into())?;
+            }
+            b'X' => {
+                let length = self.number(4)? as usize;
+                let text = str::from_utf8(take(self.bytes, length)?)?.to_owned();
+                self.stack.push(Value::Text(text));
+            }
+            b')' | b']' => self.stack.push(Value::List(Vec::new())),
+            b'}' => self.stack.push(Value::Dict(Vec::new())),
+            b't' => {
+                let values = self.since_mark()?;
+                self.stack.push(Value::List(values));
+            }
+            count @ 0x85..=0x87 => {
+                let first =
+                    self.stack.len().checked_sub(usize::from(count) - 0x84).context("too little on the stack")?;
+                let values = self.stack.split_off(first);
+                self.stack.push(Value::List(values));
+            }
+            b'e' => {
+                let more = self.since_mark()?;
+                let Some(Value::List(values)) = self.stack.last_mut() else { bail!("only a list can be added to") };
+                values.extend(more);
+            }
+            b's' => {
+                let (value, key) = (self.pop()?, self.pop()?);
+                self.put_all([(key, value)])?;
+            }
+            b'u' => {
+                let mut values = self.since_mark()?.into_iter();
+                let pairs: Vec<_> = std::iter::from_fn(|| Some((values.next()?, values.next()?))).collect();
+                self.put_all(pairs)?;
+            }
+            b'c' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.stack.push(Value::Global(format!("{module}.{name}")));
+            }
+            b'Q' => {
+                let name = self.pop()?;
+                self.stack.push(Value::Outside(Box::new(name)));
+            }
+            b'R' => self.call()?,
+            // What else is set on an object is of no interest.
+            b'b' => drop(self.pop()?),
+            b'q' => self.remember(1)?,
+            b'r' => self.remember(4)?,
+            b'h' => self.recall(1)?,
+            b'j' => self.recall(4)?,
+            other => bail!("instruction {other:#04x} is not known"),
+        }
+        Ok(true)
+    }
+
+    fn call(&mut self) -> Result<()> {
+        let (values, callee) = (self.pop()?, self.pop()?);
+        let (Value::List(values), Value::Global(name)) = (values, callee) else { bail!("a call of what is none") };
+        // An ordered dictionary is filled afterwards, like a plain one.
+        let is_dict = name == "collections.OrderedDict" && values.is_empty();
+        self.stack.push(if is_dict { Value::Dict(Vec::new()) } else { Value::Call(name, values) });
+        Ok(())
+    }
+
+    fn put_all(&mut self, pairs: impl IntoIterator<Item = (Value, Value)>) -> Result<()> {
+        let Some(Value::Dict(dict)) = self.stack.last_mut() else { bail!("only a dictionary can be put into") };
+        dict.extend(pairs);
+        Ok(())
+    }
+
+    fn byte(&mut self) -> Result<u8> {
+        Ok(take(self.bytes, 1)?[0])
+    }
+
+    fn number(&mut self, size: usize) -> Result<u32> {
+        Ok(take(self.bytes, size)?.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+    }
+
+    /// A number of so many bytes. One and two bytes have no sign, the others have one.
+    fn int(&mut self, size: usize) -> Result<()> {
+        let bytes = take(self.bytes, size)?;
+        let number = match *bytes {
+            [low] => low.into(),
+            [low, high] => u16::from_le_bytes([low, high]).into(),
+            [a, b, c, d] => i32::from_le_bytes([a, b, c, d]).into(),
+            // Larger ones only tell what kind of file it is.
+            _ => bytes.iter().rev().fold(0_i64, |number, byte| number.wrapping_shl(8) | i64::from(*byte)),
+        };
+        self.stack.push(Value::Int(number));
+        Ok(())
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let length = self.bytes.iter().position(|byte| *byte == b'\n').context("the file ends too early")?;
+        let line = str::from_utf8(take(self.bytes, length)?)?.to_owned();
+        self.byte()?;
+        Ok(line)
+    }
+
+    fn pop(&mut self) -> Result<Value> {
+        self.stack.pop().context("too little on the stack")
+    }
+
+    fn since_mark(&mut self) -> Result<Vec<Value>> {
+        let mark = self.marks.pop().filter(|mark| *mark <= self.stack.len()).context("a mark is missing")?;
+        Ok(self.stack.split_off(mark))
+    }
+
+    /// Names the value on top. What is put into it later does not show under that name; nothing here needs that.
+    fn remember(&mut self, size: usize) -> Result<()> {
+        let number = self.number(size)?;
+        let value = self.stack.last().context("too little on the stack")?.clone();
+        self.memo.insert(number, value);
+        Ok(())
+    }
+
+    fn recall(&mut self, size: usize) -> Result<()> {
+        let number = self.number(size)?;
+        let value = self.memo.get(&number).context("an unknown name")?.clone();
+        self.stack.push(value);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_python_writes_is_read() {
+        // pickle.dumps({"a": (1, 300, -2, None, True), "b": ["x", "x"]}, protocol=2), and a byte that is not its own
+        let mut bytes: &[u8] = b"\x80\x02}q\x00(X\x01\x00\x00\x00aq\x01(K\x01M,\x01J\xfe\xff\xff\xffN\x88tq\x02\
+            X\x01\x00\x00\x00bq\x03]q\x04(X\x01\x00\x00\x00xq\x05h\x05eu.!";
+        let text = |text: &str| Value::Text(text.into());
+        let numbers = vec![Value::Int(1), Value::Int(300), Value::Int(-2), Value::None, Value::Bool(true)];
+        let expected = vec![(text("a"), Value::List(numbers)), (text("b"), Value::List(vec![text("x"), text("x")]))];
+        assert_eq!(read(&mut bytes).expect("a pickle"), Value::Dict(expected));
+        assert_eq!(bytes, b"!");
+    }
+
+    #[test]
+    fn objects_are_kept_as_names_and_never_made() {
+        let mut bytes: &[u8] = b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.";
+        let value = read(&mut bytes).expect("a pickle");
+        assert_eq!(value, Value::Call("os.system".into(), vec![Value::Text("ls".into())]));
+    }
+
+    #[test]
+    fn rubbish_is_an_error() {
+        for bytes in
+            [&b""[..], b"t.", b"R.", b"s.", b"u.", b"\x87.", b"X\xff\xff\xff\xff.", b"h\x01.", b"c\n", b"\xff", b"."]
+        {
+            assert!(read(&mut { bytes }).is_err(), "{bytes:?}");
+        }
+    }
+}
