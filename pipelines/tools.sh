@@ -4,8 +4,14 @@
 #
 #   pipelines/tools.sh [PROGRAM]      default: tells the number of processors
 . "$(dirname "$0")/support/prepare.sh"
-tools='[{"type": "function", "name": "count_processors", "description": "How many processors this computer has",
-    "parameters": {"type": "object", "properties": {}}}]'
+tools=$(mktemp --suffix=.json)
+cat >"$tools" <<'JSON'
+[{"type": "function", "name": "count_processors", "description": "How many processors this computer has",
+  "parameters": {"type": "object", "properties": {}}}]
+JSON
+
+# The server of prepare.sh ends with the script as well.
+trap 'rm -f "$tools"; kill "${server:-}" 2>/dev/null || true' EXIT
 
 gst-launch-1.0 -m fdsrc ! text/x-raw,format=utf8 \
-    ! openairealtime name=ai output-modalities=text tools="$tools" tool-command="${1:-sh -c nproc}" | conversation
+    ! openairealtime name=ai output-modalities=text tools="@$tools" tool-command="${1:-sh -c nproc}" | conversation

@@ -62,6 +62,12 @@ run 60 transcribe.sh "$jfk"
 said 'You:.*country'
 ! grep -q 'Model:' "$work/said" || fail 'transcribe.sh answered'
 
+run 60 typed.sh <<<'What is two plus three?'
+said 'five'
+
+run 60 tools.sh <<<'How many processors does this computer have?'
+said "Model:.*$(nproc)"
+
 # A microphone keeps time and goes on after the question, so that the turn is heard to end.
 microphone="filesrc location=$project/tests/media/goforward.wav ! wavparse ! audioconvert ! audioresample \
     ! identity sync=true"

@@ -108,7 +108,7 @@ pub struct OpenAIRealtime {
     #[property(name = "max-output-tokens", get, set, type = u32, member = max_output_tokens, nick = "Maximum Output Tokens",
         blurb = "Limit of each answer in tokens; 0 means no limit", mutable_playing)]
     #[property(name = "tools", get, set, type = Option<String>, member = tools, nick = "Tools",
-        blurb = "JSON array of the functions and MCP servers that the model may use", mutable_playing)]
+        blurb = "JSON array of the functions and MCP servers that the model may use, or @ and the name of a file with it", mutable_playing)]
     #[property(name = "tool-choice", get, set, type = String, member = tool_choice, default = DEFAULTS.tool_choice.as_str(), nick = "Tool Choice",
         blurb = "Whether the model uses tools: auto, none, required, the name of a function, or a JSON object", mutable_playing)]
     #[property(name = "reasoning-effort", get, set, type = ReasoningEffort, member = reasoning_effort, nick = "Reasoning Effort",
@@ -124,7 +124,7 @@ pub struct OpenAIRealtime {
     #[property(name = "session-type", get, set, type = SessionType, member = session_type, nick = "Session Type",
         blurb = "Whether the model answers or only writes down what is said", mutable_ready, builder(SessionType::Conversation))]
     #[property(name = "session", get, set, type = Option<String>, member = session, nick = "Session",
-        blurb = "JSON object that is merged over the session's settings, so that every field of the API can be set", mutable_playing)]
+        blurb = "JSON object that is merged over the session's settings, so that every field of the API can be set, or @ and the name of a file with it", mutable_playing)]
     #[property(name = "timing", get, set, type = Timing, member = timing, nick = "Timing",
         blurb = "Whether to keep step with the clock", mutable_ready, builder(Timing::Auto))]
     #[property(name = "buffer-time", get, set, type = u64, member = buffer_time, maximum = 2_000_000_000, default = DEFAULTS.buffer_time, nick = "Buffer Time",

@@ -118,7 +118,8 @@ impl Settings {
         let wrong = |why: String| Failure::Settings(format!("session: {why}"));
         let mut merged = serde_json::to_value(session).map_err(|error| wrong(error.to_string()))?;
         if let Some(text) = self.session.as_deref().filter(|text| !text.trim().is_empty()) {
-            let over: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+            let text = json_text(text).map_err(wrong)?;
+            let over: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
             if !over.is_object() {
                 return Err(wrong("it must be a JSON object, such as {\"max_output_tokens\": 500}".into()));
             }
@@ -221,7 +222,8 @@ impl Settings {
     fn tools(&self) -> Result<Option<Vec<Value>>, Failure> {
         let Some(text) = self.tools.as_deref().filter(|text| !text.trim().is_empty()) else { return Ok(None) };
         let wrong = |why: String| Failure::Settings(format!("tools: {why}"));
-        let tools: Vec<Value> = serde_json::from_str(text).map_err(|error| wrong(format!("a JSON array: {error}")))?;
+        let text = json_text(text).map_err(wrong)?;
+        let tools: Vec<Value> = serde_json::from_str(&text).map_err(|error| wrong(format!("a JSON array: {error}")))?;
         for (index, tool) in tools.iter().enumerate() {
             check_tool(tool).map_err(|why| wrong(format!("[{index}]: {why}")))?;
         }
@@ -291,6 +293,16 @@ impl Settings {
             }
             TurnDetection::Local | TurnDetection::None => None,
         }
+    }
+}
+
+/// JSON as it stands in a property, or behind an `@` the file that it is in: a shell's quotes and JSON's do not mix well.
+fn json_text(text: &str) -> Result<std::borrow::Cow<'_, str>, String> {
+    match text.trim().strip_prefix('@') {
+        Some(path) => {
+            std::fs::read_to_string(path).map(Into::into).map_err(|error| format!("the file {path}: {error}"))
+        }
+        None => Ok(text.into()),
     }
 }
 
@@ -461,6 +473,7 @@ mod tests {
     fn wrong_tools_say_which_and_why() {
         for (text, expected) in [
             ("{}", "array"),
+            ("@/no/such/file", "/no/such/file"),
             (r#"[{"type": "function"}]"#, "[0]: a function has a 'name'"),
             (r#"[{"type": "function", "name": "a"}, {"type": "function", "function": {}}]"#, "[1]: name, description"),
             (r#"[{"name": "a"}]"#, "[0]: it has no 'type'"),
