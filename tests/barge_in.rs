@@ -340,3 +340,33 @@ fn two_interruptions_and_gaps_for_silence() {
     assert_only_next_answer(&scene.src.all()[flushes[1]..]);
     scene.assert_plays();
 }
+
+#[test]
+fn the_microphones_other_branch_loses_nothing_and_the_clock_goes_on() {
+    let script =
+        [ASKED, &delta("item_a", "tone:440:4000"), &spoken_over(1500), "expect conversation.item.truncate\n", NEXT];
+    let server = Server::script(&script.concat());
+    let mut pipeline = Pipeline::new(&format!(
+        "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample ! audio/x-raw,rate=24000,channels=1 \
+         ! tee name=t ! queue ! openairealtime name=ai uri={} transcription-model=\"\" ! fakesink sync=true \
+         t. ! queue ! fakesink name=record sync=true",
+        server.base()
+    ));
+    let src = Watch::on(&pipeline.element("ai").static_pad("src").expect("a pad"));
+    let record = Tap::on(&pipeline.element("record").static_pad("sink").expect("a pad"));
+    pipeline.play();
+    pipeline.until_told("interrupted", |_| true);
+    let base = pipeline.pipeline.base_time();
+    src.wait_for_next_answer();
+    record.wait_for(record.outs().len() + 5);
+    assert_eq!(pipeline.pipeline.base_time(), base, "running time does not jump");
+    let outs = record.outs();
+    let broken =
+        outs.windows(2).find(|two| (two[0].pts + two[0].duration).nseconds().abs_diff(two[1].pts.nseconds()) > 2);
+    assert!(broken.is_none(), "a buffer is missing: {broken:?}");
+    let stats = pipeline.element("ai").property::<gst::Structure>("stats");
+    let time = |name| stats.get::<u64>(name).expect("a time");
+    let latency = time("silence-latency");
+    assert!(latency > 0 && latency <= time("longest-silence-latency"), "{stats}");
+    eprintln!("silent after {latency} ns");
+}

@@ -43,6 +43,13 @@ pub struct Told {
     pub longest_silence_latency: u64,
 }
 
+impl Told {
+    /// There is a session, or one is on its way.
+    pub fn is_open(&self) -> bool {
+        self.state != ConnectionState::Closed
+    }
+}
+
 /// The element.
 #[derive(glib::Properties)]
 #[properties(wrapper_type = super::OpenAIRealtime)]

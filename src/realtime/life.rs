@@ -75,6 +75,17 @@ impl OpenAIRealtime {
         Ok(Arc::new(Run::new(&self.obj(), settings, target, format, playout, mailbox, source)))
     }
 
+    /// The application has ended a session that was not at its end.
+    fn tell_stopped(&self) {
+        let was_open = self.told().is_open();
+        let closed = Notice::Session(SessionNotice::Closed { reason: "stopped".into() });
+        self.note(&closed);
+        if let Some(structure) = super::messages::structure(&closed).filter(|_| was_open) {
+            // Without a bus there is nobody to be told.
+            let _ = self.obj().post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
+        }
+    }
+
     /// The model was silent so soon after it was known that it had to be.
     fn silenced(&self, time: Duration) {
         let mut told = self.told();
@@ -167,7 +178,7 @@ impl OpenAIRealtime {
                 if let Some(run) = run {
                     run.stop();
                     run.close();
-                    self.note(&Notice::Session(SessionNotice::Closed { reason: "stopped".into() }));
+                    self.tell_stopped();
                 }
             }
             _ => {}
