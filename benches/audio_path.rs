@@ -55,6 +55,7 @@ fn conversation(detection: Detection) -> (Conversation, Instant) {
         transcribes: true,
         requests_per_minute: 0,
         max_cost: 0.0,
+        reconnects: false,
     };
     let mut conversation = Conversation::new(config, now);
     conversation.handle(Input::Connected, now);

@@ -8,6 +8,7 @@ mod schema;
 use gstopenairealtime::conversation::events::{Command, Played, Sound, Wish};
 use gstopenairealtime::conversation::vad::EarSettings;
 use gstopenairealtime::conversation::{Config, Conversation, Detection, Input, Notice, Output, Timing};
+use gstopenairealtime::protocol::items::ItemKind;
 use gstopenairealtime::protocol::session::{
     AudioConfig, AudioFormat, AudioInput, AudioOutput, SessionKind, Transcription, TurnDetection,
 };
@@ -31,6 +32,8 @@ enum Step {
     Format(bool),
     Time(u32),
     Flushed,
+    /// The connection breaks, and is had back.
+    Lose,
 }
 
 /// What may differ between two configurations.
@@ -101,6 +104,7 @@ impl Wished {
             transcribes: self.transcribes,
             requests_per_minute: self.per_minute,
             max_cost: self.max_cost,
+            reconnects: true,
         }
     }
 }
@@ -240,6 +244,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Format),
         5 => (0u32..20_000).prop_map(Step::Time),
         1 => Just(Step::Flushed),
+        1 => Just(Step::Lose),
     ]
 }
 
@@ -302,7 +307,9 @@ impl World {
                 }
             }
             ClientEvent::ConversationItemCreate(event) => {
-                if let Some(call) = &event.item.call_id {
+                if let Some(call) =
+                    event.item.call_id.as_ref().filter(|_| event.item.kind == ItemKind::FunctionCallOutput)
+                {
                     assert!(self.answered_calls.insert(call.clone()), "{call} gets a second output");
                 }
             }
@@ -371,6 +378,15 @@ impl World {
             }
             Step::Time(length) => self.pass(Duration::from_millis(u64::from(length))),
             Step::Flushed => self.handle(Input::Flushed),
+            Step::Lose => {
+                self.asked = None;
+                self.handle(Input::Closed { code: Some(1006), reason: String::new() });
+                if !self.over {
+                    self.answered_calls.clear();
+                    self.handle(Input::Connected);
+                    self.server(&json!({"type": "session.updated", "session": {}}));
+                }
+            }
         }
     }
 }

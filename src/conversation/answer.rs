@@ -31,6 +31,8 @@ pub(super) struct Spoken {
     pub starts: Option<Duration>,
     /// When it began to be played.
     pub began: Option<Instant>,
+    /// The session that it belongs to; a later one knows nothing of it.
+    pub epoch: u32,
 }
 
 /// The model's answers.
@@ -124,7 +126,7 @@ impl Answers {
     }
 
     /// Lays so much sound on the timeline, behind all that is there. Gives back the message that it belongs to.
-    fn lay(&mut self, event: &ResponseOutputAudioDelta, samples: u64, length: Duration, offline: bool) -> &Spoken {
+    fn lay(&mut self, event: &ResponseOutputAudioDelta, samples: u64, length: Duration, offline: bool) -> &mut Spoken {
         let found =
             self.spoken.iter().rposition(|s| s.content_index == event.content_index && s.item_id == event.item_id);
         let index = found.unwrap_or_else(|| {
@@ -255,6 +257,7 @@ impl Conversation {
         }
         let offline = self.config.timing == Timing::Offline;
         let spoken = self.answers.lay(&event, samples, length, offline);
+        spoken.epoch = self.epoch;
         let not_before = if offline { spoken.not_before } else { Duration::ZERO };
         self.output.push_back(Output::Play(Speech {
             item_id: event.item_id,

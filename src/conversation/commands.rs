@@ -51,7 +51,9 @@ impl Conversation {
             let message = format!("a text of {length} characters is not sent: the API takes {LONGEST_TEXT} at most");
             return self.warn("text-too-long", message);
         }
-        self.create_item(Item::message(Role::User, text));
+        let item = Item::message(Role::User, text);
+        self.history.has(&item);
+        self.create_item(item);
         if respond && self.answers_at_all() {
             self.await_answer_from(at.or(self.listening.heard.end()));
             self.gate.wish(None);

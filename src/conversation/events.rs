@@ -64,6 +64,8 @@ pub struct Config {
     pub requests_per_minute: u32,
     /// US dollars that the session may cost; 0 is no limit.
     pub max_cost: f64,
+    /// Whether a connection that is lost is to be had back.
+    pub reconnects: bool,
 }
 
 impl Config {
@@ -230,6 +232,8 @@ pub enum Output {
     TextQuiet(Speaker, Duration),
     /// To be told to the application.
     Notify(Notice),
+    /// The connection is gone, and another one is wanted.
+    Reconnect,
     /// The conversation cannot go on.
     Fail(Failure),
     /// All is said; the stream may end when it is played.

@@ -24,6 +24,8 @@ struct Unheard {
     content_index: u32,
     /// Samples that were heard of it.
     heard: u64,
+    /// The server knows it.
+    is_known: bool,
 }
 
 impl Conversation {
@@ -45,6 +47,9 @@ impl Conversation {
         let mut deleted = Vec::new();
         for part in &unheard {
             self.answers.mute(&part.response_id);
+            if !part.is_known {
+                continue;
+            }
             if self.is_unheard(&part.item_id) {
                 if !deleted.contains(&&part.item_id) {
                     deleted.push(&part.item_id);
@@ -101,6 +106,7 @@ impl Conversation {
             item_id: spoken.item_id.clone(),
             content_index: spoken.content_index,
             heard: spoken.heard,
+            is_known: spoken.epoch == self.epoch,
         };
         self.answers.spoken.iter().filter(unheard).map(part).collect()
     }

@@ -76,6 +76,11 @@ impl Listening {
     /// Forgets what is not sent yet.
     fn forget(&mut self, config: &Config) {
         self.waiting.clear();
+        self.forget_turn(config);
+    }
+
+    /// Forgets the turn in hand.
+    pub fn forget_turn(&mut self, config: &Config) {
         self.ear_began = self.heard.samples();
         self.make_ear(config);
     }

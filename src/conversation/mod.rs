@@ -14,6 +14,7 @@ pub mod events;
 mod g711;
 mod gate;
 mod hear;
+mod history;
 mod interrupt;
 mod listen;
 mod notice;
@@ -83,6 +84,9 @@ pub struct Conversation {
     early: VecDeque<Command>,
     /// The model has spoken, so its voice is fixed.
     has_spoken: bool,
+    history: history::History,
+    /// How many sessions there were before this one.
+    epoch: u32,
     /// Up to here no user's and no model's text begins any more.
     text_quiet: [Duration; 2],
 }
@@ -112,6 +116,8 @@ impl Conversation {
             budget: budget::Budget::default(),
             early: VecDeque::new(),
             has_spoken: false,
+            history: history::History::default(),
+            epoch: 0,
             text_quiet: [Duration::ZERO; 2],
             config,
         }

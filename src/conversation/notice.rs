@@ -109,6 +109,13 @@ pub enum SessionNotice {
         model: Option<String>,
         /// Unix time in seconds.
         expires_at: Option<u64>,
+        /// It goes on with the conversation of an earlier one.
+        resumed: bool,
+    },
+    /// The connection is lost, and another one is being tried.
+    Reconnecting {
+        /// Why.
+        reason: String,
     },
     /// The session is over.
     Closed {

@@ -40,6 +40,9 @@ impl Conversation {
     /// sound with its default settings would answer wrongly, and refuse the settings afterwards.
     pub(super) fn open(&mut self) {
         self.phase = Phase::Opening { deadline: self.now + self.config.ready_timeout };
+        if self.epoch > 0 {
+            self.begin_anew();
+        }
         let session = self.config.session.clone();
         self.update(session);
     }
@@ -79,7 +82,10 @@ impl Conversation {
                 session_id: session.id,
                 model: session.model.or_else(|| Some(self.config.model.clone())),
                 expires_at: session.expires_at,
+                resumed: self.epoch > 0,
             }));
+            self.tell_history();
+            (self.moved, self.answer_moved) = (self.now, self.now);
             self.obey_early();
         }
     }
@@ -154,6 +160,10 @@ impl Conversation {
             Some(4000) => Some(Failure::Settings(message.clone())),
             _ => None,
         };
+        let comes_back = by_error.is_none() && by_code.is_none() && super::history::may_come_back(code);
+        if comes_back && self.config.reconnects && matches!(self.phase, Phase::Ready) {
+            return self.lose(message);
+        }
         let code = code.map(|code| format!(" with code {code}")).unwrap_or_default();
         let otherwise = match self.phase {
             Phase::Ready => Failure::Lost(format!("the server closed the connection{code}: {message}")),

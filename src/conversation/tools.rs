@@ -98,7 +98,21 @@ impl Conversation {
             output: None,
             sent: false,
         });
+        self.history.has(&Item {
+            kind: ItemKind::FunctionCall,
+            call_id: Some(call.call_id.clone()),
+            name: Some(call.name.clone()),
+            arguments: Some(call.arguments.clone()),
+            ..Default::default()
+        });
         self.notify(Notice::FunctionCall(call));
+    }
+
+    /// The session in which an answer called is over, and the next one is told of the calls.
+    pub(super) fn calls_are_told(&mut self, response_id: &str) {
+        if self.calls.calls.iter().any(|call| call.response_id == response_id) {
+            self.calls.done.push_back((response_id.to_owned(), false));
+        }
     }
 
     /// An answer is done: what its calls gave back so far may be sent.
@@ -147,12 +161,14 @@ impl Conversation {
             return;
         }
         for (call_id, output) in ready {
-            self.create_item(Item {
+            let item = Item {
                 kind: ItemKind::FunctionCallOutput,
                 call_id: Some(call_id),
                 output: Some(output.into()),
                 ..Default::default()
-            });
+            };
+            self.history.has(&item);
+            self.create_item(item);
         }
         self.moved = self.now;
         let owes_more = self.calls.calls.iter().any(|call| call.response_id == response_id && !call.sent);

@@ -155,6 +155,15 @@ impl Conversation {
         self.send_next_update();
     }
 
+    /// The session is over before the server has answered an update. The next one begins with what is in force, and
+    /// the wish stands.
+    pub(super) fn lose_update(&mut self) {
+        if let Some(Sent { wish, .. }) = self.updating.sent.take() {
+            self.updating.wish.get_or_insert(wish);
+        }
+        self.resume_updating();
+    }
+
     /// The input's format is another one, which is told by an update of its own.
     pub(super) fn format_in_force(&mut self, format: &session::AudioFormat) {
         self.updating.in_force["audio"]["input"]["format"] = json!(format);

@@ -218,6 +218,7 @@ impl Conversation {
     }
 
     fn tell_in_order(&mut self, whole: TranscriptNotice) {
+        self.history.said(&whole);
         if whole.role == Speaker::User {
             self.output.push_back(Output::Text(TimedText {
                 role: Speaker::User,

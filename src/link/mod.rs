@@ -35,6 +35,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 pub const POSTS: usize = 1024;
 /// A session that is stopped says good-bye, if that takes no longer.
 const GOODBYE: Duration = Duration::from_millis(100);
+/// A session that lasted so long was a good one: if it is lost, the tries are counted from the first.
+const STEADY: Duration = Duration::from_secs(30);
 /// Warnings of one kind are not repeated sooner.
 const WARN_AGAIN: Duration = Duration::from_secs(10);
 
@@ -169,10 +171,22 @@ async fn run(mut setup: Setup, stop: Arc<Notify>) {
     };
     setup.config.ready_timeout = deadline.saturating_duration_since(Instant::now());
     let mut session = Running::new(setup);
+    let goes_on = async {
+        loop {
+            session.converse(&mut link).await;
+            if !std::mem::take(&mut session.is_lost) || session.over {
+                return;
+            }
+            match session.reconnect().await {
+                Ok(socket) => link = Link::new(socket),
+                Err(failure) => return session.post(Post::Fail(failure)).await,
+            }
+        }
+    };
     tokio::select! {
         biased;
         () = stop.notified() => {}
-        () = session.converse(&mut link) => {}
+        () = goes_on => {}
     }
     // Whether it is taken any more is the server's matter.
     let _ = timeout(GOODBYE, link.close()).await;
@@ -215,6 +229,11 @@ struct Running {
     traces: Arc<AtomicBool>,
     began: Instant,
     over: bool,
+    /// The connection is gone, and another one is wanted.
+    is_lost: bool,
+    patience: Patience,
+    /// The tries of a row of short sessions.
+    backoff: Backoff,
     dropped: Duration,
     warned: Option<Instant>,
     warned_of_lost: bool,
@@ -233,6 +252,9 @@ impl Running {
             traces: setup.traces,
             began: Instant::now(),
             over: false,
+            is_lost: false,
+            backoff: Backoff::new(setup.patience.delay, setup.patience.tries),
+            patience: setup.patience,
             dropped: Duration::ZERO,
             warned: None,
             warned_of_lost: false,
@@ -243,9 +265,9 @@ impl Running {
     async fn converse(&mut self, link: &mut Link) {
         self.conversation.handle(Input::Connected, now());
         self.carry_out(link).await;
-        while !self.over {
+        while !self.over && !self.is_lost {
             self.take_mail(link).await;
-            if self.over {
+            if self.over || self.is_lost {
                 break;
             }
             let deadline = self.conversation.deadline().map(Instant::from_std);
@@ -262,6 +284,37 @@ impl Running {
             self.warn_of_drops().await;
         }
         link.flush().await;
+    }
+
+    /// Tries until there is a connection again, or no use in trying. Sound waits meanwhile, as far as it is worth it.
+    async fn reconnect(&mut self) -> Result<connect::Socket, Failure> {
+        if self.began.elapsed() > STEADY {
+            self.backoff = Backoff::new(self.patience.delay, self.patience.tries);
+        }
+        let mut last = Failure::Lost("the server ended the session again and again".into());
+        let mut retry_after = None;
+        let mut attempt = 0;
+        while let Some(delay) = self.backoff.next(retry_after) {
+            attempt += 1;
+            self.post(Post::Notice(Notice::Session(SessionNotice::Connecting { attempt }))).await;
+            sleep(delay).await;
+            let error = match timeout(self.patience.timeout, self.target.connect()).await {
+                Ok(Ok(socket)) => {
+                    self.began = Instant::now();
+                    return Ok(socket);
+                }
+                Ok(Err(error)) => error,
+                Err(_) => continue,
+            };
+            if !error.again {
+                return Err(error.failure);
+            }
+            (last, retry_after) = (
+                Failure::Lost(format!("the connection was lost and not to be had back: {}", error.failure)),
+                error.retry_after,
+            );
+        }
+        Err(last)
     }
 
     /// Takes over what has arrived, as long as the socket keeps up.
@@ -329,6 +382,7 @@ impl Running {
                 Output::Text(text) => self.post(Post::Text(text)).await,
                 Output::TextQuiet(speaker, until) => self.post(Post::TextQuiet(speaker, until)).await,
                 Output::Notify(notice) => self.post(Post::Notice(notice)).await,
+                Output::Reconnect => self.is_lost = true,
                 Output::Fail(failure) => {
                     self.over = true;
                     self.post(Post::Fail(failure)).await;

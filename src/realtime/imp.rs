@@ -39,6 +39,7 @@ pub struct Told {
     pub output_tokens: u64,
     pub total_cost: f64,
     pub first_audio: u64,
+    pub reconnects: u64,
     pub silence_latency: u64,
     pub longest_silence_latency: u64,
 }
@@ -224,10 +225,15 @@ impl OpenAIRealtime {
         let mut told = lock(&self.told);
         let before = (told.state, told.session_id.clone());
         match notice {
+            Notice::Session(SessionNotice::Connecting { .. }) if told.state == ConnectionState::Reconnecting => {}
             Notice::Session(SessionNotice::Connecting { .. }) => told.state = ConnectionState::Connecting,
             Notice::Session(SessionNotice::Ready { session_id, .. }) => {
                 told.state = ConnectionState::Ready;
                 told.session_id = session_id.clone();
+            }
+            Notice::Session(SessionNotice::Reconnecting { .. }) => {
+                told.state = ConnectionState::Reconnecting;
+                told.reconnects += 1;
             }
             Notice::Session(SessionNotice::Closed { .. }) => told.state = ConnectionState::Closed,
             Notice::Speech { active: false, .. } => told.turns += 1,

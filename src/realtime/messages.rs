@@ -76,8 +76,13 @@ fn session_structure(session: &SessionNotice) -> gst::Structure {
             message.set("state", "connecting");
             message.set("attempt", *attempt);
         }
-        SessionNotice::Ready { session_id, model, expires_at } => {
+        SessionNotice::Reconnecting { reason } => {
+            message.set("state", "reconnecting");
+            message.set("reason", reason);
+        }
+        SessionNotice::Ready { session_id, model, expires_at, resumed } => {
             message.set("state", "ready");
+            message.set("resumed", *resumed);
             set(&mut message, "session-id", session_id.as_deref());
             set(&mut message, "model", model.as_deref());
             set(&mut message, "expires-at", *expires_at);
@@ -155,6 +160,7 @@ pub fn stats(told: &Told) -> gst::Structure {
         .field("output-tokens", told.output_tokens)
         .field("total-cost", told.total_cost)
         .field("first-audio", told.first_audio)
+        .field("reconnects", told.reconnects)
         .field("silence-latency", told.silence_latency)
         .field("longest-silence-latency", told.longest_silence_latency)
         .build()

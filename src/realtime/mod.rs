@@ -221,6 +221,9 @@ pub enum ConnectionState {
     /// The session runs.
     #[enum_value(name = "Ready: a session", nick = "ready")]
     Ready,
+    /// It was lost, and another one is being tried.
+    #[enum_value(name = "Reconnecting: a session was lost, on the way to the next", nick = "reconnecting")]
+    Reconnecting,
 }
 
 /// Registers the element with a plugin.

@@ -93,6 +93,7 @@ impl Settings {
             transcribes,
             requests_per_minute: self.requests_per_minute,
             max_cost: self.max_cost,
+            reconnects: self.max_reconnects > 0,
             session,
         };
         Ok((config, left_out))

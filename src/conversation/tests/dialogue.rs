@@ -57,6 +57,7 @@ pub fn config(timing: Timing, detection: Detection) -> Config {
         transcribes: false,
         requests_per_minute: 0,
         max_cost: 0.0,
+        reconnects: false,
     }
 }
 

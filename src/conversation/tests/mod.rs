@@ -1,5 +1,6 @@
 //! Dialogues with an invented clock, one theme a file, and one monkey who says anything at any time.
 
+mod anew;
 mod answers;
 mod asked;
 mod captions;

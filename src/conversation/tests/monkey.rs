@@ -117,7 +117,7 @@ impl Monkey {
                 }
                 Output::Fail(_) | Output::Finished { .. } => self.over = true,
                 Output::Play(speech) => assert!(!speech.data.is_empty()),
-                Output::Cut | Output::Notify(_) | Output::Text(_) | Output::TextQuiet(..) => {}
+                Output::Cut | Output::Notify(_) | Output::Text(_) | Output::TextQuiet(..) | Output::Reconnect => {}
             }
         }
     }

@@ -1,0 +1,138 @@
+//! A session ends in the midst of a conversation, and the next one goes on with it.
+
+use super::dialogue::*;
+use crate::conversation::events::{Command, SessionNotice};
+use crate::conversation::{Config, Failure, Input, Notice, Output, Timing};
+use serde_json::{Value, json};
+
+fn dialogue() -> Dialogue {
+    Dialogue::ready(Config { reconnects: true, transcribes: true, ..config(Timing::Live, server_vad()) })
+}
+
+fn lose(dialogue: &mut Dialogue, code: u16) {
+    dialogue.closed(code, "gone");
+    let notice = dialogue.expect_notice();
+    assert!(matches!(notice, Notice::Session(SessionNotice::Reconnecting { .. })), "{notice:?}");
+    assert!(matches!(dialogue.next(), Some(Output::Reconnect)));
+}
+
+fn come_back(dialogue: &mut Dialogue) {
+    dialogue.connect();
+    dialogue.expect_sent("session.update");
+    dialogue.server(json!({"type": "session.updated", "session": {"id": "sess_2"}}));
+    let notice = dialogue.expect_notice();
+    assert!(matches!(notice, Notice::Session(SessionNotice::Ready { resumed: true, .. })), "{notice:?}");
+}
+
+fn expect_told(dialogue: &mut Dialogue, role: &str, text: &str) {
+    let item = dialogue.expect_sent("conversation.item.create")["item"].clone();
+    assert_eq!((item["role"].as_str(), item["content"][0]["text"].as_str()), (Some(role), Some(text)));
+}
+
+/// A turn of each side, in words.
+fn talk(dialogue: &mut Dialogue) {
+    dialogue.server_all([started("u1", 0), stopped("u1", 0), committed("u1"), user_said("u1", "How are you?")]);
+    dialogue.server_all([
+        created("r1"),
+        say("r1", "a1", "Fine.", "done"),
+        delta("r1", "a1", 100),
+        audio_done("r1", "a1"),
+    ]);
+    dialogue.server(done("r1"));
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(0) });
+    dialogue.after(200);
+    while dialogue.next().is_some() {}
+}
+
+#[test]
+fn the_next_session_is_told_what_was_said() {
+    let mut dialogue = dialogue();
+    talk(&mut dialogue);
+    lose(&mut dialogue, 1001);
+    assert!(!dialogue.wants_sound(), "sound waits");
+    come_back(&mut dialogue);
+    expect_told(&mut dialogue, "user", "How are you?");
+    expect_told(&mut dialogue, "assistant", "Fine.");
+    dialogue.expect_nothing();
+    assert!(dialogue.wants_sound());
+    // The new server's clock begins anew.
+    dialogue.hear(1_000);
+    dialogue.expect_appended(1_000);
+    dialogue.server(started("u2", 500));
+    dialogue.expect_speech(true, Some("u2"), 500);
+}
+
+#[test]
+fn a_turn_that_had_no_answer_is_asked_about_again() {
+    let mut dialogue = dialogue();
+    dialogue.handle(Input::Command(Command::Text { text: "hello".into(), respond: true, at: None }));
+    dialogue.expect_sent("conversation.item.create");
+    dialogue.expect_sent("response.create");
+    lose(&mut dialogue, 1006);
+    come_back(&mut dialogue);
+    expect_told(&mut dialogue, "user", "hello");
+    dialogue.expect_sent("response.create");
+    dialogue.expect_nothing();
+}
+
+#[test]
+fn what_is_being_heard_plays_on_and_can_still_be_interrupted() {
+    let mut dialogue = dialogue();
+    dialogue.server_all([created("r1"), delta("r1", "a1", 2_000)]);
+    dialogue.expect_response("created");
+    dialogue.expect_play("a1", 2_000);
+    lose(&mut dialogue, 1006);
+    come_back(&mut dialogue);
+    // It was begun, so it is not asked for again.
+    dialogue.expect_nothing();
+    dialogue.hear(1_000);
+    dialogue.expect_appended(1_000);
+    dialogue.played(500, &[("a1", 500)]);
+    dialogue.server(started("u1", 900));
+    dialogue.expect_speech(true, Some("u1"), 900);
+    dialogue.expect_cut();
+    // The new server knows nothing of the message, and is told nothing.
+    dialogue.expect_interrupted("a1", 500);
+}
+
+#[test]
+fn a_function_that_was_called_before_gives_its_output_after() {
+    let mut dialogue = dialogue();
+    let call = json!({"type": "response.output_item.done", "response_id": "r1", "item": {"id": "i1", "type": "function_call",
+        "status": "completed", "call_id": "c1", "name": "f", "arguments": "{}"}});
+    dialogue.server_all([created("r1"), call]);
+    dialogue.expect_response("created");
+    dialogue.expect_notice();
+    lose(&mut dialogue, 1006);
+    come_back(&mut dialogue);
+    let told = dialogue.expect_sent("conversation.item.create")["item"].clone();
+    assert_eq!((&told["type"], &told["call_id"]), (&json!("function_call"), &json!("c1")));
+    while let Some(output) = dialogue.next() {
+        assert!(matches!(output, Output::Send(event) if event.name() == "response.create"));
+    }
+    dialogue.handle(Input::Command(Command::FunctionOutput { call_id: "c1".into(), output: "1".into() }));
+    let output: Value = dialogue.expect_sent("conversation.item.create")["item"].clone();
+    assert_eq!((&output["type"], &output["output"]), (&json!("function_call_output"), &json!("1")));
+}
+
+#[test]
+fn a_door_that_is_shut_stays_shut() {
+    for code in [3000, 4000, 1008, 1009] {
+        let mut dialogue = dialogue();
+        dialogue.closed(code, "no");
+        assert!(matches!(dialogue.next(), Some(Output::Fail(_))), "{code}");
+    }
+    let mut dialogue = Dialogue::live(server_vad());
+    dialogue.closed(1006, "gone");
+    assert!(matches!(dialogue.next(), Some(Output::Fail(Failure::Lost(_)))), "no reconnecting is wished");
+}
+
+#[test]
+fn a_limit_of_time_is_no_reason_to_stop() {
+    let mut dialogue = dialogue();
+    dialogue.server(json!({"type": "error", "error": {"type": "invalid_request_error", "code": "session_expired",
+        "message": "Your session hit the maximum duration of 60 minutes."}}));
+    dialogue.expect_warning("session_expired");
+    lose(&mut dialogue, 1001);
+    come_back(&mut dialogue);
+}
