@@ -1,8 +1,9 @@
-//! What every element of the plugin needs around its session: waiting for the clock, the source pad's stream, and the
-//! table of errors.
+//! What every element of the plugin needs around its session: waiting for the clock, the source pad's stream, the look
+//! at pictures, and the table of errors.
 
 pub mod errors;
 pub mod pace;
+pub mod picture;
 pub mod source;
 pub mod text;
 
