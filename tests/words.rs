@@ -269,6 +269,27 @@ fn sound_is_appended_as_the_typed_event_writes_it() {
     }
 }
 
+#[test]
+fn a_picture_is_written_as_the_typed_event_writes_it() {
+    use gstopenairealtime::protocol::client::{Detail, PictureMessage};
+    for text in [None, Some("a \"quoted\" \u{1f440}\n line")] {
+        let message = PictureMessage {
+            event_id: "event_1".into(),
+            item_id: "frame_1".into(),
+            media_type: "image/png",
+            file: (0..=255).collect::<Vec<u8>>().into(),
+            detail: Detail::Low,
+            text: text.map(str::to_owned),
+        };
+        let before: Value = serde_json::from_str(&message.to_json()).expect("JSON");
+        schema::client().check(&before);
+        let parts = before["item"]["content"].as_array().expect("parts");
+        assert_eq!(parts.first().and_then(|part| part["text"].as_str()), text);
+        let (_, lost) = read_and_write::<ClientEvent>(&before);
+        assert!(lost.is_empty(), "{lost:?}");
+    }
+}
+
 // ---- The measure itself --------------------------------------------------------------------------------------
 
 #[test]

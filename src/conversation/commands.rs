@@ -33,6 +33,7 @@ impl Conversation {
             Command::CancelResponse => self.interrupt(Who::Application),
             Command::FunctionOutput { call_id, output } => self.function_output(&call_id, output),
             Command::Approve { request_id, approve } => self.approve(request_id, approve),
+            Command::Look(frame) => self.look_by_hand(frame.map(|frame| *frame)),
             Command::Event(event) => self.send_as_is(*event),
         }
     }
@@ -51,6 +52,7 @@ impl Conversation {
             let message = format!("a text of {length} characters is not sent: the API takes {LONGEST_TEXT} at most");
             return self.warn("text-too-long", message);
         }
+        self.look_for_turn();
         let item = Item::message(Role::User, text);
         self.history.has(&item);
         self.create_item(item);

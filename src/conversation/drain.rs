@@ -168,7 +168,7 @@ impl Conversation {
         self.tell_all_wholes();
         self.phase = Phase::Over;
         self.notify(Notice::Session(SessionNotice::Closed { reason: "end of stream".into() }));
-        let at = self.listening.end().max(self.answers.end());
+        let at = self.listening.end().max(self.frames.position).max(self.answers.end());
         self.output.push_back(Output::Finished { at });
     }
 }

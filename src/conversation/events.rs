@@ -2,7 +2,10 @@
 //!
 //! Times on the media timeline are running times; times of the world are `Instant`s that the caller gives.
 
-pub use super::notice::{FunctionCall, Notice, ResponseNotice, SessionNotice, Speaker, TranscriptNotice, Warning};
+pub use super::notice::{
+    FrameNotice, FrameState, FunctionCall, Notice, ResponseNotice, SessionNotice, Speaker, TranscriptNotice, Warning,
+};
+use crate::protocol::client::{Detail, PictureMessage};
 use crate::protocol::session::{AudioFormat, SessionKind};
 use crate::protocol::{ClientEvent, ResponseParams, ServerEvent, Session};
 use bytes::Bytes;
@@ -66,6 +69,76 @@ pub struct Config {
     pub max_cost: f64,
     /// Whether a connection that is lost is to be had back.
     pub reconnects: bool,
+    /// Whether a server that finds the turns answers them by itself. Otherwise the answer is asked for.
+    pub server_answers: bool,
+    /// What becomes of pictures.
+    pub frames: FrameConfig,
+}
+
+/// Which frames of a camera the model sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FramePolicy {
+    /// One in every interval.
+    #[default]
+    Interval,
+    /// The newest one with each turn of the user.
+    Turn,
+    /// One in every interval while the user speaks.
+    Speech,
+    /// Those that are asked for.
+    Manual,
+}
+
+/// What becomes of pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameConfig {
+    /// Which ones are sent.
+    pub policy: FramePolicy,
+    /// How far they are apart on the timeline.
+    pub interval: Duration,
+    /// How closely they are looked at.
+    pub detail: Detail,
+    /// What is said beside each.
+    pub prompt: Option<String>,
+    /// Whether each is to be answered.
+    pub respond: bool,
+    /// How many stay in the conversation; 0 is all.
+    pub most: usize,
+    /// Whether a picture that is the same as the one before it is sent again.
+    pub repeats: bool,
+}
+
+impl Default for FrameConfig {
+    fn default() -> Self {
+        Self {
+            policy: FramePolicy::Interval,
+            interval: Duration::from_secs(2),
+            detail: Detail::Auto,
+            prompt: None,
+            respond: false,
+            most: 8,
+            repeats: false,
+        }
+    }
+}
+
+/// A picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// The pad that it came from, if it came from one.
+    pub pad: Option<String>,
+    /// The file.
+    pub file: Bytes,
+    /// `image/jpeg` or `image/png`.
+    pub media_type: &'static str,
+    /// Running time.
+    pub at: Duration,
+    /// Where the camera is to be treated in another way than all.
+    pub interval: Option<Duration>,
+    /// How closely this one is looked at.
+    pub detail: Option<Detail>,
+    /// What is said beside this one.
+    pub prompt: Option<String>,
 }
 
 impl Config {
@@ -109,6 +182,8 @@ pub enum Command {
         /// Yes or no.
         approve: bool,
     },
+    /// This picture is sent, or the newest of each camera.
+    Look(Option<Box<Frame>>),
     /// To be sent as it is.
     Event(Box<ClientEvent>),
 }
@@ -168,6 +243,12 @@ pub enum Input {
     Server(Box<ServerEvent>),
     /// The user said something.
     Sound(Sound),
+    /// A camera saw something.
+    Frame(Box<Frame>),
+    /// The camera of this pad is gone.
+    Unplugged(String),
+    /// Whether the network takes less than is to be sent.
+    Behind(bool),
     /// How far the play-out is, at this running time; comes before an event that may interrupt it.
     Played {
         /// Where the listener is now.
@@ -220,6 +301,8 @@ pub struct Speech {
 pub enum Output {
     /// To be sent to the server.
     Send(ClientEvent),
+    /// A picture to be sent to the server.
+    SendPicture(PictureMessage),
     /// To be played after what is there.
     Play(Speech),
     /// Nothing will be played before this running time except what is there.

@@ -1,6 +1,6 @@
 //! The user's turns, as the server or the element's own ear finds them.
 
-use super::events::{Detection, Speaker};
+use super::events::{Detection, FramePolicy, Speaker};
 use super::interrupt::Who;
 use super::{Conversation, Notice, Timing};
 use crate::protocol::ServerEvent;
@@ -14,6 +14,17 @@ impl Conversation {
         if self.may_be_interrupted() {
             self.interrupt(Who::User);
         }
+        match self.config.frames.policy {
+            FramePolicy::Speech => self.look(),
+            // At the end of the turn it would come too late for an answer that the server begins by itself.
+            FramePolicy::Turn if self.server_answers() => self.look_for_turn(),
+            _ => {}
+        }
+    }
+
+    /// Whether turns are answered by the server without being asked.
+    fn server_answers(&self) -> bool {
+        self.config.server_answers && matches!(self.config.detection, Detection::Server { .. })
     }
 
     /// Whether speech of the user silences the model.
@@ -75,7 +86,13 @@ impl Conversation {
             self.all_is_committed();
             self.end_turn(Some(item_id.to_owned()), self.listening.sent.end());
         }
-        if self.config.create_response && !self.config.only_writes_down() {
+        let is_answered = self.config.create_response && !self.config.only_writes_down();
+        if !self.server_answers() {
+            self.look_for_turn();
+            if is_answered && self.answers_at_all() {
+                self.gate.wish(None);
+            }
+        } else if is_answered {
             self.gate.announce();
             self.answer_moved = self.now;
         }

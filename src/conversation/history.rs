@@ -84,6 +84,7 @@ impl Conversation {
         }
         self.answers.give_up();
         self.turns.give_up();
+        self.lose_frames();
         if let Some(turn) = self.turns.drop_open() {
             let running_time = self.listening.heard.end();
             self.notify(Notice::Speech { active: false, item_id: turn.item_id, running_time });

@@ -167,6 +167,7 @@ impl Conversation {
                 sound.at = None;
             }
         }
+        self.frames.position = sound.at.map_or(self.frames.position, |at| at.max(self.frames.position));
         let own_length = samples_to_time(samples as u64, format.rate());
         listening.end = sound.at.or(listening.end).map(|at| at + own_length);
         listening.waiting.push_back(sound);
@@ -232,16 +233,19 @@ impl Conversation {
 
     /// Offline: tells up to where the output is settled, because no answer can begin before.
     fn tell_quiet(&mut self) {
-        if self.config.timing == Timing::Live || self.holds_input() {
-            return;
-        }
         let heard = self.listening.heard.end().unwrap_or_default();
         let settled = match self.config.detection {
             // What the server will say of the last moments is not known yet.
             Detection::Server { silence } => heard.saturating_sub(silence + DETECTION),
             Detection::Local(_) | Detection::Manual => heard,
         };
-        if settled > self.listening.quiet {
+        self.tell_quiet_until(settled);
+    }
+
+    /// The same, where it is known up to where.
+    pub(super) fn tell_quiet_until(&mut self, settled: Duration) {
+        let is_known = self.config.timing == Timing::Offline && !self.holds_input();
+        if is_known && settled > self.listening.quiet {
             self.listening.quiet = settled;
             self.output.push_back(Output::Quiet(settled));
         }
@@ -289,6 +293,7 @@ impl Conversation {
 
     /// Makes the sound so far the message of the newest turn.
     pub(super) fn commit(&mut self) {
+        self.look_for_turn();
         let so_far = self.listening.sent.duration(self.listening.uncommitted());
         if so_far < LEAST_COMMIT {
             self.append_silence(LEAST_COMMIT - so_far);
@@ -324,6 +329,7 @@ impl Conversation {
         self.listening.quiet = Duration::ZERO;
         self.text_quiet = [Duration::ZERO; 2];
         self.answers.forget_time();
+        self.frames.forget();
         self.drain = super::drain::Drain::No;
     }
 

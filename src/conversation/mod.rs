@@ -11,6 +11,7 @@ mod captions;
 mod commands;
 mod drain;
 pub mod events;
+mod frames;
 mod g711;
 mod gate;
 mod hear;
@@ -27,7 +28,9 @@ pub mod uplink;
 pub mod vad;
 mod words;
 
-pub use events::{Command, Config, Detection, Failure, Input, Notice, Output, Sound, Speech, Timing, Warning, Wish};
+pub use events::{
+    Command, Config, Detection, Failure, Frame, Input, Notice, Output, Sound, Speech, Timing, Warning, Wish,
+};
 
 use crate::protocol::client::ResponseCreate;
 use crate::protocol::response::ServerError;
@@ -80,6 +83,7 @@ pub struct Conversation {
     approvals: VecDeque<String>,
     updating: update::Updating,
     budget: budget::Budget,
+    frames: frames::Frames,
     /// What was asked for before the session was ready.
     early: VecDeque<Command>,
     /// The model has spoken, so its voice is fixed.
@@ -114,6 +118,7 @@ impl Conversation {
             approvals: VecDeque::new(),
             updating: update::Updating::new(&config.session),
             budget: budget::Budget::default(),
+            frames: frames::Frames::default(),
             early: VecDeque::new(),
             has_spoken: false,
             history: history::History::default(),
@@ -133,6 +138,9 @@ impl Conversation {
             Input::Connected => self.open(),
             Input::Server(event) => self.hear_server(*event),
             Input::Sound(sound) => self.hand_in(sound),
+            Input::Frame(frame) => self.see(*frame),
+            Input::Unplugged(pad) => self.frames.unplugged(&pad),
+            Input::Behind(behind) => self.frames.is_behind = behind,
             Input::Played { now, items } => self.answers.played(now, &items),
             Input::Began { item_id, at } => self.answers.began(&item_id, at, now),
             Input::Command(command) => self.obey(command),
@@ -171,6 +179,7 @@ impl Conversation {
                     self.words_deadline(),
                     self.updating.deadline(),
                     self.next_request(),
+                    self.frames_deadline(),
                 ];
                 deadlines.into_iter().flatten().min()
             }
@@ -184,6 +193,14 @@ impl Conversation {
             && self.listening.is_idle()
             && !self.holds_input()
             && self.listening.due(now).is_none()
+    }
+
+    /// Whether a frame may be handed in now. Live, the newest one is always wanted.
+    pub fn wants_frames(&self, now: Instant) -> bool {
+        match self.config.timing {
+            Timing::Live => matches!(self.phase, Phase::Ready),
+            Timing::Offline => self.wants_sound(now),
+        }
     }
 
     /// Whether an input may silence the model. Then it has to be known before what was heard so far.
@@ -239,6 +256,7 @@ impl Conversation {
             return;
         }
         self.go_on_updating();
+        self.look();
         self.ask_for_answer();
         if self.patience().is_some_and(|until| self.now >= until) {
             self.give_up();
@@ -303,11 +321,15 @@ impl Conversation {
     /// Sends an event, and gives back the name under which the server will speak of it.
     fn send(&mut self, event: impl Into<ClientEvent>) -> String {
         let mut event = event.into();
-        self.sent_events += 1;
-        let id = format!("evt_{}", self.sent_events);
+        let id = self.next_event_id();
         event.set_event_id(id.clone());
         self.output.push_back(Output::Send(event));
         id
+    }
+
+    fn next_event_id(&mut self) -> String {
+        self.sent_events += 1;
+        format!("evt_{}", self.sent_events)
     }
 
     fn notify(&mut self, notice: Notice) {

@@ -65,6 +65,8 @@ pub enum Notice {
         /// JSON text.
         arguments: String,
     },
+    /// What became of a picture.
+    Frame(FrameNotice),
     /// Settings that were wished are in force, or not.
     Settings {
         /// The wish.
@@ -91,6 +93,35 @@ pub struct FunctionCall {
     pub item_id: String,
     /// The answer that it is part of.
     pub response_id: String,
+}
+
+/// What became of a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameNotice {
+    /// The state.
+    pub state: FrameState,
+    /// The pad that it came from.
+    pub pad: Option<String>,
+    /// Its item, if it was sent.
+    pub item_id: Option<String>,
+    /// Where it is on the timeline.
+    pub at: Option<Duration>,
+    /// Bytes of its file.
+    pub size: usize,
+}
+
+/// How far a picture has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameState {
+    /// It is part of the conversation.
+    Sent,
+    /// It was its turn, and it was not sent.
+    Skipped {
+        /// A word for why.
+        reason: &'static str,
+    },
+    /// It is no part of the conversation any more.
+    Removed,
 }
 
 /// The state of the session.

@@ -106,6 +106,7 @@ impl Conversation {
             self.updates.retain(|update| update != id);
             self.turns.refused(id);
             self.update_refused(id, &error.message);
+            self.frame_refused(id);
         }
         let code = error.code.as_deref().unwrap_or_default();
         let busy = code == "conversation_already_has_active_response";

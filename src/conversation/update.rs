@@ -128,6 +128,7 @@ impl Conversation {
         if before.detection != self.config.detection {
             self.detection_changed(&before.detection);
         }
+        self.remove_old_frames();
         self.notify(Notice::Settings { revision, refused: None, without });
     }
 

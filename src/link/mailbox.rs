@@ -1,11 +1,13 @@
 //! The way in: what the pads and the application hand over to the session.
 //!
-//! Sound waits here in order, bounded by its length. When it is full, a live stream loses its oldest sound and counts
-//! it; an offline stream holds upstream back. What is not sound is never dropped. Nothing here blocks, but for an
-//! offline `push_sound`, which every flush and every stop ends at once.
+//! Each sink pad has a lane, in which things keep their order. A live session takes what came first. Offline the lanes
+//! are merged by running time: nothing is taken before every other lane has come as far, so that the result does not
+//! depend on which thread was faster. Every lane is bounded. When one is full, a live stream loses its oldest sound and
+//! counts it, or its older frames; an offline stream holds upstream back. What is neither sound nor a frame is never
+//! dropped. Nothing here blocks live; offline every flush and every stop lets go at once whoever waits.
 
-use crate::conversation::events::{Command, Input, Sound};
-use crate::conversation::uplink::samples_to_time;
+use super::lanes::{Lanes, Waiting};
+use crate::conversation::events::{Command, Frame, Input, Sound};
 use crate::protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,8 +18,6 @@ use tokio::sync::Notify;
 const LIVE_LIMIT: Duration = Duration::from_secs(10);
 /// How much sound an offline stream reads ahead.
 const OFFLINE_LIMIT: Duration = Duration::from_secs(1);
-/// Sound is joined up to this length when several pieces wait: fewer, larger events when the link is behind.
-const JOIN: Duration = Duration::from_millis(100);
 
 /// How many commands wait at most.
 const COMMANDS: usize = 1024;
@@ -35,26 +35,14 @@ pub enum Refused {
     Full,
 }
 
-/// What waits in order.
-#[derive(Debug)]
-struct Waiting {
-    input: Input,
-    /// Of sound its length, in the format that it came in.
-    length: Duration,
-}
-
 #[derive(Debug, Default)]
 struct State {
-    /// In order with the sound: sound, changes of format, the end.
-    stream: VecDeque<Waiting>,
+    /// In order.
+    lanes: Lanes,
     /// Out of order: what must get through even when the sound has to wait.
     control: VecDeque<Input>,
-    /// Length of the sound in `stream`.
-    waiting: Duration,
-    dropped: Duration,
     format: AudioFormat,
     offline: bool,
-    flushing: bool,
     closed: bool,
 }
 
@@ -71,29 +59,79 @@ impl Mailbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets what happens when it is full.
-    pub fn set_offline(&self, offline: bool) {
-        self.state().offline = offline;
+    /// Changes something that may let others go on.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.room.notify_all();
+        self.arrived.notify_one();
     }
 
-    /// Hands over sound. Offline this waits for room.
-    pub fn push_sound(&self, sound: Sound) -> Result<(), Refused> {
-        let mut state = self.state();
-        let length = length(&sound, &state.format);
-        while state.offline && !state.flushing && !state.closed && state.waiting >= OFFLINE_LIMIT {
+    /// Waits while an offline lane is full. Gives back why nothing is taken, if nothing is.
+    fn wait_for_room<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        pad: &str,
+        is_full: impl Fn(&Lanes) -> bool,
+    ) -> Result<MutexGuard<'a, State>, Refused> {
+        while state.offline && !state.closed && !state.lanes.is_flushing(pad) && is_full(&state.lanes) {
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if state.closed {
             return Err(Refused::Closed);
         }
-        if state.flushing {
+        if state.lanes.is_flushing(pad) {
             return Err(Refused::Flushing);
         }
-        state.waiting += length;
-        state.stream.push_back(Waiting { input: Input::Sound(sound), length });
-        while !state.offline && state.waiting > LIVE_LIMIT {
-            state.drop_oldest();
+        Ok(state)
+    }
+
+    /// Sets what happens when it is full, and whether running times make the order.
+    pub fn set_offline(&self, offline: bool) {
+        self.change(|state| state.offline = offline);
+    }
+
+    /// A pad brings something from now on. With `holds`, the others wait for it, offline.
+    pub fn open(&self, pad: &str, holds: bool) {
+        self.change(|state| state.lanes.open(pad, holds));
+    }
+
+    /// A pad brings nothing any more.
+    pub fn end(&self, pad: &str) {
+        self.change(|state| state.lanes.end(pad));
+    }
+
+    /// A pad is gone, with what is waiting of it.
+    pub fn remove(&self, pad: &str) {
+        self.change(|state| state.lanes.remove(pad));
+    }
+
+    /// A pad brings nothing before this running time.
+    pub fn advance(&self, pad: &str, until: Duration) {
+        self.change(|state| state.lanes.advance(pad, until));
+    }
+
+    /// Hands over sound. Offline this waits for room.
+    pub fn push_sound(&self, sound: Sound) -> Result<(), Refused> {
+        let state = self.state();
+        let is_full = |lanes: &Lanes| lanes.waiting >= OFFLINE_LIMIT;
+        let mut state = self.wait_for_room(state, super::lanes::SOUND, is_full)?;
+        let format = state.format.clone();
+        state.lanes.push_sound(sound, &format);
+        while !state.offline && state.lanes.waiting > LIVE_LIMIT {
+            state.lanes.drop_oldest_sound();
         }
+        drop(state);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Hands over a frame. Live it takes the place of the one that waits; offline this waits until that is taken.
+    pub fn push_frame(&self, pad: &str, frame: Frame) -> Result<(), Refused> {
+        let state = self.state();
+        let mut state = self.wait_for_room(state, pad, |lanes| lanes.count(pad) > 0)?;
+        let at = Some(frame.at);
+        state.lanes.clear(pad);
+        state.lanes.push(pad, Waiting::new(Input::Frame(Box::new(frame)), at));
         drop(state);
         self.arrived.notify_one();
         Ok(())
@@ -105,36 +143,43 @@ impl Mailbox {
         if state.closed {
             return Err(Refused::Closed);
         }
-        if state.commands() + state.control.len() >= COMMANDS {
+        if state.lanes.commands() + state.control.len() >= COMMANDS {
             return Err(Refused::Full);
         }
-        state.push(Input::Command(command), in_order);
+        if in_order {
+            state.lanes.push(super::lanes::SOUND, Waiting::new(Input::Command(command), None));
+        } else {
+            state.control.push_back(Input::Command(command));
+        }
         drop(state);
         self.arrived.notify_one();
         Ok(())
     }
 
-    /// Hands over a command in its place in the stream. Offline this waits for room.
-    pub fn push_patiently(&self, command: Command) -> Result<(), Refused> {
-        let mut state = self.state();
-        while state.offline && !state.flushing && !state.closed && state.commands() >= OFFLINE_COMMANDS {
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+    /// Hands over what a pad asks for at a running time. Offline this waits for room.
+    pub fn push_patiently(&self, pad: &str, command: Command, at: Option<Duration>) -> Result<(), Refused> {
+        let state = self.state();
+        let mut state = self.wait_for_room(state, pad, |lanes| lanes.count(pad) >= OFFLINE_COMMANDS)?;
+        if state.lanes.commands() >= COMMANDS {
+            return Err(Refused::Full);
         }
-        if state.flushing {
-            return Err(Refused::Flushing);
-        }
+        state.lanes.push(pad, Waiting::new(Input::Command(command), at));
         drop(state);
-        self.push_command(command, true)
+        self.arrived.notify_one();
+        Ok(())
     }
 
-    /// Hands over something that keeps its place in the stream of sound.
+    /// Hands over something that keeps its place in the stream of sound. The end comes after everything else.
     pub fn push_in_order(&self, input: Input) {
         let mut state = self.state();
         if let Input::Format(format) = &input {
             state.format = format.clone();
         }
+        if matches!(input, Input::EndOfStream) {
+            state.lanes.end_all();
+        }
         if !state.closed {
-            state.stream.push_back(Waiting { input, length: Duration::ZERO });
+            state.lanes.push(super::lanes::SOUND, Waiting::new(input, None));
         }
         drop(state);
         self.arrived.notify_one();
@@ -150,41 +195,32 @@ impl Mailbox {
         self.arrived.notify_one();
     }
 
-    /// Begins or ends a flush: what waits is forgotten, and nothing is taken while it lasts.
-    pub fn set_flushing(&self, flushing: bool) {
-        let mut state = self.state();
-        state.flushing = flushing;
-        if flushing {
-            state.stream.retain(|waiting| !matches!(waiting.input, Input::Sound(_) | Input::EndOfStream));
-            state.waiting = Duration::ZERO;
-        }
-        drop(state);
-        self.room.notify_all();
+    /// Begins or ends a flush of a pad: what waits of it is forgotten, and nothing is taken while it lasts.
+    pub fn set_flushing(&self, pad: &str, flushing: bool) {
+        self.change(|state| state.lanes.set_flushing(pad, flushing));
     }
 
     /// The session is over: nothing is taken any more, and whoever waits is let go.
     pub fn close(&self) {
-        self.state().closed = true;
-        self.room.notify_all();
-        self.arrived.notify_one();
+        self.change(|state| state.closed = true);
     }
 
-    /// The next thing; what stands in the stream only with `stream`.
-    pub fn take(&self, stream: bool) -> Option<Input> {
+    /// The next thing; what stands in the stream only with `stream`, and frames of a live one only with `frames`.
+    pub fn take(&self, stream: bool, frames: bool) -> Option<Input> {
         let mut state = self.state();
         if let Some(input) = state.control.pop_front() {
             return Some(input);
         }
-        if !stream {
-            return None;
-        }
-        let Waiting { mut input, length } = state.stream.pop_front()?;
-        if let Input::Sound(sound) = &mut input {
-            state.join(sound, length);
-        }
+        let input = match state.offline {
+            true if stream => state.lanes.take_by_time(),
+            true => None,
+            false => state.lanes.take_by_arrival(stream, frames),
+        };
         drop(state);
-        self.room.notify_all();
-        Some(input)
+        if input.is_some() {
+            self.room.notify_all();
+        }
+        input
     }
 
     /// Waits until something may have arrived.
@@ -194,83 +230,54 @@ impl Mailbox {
 
     /// How much sound was dropped since this was asked last.
     pub fn take_dropped(&self) -> Duration {
-        std::mem::take(&mut self.state().dropped)
+        std::mem::take(&mut self.state().lanes.dropped)
     }
-}
-
-impl State {
-    fn push(&mut self, input: Input, in_order: bool) {
-        if in_order {
-            self.stream.push_back(Waiting { input, length: Duration::ZERO });
-        } else {
-            self.control.push_back(input);
-        }
-    }
-
-    /// Commands that wait in the stream.
-    fn commands(&self) -> usize {
-        self.stream.iter().filter(|waiting| matches!(waiting.input, Input::Command(_))).count()
-    }
-
-    fn drop_oldest(&mut self) {
-        let oldest = self.stream.iter().position(|waiting| matches!(waiting.input, Input::Sound(_)));
-        if let Some(Waiting { length, .. }) = oldest.and_then(|index| self.stream.remove(index)) {
-            self.waiting = self.waiting.saturating_sub(length);
-            self.dropped += length;
-        } else {
-            self.waiting = Duration::ZERO;
-        }
-    }
-
-    /// Joins to the sound what follows it without a break, up to a limit.
-    fn join(&mut self, sound: &mut Sound, length: Duration) {
-        let mut total = length;
-        self.waiting = self.waiting.saturating_sub(total);
-        let mut joined = bytes::BytesMut::new();
-        while let Some(Waiting { input: Input::Sound(next), length }) = self.stream.front() {
-            let more = *length;
-            let follows = match (sound.at, next.at) {
-                (Some(at), Some(next)) => next.abs_diff(at + total) <= Duration::from_millis(1),
-                (_, next) => next.is_none(),
-            };
-            if !follows || total + more > JOIN {
-                break;
-            }
-            if joined.is_empty() {
-                joined.extend_from_slice(&sound.data);
-            }
-            joined.extend_from_slice(&next.data);
-            self.stream.pop_front();
-            self.waiting = self.waiting.saturating_sub(more);
-            total += more;
-        }
-        if !joined.is_empty() {
-            sound.data = joined.freeze();
-        }
-    }
-}
-
-fn length(sound: &Sound, format: &AudioFormat) -> Duration {
-    samples_to_time((sound.data.len() / format.sample_size()) as u64, format.rate())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::lanes::SOUND;
     use super::*;
     use bytes::Bytes;
     use std::sync::Arc;
 
-    fn sound(at_ms: u64, ms: usize) -> Sound {
-        Sound { data: Bytes::from(vec![at_ms as u8; ms * 48]), at: Some(Duration::from_millis(at_ms)) }
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
     }
 
-    fn times(mailbox: &Mailbox) -> Vec<(u128, usize)> {
-        std::iter::from_fn(|| mailbox.take(true))
-            .map(|input| match input {
-                Input::Sound(sound) => (sound.at.unwrap_or_default().as_millis(), sound.data.len() / 48),
-                other => panic!("{other:?}"),
-            })
-            .collect()
+    fn sound(at_ms: u64, length: usize) -> Sound {
+        Sound { data: Bytes::from(vec![at_ms as u8; length * 48]), at: Some(ms(at_ms)) }
+    }
+
+    fn frame(at_ms: u64) -> Frame {
+        let file = Bytes::from_static(b"picture");
+        let (media_type, at) = ("image/jpeg", ms(at_ms));
+        Frame { pad: None, file, media_type, at, interval: None, detail: None, prompt: None }
+    }
+
+    fn text(at_ms: u64) -> (Command, Option<Duration>) {
+        (Command::Text { text: "t".into(), respond: true, at: Some(ms(at_ms)) }, Some(ms(at_ms)))
+    }
+
+    /// What can be taken: `s` for sound, `f` for a frame, `t` for a text, with its time and length.
+    fn taken(mailbox: &Mailbox) -> Vec<String> {
+        let tell = |input| match input {
+            Input::Sound(sound) => {
+                format!("s{}+{}", sound.at.unwrap_or_default().as_millis(), sound.data.len() / 48)
+            }
+            Input::Frame(frame) => format!("f{}", frame.at.as_millis()),
+            Input::Command(Command::Text { at, .. }) => format!("t{}", at.unwrap_or_default().as_millis()),
+            Input::EndOfStream => "end".into(),
+            other => panic!("{other:?}"),
+        };
+        std::iter::from_fn(|| mailbox.take(true, true)).map(tell).collect()
+    }
+
+    fn offline(lanes: &[&str]) -> Arc<Mailbox> {
+        let mailbox = Mailbox::default();
+        mailbox.set_offline(true);
+        lanes.iter().for_each(|lane| mailbox.open(lane, true));
+        Arc::new(mailbox)
     }
 
     #[test]
@@ -279,7 +286,7 @@ mod tests {
         (0..150).for_each(|n| mailbox.push_sound(sound(n * 100, 100)).expect("taken"));
         assert_eq!(mailbox.take_dropped(), Duration::from_secs(5));
         assert_eq!(mailbox.take_dropped(), Duration::ZERO);
-        assert_eq!(times(&mailbox).first(), Some(&(5000, 100)));
+        assert_eq!(taken(&mailbox).first().map(String::as_str), Some("s5000+100"));
     }
 
     #[test]
@@ -287,25 +294,24 @@ mod tests {
         let mailbox = Mailbox::default();
         (0..7).for_each(|n| mailbox.push_sound(sound(n * 20, 20)).expect("taken"));
         mailbox.push_sound(sound(500, 20)).expect("taken");
-        assert_eq!(times(&mailbox), [(0, 100), (100, 40), (500, 20)]);
+        assert_eq!(taken(&mailbox), ["s0+100", "s100+40", "s500+20"]);
     }
 
     #[test]
     fn an_offline_stream_waits_until_there_is_room_or_it_is_let_go() {
-        let mailbox = Arc::new(Mailbox::default());
-        mailbox.set_offline(true);
+        let mailbox = offline(&[SOUND]);
         (0..10).for_each(|n| mailbox.push_sound(sound(n * 100, 100)).expect("taken"));
         let pusher = |mailbox: &Arc<Mailbox>| {
             let mailbox = mailbox.clone();
             std::thread::spawn(move || mailbox.push_sound(sound(1000, 100)))
         };
         let waits = pusher(&mailbox);
-        assert!(mailbox.take(true).is_some());
+        assert!(mailbox.take(true, true).is_some());
         assert_eq!(waits.join().expect("no panic"), Ok(()));
         let waits = pusher(&mailbox);
-        mailbox.set_flushing(true);
+        mailbox.set_flushing(SOUND, true);
         assert_eq!(waits.join().expect("no panic"), Err(Refused::Flushing));
-        mailbox.set_flushing(false);
+        mailbox.set_flushing(SOUND, false);
         mailbox.close();
         assert_eq!(mailbox.push_sound(sound(0, 20)), Err(Refused::Closed));
     }
@@ -316,9 +322,9 @@ mod tests {
         mailbox.push_sound(sound(0, 20)).expect("taken");
         assert_eq!(mailbox.push_command(Command::Commit, true), Ok(()));
         assert_eq!(mailbox.push_command(Command::CancelResponse, false), Ok(()));
-        assert!(matches!(mailbox.take(true), Some(Input::Command(Command::CancelResponse))));
-        assert!(matches!(mailbox.take(true), Some(Input::Sound(_))));
-        assert!(matches!(mailbox.take(true), Some(Input::Command(Command::Commit))));
+        assert!(matches!(mailbox.take(true, true), Some(Input::Command(Command::CancelResponse))));
+        assert!(matches!(mailbox.take(true, true), Some(Input::Sound(_))));
+        assert!(matches!(mailbox.take(true, true), Some(Input::Command(Command::Commit))));
         while mailbox.push_command(Command::Commit, true).is_ok() {}
         assert_eq!(mailbox.push_command(Command::Commit, false), Err(Refused::Full));
         mailbox.close();
@@ -331,9 +337,79 @@ mod tests {
         mailbox.push_sound(sound(0, 20)).expect("taken");
         mailbox.push_in_order(Input::EndOfStream);
         mailbox.push(Input::Connected);
-        assert!(matches!(mailbox.take(false), Some(Input::Connected)));
-        assert!(mailbox.take(false).is_none());
-        assert!(matches!(mailbox.take(true), Some(Input::Sound(_))));
-        assert!(matches!(mailbox.take(true), Some(Input::EndOfStream)));
+        assert!(matches!(mailbox.take(false, false), Some(Input::Connected)));
+        assert!(mailbox.take(false, false).is_none());
+        assert_eq!(taken(&mailbox), ["s0+20", "end"]);
+    }
+
+    #[test]
+    fn live_the_newest_frame_waits_and_passes_the_sound() {
+        let mailbox = Mailbox::default();
+        mailbox.push_sound(sound(0, 20)).expect("taken");
+        for at in [10, 20, 30] {
+            mailbox.push_frame("video_sink_0", frame(at)).expect("taken");
+        }
+        mailbox.push_frame("video_sink_1", frame(5)).expect("taken");
+        assert!(mailbox.take(true, false).is_some_and(|input| matches!(input, Input::Sound(_))));
+        assert!(mailbox.take(true, false).is_none());
+        assert_eq!(taken(&mailbox), ["f30", "f5"]);
+    }
+
+    #[test]
+    fn offline_the_lanes_are_merged_by_time_and_sound_is_cut_where_a_frame_stands() {
+        let mailbox = offline(&[SOUND, "video_sink_0", "text_sink"]);
+        mailbox.push_sound(sound(0, 100)).expect("taken");
+        assert_eq!(taken(&mailbox), [""; 0], "the others have not come so far");
+        mailbox.push_frame("video_sink_0", frame(40)).expect("taken");
+        assert_eq!(taken(&mailbox), [""; 0], "a text may come before it");
+        let (command, at) = text(40);
+        mailbox.push_patiently("text_sink", command, at).expect("taken");
+        // The frame comes before the text of the same time; then there may be more of both at any time.
+        assert_eq!(taken(&mailbox), ["s0+40", "f40", "t40"]);
+        mailbox.advance("video_sink_0", ms(70));
+        mailbox.end("text_sink");
+        assert_eq!(taken(&mailbox), [""; 0]);
+        mailbox.push_frame("video_sink_0", frame(100)).expect("taken");
+        assert_eq!(taken(&mailbox), ["s40+60", "f100"]);
+        mailbox.end("video_sink_0");
+        mailbox.push_sound(sound(100, 50)).expect("taken");
+        mailbox.push_in_order(Input::EndOfStream);
+        assert_eq!(taken(&mailbox), ["s100+50", "end"]);
+    }
+
+    #[test]
+    fn offline_frames_hold_their_pad_back_and_the_end_comes_last() {
+        let mailbox = offline(&[SOUND, "video_sink_0"]);
+        mailbox.push_frame("video_sink_0", frame(40)).expect("taken");
+        let waits = std::thread::spawn({
+            let mailbox = mailbox.clone();
+            move || (mailbox.push_frame("video_sink_0", frame(80)), mailbox.push_frame("video_sink_0", frame(90)))
+        });
+        assert!(mailbox.take(true, true).is_none(), "there may be sound before it");
+        mailbox.advance(SOUND, ms(60));
+        assert!(matches!(mailbox.take(true, true), Some(Input::Frame(_))));
+        // The first of them has room now, and a flush lets the second one go.
+        while mailbox.state().lanes.count("video_sink_0") == 0 {
+            std::thread::yield_now();
+        }
+        mailbox.set_flushing("video_sink_0", true);
+        assert_eq!(waits.join().expect("no panic"), (Ok(()), Err(Refused::Flushing)));
+        mailbox.set_flushing("video_sink_0", false);
+        mailbox.push_frame("video_sink_0", frame(10)).expect("taken");
+        mailbox.push_in_order(Input::EndOfStream);
+        assert_eq!(taken(&mailbox), ["f10", "end"]);
+    }
+
+    #[test]
+    fn a_lane_without_times_holds_nobody() {
+        let mailbox = offline(&[SOUND]);
+        mailbox.open("text_sink", false);
+        mailbox.push_sound(sound(0, 100)).expect("taken");
+        assert_eq!(taken(&mailbox), ["s0+100"]);
+        mailbox.open("video_sink_0", true);
+        mailbox.push_sound(sound(100, 100)).expect("taken");
+        assert_eq!(taken(&mailbox), [""; 0]);
+        mailbox.remove("video_sink_0");
+        assert_eq!(taken(&mailbox), ["s100+100"]);
     }
 }

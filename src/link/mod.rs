@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod connect;
+mod lanes;
 pub mod mailbox;
 pub mod playout;
 pub mod runtime;
@@ -22,6 +23,7 @@ pub use target::{Connection, Provider, Target};
 use crate::conversation::events::{SessionNotice, Speaker, TimedText};
 use crate::conversation::{Config, Conversation, Failure, Input, Notice, Output, Warning};
 use crate::protocol::ServerEvent;
+use crate::protocol::client::PictureMessage;
 use backoff::Backoff;
 use runtime::SharedRuntime;
 use socket::{Event, Link};
@@ -234,6 +236,8 @@ struct Running {
     patience: Patience,
     /// The tries of a row of short sessions.
     backoff: Backoff,
+    /// Whether the conversation was told that the network takes less than is sent.
+    is_behind: bool,
     dropped: Duration,
     warned: Option<Instant>,
     warned_of_lost: bool,
@@ -255,6 +259,7 @@ impl Running {
             is_lost: false,
             backoff: Backoff::new(setup.patience.delay, setup.patience.tries),
             patience: setup.patience,
+            is_behind: false,
             dropped: Duration::ZERO,
             warned: None,
             warned_of_lost: false,
@@ -321,7 +326,8 @@ impl Running {
     async fn take_mail(&mut self, link: &mut Link) {
         while !self.over {
             let stream = !link.is_behind() && self.conversation.wants_sound(now());
-            let Some(input) = self.mailbox.take(stream) else { return };
+            let frames = self.conversation.wants_frames(now());
+            let Some(input) = self.mailbox.take(stream, frames) else { return };
             if self.conversation.may_interrupt(&input) {
                 self.look_at_playout();
             }
@@ -333,7 +339,7 @@ impl Running {
 
     async fn react(&mut self, event: Event, link: &mut Link) {
         match event {
-            Event::Written => return,
+            Event::Written => self.tell_behind(link),
             Event::Text(text) => {
                 self.received = Some(Instant::now());
                 match ServerEvent::from_json(&text) {
@@ -374,7 +380,15 @@ impl Running {
                     let (text, lost) = wire::write(&event, self.target.dialect());
                     self.trace(false, event.name(), &text).await;
                     link.send(text);
+                    self.tell_behind(link);
                     self.warn_of_lost(&lost).await;
+                }
+                Output::SendPicture(picture) => {
+                    let text = picture.to_json();
+                    drop(picture);
+                    self.trace(false, PictureMessage::NAME, &text).await;
+                    link.send(text);
+                    self.tell_behind(link);
                 }
                 Output::Play(speech) => self.playout.play(speech),
                 Output::Quiet(until) => self.playout.quiet_until(until),
@@ -392,6 +406,14 @@ impl Running {
                     self.post(Post::Finished(at)).await;
                 }
             }
+        }
+    }
+
+    /// The conversation knows whether the network keeps up, so that pictures are sent only if it does.
+    fn tell_behind(&mut self, link: &Link) {
+        let is_behind = link.is_behind();
+        if std::mem::replace(&mut self.is_behind, is_behind) != is_behind {
+            self.conversation.handle(Input::Behind(is_behind), now());
         }
     }
 

@@ -57,6 +57,13 @@ impl Pace {
         self.change(|state| state.playing = None);
     }
 
+    /// One for another thread, in the same state but for flushes.
+    pub fn another(&self) -> Self {
+        let state = self.state();
+        let state = State { playing: state.playing.clone(), stopped: state.stopped, ..State::default() };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
     /// Begins or ends a flush.
     pub fn set_flushing(&self, flushing: bool) {
         self.change(|state| state.flushing = flushing);

@@ -1,6 +1,7 @@
 //! What a client says: the eleven events of the GA protocol.
 
 use super::{Base64, Item, ResponseParams, Session, events};
+use bytes::Bytes;
 
 events! {
     /// An event from the client to the server.
@@ -77,4 +78,66 @@ pub fn append_json(event_id: Option<&str>, audio: &[u8]) -> String {
     Base64::encode_into(audio, &mut text);
     text.push_str(r#""}"#);
     text
+}
+
+/// How closely a model looks at a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the API's own words")]
+pub enum Detail {
+    #[default]
+    Auto,
+    Low,
+    High,
+}
+
+impl Detail {
+    /// The API's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Low => "low",
+            Self::High => "high",
+        }
+    }
+}
+
+/// A `conversation.item.create` of a message of the user with a picture in it, which is written straight from the
+/// picture's file. It is the same in every dialect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PictureMessage {
+    /// The sender's name for the event.
+    pub event_id: String,
+    /// The item's name, of at most 32 characters.
+    pub item_id: String,
+    /// `image/jpeg` or `image/png`.
+    pub media_type: &'static str,
+    /// The file.
+    pub file: Bytes,
+    /// How closely it is to be looked at.
+    pub detail: Detail,
+    /// Words that stand before it.
+    pub text: Option<String>,
+}
+
+impl PictureMessage {
+    /// The `type` of the event.
+    pub const NAME: &str = "conversation.item.create";
+
+    /// Writes the event.
+    pub fn to_json(&self) -> String {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let before = self.text.as_deref().map(|text| format!(r#"{{"type":"input_text","text":{}}},"#, quoted(text)));
+        let before = before.unwrap_or_default();
+        let mut text = String::with_capacity(self.file.len().div_ceil(3) * 4 + before.len() + 320);
+        text.push_str(&format!(
+            r#"{{"type":"{}","event_id":{},"item":{{"id":{},"type":"message","role":"user","content":[{before}{{"type":"input_image","image_url":"data:{};base64,"#,
+            Self::NAME,
+            quoted(&self.event_id),
+            quoted(&self.item_id),
+            self.media_type,
+        ));
+        Base64::encode_into(&self.file, &mut text);
+        text.push_str(&format!(r#"","detail":"{}"}}]}}}}"#, self.detail.name()));
+        text
+    }
 }

@@ -6,11 +6,11 @@ use super::session::SERVER_SILENCE;
 use super::settings::Settings;
 use super::sink::SinkState;
 use super::{
-    ConnectionState, Dialect, Modality, NoiseReduction, Provider, ReasoningEffort, SessionType, Silence, Timing,
-    TurnDetection, VadEagerness, messages,
+    ConnectionState, Dialect, FrameDedupe, FrameDetail, FramePolicy, Modality, NoiseReduction, Provider,
+    ReasoningEffort, SessionType, Silence, Timing, TurnDetection, VadEagerness, messages,
 };
 use crate::conversation::Notice;
-use crate::conversation::events::SessionNotice;
+use crate::conversation::events::{FrameState, SessionNotice};
 use crate::link::{self, Secret};
 use crate::media::source::Stream;
 use gst::glib;
@@ -38,6 +38,10 @@ pub struct Told {
     pub input_tokens: u64,
     pub output_tokens: u64,
     pub total_cost: f64,
+    pub frames_sent: u64,
+    pub frames_skipped: u64,
+    pub frames_removed: u64,
+    pub image_tokens: u64,
     pub first_audio: u64,
     pub reconnects: u64,
     pub silence_latency: u64,
@@ -125,6 +129,22 @@ pub struct OpenAIRealtime {
         blurb = "Program that answers function calls: gets the function's name as its last argument and the arguments on standard input, and writes the output to standard output; run without a shell and without the environment's keys", mutable_playing)]
     #[property(name = "tool-timeout", get, set, type = u64, member = tool_timeout, minimum = 1, default = DEFAULTS.tool_timeout, nick = "Tool Timeout",
         blurb = "How long tool-command may take, in nanoseconds", mutable_playing)]
+    #[property(name = "frame-policy", get, set, type = FramePolicy, member = frame_policy, nick = "Frame Policy",
+        blurb = "Which frames of the cameras on video_sink_%u the model sees; with turn, the element asks for the answer to each turn itself, so that the frame is there before", mutable_playing, builder(FramePolicy::Interval))]
+    #[property(name = "frame-interval", get, set, type = u64, member = frame_interval, default = DEFAULTS.frame_interval, nick = "Frame Interval",
+        blurb = "How far apart on the timeline the frames of a camera are that are sent, in nanoseconds", mutable_playing)]
+    #[property(name = "frame-detail", get, set, type = FrameDetail, member = frame_detail, nick = "Frame Detail",
+        blurb = "How closely the model looks at frames", mutable_playing, builder(FrameDetail::Auto))]
+    #[property(name = "frame-prompt", get, set, type = Option<String>, member = frame_prompt, nick = "Frame Prompt",
+        blurb = "Text that is sent beside each frame", mutable_playing)]
+    #[property(name = "frame-respond", get, set, type = bool, member = frame_respond, nick = "Frame Respond",
+        blurb = "Ask for an answer to each frame; live, the next frame waits until the answer has been heard", mutable_playing)]
+    #[property(name = "frame-dedupe", get, set, type = FrameDedupe, member = frame_dedupe, nick = "Frame Deduplication",
+        blurb = "Which frames are not sent because the model has them already", mutable_playing, builder(FrameDedupe::Exact))]
+    #[property(name = "max-frames", get, set, type = u32, member = max_frames, default = DEFAULTS.max_frames, nick = "Maximum Frames",
+        blurb = "How many frames stay in the conversation; older ones are deleted from it, for all that are there are paid for with each answer; 0 means all", mutable_playing)]
+    #[property(name = "max-frame-size", get, set, type = u32, member = max_frame_size, minimum = 1, maximum = 11_000_000, default = DEFAULTS.max_frame_size, nick = "Maximum Frame Size",
+        blurb = "How many bytes a frame may have; larger ones are skipped with a warning", mutable_ready)]
     #[property(name = "requests-per-minute", get, set, type = u32, member = requests_per_minute, nick = "Requests per Minute",
         blurb = "How many answers the element asks for in a minute at most; further turns wait; 0 means no limit", mutable_playing)]
     #[property(name = "max-cost", get, set, type = f64, member = max_cost, minimum = 0.0, maximum = 1_000_000.0, nick = "Maximum Cost",
@@ -247,8 +267,14 @@ impl OpenAIRealtime {
             Notice::Usage { usage, total_cost, .. } => {
                 told.input_tokens += usage.input_tokens;
                 told.output_tokens += usage.output_tokens;
+                told.image_tokens += usage.input_token_details.image_tokens;
                 told.total_cost = total_cost.unwrap_or(told.total_cost);
             }
+            Notice::Frame(frame) => match frame.state {
+                FrameState::Sent => told.frames_sent += 1,
+                FrameState::Skipped { .. } => told.frames_skipped += 1,
+                FrameState::Removed => told.frames_removed += 1,
+            },
             Notice::Warning(_) => told.warnings += 1,
             _ => {}
         }
@@ -290,6 +316,7 @@ impl ObjectSubclass for OpenAIRealtime {
     const NAME: &'static str = "GstOpenAIRealtime";
     type Type = super::OpenAIRealtime;
     type ParentType = gst::Element;
+    type Interfaces = (gst::ChildProxy,);
 
     fn with_class(class: &Self::Class) -> Self {
         let template = |name| class.pad_template(name).unwrap_or_else(|| unreachable!("declared below"));
@@ -343,8 +370,8 @@ impl ObjectImpl for OpenAIRealtime {
                 .nick("Statistics")
                 .blurb(
                     "What happened since the session began: application/x-openairealtime-stats with turns, responses, \
-                     interruptions, warnings, input-tokens, output-tokens, total-cost in US dollars, first-audio (the \
-                     newest) in nanoseconds",
+                     interruptions, warnings, input-tokens, output-tokens, image-tokens, total-cost in US dollars, \
+                     first-audio (the newest) in nanoseconds, frames-sent, frames-skipped, frames-removed",
                 )
                 .read_only()
                 .build();
@@ -387,6 +414,21 @@ impl ObjectImpl for OpenAIRealtime {
 
 impl GstObjectImpl for OpenAIRealtime {}
 
+/// The pads of cameras are children with properties of their own.
+impl ChildProxyImpl for OpenAIRealtime {
+    fn child_by_index(&self, index: u32) -> Option<glib::Object> {
+        self.obj().pads().into_iter().nth(index as usize).map(Cast::upcast)
+    }
+
+    fn child_by_name(&self, name: &str) -> Option<glib::Object> {
+        self.obj().static_pad(name).map(Cast::upcast)
+    }
+
+    fn children_count(&self) -> u32 {
+        u32::from(self.obj().num_pads())
+    }
+}
+
 impl ElementImpl for OpenAIRealtime {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
@@ -404,8 +446,13 @@ impl ElementImpl for OpenAIRealtime {
         super::pads::templates()
     }
 
-    fn request_new_pad(&self, template: &gst::PadTemplate, _: Option<&str>, _: Option<&gst::Caps>) -> Option<gst::Pad> {
-        self.make_pad(template)
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        name: Option<&str>,
+        _: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        self.make_pad(template, name)
     }
 
     fn release_pad(&self, pad: &gst::Pad) {

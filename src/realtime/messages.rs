@@ -2,7 +2,9 @@
 
 use super::imp::Told;
 use crate::conversation::Notice;
-use crate::conversation::events::{FunctionCall, ResponseNotice, SessionNotice, Speaker, TranscriptNotice};
+use crate::conversation::events::{
+    FrameNotice, FrameState, FunctionCall, ResponseNotice, SessionNotice, Speaker, TranscriptNotice,
+};
 use crate::link::WireEvent;
 use crate::protocol::Usage;
 use gst::prelude::*;
@@ -43,6 +45,7 @@ pub fn structure(notice: &Notice) -> Option<gst::Structure> {
                 .field("arguments", arguments)
                 .build()
         }
+        Notice::Frame(frame) => frame_structure(frame),
         // These are told in another way.
         Notice::FunctionCall(_) | Notice::Settings { .. } | Notice::Warning(_) => return None,
     })
@@ -131,6 +134,21 @@ fn response_structure(response: &ResponseNotice) -> gst::Structure {
     message
 }
 
+fn frame_structure(frame: &FrameNotice) -> gst::Structure {
+    let (state, reason) = match frame.state {
+        FrameState::Sent => ("sent", None),
+        FrameState::Skipped { reason } => ("skipped", Some(reason)),
+        FrameState::Removed => ("removed", None),
+    };
+    let mut message = gst::Structure::builder("openairealtime/frame").field("state", state).build();
+    set(&mut message, "reason", reason);
+    set(&mut message, "pad", frame.pad.as_deref());
+    set(&mut message, "item-id", frame.item_id.as_deref());
+    set_time(&mut message, "running-time", frame.at);
+    message.set("size", frame.size as u64);
+    message
+}
+
 fn usage_structure(usage: &Usage, cost: Option<f64>, total_cost: Option<f64>) -> gst::Structure {
     let (input, output) = (&usage.input_token_details, &usage.output_token_details);
     let cached = &input.cached_tokens_details;
@@ -159,6 +177,10 @@ pub fn stats(told: &Told) -> gst::Structure {
         .field("input-tokens", told.input_tokens)
         .field("output-tokens", told.output_tokens)
         .field("total-cost", told.total_cost)
+        .field("frames-sent", told.frames_sent)
+        .field("frames-skipped", told.frames_skipped)
+        .field("frames-removed", told.frames_removed)
+        .field("image-tokens", told.image_tokens)
         .field("first-audio", told.first_audio)
         .field("reconnects", told.reconnects)
         .field("silence-latency", told.silence_latency)

@@ -14,14 +14,18 @@ mod sink;
 mod src;
 mod text;
 mod tools;
+mod video;
 
+use crate::conversation::events;
+use crate::protocol::client::Detail;
 use gst::glib;
 use gst::prelude::*;
 
 glib::wrapper! {
     /// The element `openairealtime`.
     pub struct OpenAIRealtime(ObjectSubclass<imp::OpenAIRealtime>)
-        @extends gst::Element, gst::Object;
+        @extends gst::Element, gst::Object,
+        @implements gst::ChildProxy;
 }
 
 /// How the element relates to the pipeline's clock.
@@ -206,6 +210,78 @@ pub enum Silence {
     Gaps,
 }
 
+/// Which frames of a camera the model sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeFramePolicy")]
+#[non_exhaustive]
+pub enum FramePolicy {
+    /// One in every interval.
+    #[default]
+    #[enum_value(name = "Interval: one in every frame-interval", nick = "interval")]
+    Interval,
+    /// The newest with each turn.
+    #[enum_value(name = "Turn: the newest one with each turn of the user", nick = "turn")]
+    Turn,
+    /// While the user speaks.
+    #[enum_value(name = "Speech: one in every frame-interval while the user speaks", nick = "speech")]
+    Speech,
+    /// By signal.
+    #[enum_value(name = "Manual: those that send-frame asks for", nick = "manual")]
+    Manual,
+}
+
+impl From<FramePolicy> for events::FramePolicy {
+    fn from(policy: FramePolicy) -> Self {
+        match policy {
+            FramePolicy::Interval => Self::Interval,
+            FramePolicy::Turn => Self::Turn,
+            FramePolicy::Speech => Self::Speech,
+            FramePolicy::Manual => Self::Manual,
+        }
+    }
+}
+
+/// How closely the model looks at a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeFrameDetail")]
+#[non_exhaustive]
+pub enum FrameDetail {
+    /// As the server likes.
+    #[default]
+    #[enum_value(name = "Auto: the server decides", nick = "auto")]
+    Auto,
+    /// Coarsely.
+    #[enum_value(name = "Low: coarsely, for few tokens", nick = "low")]
+    Low,
+    /// Closely.
+    #[enum_value(name = "High: closely, for many tokens", nick = "high")]
+    High,
+}
+
+impl From<FrameDetail> for Detail {
+    fn from(detail: FrameDetail) -> Self {
+        match detail {
+            FrameDetail::Auto => Self::Auto,
+            FrameDetail::Low => Self::Low,
+            FrameDetail::High => Self::High,
+        }
+    }
+}
+
+/// Which frames are taken for the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeFrameDedupe")]
+#[non_exhaustive]
+pub enum FrameDedupe {
+    /// None.
+    #[enum_value(name = "None: every frame is sent whose time has come", nick = "none")]
+    None,
+    /// Files that are the same.
+    #[default]
+    #[enum_value(name = "Exact: a file that is the pad's last one, byte for byte, is not sent again", nick = "exact")]
+    Exact,
+}
+
 /// How far the connection is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeConnectionState")]
@@ -239,6 +315,9 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
         SessionType::static_type(),
         ReasoningEffort::static_type(),
         Silence::static_type(),
+        FramePolicy::static_type(),
+        FrameDetail::static_type(),
+        FrameDedupe::static_type(),
         ConnectionState::static_type(),
     ];
     for kind in enums {

@@ -5,6 +5,7 @@ use super::text::Carries;
 use crate::conversation::Input;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// The templates of all pads.
@@ -17,6 +18,7 @@ pub fn templates() -> &'static [gst::PadTemplate] {
         let templates = [
             ("audio_sink", Sink, Always, audio_caps()),
             ("src", Src, Always, audio_caps()),
+            ("video_sink_%u", Sink, Request, video_caps()),
             ("text_sink", Sink, Request, text.clone()),
             ("text_src", Src, Request, text.clone()),
             ("transcript_src", Src, Request, text),
@@ -40,15 +42,34 @@ fn audio_caps() -> gst::Caps {
     gst::Caps::builder_full().structure(raw).structure(g711("audio/x-mulaw")).structure(g711("audio/x-alaw")).build()
 }
 
+/// The two formats of pictures of the API.
+fn video_caps() -> gst::Caps {
+    let plain = |name: &str| gst::Structure::new_empty(name);
+    gst::Caps::builder_full().structure(plain("image/jpeg")).structure(plain("image/png")).build()
+}
+
 impl OpenAIRealtime {
-    /// Makes a pad of text, of which there is one of each kind.
-    pub(super) fn make_pad(&self, template: &gst::PadTemplate) -> Option<gst::Pad> {
-        let name = template.name_template().to_owned();
+    /// The name of a pad for a camera: the one that is asked for, or the first that is free.
+    fn video_name(&self, wished: Option<&str>) -> String {
+        let number = |name: &str| name.strip_prefix("video_sink_")?.parse::<u32>().ok();
+        if let Some(wished) = wished.filter(|wished| number(wished).is_some()) {
+            return wished.to_owned();
+        }
+        let taken: HashSet<u32> = self.obj().sink_pads().iter().filter_map(|pad| number(&pad.name())).collect();
+        let free = (0..).find(|number| !taken.contains(number)).unwrap_or_default();
+        format!("video_sink_{free}")
+    }
+
+    /// Makes a pad on request. There are many for cameras, and of text one of each kind.
+    pub(super) fn make_pad(&self, template: &gst::PadTemplate, wished: Option<&str>) -> Option<gst::Pad> {
+        let is_video = template.name_template() == "video_sink_%u";
+        let name = if is_video { self.video_name(wished) } else { template.name_template().to_owned() };
         if self.obj().static_pad(&name).is_some() {
             gst::warning!(CAT, imp = self, "there is a pad {name} already");
             return None;
         }
         let pad = match Carries::by_name(&name) {
+            _ if is_video => self.make_video_pad(template, &name),
             Some(_) => gst::Pad::builder_from_template(template)
                 .name(name)
                 .activatemode_function(|pad, parent, _mode, active| {
@@ -90,6 +111,7 @@ impl OpenAIRealtime {
             gst::error!(CAT, imp = self, "{error}");
             return None;
         }
+        self.obj().child_added(&pad, &pad.name());
         Some(pad)
     }
 
@@ -100,6 +122,11 @@ impl OpenAIRealtime {
         }
         if let Err(error) = self.obj().remove_pad(pad) {
             gst::warning!(CAT, imp = self, "{error}");
+        }
+        self.obj().child_removed(pad, &pad.name());
+        if let Some(run) = self.run() {
+            run.mailbox.remove(&pad.name());
+            run.mailbox.push(Input::Unplugged(pad.name().to_string()));
         }
         self.sink().ended.remove(pad.name().as_str());
         if !self.sink().ended.is_empty() {

@@ -70,8 +70,10 @@ pub struct Run {
     playout: Arc<Playout>,
     /// The source pad's stream.
     pub source: Arc<Source>,
-    /// The pace of what comes in.
+    /// The pace of the sound that comes in.
     pub pace: Pace,
+    /// The paces of the other pads.
+    paces: Mutex<Vec<(String, Arc<Pace>)>>,
     /// Upstream is live, and so keeps time by itself.
     pub upstream_is_live: AtomicBool,
     /// Function calls of this run.
@@ -103,6 +105,7 @@ impl Run {
             playout,
             source,
             pace: Pace::default(),
+            paces: Mutex::default(),
             upstream_is_live: AtomicBool::new(false),
             calls: Calls::default(),
             traces: Arc::default(),
@@ -119,6 +122,34 @@ impl Run {
     /// Live or offline, once that is known.
     pub fn timing(&self) -> Option<Timing> {
         self.state().timing
+    }
+
+    /// Whether it is known to be live.
+    pub fn is_live(&self) -> bool {
+        self.timing() == Some(Timing::Live)
+    }
+
+    /// The pace of a pad besides the sound's.
+    pub fn pace_of(&self, pad: &str) -> Arc<Pace> {
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pace)) = paces.iter().find(|(name, _)| name == pad) {
+            return pace.clone();
+        }
+        let pace = Arc::new(self.pace.another());
+        paces.push((pad.to_owned(), pace.clone()));
+        pace
+    }
+
+    fn each_pace(&self, act: impl Fn(&Pace)) {
+        act(&self.pace);
+        let paces: Vec<_> = self.paces.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        paces.iter().for_each(|(_, pace)| act(pace));
+    }
+
+    /// Begins or ends the flush of a pad besides the sound's.
+    pub fn set_flushing(&self, pad: &str, flushing: bool) {
+        self.pace_of(pad).set_flushing(flushing);
+        self.mailbox.set_flushing(pad, flushing);
     }
 
     /// What became of the session.
@@ -266,7 +297,7 @@ impl Run {
         }
     }
 
-    fn tell_notice(self: &Arc<Self>, notice: &Notice) {
+    pub(super) fn tell_notice(self: &Arc<Self>, notice: &Notice) {
         let Some(element) = self.element.upgrade() else { return };
         element.imp().note(notice);
         match notice {
@@ -356,20 +387,20 @@ impl Run {
     /// The clock runs.
     pub fn play(&self, clock: gst::Clock, base: gst::ClockTime) {
         self.source.pace.play(clock.clone(), base);
-        self.pace.play(clock, base);
+        self.each_pace(|pace| pace.play(clock.clone(), base));
     }
 
     /// The clock stands still.
     pub fn pause(&self) {
         self.source.pace.pause();
-        self.pace.pause();
+        self.each_pace(Pace::pause);
     }
 
     /// Lets go every thread that waits in here, so that the pads can be shut.
     pub fn stop(&self) {
         self.state().stopped = true;
         self.mailbox.close();
-        self.pace.stop();
+        self.each_pace(Pace::stop);
         self.source.stop();
         self.each_text(TextStream::stop);
         self.end_progress(gst::ProgressType::Canceled, "Stopped");

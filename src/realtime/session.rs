@@ -4,7 +4,10 @@
 //! as well. What the model or the server is known to refuse is left out and told.
 
 use super::settings::{MILLISECOND, Settings, time};
-use super::{Modality, NoiseReduction, ReasoningEffort, SessionType, TurnDetection, VadEagerness};
+use super::{
+    FrameDedupe, FramePolicy, Modality, NoiseReduction, ReasoningEffort, SessionType, TurnDetection, VadEagerness,
+};
+use crate::conversation::events::FrameConfig;
 use crate::conversation::vad::EarSettings;
 use crate::conversation::{self, Config, Detection, Failure};
 use crate::protocol::dialect::Dialect;
@@ -35,6 +38,31 @@ impl Settings {
             (TurnDetection::Auto, conversation::Timing::Live) => TurnDetection::ServerVad,
             (TurnDetection::Auto, conversation::Timing::Offline) => TurnDetection::Local,
             (chosen, _) => chosen,
+        }
+    }
+
+    /// Whether a server that finds the turns answers them by itself. The picture of a turn has to be there before the
+    /// answer begins, so there it is asked for.
+    fn server_answers(&self) -> bool {
+        let waits_for_picture = self.frame_policy == FramePolicy::Turn && self.vad_idle_timeout == 0;
+        self.create_response && !waits_for_picture
+    }
+
+    /// What the JSON of `session` says of that itself.
+    fn session_answers(&self) -> Option<bool> {
+        let session: Value = serde_json::from_str(self.session.as_deref()?).ok()?;
+        session["audio"]["input"]["turn_detection"]["create_response"].as_bool()
+    }
+
+    fn frames(&self) -> FrameConfig {
+        FrameConfig {
+            policy: self.frame_policy.into(),
+            interval: time(self.frame_interval),
+            detail: self.frame_detail.into(),
+            prompt: self.frame_prompt.clone(),
+            respond: self.frame_respond,
+            most: self.max_frames as usize,
+            repeats: self.frame_dedupe == FrameDedupe::None,
         }
     }
 
@@ -72,7 +100,7 @@ impl Settings {
         let server_paces = timing == conversation::Timing::Offline && matches!(detection, Detection::Server { .. });
         let config = Config {
             model: self.model.clone(),
-            create_response: by_server.and_then(|server| server.create_response).unwrap_or(self.create_response)
+            create_response: by_server.and_then(|_| self.session_answers()).unwrap_or(self.create_response)
                 && !only_writes,
             interrupt_response: by_server
                 .filter(|_| timing == conversation::Timing::Live)
@@ -94,6 +122,8 @@ impl Settings {
             requests_per_minute: self.requests_per_minute,
             max_cost: self.max_cost,
             reconnects: self.max_reconnects > 0,
+            server_answers: by_server.is_some_and(|server| server.create_response.unwrap_or(true)),
+            frames: self.frames(),
             session,
         };
         Ok((config, left_out))
@@ -262,7 +292,7 @@ impl Settings {
     ) -> Option<session::TurnDetection> {
         let milliseconds = |nanoseconds: u64| nanoseconds / MILLISECOND;
         let both = session::TurnDetection {
-            create_response: Some(self.create_response),
+            create_response: Some(self.server_answers()),
             // Nobody listens to a file while it is made, so nobody interrupts.
             interrupt_response: Some(self.interrupt_response && timing == conversation::Timing::Live),
             ..Default::default()

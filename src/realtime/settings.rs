@@ -4,8 +4,8 @@
 
 use super::tools::Program;
 use super::{
-    Dialect, Modality, NoiseReduction, Provider, ReasoningEffort, SessionType, Silence, Timing, TurnDetection,
-    VadEagerness,
+    Dialect, FrameDedupe, FrameDetail, FramePolicy, Modality, NoiseReduction, Provider, ReasoningEffort, SessionType,
+    Silence, Timing, TurnDetection, VadEagerness,
 };
 use crate::conversation::Failure;
 use crate::link::{self, Connection, Patience, Secret};
@@ -65,6 +65,14 @@ pub struct Settings {
     pub tool_timeout: u64,
     pub session: Option<String>,
     pub session_type: SessionType,
+    pub frame_policy: FramePolicy,
+    pub frame_interval: u64,
+    pub frame_detail: FrameDetail,
+    pub frame_prompt: Option<String>,
+    pub frame_respond: bool,
+    pub frame_dedupe: FrameDedupe,
+    pub max_frames: u32,
+    pub max_frame_size: u32,
     pub requests_per_minute: u32,
     pub max_cost: f64,
     pub timing: Timing,
@@ -119,6 +127,14 @@ impl Default for Settings {
             tool_timeout: 30 * SECOND,
             session: None,
             session_type: SessionType::Conversation,
+            frame_policy: FramePolicy::Interval,
+            frame_interval: 2 * SECOND,
+            frame_detail: FrameDetail::Auto,
+            frame_prompt: None,
+            frame_respond: false,
+            frame_dedupe: FrameDedupe::Exact,
+            max_frames: 8,
+            max_frame_size: 4 << 20,
             requests_per_minute: 0,
             max_cost: 0.0,
             timing: Timing::Auto,

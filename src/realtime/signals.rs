@@ -43,6 +43,10 @@ pub fn signals() -> &'static [Signal] {
             action("send-text", &[string, boolean], |this, args| {
                 this.send_text(text(args, 0).unwrap_or_default(), flag(args, 1))
             }),
+            action("send-frame", &[gst::Sample::static_type()], |this, args| {
+                let sample = args.first().and_then(|value| value.get::<Option<gst::Sample>>().ok().flatten());
+                this.send_frame(sample)
+            }),
             action("commit", &[], |this, _| this.command(Command::Commit)),
             action("clear", &[], |this, _| this.command(Command::Clear)),
             action("create-response", &[string], |this, args| this.create_response(text(args, 0).as_deref())),
@@ -82,7 +86,7 @@ impl OpenAIRealtime {
         }
     }
 
-    fn not_taken(&self, why: &str) -> bool {
+    pub(super) fn not_taken(&self, why: &str) -> bool {
         gst::warning!(CAT, imp = self, "not taken: {why}");
         let message = format!("an action was not taken: {why}");
         errors::post_warning(self.obj().upcast_ref(), &Warning::new("not-taken", message));
@@ -129,6 +133,7 @@ impl OpenAIRealtime {
         let flag = |field: &str, otherwise: bool| structure.get::<bool>(field).unwrap_or(otherwise);
         let taken = match name {
             "send-text" => self.send_text(text("text").unwrap_or_default(), flag("respond", true)),
+            "send-frame" => self.send_frame(structure.get::<gst::Sample>("sample").ok()),
             "commit" => self.command(Command::Commit),
             "clear" => self.command(Command::Clear),
             "create-response" => self.create_response(text("options").as_deref()),

@@ -3,6 +3,7 @@
 use super::Timing as TimingSetting;
 use super::imp::{CAT, OpenAIRealtime};
 use super::run::{End, Run};
+use super::video::VideoPad;
 use crate::conversation::uplink::{samples_to_time, time_to_samples};
 use crate::conversation::{Input, Sound, Timing};
 use crate::link::mailbox::Refused;
@@ -36,6 +37,8 @@ enum Segment {
 pub struct SinkState {
     segment: Segment,
     format: AudioFormat,
+    /// The caps have told it.
+    has_format: bool,
     /// The end of what was handed over in step with the clock.
     end: Option<Duration>,
     /// Sink pads that are at their end.
@@ -128,15 +131,23 @@ impl OpenAIRealtime {
                 let (pts, duration) = event.get();
                 self.sink_gap(pts, duration)
             }
-            gst::EventView::Eos(_) => self.pad_is_at_its_end(pad),
+            gst::EventView::Eos(_) => {
+                if let Some(run) = self.run() {
+                    run.mailbox.end(&pad.name());
+                }
+                self.pad_is_at_its_end(pad)
+            }
             gst::EventView::StreamStart(_) => {
+                if let Some(run) = self.run() {
+                    run.mailbox.open(&pad.name(), true);
+                }
                 self.pad_goes_on(pad);
                 true
             }
             gst::EventView::FlushStart(_) => {
                 if let Some(run) = self.run() {
                     run.pace.set_flushing(true);
-                    run.mailbox.set_flushing(true);
+                    run.mailbox.set_flushing(&pad.name(), true);
                 }
                 true
             }
@@ -148,7 +159,7 @@ impl OpenAIRealtime {
                 }
                 if let Some(run) = self.run() {
                     run.pace.set_flushing(false);
-                    run.mailbox.set_flushing(false);
+                    run.mailbox.set_flushing(&pad.name(), false);
                     run.mailbox.push(Input::Flushed);
                 }
                 true
@@ -167,7 +178,10 @@ impl OpenAIRealtime {
 
     fn sink_caps(&self, caps: &gst::CapsRef) -> bool {
         let Some(format) = format_of(caps) else { return false };
-        self.sink().format = format.clone();
+        {
+            let mut sink = self.sink();
+            (sink.format, sink.has_format) = (format.clone(), true);
+        }
         if let Some(run) = self.run() {
             self.begin_if_known(&run, true);
             run.mailbox.push_in_order(Input::Format(format));
@@ -211,36 +225,63 @@ impl OpenAIRealtime {
     /// Begins the session if it is known whether upstream is live; with `data_flows` it is known at the latest.
     pub(super) fn begin_if_known(&self, run: &Arc<Run>, data_flows: bool) {
         let upstream = self.upstream_is_live();
+        let sound_is_live = self.pad_is_live(&self.audio_sink);
         let timing = match run.wished_timing() {
             TimingSetting::Live => Timing::Live,
             TimingSetting::Offline => Timing::Offline,
             TimingSetting::Auto => match upstream {
                 Some(true) => Timing::Live,
                 Some(false) => Timing::Offline,
+                None if data_flows && self.some_upstream_is_not_live() => Timing::Offline,
                 None if data_flows => Timing::Live,
                 None => return,
             },
         };
         // Upstream may be another one than it was, or able to tell now.
-        run.upstream_is_live.store(upstream == Some(true), Ordering::Relaxed);
-        let format = if data_flows { self.sink().format.clone() } else { self.likely_input_format() };
+        let is_live = !self.audio_sink.is_linked() || sound_is_live == Some(true);
+        run.upstream_is_live.store(is_live, Ordering::Relaxed);
+        let format =
+            if data_flows && self.sink().has_format { self.sink().format.clone() } else { self.likely_input_format() };
+        // The others wait for each pad that is linked.
+        for pad in self.input_pads() {
+            if run.timing().is_none() {
+                run.mailbox.open(&pad.name(), true);
+            }
+        }
         if run.begin(timing, format) && data_flows {
             // The source pad has told another latency so far. Without a bus there is nobody who would ask again.
             let _ = self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
         }
     }
 
-    /// Whether upstream is live; `None` when nothing upstream can tell yet.
+    /// The linked pads of sound and cameras.
+    fn input_pads(&self) -> Vec<gst::Pad> {
+        let is_input = |pad: &gst::Pad| pad.is_linked() && (*pad == self.audio_sink || pad.is::<VideoPad>());
+        self.obj().sink_pads().into_iter().filter(is_input).collect()
+    }
+
+    /// Whether anything upstream is live; `None` when that cannot be told yet. Without any input the clock goes on.
     fn upstream_is_live(&self) -> Option<bool> {
-        if !self.audio_sink.is_linked() {
+        let pads = self.input_pads();
+        let told: Vec<_> = pads.iter().map(|pad| self.pad_is_live(pad)).collect();
+        if pads.is_empty() || told.contains(&Some(true)) {
             return Some(true);
         }
+        told.into_iter().collect::<Option<Vec<_>>>().map(|_| false)
+    }
+
+    fn some_upstream_is_not_live(&self) -> bool {
+        self.input_pads().iter().any(|pad| self.pad_is_live(pad) == Some(false))
+    }
+
+    /// Whether what is linked to a pad is live; `None` when nothing upstream can tell yet.
+    pub(super) fn pad_is_live(&self, pad: &gst::Pad) -> Option<bool> {
         let mut query = gst::query::Latency::new();
-        if self.audio_sink.peer_query(&mut query) {
+        if pad.peer_query(&mut query) {
             return Some(query.result().0);
         }
         // A device cannot tell its latency before it is open. Sources that can be either say which.
-        let source = source_of(&self.audio_sink, 64)?;
+        let source = source_of(pad, 64)?;
         Some(match source.find_property("is-live") {
             Some(property) if property.value_type() == bool::static_type() => source.property("is-live"),
             _ => true,

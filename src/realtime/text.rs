@@ -55,10 +55,10 @@ impl OpenAIRealtime {
         }
         let at = self.running_time_of(pad, buffer.pts());
         if let Some(at) = at.filter(|_| run.paces_input()) {
-            run.pace.wait_until_unnudged(at).map_err(|_| gst::FlowError::Flushing)?;
+            run.pace_of(&pad.name()).wait_until_unnudged(at).map_err(|_| gst::FlowError::Flushing)?;
         }
         let command = Command::Text { text: text.to_owned(), respond: true, at };
-        run.mailbox.push_patiently(command).map_err(|refused| match (refused, run.end()) {
+        run.mailbox.push_patiently(&pad.name(), command, at).map_err(|refused| match (refused, run.end()) {
             (Refused::Closed, End::Failed) => gst::FlowError::Error,
             (Refused::Closed, End::Finished) => gst::FlowError::Eos,
             _ => gst::FlowError::Flushing,
@@ -67,7 +67,7 @@ impl OpenAIRealtime {
     }
 
     /// The running time of a timestamp on a pad, where its segment is one of time.
-    fn running_time_of(&self, pad: &gst::Pad, pts: Option<gst::ClockTime>) -> Option<Duration> {
+    pub(super) fn running_time_of(&self, pad: &gst::Pad, pts: Option<gst::ClockTime>) -> Option<Duration> {
         let segment = pad.sticky_event::<gst::event::Segment>(0)?;
         let segment = segment.segment().downcast_ref::<gst::ClockTime>()?.clone();
         Some(segment.to_running_time(pts?)?.into())
@@ -75,9 +75,39 @@ impl OpenAIRealtime {
 
     pub(super) fn text_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
         gst::log!(CAT, obj = pad, "{event:?}");
+        let name = pad.name();
+        let run = self.run();
+        let mailbox = run.as_ref().map(|run| &run.mailbox);
         match event.view() {
-            gst::EventView::Eos(_) => self.pad_is_at_its_end(pad),
-            gst::EventView::FlushStop(_) | gst::EventView::StreamStart(_) => {
+            gst::EventView::Eos(_) => {
+                mailbox.inspect(|mailbox| mailbox.end(&name));
+                self.pad_is_at_its_end(pad)
+            }
+            gst::EventView::StreamStart(_) => {
+                mailbox.inspect(|mailbox| mailbox.open(&name, false));
+                self.pad_goes_on(pad);
+                true
+            }
+            gst::EventView::Segment(event) => {
+                // What has times has a place among the sound and the frames.
+                let is_timed = event.segment().format() == gst::Format::Time;
+                mailbox.inspect(|mailbox| mailbox.open(&name, is_timed));
+                true
+            }
+            gst::EventView::Gap(event) => {
+                let (pts, duration) = event.get();
+                let end = pts.saturating_add(duration.unwrap_or_default());
+                if let (Some(mailbox), Some(end)) = (mailbox, self.running_time_of(pad, Some(end))) {
+                    mailbox.advance(&name, end);
+                }
+                true
+            }
+            gst::EventView::FlushStart(_) => {
+                run.inspect(|run| run.set_flushing(&name, true));
+                true
+            }
+            gst::EventView::FlushStop(_) => {
+                run.inspect(|run| run.set_flushing(&name, false));
                 self.pad_goes_on(pad);
                 true
             }

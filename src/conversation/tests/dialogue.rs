@@ -2,7 +2,7 @@
 
 pub use super::server::*;
 use crate::conversation::events::{
-    Failure, Played, ResponseNotice, SessionNotice, Speaker, Speech, TimedText, TranscriptNotice, Warning,
+    Failure, FrameConfig, Played, ResponseNotice, SessionNotice, Speaker, Speech, TimedText, TranscriptNotice, Warning,
 };
 use crate::conversation::vad::EarSettings;
 use crate::conversation::{Config, Conversation, Detection, Input, Notice, Output, Sound, Timing};
@@ -58,6 +58,8 @@ pub fn config(timing: Timing, detection: Detection) -> Config {
         requests_per_minute: 0,
         max_cost: 0.0,
         reconnects: false,
+        server_answers: true,
+        frames: FrameConfig::default(),
     }
 }
 

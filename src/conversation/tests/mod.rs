@@ -6,6 +6,7 @@ mod asked;
 mod captions;
 mod dialogue;
 mod drain;
+mod frames;
 mod interrupt;
 mod monkey;
 mod offline;

@@ -1,8 +1,9 @@
 //! Anything at any time: whatever a user, a server and the clock do, some things hold.
 
 use super::dialogue::{config, delta, own_ear, recording, server_vad};
-use crate::conversation::events::{Input, Played, Sound};
+use crate::conversation::events::{Command, Frame, FrameConfig, FramePolicy, FrameState, Input, Played, Sound};
 use crate::conversation::{Config, Conversation, Detection, Notice, Output, Timing};
+use crate::protocol::client::PictureMessage;
 use crate::protocol::session::AudioFormat;
 use crate::protocol::{ClientEvent, ServerEvent};
 use bytes::Bytes;
@@ -50,6 +51,9 @@ struct Monkey {
     requests: usize,
     quiet: Duration,
     over: bool,
+    /// Pictures that are in the conversation.
+    shown: Vec<String>,
+    pictures: usize,
 }
 
 impl Monkey {
@@ -69,6 +73,15 @@ impl Monkey {
             requests_per_minute: [0, 0, 3][dice.below(3) as usize],
             max_speed: [0.0, 1.0, 20.0][dice.below(3) as usize],
             drain_timeout: Duration::from_millis(1 + dice.below(5_000)),
+            server_answers: dice.one_in(2),
+            frames: FrameConfig {
+                policy: [FramePolicy::Interval, FramePolicy::Turn, FramePolicy::Speech, FramePolicy::Manual]
+                    [dice.below(4) as usize],
+                interval: Duration::from_millis(dice.below(3) * 500),
+                respond: dice.one_in(2),
+                most: 2,
+                ..FrameConfig::default()
+            },
             ..config(timing, detection)
         };
         let now = Instant::now();
@@ -86,6 +99,8 @@ impl Monkey {
             requests: 0,
             quiet: Duration::ZERO,
             over: false,
+            shown: Vec::new(),
+            pictures: 0,
         };
         monkey.handle(Input::Connected);
         if !monkey.dice.one_in(8) {
@@ -115,6 +130,10 @@ impl Monkey {
                 Output::Notify(Notice::Warning(warning)) if warning.code.as_deref() == Some("no-answer") => {
                     self.asked = None
                 }
+                Output::Notify(Notice::Frame(frame)) if frame.state == (FrameState::Skipped { reason: "refused" }) => {
+                    self.shown.retain(|shown| frame.item_id.as_ref() != Some(shown));
+                }
+                Output::SendPicture(picture) => self.look_at_picture(&picture),
                 Output::Fail(_) | Output::Finished { .. } => self.over = true,
                 Output::Play(speech) => assert!(!speech.data.is_empty()),
                 Output::Cut | Output::Notify(_) | Output::Text(_) | Output::TextQuiet(..) | Output::Reconnect => {}
@@ -126,6 +145,11 @@ impl Monkey {
         let id = event.event_id().map(str::to_owned).unwrap_or_else(|| panic!("{event:?} has no name"));
         assert!(self.sent.insert(id.clone()), "{id} is used twice");
         match &event {
+            ClientEvent::ConversationItemDelete(delete) if delete.item_id.starts_with("frame_") => {
+                assert_eq!(self.shown.first(), Some(&delete.item_id), "the oldest goes first, and once");
+                assert!(self.shown.len() > 2, "there are not too many");
+                self.shown.remove(0);
+            }
             ClientEvent::InputAudioBufferAppend(append) => assert!(!append.audio.0.is_empty()),
             ClientEvent::ResponseCreate(_) => {
                 assert_eq!(self.asked, None, "an answer is asked for twice");
@@ -140,6 +164,27 @@ impl Monkey {
                 assert!(again.is_ok_and(|again| again == *other), "{other:?}");
             }
         }
+    }
+
+    /// Pictures have names of their own, and no more of them stay than may.
+    fn look_at_picture(&mut self, picture: &PictureMessage) {
+        assert!(self.sent.insert(picture.event_id.clone()) && picture.item_id.len() <= 32, "{picture:?}");
+        assert!(!self.shown.contains(&picture.item_id), "{} is used twice", picture.item_id);
+        self.shown.push(picture.item_id.clone());
+        self.pictures += 1;
+    }
+
+    fn see(&mut self) {
+        let pad = Some(self.dice.pick(&["video_sink_0", "video_sink_1"]).to_owned());
+        let file = Bytes::from(vec![self.dice.below(3) as u8; 9]);
+        let at = self.input.saturating_sub(Duration::from_millis(self.dice.below(300)));
+        let frame = Frame { pad, file, media_type: "image/png", at, interval: None, detail: None, prompt: None };
+        let input = match self.dice.below(20) {
+            0 => Input::Command(Command::Look(None)),
+            1 => Input::Command(Command::Look(Some(Box::new(frame)))),
+            _ => Input::Frame(Box::new(frame)),
+        };
+        self.handle(input);
     }
 
     fn server(&mut self, event: Value) {
@@ -157,7 +202,12 @@ impl Monkey {
 
     fn step(&mut self) {
         match self.dice.below(20) {
-            0..=8 => self.speak(),
+            0..=7 => self.speak(),
+            8 if self.dice.one_in(10) => {
+                let behind = self.dice.one_in(2);
+                self.handle(Input::Behind(behind));
+            }
+            8 => self.see(),
             9 if self.dice.one_in(20) => self.handle(Input::Flushed),
             9 if self.dice.one_in(40) => self.handle(Input::Format(AudioFormat::Pcmu)),
             9 if self.dice.one_in(20) => self.handle(Input::EndOfStream),
@@ -283,7 +333,7 @@ fn whatever_happens_it_ends_and_never_asks_twice() {
     sound.extend(recording("goforward.wav"));
     sound.extend(vec![0; 48_000]);
     let sound = Bytes::from(sound);
-    let (mut steps, mut requests) = (0, 0);
+    let (mut steps, mut requests, mut pictures) = (0, 0, 0);
     for seed in 1..=400 {
         let mut monkey = Monkey::new(seed, &sound);
         for _ in 0..300 {
@@ -294,7 +344,9 @@ fn whatever_happens_it_ends_and_never_asks_twice() {
             steps += 1;
         }
         requests += monkey.requests;
+        pictures += monkey.pictures;
         monkey.end();
     }
-    assert!(steps > 50_000 && requests > 200, "{steps} steps and {requests} requests say little");
+    let enough = steps > 50_000 && requests > 200 && pictures > 200;
+    assert!(enough, "{steps} steps, {requests} requests and {pictures} pictures say little");
 }

@@ -1,0 +1,352 @@
+//! Pictures: which frame of a camera goes to the server, and when.
+//!
+//! Of each camera the newest frame is kept and no other, so pictures never queue up. A frame goes when its policy says
+//! so and nothing that matters more has to wait for it; one whose time passed meanwhile is told as skipped. Every
+//! picture is an item under a name of our own, so it is known exactly which ones are in the conversation, and the
+//! oldest are taken out again.
+
+use super::events::{Frame, FrameNotice, FramePolicy, FrameState};
+use super::uplink::samples_to_time;
+use super::{Conversation, Detection, Notice, Output, Phase, Timing};
+use crate::protocol::client::{ConversationItemDelete, PictureMessage};
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+
+/// Pictures that are remembered where all of them stay.
+const KEPT: usize = 4096;
+/// An answer that has come begins to be played within this time.
+const PLAY_BEGINS: Duration = Duration::from_secs(1);
+
+/// A camera.
+#[derive(Debug)]
+struct Camera {
+    pad: Option<String>,
+    /// Its newest frame, if that was not sent.
+    newest: Option<Frame>,
+    /// When that came.
+    arrived: Instant,
+    /// On the timeline: before this, none is due.
+    due: Option<Duration>,
+    /// Its frame could not go when it was due; since then, on the timeline, and why.
+    waits: Option<(Duration, &'static str)>,
+    /// What was sent last: its item and a digest.
+    last: Option<(String, u64)>,
+}
+
+/// A picture that is in the conversation.
+#[derive(Debug)]
+struct Kept {
+    item_id: String,
+    event_id: String,
+    pad: Option<String>,
+    at: Duration,
+    size: usize,
+}
+
+/// The cameras, and what was sent of them.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    cameras: Vec<Camera>,
+    kept: VecDeque<Kept>,
+    /// Pictures sent so far, for their names.
+    sent: u64,
+    /// How far the input has come.
+    pub position: Duration,
+    /// The network takes less than is to be sent.
+    pub is_behind: bool,
+    warned: bool,
+}
+
+impl Frames {
+    /// The timeline begins anew, and what was seen before is not of interest.
+    pub fn forget(&mut self) {
+        self.position = Duration::ZERO;
+        for camera in &mut self.cameras {
+            (camera.newest, camera.due, camera.waits) = (None, None, None);
+        }
+    }
+
+    pub fn unplugged(&mut self, pad: &str) {
+        self.cameras.retain(|camera| camera.pad.as_deref() != Some(pad));
+    }
+
+    fn holds(&self, item_id: &str) -> bool {
+        self.kept.iter().any(|kept| kept.item_id == item_id)
+    }
+
+    fn camera(&mut self, pad: Option<&str>, now: Instant) -> &mut Camera {
+        let known = self.cameras.iter().position(|camera| camera.pad.as_deref() == pad);
+        let index = known.unwrap_or_else(|| {
+            let pad = pad.map(str::to_owned);
+            self.cameras.push(Camera { pad, newest: None, arrived: now, due: None, waits: None, last: None });
+            self.cameras.len() - 1
+        });
+        &mut self.cameras[index]
+    }
+}
+
+impl Camera {
+    /// The next frame is due an interval after this one was, if it kept step at all.
+    fn used(&mut self, at: Duration, interval: Duration) {
+        let in_step = self.due.filter(|due| *due <= at && at < *due + interval);
+        self.due = Some(in_step.unwrap_or(at) + interval);
+        (self.newest, self.waits) = (None, None);
+    }
+}
+
+fn digest(file: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    file.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Conversation {
+    /// A camera saw something. What is older than that is not of interest any more.
+    pub(super) fn see(&mut self, frame: Frame) {
+        if self.drain.has_begun() {
+            return;
+        }
+        if self.config.only_writes_down() {
+            if !std::mem::replace(&mut self.frames.warned, true) {
+                self.warn("no-frames", "a session that only writes down looks at no pictures: they are dropped");
+            }
+            return;
+        }
+        self.frames.position = self.frames.position.max(frame.at);
+        let interval = self.interval_of(&frame);
+        let camera = self.frames.camera(frame.pad.as_deref(), self.now);
+        let before = camera.newest.take();
+        if before.as_ref().is_some_and(|before| frame.at < before.at) {
+            (camera.due, camera.waits) = (None, None);
+        }
+        // Too far away for its interval: time began anew.
+        camera.due = camera.due.filter(|due| *due <= frame.at + interval);
+        let at = frame.at;
+        camera.newest = Some(frame);
+        camera.arrived = self.now;
+        if let Some((since, reason)) = camera.waits.filter(|(since, _)| at >= *since + interval) {
+            camera.waits = Some((since + interval, reason));
+            if let Some(before) = before {
+                self.skipped(&before, reason);
+            }
+        }
+        if self.config.timing == Timing::Offline && self.listening.heard.samples() == 0 {
+            self.tell_quiet_until(at);
+        }
+    }
+
+    /// Sends the frames that are due.
+    pub(super) fn look(&mut self) {
+        for index in 0..self.frames.cameras.len() {
+            if !self.is_due(index) {
+                continue;
+            }
+            let respond = self.config.frames.respond && self.answers_at_all();
+            let limited = || self.budget.waits_until(self.config.requests_per_minute, self.now).is_some();
+            if respond && limited() {
+                self.drop_newest(index, "limit");
+            } else if let Some(reason) = self.has_to_wait(respond) {
+                let since = self.frames.cameras[index].newest.as_ref().map(|frame| frame.at).unwrap_or_default();
+                self.frames.cameras[index].waits.get_or_insert((since, reason));
+            } else {
+                self.send_newest(index, respond);
+            }
+        }
+    }
+
+    fn is_due(&self, index: usize) -> bool {
+        let Some(camera) = self.frames.cameras.get(index) else { return false };
+        let Some(frame) = camera.newest.as_ref().filter(|_| self.is_looking()) else { return false };
+        let reached = match self.config.timing {
+            Timing::Live => frame.at + self.now.saturating_duration_since(camera.arrived),
+            Timing::Offline => self.frames.position,
+        };
+        camera.due.is_none_or(|due| reached >= due)
+    }
+
+    /// Whether frames are sent by their intervals now.
+    fn is_looking(&self) -> bool {
+        match self.config.frames.policy {
+            FramePolicy::Interval => true,
+            FramePolicy::Speech => self.turns.speaking || self.is_pushed_to_talk(),
+            FramePolicy::Turn | FramePolicy::Manual => false,
+        }
+    }
+
+    /// Nobody finds the turns, and sound comes.
+    fn is_pushed_to_talk(&self) -> bool {
+        matches!(self.config.detection, Detection::Manual) && self.listening.uncommitted() > 0
+    }
+
+    /// Why no frame may go now. Live, one that is to be answered waits until the last answer was heard.
+    fn has_to_wait(&self, respond: bool) -> Option<&'static str> {
+        if self.config.timing == Timing::Offline {
+            None
+        } else if self.frames.is_behind {
+            Some("behind")
+        } else {
+            (respond && (self.gate.owes() || self.speaks_until().is_some())).then_some("busy")
+        }
+    }
+
+    /// Until when the model will be heard, if it is, as far as that is known.
+    fn speaks_until(&self) -> Option<Instant> {
+        let rate = self.config.output.rate();
+        let end = |spoken: &super::answer::Spoken| match spoken.began {
+            Some(began) => began + samples_to_time(spoken.received, rate),
+            None if spoken.received > spoken.heard => self.answer_moved + PLAY_BEGINS,
+            None => self.now,
+        };
+        self.answers.spoken.iter().map(end).max().filter(|until| *until > self.now)
+    }
+
+    /// When a frame becomes due, or may go, without another input.
+    pub(super) fn frames_deadline(&self) -> Option<Instant> {
+        if self.config.timing == Timing::Offline || !self.is_looking() {
+            return None;
+        }
+        let deadline = |camera: &Camera| {
+            let frame = camera.newest.as_ref()?;
+            match camera.waits {
+                Some(_) => self.speaks_until().filter(|_| !self.gate.owes() && !self.frames.is_behind),
+                None => Some(camera.arrived + camera.due?.saturating_sub(frame.at)),
+            }
+        };
+        self.frames.cameras.iter().filter_map(deadline).min()
+    }
+
+    /// A turn of the user has ended, or is typed: what the cameras see goes before it is answered.
+    pub(super) fn look_for_turn(&mut self) {
+        if self.config.frames.policy != FramePolicy::Turn || !matches!(self.phase, Phase::Ready) {
+            return;
+        }
+        for index in 0..self.frames.cameras.len() {
+            if self.frames.is_behind && self.config.timing == Timing::Live {
+                self.drop_newest(index, "behind");
+            } else {
+                // The turn itself has its answer, where turns are answered at all.
+                self.send_newest(index, self.config.frames.respond && !self.config.create_response);
+            }
+        }
+    }
+
+    /// An application wants a picture to be seen: this one, or what each camera sees.
+    pub(super) fn look_by_hand(&mut self, frame: Option<Frame>) {
+        let respond = self.config.frames.respond;
+        if self.config.only_writes_down() {
+            return self.warn("no-frames", "a session that only writes down looks at no pictures");
+        }
+        if let Some(frame) = frame {
+            self.send_picture(frame, respond);
+            return;
+        }
+        if self.frames.cameras.iter().all(|camera| camera.newest.is_none()) {
+            self.warn("no-frame", "no camera has seen anything since the last picture was sent");
+        }
+        for index in 0..self.frames.cameras.len() {
+            self.send_newest(index, respond);
+        }
+    }
+
+    fn interval_of(&self, frame: &Frame) -> Duration {
+        frame.interval.unwrap_or(self.config.frames.interval)
+    }
+
+    /// Sends a camera's newest frame, unless the model has just this picture already.
+    fn send_newest(&mut self, index: usize, respond: bool) {
+        let Some(frame) = self.frames.cameras.get_mut(index).and_then(|camera| camera.newest.take()) else { return };
+        let seen = digest(&frame.file);
+        let last = self.frames.cameras[index].last.as_ref();
+        let is_same = last.is_some_and(|(item_id, last)| *last == seen && self.frames.holds(item_id));
+        let (at, interval) = (frame.at, self.interval_of(&frame));
+        if is_same && !self.config.frames.repeats {
+            self.skipped(&frame, "same");
+        } else {
+            let item_id = self.send_picture(frame, respond);
+            self.frames.cameras[index].last = Some((item_id, seen));
+        }
+        self.frames.cameras[index].used(at, interval);
+    }
+
+    fn drop_newest(&mut self, index: usize, reason: &'static str) {
+        let Some(frame) = self.frames.cameras.get_mut(index).and_then(|camera| camera.newest.take()) else { return };
+        let interval = self.interval_of(&frame);
+        self.frames.cameras[index].used(frame.at, interval);
+        self.skipped(&frame, reason);
+    }
+
+    fn skipped(&mut self, frame: &Frame, reason: &'static str) {
+        let notice = FrameNotice {
+            state: FrameState::Skipped { reason },
+            pad: frame.pad.clone(),
+            item_id: None,
+            at: Some(frame.at),
+            size: frame.file.len(),
+        };
+        self.notify(Notice::Frame(notice));
+    }
+
+    /// Makes a picture part of the conversation. Gives back the name of its item.
+    fn send_picture(&mut self, frame: Frame, respond: bool) -> String {
+        self.frames.sent += 1;
+        let item_id = format!("frame_{}", self.frames.sent);
+        let event_id = self.next_event_id();
+        let (pad, at, size) = (frame.pad, frame.at, frame.file.len());
+        let settings = &self.config.frames;
+        self.output.push_back(Output::SendPicture(PictureMessage {
+            event_id: event_id.clone(),
+            item_id: item_id.clone(),
+            media_type: frame.media_type,
+            file: frame.file,
+            detail: frame.detail.unwrap_or(settings.detail),
+            text: frame.prompt.or_else(|| settings.prompt.clone()).filter(|text| !text.trim().is_empty()),
+        }));
+        self.moved = self.now;
+        let kept = Kept { item_id: item_id.clone(), event_id, pad, at, size };
+        self.tell_kept(&kept, FrameState::Sent);
+        self.frames.kept.push_back(kept);
+        self.remove_old_frames();
+        if respond && self.answers_at_all() {
+            self.await_answer_from(Some(at));
+            self.gate.wish(None);
+        }
+        item_id
+    }
+
+    /// Takes the oldest pictures out of the conversation that are too many.
+    pub(super) fn remove_old_frames(&mut self) {
+        let most = self.config.frames.most;
+        while most > 0 && self.frames.kept.len() > most {
+            let Some(kept) = self.frames.kept.pop_front() else { return };
+            let event = ConversationItemDelete { item_id: kept.item_id.clone(), ..Default::default() };
+            // The server may have dropped it by itself.
+            let id = self.send(event);
+            self.answers.harmless(id);
+            self.tell_kept(&kept, FrameState::Removed);
+        }
+        if self.frames.kept.len() > KEPT {
+            self.frames.kept.pop_front();
+        }
+    }
+
+    /// The server has refused an event. If it was a picture, that is no part of the conversation.
+    pub(super) fn frame_refused(&mut self, event_id: &str) {
+        let refused = self.frames.kept.iter().position(|kept| kept.event_id == event_id);
+        if let Some(kept) = refused.and_then(|index| self.frames.kept.remove(index)) {
+            self.tell_kept(&kept, FrameState::Skipped { reason: "refused" });
+        }
+    }
+
+    /// The conversation with its pictures is gone. The next one sees what the cameras see then.
+    pub(super) fn lose_frames(&mut self) {
+        for kept in std::mem::take(&mut self.frames.kept) {
+            self.tell_kept(&kept, FrameState::Removed);
+        }
+    }
+
+    fn tell_kept(&mut self, kept: &Kept, state: FrameState) {
+        let (pad, item_id) = (kept.pad.clone(), Some(kept.item_id.clone()));
+        self.notify(Notice::Frame(FrameNotice { state, pad, item_id, at: Some(kept.at), size: kept.size }));
+    }
+}

@@ -1,0 +1,293 @@
+//! The pads `video_sink_%u`: what cameras see, on its way into the mailbox.
+//!
+//! A frame is looked through before it is taken, so that what is broken or too large is told with the pad's name and
+//! goes no further. The buffer itself is handed on, not a copy of it: of each pad the session keeps one, the newest,
+//! while another may be on its way.
+
+use super::FrameDetail;
+use super::imp::{CAT, OpenAIRealtime};
+use super::run::{End, Run};
+use crate::conversation::events::{Frame, FrameNotice, FrameState};
+use crate::conversation::{Command, Input, Notice, Warning};
+use crate::link::mailbox::Refused;
+use crate::media::picture;
+use bytes::Bytes;
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Warnings about frames of one pad are not repeated sooner, on the timeline.
+const WARN_AGAIN: Duration = Duration::from_secs(10);
+
+glib::wrapper! {
+    /// A pad for a camera.
+    pub struct VideoPad(ObjectSubclass<PadImp>) @extends gst::Pad, gst::Object;
+}
+
+/// What differs on this pad from what the element's properties say.
+#[derive(Clone, Debug, Default)]
+struct Own {
+    interval: Option<u64>,
+    detail: Option<FrameDetail>,
+    prompt: Option<String>,
+}
+
+/// What the pad's streaming thread knows.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Frames keep step with the clock here, because upstream does not.
+    is_paced: Option<bool>,
+    last: Duration,
+    warned: Option<Duration>,
+    /// Faulty frames that no warning has told of.
+    untold: u64,
+}
+
+/// A pad for a camera.
+#[derive(Debug, Default, glib::Properties)]
+#[properties(wrapper_type = VideoPad)]
+pub struct PadImp {
+    #[property(name = "interval", get = Self::interval, set = Self::set_interval, type = u64, default = 2_000_000_000, nick = "Interval",
+        blurb = "How far apart on the timeline the frames of this pad are that are sent, in nanoseconds; unset means the element's frame-interval", mutable_playing)]
+    #[property(name = "detail", get = Self::detail, set = Self::set_detail, type = FrameDetail, nick = "Detail",
+        blurb = "How closely the model looks at frames of this pad; unset means the element's frame-detail", mutable_playing, builder(FrameDetail::Auto))]
+    #[property(name = "prompt", get = Self::prompt, set = Self::set_prompt, type = Option<String>, nick = "Prompt",
+        blurb = "Text that is sent beside each frame of this pad; unset means the element's frame-prompt", mutable_playing)]
+    own: Mutex<Own>,
+    seen: Mutex<Seen>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PadImp {
+    /// A property of the element, which counts where the pad has none of its own.
+    fn element_property<T: for<'a> glib::value::FromValue<'a> + 'static>(&self, name: &str) -> Option<T> {
+        Some(self.obj().parent_element()?.property(name))
+    }
+
+    fn interval(&self) -> u64 {
+        let own = lock(&self.own).interval;
+        own.or_else(|| self.element_property("frame-interval")).unwrap_or(2_000_000_000)
+    }
+
+    fn set_interval(&self, interval: u64) {
+        lock(&self.own).interval = Some(interval);
+    }
+
+    fn detail(&self) -> FrameDetail {
+        let own = lock(&self.own).detail;
+        own.or_else(|| self.element_property("frame-detail")).unwrap_or_default()
+    }
+
+    fn set_detail(&self, detail: FrameDetail) {
+        lock(&self.own).detail = Some(detail);
+    }
+
+    fn prompt(&self) -> Option<String> {
+        let own = lock(&self.own).prompt.clone();
+        own.or_else(|| self.element_property::<Option<String>>("frame-prompt").flatten())
+    }
+
+    fn set_prompt(&self, prompt: Option<String>) {
+        lock(&self.own).prompt = prompt;
+    }
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for PadImp {
+    const NAME: &'static str = "GstOpenAIRealtimeVideoPad";
+    type Type = VideoPad;
+    type ParentType = gst::Pad;
+}
+
+#[glib::derived_properties]
+impl ObjectImpl for PadImp {}
+impl GstObjectImpl for PadImp {}
+impl PadImpl for PadImp {}
+
+impl OpenAIRealtime {
+    /// Makes a pad for a camera.
+    pub(super) fn make_video_pad(&self, template: &gst::PadTemplate, name: &str) -> gst::Pad {
+        let pad = gst::PadBuilder::<VideoPad>::from_template(template)
+            .name(name)
+            .chain_function(|pad, parent, buffer| {
+                Self::catch_panic_pad_function(
+                    parent,
+                    || Err(gst::FlowError::Error),
+                    |this| this.video_chain(pad, buffer),
+                )
+            })
+            .event_function(|pad, parent, event| {
+                Self::catch_panic_pad_function(parent, || false, |this| this.video_event(pad, event))
+            })
+            .build();
+        pad.connect_unlinked(|pad, _| {
+            let element = pad.parent_element().and_downcast::<super::OpenAIRealtime>();
+            if let Some(run) = element.and_then(|element| element.imp().run()) {
+                run.mailbox.end(&pad.name());
+            }
+        });
+        pad.upcast()
+    }
+
+    fn video_chain(&self, pad: &VideoPad, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let run = self.run().ok_or(gst::FlowError::Flushing)?;
+        self.begin_if_known(&run, true);
+        let name = pad.name().to_string();
+        let timed = self.running_time_of(pad.upcast_ref(), buffer.pts());
+        if timed.is_none() {
+            // Where it stands is not known, so nobody can wait for it.
+            run.mailbox.open(&name, false);
+        }
+        let at = timed.or_else(|| run.pace.now()).unwrap_or_else(|| lock(&pad.imp().seen).last);
+        let pace = run.pace_of(&name);
+        let known = lock(&pad.imp().seen).is_paced;
+        let is_paced = known.unwrap_or_else(|| run.is_live() && self.pad_is_live(pad.upcast_ref()) == Some(false));
+        lock(&pad.imp().seen).is_paced = Some(is_paced);
+        if timed.is_some() && is_paced {
+            pace.wait_until_unnudged(at).map_err(|_| gst::FlowError::Flushing)?;
+        }
+        lock(&pad.imp().seen).last = at;
+        let end = buffer.duration().map_or(at, |duration| at.saturating_add(duration.into()));
+        match self.frame(Some(pad), buffer, at) {
+            Ok(frame) => {
+                run.mailbox.push_frame(&name, frame).map_err(|refused| match (refused, run.end()) {
+                    (Refused::Closed, End::Failed) => gst::FlowError::Error,
+                    (Refused::Closed, End::Finished) => gst::FlowError::Eos,
+                    _ => gst::FlowError::Flushing,
+                })?;
+            }
+            Err(fault) => self.skip(&run, pad, at, fault),
+        }
+        run.mailbox.advance(&name, if timed.is_some() { end } else { Duration::ZERO });
+        run.source.flow()
+    }
+
+    /// Makes a frame of a buffer, which is not copied.
+    fn frame(&self, pad: Option<&VideoPad>, buffer: gst::Buffer, at: Duration) -> Result<Frame, Fault> {
+        let size = buffer.size();
+        let limit = self.settings().max_frame_size as usize;
+        let fault = |code, why| Fault { code, why, size };
+        if size > limit {
+            let why = format!(
+                "it has {size} bytes, and max-frame-size is {limit}: scale it down (videoscale), or lower its quality"
+            );
+            return Err(fault("frame-too-large", why));
+        }
+        let buffer = buffer
+            .into_mapped_buffer_readable()
+            .map_err(|_| fault("frame-broken", "its buffer cannot be read".into()))?;
+        let picture = picture::inspect(&buffer).map_err(|why| fault("frame-broken", why.to_string()))?;
+        let own = pad.map(|pad| lock(&pad.imp().own).clone()).unwrap_or_default();
+        Ok(Frame {
+            pad: pad.map(|pad| pad.name().to_string()),
+            file: Bytes::from_owner(buffer),
+            media_type: picture.kind.media_type(),
+            at,
+            interval: own.interval.map(Duration::from_nanos),
+            detail: own.detail.map(Into::into),
+            prompt: own.prompt,
+        })
+    }
+
+    /// A frame is no good. The stream goes on.
+    fn skip(&self, run: &Arc<Run>, pad: &VideoPad, at: Duration, fault: Fault) {
+        let name = pad.name().to_string();
+        gst::info!(CAT, obj = pad, "frame at {at:?} skipped: {}", fault.why);
+        let message = {
+            let mut seen = lock(&pad.imp().seen);
+            let is_soon = seen.warned.is_some_and(|warned| at >= warned && at < warned + WARN_AGAIN);
+            seen.untold += u64::from(is_soon);
+            (!is_soon).then(|| {
+                seen.warned = Some(at);
+                match std::mem::take(&mut seen.untold) {
+                    0 => format!("{name}: a frame is skipped: {}", fault.why),
+                    more => format!("{name}: {more} frames and another one are skipped: {}", fault.why),
+                }
+            })
+        };
+        if let Some(message) = message {
+            run.tell_notice(&Notice::Warning(Warning::new(fault.code, message)));
+        }
+        run.tell_notice(&Notice::Frame(FrameNotice {
+            state: FrameState::Skipped { reason: fault.reason() },
+            pad: Some(name),
+            item_id: None,
+            at: Some(at),
+            size: fault.size,
+        }));
+    }
+
+    fn video_event(&self, pad: &VideoPad, event: gst::Event) -> bool {
+        gst::log!(CAT, obj = pad, "{event:?}");
+        let (name, run) = (pad.name().to_string(), self.run());
+        let mailbox = run.as_ref().map(|run| &run.mailbox);
+        match event.view() {
+            gst::EventView::Eos(_) => {
+                mailbox.inspect(|mailbox| mailbox.end(&name));
+                self.pad_is_at_its_end(pad.upcast_ref())
+            }
+            gst::EventView::StreamStart(_) => {
+                mailbox.inspect(|mailbox| mailbox.open(&name, true));
+                lock(&pad.imp().seen).is_paced = None;
+                self.pad_goes_on(pad.upcast_ref());
+                true
+            }
+            gst::EventView::Gap(event) => {
+                let (pts, duration) = event.get();
+                let end = pts.saturating_add(duration.unwrap_or_default());
+                if let (Some(mailbox), Some(end)) = (mailbox, self.running_time_of(pad.upcast_ref(), Some(end))) {
+                    mailbox.advance(&name, end);
+                }
+                true
+            }
+            gst::EventView::FlushStart(_) => {
+                run.inspect(|run| run.set_flushing(&name, true));
+                true
+            }
+            gst::EventView::FlushStop(_) => {
+                run.as_ref().inspect(|run| run.set_flushing(&name, false));
+                // What was seen before the seek is of no interest any more.
+                mailbox.inspect(|mailbox| mailbox.push(Input::Unplugged(name.clone())));
+                *lock(&pad.imp().seen) = Seen::default();
+                self.pad_goes_on(pad.upcast_ref());
+                true
+            }
+            gst::EventView::CustomDownstream(_) | gst::EventView::CustomDownstreamOob(_) => {
+                self.custom_event(&event) || gst::Pad::event_default(pad, Some(&*self.obj()), event)
+            }
+            _ => true,
+        }
+    }
+
+    /// A picture of an application's own, or without one what each camera sees.
+    pub(super) fn send_frame(&self, sample: Option<gst::Sample>) -> bool {
+        let Some(run) = self.run() else { return self.not_taken("the element is not in PAUSED or PLAYING") };
+        let Some(sample) = sample else { return self.command(Command::Look(None)) };
+        let Some(buffer) = sample.buffer_owned() else { return self.not_taken("send-frame: the sample is empty") };
+        let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+        let at = segment.zip(buffer.pts()).and_then(|(segment, pts)| segment.to_running_time(pts));
+        let at = at.map(Duration::from).or_else(|| run.pace.now()).unwrap_or_default();
+        match self.frame(None, buffer, at) {
+            Ok(frame) => self.command(Command::Look(Some(Box::new(frame)))),
+            Err(fault) => self.not_taken(&format!("send-frame: {}", fault.why)),
+        }
+    }
+}
+
+/// Why a frame is not taken.
+struct Fault {
+    code: &'static str,
+    why: String,
+    size: usize,
+}
+
+impl Fault {
+    fn reason(&self) -> &'static str {
+        self.code.trim_start_matches("frame-")
+    }
+}
