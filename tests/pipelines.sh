@@ -81,6 +81,27 @@ SOURCE=$microphone SINK='fakesink sync=true' run 90 echo-cancelled.sh
 said 'You:.*forward'
 said 'Model:'
 
+# A test picture takes the place of what cameras see.
+camera='videotestsrc is-live=true pattern=ball num-buffers=300'
+SOURCE=$microphone CAMERA=$camera SINK='fakesink sync=true' run 90 camera.sh
+said 'a picture of'
+said 'You:.*forward'
+said 'Model:'
+
+SOURCE=$microphone SCREEN=$camera SINK='fakesink sync=true' run 90 screen.sh
+said 'a picture of'
+said 'Model:'
+
+CAMERA=$camera SINK='fakesink sync=true' run 90 rtsp-camera.sh
+said 'a picture of'
+said 'Model:'
+
+gst-launch-1.0 -q videotestsrc pattern=ball num-buffers=330 ! video/x-raw,framerate=30/1 ! jpegenc ! avimux \
+    ! filesink location="$work/ball.avi"
+run 60 describe-video.sh "$work/ball.avi"
+[ "$(grep -c 'a picture of' "$work/said")" = 3 ] || fail 'describe-video.sh did not see three pictures'
+[ "$(grep -c 'Model:' "$work/said")" = 3 ] || fail 'describe-video.sh did not describe three pictures'
+
 # The other end of the line: speaks the question, and records what comes back.
 phone_call() {
     local caller listener

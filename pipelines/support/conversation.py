@@ -47,6 +47,8 @@ def tell(name, message):
     if name == 'transcript' and message['final'] == 'true':
         who = {'user': 'You:  ', 'assistant': 'Model:'}[message['role']]
         return f"{clock(message.get('running-time'))}  {who} {message['text'] or '(nothing)'}"
+    if name == 'frame' and message['state'] == 'sent':
+        return f"{clock(message.get('running-time'))}  (a picture of {int(message['size']) // 1000} kB)"
     if name == 'interrupted':
         return f"        (interrupted after {int(message['heard']) / 1e9:.1f} s)"
     if name == 'response' and message['state'] in ('failed', 'incomplete'):
