@@ -5,7 +5,7 @@
 //! For counts that do not depend on the machine's load: `valgrind --tool=callgrind target/release/deps/audio_path-… --bench append`.
 
 use bytes::Bytes;
-use gstopenairealtime::conversation::events::Sound;
+use gstopenairealtime::conversation::events::{FrameConfig, Sound};
 use gstopenairealtime::conversation::playout::{Next, Timeline};
 use gstopenairealtime::conversation::{Config, Conversation, Detection, Input, Speech, Timing, vad::EarSettings};
 use gstopenairealtime::protocol::session::AudioFormat;
@@ -56,6 +56,8 @@ fn conversation(detection: Detection) -> (Conversation, Instant) {
         requests_per_minute: 0,
         max_cost: 0.0,
         reconnects: false,
+        server_answers: true,
+        frames: FrameConfig::default(),
     };
     let mut conversation = Conversation::new(config, now);
     conversation.handle(Input::Connected, now);

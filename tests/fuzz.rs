@@ -5,7 +5,7 @@
 #[path = "support/schema.rs"]
 mod schema;
 
-use gstopenairealtime::conversation::events::{Command, Played, Sound, Wish};
+use gstopenairealtime::conversation::events::{Command, Frame, FrameConfig, FramePolicy, Played, Sound, Wish};
 use gstopenairealtime::conversation::vad::EarSettings;
 use gstopenairealtime::conversation::{Config, Conversation, Detection, Input, Notice, Output, Timing};
 use gstopenairealtime::protocol::items::ItemKind;
@@ -25,6 +25,9 @@ enum Step {
     /// The server refuses the event of ours that is so many back.
     Refuse(usize, &'static str),
     Sound(u16),
+    /// A camera, where on the timeline, and what it sees.
+    Frame(u8, u32, u8),
+    Behind(bool),
     Command(Command),
     Configure(Box<Wished>),
     Played(u32, u8, u32),
@@ -49,6 +52,8 @@ struct Wished {
     speed: Option<f64>,
     per_minute: u32,
     max_cost: f64,
+    /// The policy, whether each is answered, and how many stay.
+    frames: (u8, bool, u8),
 }
 
 impl Wished {
@@ -105,6 +110,14 @@ impl Wished {
             requests_per_minute: self.per_minute,
             max_cost: self.max_cost,
             reconnects: true,
+            server_answers: self.create && self.frames.0 % 4 != 1,
+            frames: FrameConfig {
+                policy: [FramePolicy::Interval, FramePolicy::Turn, FramePolicy::Speech, FramePolicy::Manual]
+                    [usize::from(self.frames.0) % 4],
+                respond: self.frames.1,
+                most: usize::from(self.frames.2),
+                ..FrameConfig::default()
+            },
         }
     }
 }
@@ -114,8 +127,17 @@ fn wished() -> impl Strategy<Value = Wished> {
     let speed = prop_oneof![Just(None), (0.25f64..1.5).prop_map(Some)];
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let limits = (prop_oneof![Just(0u32), 1u32..4], prop_oneof![Just(0.0f64), Just(0.01)]);
-    (any::<u8>(), flags, words, any::<u8>(), speed, limits).prop_map(
-        |(detection, (offline, create, interrupt, transcribes), instructions, voice, speed, (per_minute, max_cost))| {
+    let frames = (any::<u8>(), any::<bool>(), 0u8..4);
+    (any::<u8>(), flags, words, any::<u8>(), speed, limits, frames).prop_map(
+        |(
+            detection,
+            (offline, create, interrupt, transcribes),
+            instructions,
+            voice,
+            speed,
+            (per_minute, max_cost),
+            frames,
+        )| {
             Wished {
                 detection,
                 offline,
@@ -127,6 +149,7 @@ fn wished() -> impl Strategy<Value = Wished> {
                 speed,
                 per_minute,
                 max_cost,
+                frames,
             }
         },
     )
@@ -215,6 +238,7 @@ fn command() -> impl Strategy<Value = Command> {
         ("[a-z]{1,8}", any::<bool>()).prop_map(|(text, respond)| Command::Text { text, respond, at: None }),
         Just(Command::Commit),
         Just(Command::Clear),
+        Just(Command::Look(None)),
         metadata.prop_map(|params| Command::CreateResponse(params.map(Box::new))),
         Just(Command::CancelResponse),
         (call, "[a-z]{0,4}").prop_map(|(call_id, output)| Command::FunctionOutput { call_id, output }),
@@ -237,6 +261,8 @@ fn step() -> impl Strategy<Value = Step> {
         12 => server().prop_map(Step::Server),
         2 => (0usize..6, code).prop_map(|(back, code)| Step::Refuse(back, code)),
         4 => (1u16..2_000).prop_map(Step::Sound),
+        4 => (0u8..3, 0u32..3_000, 0u8..3).prop_map(|(pad, early, file)| Step::Frame(pad, early, file)),
+        1 => any::<bool>().prop_map(Step::Behind),
         5 => command().prop_map(Step::Command),
         2 => wished().prop_map(|wished| Step::Configure(Box::new(wished))),
         2 => (0u32..60_000, 0u8..4, 0u32..2_000).prop_map(|(now, item, heard)| Step::Played(now, item, heard)),
@@ -277,6 +303,10 @@ impl World {
             assert!(!self.over, "nothing comes after the end, but {output:?}");
             match output {
                 Output::Send(event) => self.look_at(&event),
+                Output::SendPicture(picture) => {
+                    let event = ClientEvent::from_json(&picture.to_json()).expect("an event");
+                    self.look_at(&event);
+                }
                 Output::Notify(Notice::Warning(warning)) if warning.code.as_deref() == Some("no-answer") => {
                     self.asked = None;
                 }
@@ -358,6 +388,14 @@ impl World {
                 self.handle(Input::Sound(Sound { data: data.into(), at }));
             }
             Step::Sound(_) => {}
+            Step::Frame(pad, early, file) => {
+                let at = self.input.saturating_sub(Duration::from_millis(u64::from(early)));
+                let (pad, file) = (Some(format!("video_sink_{pad}")), vec![file; 9].into());
+                let frame =
+                    Frame { pad, file, media_type: "image/png", at, interval: None, detail: None, prompt: None };
+                self.handle(Input::Frame(Box::new(frame)));
+            }
+            Step::Behind(behind) => self.handle(Input::Behind(behind)),
             Step::Command(command) => self.handle(Input::Command(command)),
             Step::Configure(wished) => {
                 self.revision += 1;

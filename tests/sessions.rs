@@ -3,7 +3,7 @@
 //! The traces in `tests/sessions` were written by the pad `event_src`. What the conversation does not do by itself was
 //! asked for by the application, and is asked for here as well.
 
-use gstopenairealtime::conversation::events::{Command, Played, Sound};
+use gstopenairealtime::conversation::events::{Command, FrameConfig, Played, Sound};
 use gstopenairealtime::conversation::{Config, Conversation, Detection, Input, Output, Timing};
 use gstopenairealtime::protocol::items::ItemKind;
 use gstopenairealtime::protocol::session::AudioFormat;
@@ -61,6 +61,8 @@ fn config(update: &Value) -> Config {
         requests_per_minute: 0,
         max_cost: 0.0,
         reconnects: false,
+        server_answers: true,
+        frames: FrameConfig::default(),
     }
 }
 
