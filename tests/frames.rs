@@ -254,6 +254,8 @@ fn turn(server: &Server, folder: &Folder, demuxed: bool) -> (u64, Vec<u64>) {
         false => format!("{sound} ! {ai} {camera} ! ai.video_sink_0"),
         true => {
             let file = folder.0.join("both.mkv");
+            let camera = "videotestsrc pattern=ball num-buffers=30 ! video/x-raw,width=160,height=120,framerate=5/1 \
+                          ! jpegenc";
             let mux = format!("matroskamux name=mux ! filesink location={}", file.display());
             let mut making = Pipeline::new(&format!("{sound} ! queue ! mux. {camera} ! queue ! mux. {mux}"));
             making.run_to_end().stop();

@@ -113,7 +113,7 @@ impl Conversation {
             }
             return;
         }
-        self.frames.position = self.frames.position.max(frame.at);
+        self.frames.position = frame.at;
         let interval = self.interval_of(&frame);
         let camera = self.frames.camera(frame.pad.as_deref(), self.now);
         let before = camera.newest.take();

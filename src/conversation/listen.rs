@@ -167,7 +167,7 @@ impl Conversation {
                 sound.at = None;
             }
         }
-        self.frames.position = sound.at.map_or(self.frames.position, |at| at.max(self.frames.position));
+        self.frames.position = sound.at.unwrap_or(self.frames.position);
         let own_length = samples_to_time(samples as u64, format.rate());
         listening.end = sound.at.or(listening.end).map(|at| at + own_length);
         listening.waiting.push_back(sound);

@@ -404,6 +404,7 @@ impl ObjectImpl for OpenAIRealtime {
     fn constructed(&self) {
         self.parent_constructed();
         let element = self.obj();
+        super::sink::ends_when_unlinked(&self.audio_sink);
         for pad in [&self.audio_sink, &self.src] {
             if let Err(error) = element.add_pad(pad) {
                 gst::error!(CAT, imp = self, "{error}");

@@ -55,6 +55,16 @@ pub fn format_of(caps: &gst::CapsRef) -> Option<AudioFormat> {
     })
 }
 
+/// Nobody waits for a pad that nothing is linked to.
+pub fn ends_when_unlinked(pad: &gst::Pad) {
+    pad.connect_unlinked(|pad, _| {
+        let element = pad.parent_element().and_downcast::<super::OpenAIRealtime>();
+        if let Some(run) = element.and_then(|element| element.imp().run()) {
+            run.mailbox.end(&pad.name());
+        }
+    });
+}
+
 impl OpenAIRealtime {
     pub(super) fn sink_chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let run = self.run().ok_or(gst::FlowError::Flushing)?;

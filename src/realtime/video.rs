@@ -7,6 +7,7 @@
 use super::FrameDetail;
 use super::imp::{CAT, OpenAIRealtime};
 use super::run::{End, Run};
+use super::sink::ends_when_unlinked;
 use crate::conversation::events::{Frame, FrameNotice, FrameState};
 use crate::conversation::{Command, Input, Notice, Warning};
 use crate::link::mailbox::Refused;
@@ -39,7 +40,8 @@ struct Own {
 struct Seen {
     /// Frames keep step with the clock here, because upstream does not.
     is_paced: Option<bool>,
-    last: Duration,
+    /// Where the next frame is that has no timestamp.
+    next: Duration,
     warned: Option<Duration>,
     /// Faulty frames that no warning has told of.
     untold: u64,
@@ -125,12 +127,7 @@ impl OpenAIRealtime {
                 Self::catch_panic_pad_function(parent, || false, |this| this.video_event(pad, event))
             })
             .build();
-        pad.connect_unlinked(|pad, _| {
-            let element = pad.parent_element().and_downcast::<super::OpenAIRealtime>();
-            if let Some(run) = element.and_then(|element| element.imp().run()) {
-                run.mailbox.end(&pad.name());
-            }
-        });
+        ends_when_unlinked(pad.upcast_ref());
         pad.upcast()
     }
 
@@ -138,21 +135,20 @@ impl OpenAIRealtime {
         let run = self.run().ok_or(gst::FlowError::Flushing)?;
         self.begin_if_known(&run, true);
         let name = pad.name().to_string();
-        let timed = self.running_time_of(pad.upcast_ref(), buffer.pts());
-        if timed.is_none() {
-            // Where it stands is not known, so nobody can wait for it.
-            run.mailbox.open(&name, false);
-        }
-        let at = timed.or_else(|| run.pace.now()).unwrap_or_else(|| lock(&pad.imp().seen).last);
-        let pace = run.pace_of(&name);
+        let (at, end) = match self.place_of(pad, &buffer) {
+            Some(place) => place,
+            None => {
+                // Where it stands is not known, so nobody can wait for it.
+                run.mailbox.open(&name, false);
+                (run.pace.now().unwrap_or_default(), Duration::ZERO)
+            }
+        };
         let known = lock(&pad.imp().seen).is_paced;
         let is_paced = known.unwrap_or_else(|| run.is_live() && self.pad_is_live(pad.upcast_ref()) == Some(false));
         lock(&pad.imp().seen).is_paced = Some(is_paced);
-        if timed.is_some() && is_paced {
-            pace.wait_until_unnudged(at).map_err(|_| gst::FlowError::Flushing)?;
+        if is_paced {
+            run.pace_of(&name).wait_until_unnudged(at).map_err(|_| gst::FlowError::Flushing)?;
         }
-        lock(&pad.imp().seen).last = at;
-        let end = buffer.duration().map_or(at, |duration| at.saturating_add(duration.into()));
         match self.frame(Some(pad), buffer, at) {
             Ok(frame) => {
                 run.mailbox.push_frame(&name, frame).map_err(|refused| match (refused, run.end()) {
@@ -163,8 +159,23 @@ impl OpenAIRealtime {
             }
             Err(fault) => self.skip(&run, pad, at, fault),
         }
-        run.mailbox.advance(&name, if timed.is_some() { end } else { Duration::ZERO });
+        run.mailbox.advance(&name, end);
         run.source.flow()
+    }
+
+    /// From where to where a frame is on the timeline: by its timestamp, or where frames have none, by their rate.
+    fn place_of(&self, pad: &VideoPad, buffer: &gst::Buffer) -> Option<(Duration, Duration)> {
+        let length = buffer.duration().map(Duration::from).unwrap_or_default();
+        if let Some(at) = self.running_time_of(pad.upcast_ref(), buffer.pts()) {
+            return Some((at, at.saturating_add(length)));
+        }
+        let rate = pad.current_caps()?.structure(0)?.get::<gst::Fraction>("framerate").ok()?;
+        let (frames, seconds) = (u32::try_from(rate.numer()).ok()?, u32::try_from(rate.denom()).ok()?);
+        let length = (Duration::from_secs(1) * seconds).checked_div(frames)?;
+        let mut seen = lock(&pad.imp().seen);
+        let at = seen.next;
+        seen.next = at.saturating_add(length);
+        Some((at, seen.next))
     }
 
     /// Makes a frame of a buffer, which is not copied.

@@ -481,3 +481,23 @@ fn what_was_seen_before_a_seek_is_not_of_interest() {
     dialogue.see("c", 0);
     dialogue.expect_picture("c");
 }
+
+#[test]
+fn a_session_that_begins_anew_has_no_pictures_and_sees_what_is_seen_then() {
+    let mut config = config(Timing::Live, server_vad());
+    config.reconnects = true;
+    let mut dialogue = Dialogue::ready(config);
+    dialogue.see("a", 0);
+    dialogue.expect_picture("a");
+    dialogue.handle(Input::Closed { code: Some(1006), reason: "gone".into() });
+    assert_eq!(dialogue.expect_frame(FrameState::Removed).item_id.as_deref(), Some("frame_1"));
+    dialogue.skip();
+    dialogue.see("a", 2_000);
+    dialogue.expect_nothing();
+    dialogue.connect();
+    dialogue.expect_sent("session.update");
+    dialogue.server(json!({"type": "session.updated", "session": {}}));
+    dialogue.expect_ready();
+    assert_eq!(dialogue.expect_picture("a").item_id, "frame_2");
+    dialogue.expect_nothing();
+}
