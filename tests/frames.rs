@@ -327,7 +327,7 @@ fn pads_of_cameras_come_and_go_with_names_and_properties() {
     ai.set_property("frame-interval", 7u64);
     assert_eq!(pads[0].property::<u64>("interval"), 7, "the element's, where the pad has none");
     let children = ai.dynamic_cast_ref::<gst::ChildProxy>().expect("children");
-    children.set_child_property("video_sink_4::interval", &9u64.to_value());
+    children.set_child_property("video_sink_4::interval", 9u64.to_value());
     assert_eq!((pads[0].property::<u64>("interval"), pads[1].property::<u64>("interval")), (9, 7));
     ai.release_request_pad(&pads[1]);
     assert_eq!(ai.request_pad_simple("video_sink_%u").expect("a pad").name(), "video_sink_0");

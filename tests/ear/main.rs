@@ -114,7 +114,7 @@ fn conditions(voice: &[f32]) -> Vec<(&'static str, Vec<f32>, AudioFormat)> {
 
 #[test]
 fn all_words_are_found_and_the_turns_edges_are_theirs() {
-    println!("{:12} {:20} {:>6} {:>10} {:>8}", "recording", "condition", "words", "begin", "end");
+    eprintln!("{:12} {:20} {:>6} {:>10} {:>8}", "recording", "condition", "words", "begin", "end");
     let mut wrong = Vec::new();
     for name in RECORDINGS {
         let voice = recording(name);
@@ -129,7 +129,7 @@ fn all_words_are_found_and_the_turns_edges_are_theirs() {
             };
             let begin = (first.start + PREFIX) as isize - words[0] as isize;
             let end = last.end as isize - SILENCE as isize - (words[words.len() - 1] + 50) as isize;
-            println!("{name:12} {condition:20} {found:5.1}% {begin:+7} ms {end:+5} ms   {turns:?}");
+            eprintln!("{name:12} {condition:20} {found:5.1}% {begin:+7} ms {end:+5} ms   {turns:?}");
             let tolerance = TOLERANCE as isize;
             let edges_hold = begin.abs() <= tolerance && (-tolerance..=SOFT_END as isize).contains(&end);
             if found < 100.0 || !edges_hold {
@@ -144,7 +144,7 @@ fn all_words_are_found_and_the_turns_edges_are_theirs() {
 fn nothing_else_is_taken_for_speech() {
     let sounds = no_speech();
     let taken: Vec<_> = sounds.iter().filter(|(_, sound)| !turns(sound).is_empty()).map(|(name, _)| name).collect();
-    println!("{} of {} sounds taken for speech: {taken:?}", taken.len(), sounds.len());
+    eprintln!("{} of {} sounds taken for speech: {taken:?}", taken.len(), sounds.len());
     assert!(taken.is_empty(), "{taken:?}");
 }
 
