@@ -332,3 +332,40 @@ fn pads_of_cameras_come_and_go_with_names_and_properties() {
     ai.release_request_pad(&pads[1]);
     assert_eq!(ai.request_pad_simple("video_sink_%u").expect("a pad").name(), "video_sink_0");
 }
+
+/// These words, spoken by the local server.
+fn spoken(server: &Server, words: &str) -> Vec<u8> {
+    let mut pipeline = Pipeline::new(&format!(
+        "openairealtime name=o timing=offline turn-detection=none uri={} ! fakesink async=false",
+        server.base()
+    ));
+    let sound = pipeline.tap("o");
+    pipeline.play();
+    pipeline.until_told("session", |session| session.get::<&str>("state") == Ok("ready"));
+    let element = pipeline.element("o");
+    assert!(element.emit_by_name::<bool>("send-text", &[&format!("Repeat after me: {words}"), &true]));
+    assert!(element.send_event(gst::event::Eos::new()));
+    pipeline.until("the end of the stream", |message| message.type_() == gst::MessageType::Eos);
+    pipeline.stop();
+    sound.sound()
+}
+
+#[test]
+fn asked_aloud_it_says_what_is_in_the_photo() {
+    let server = Server::start(&[]);
+    let folder = Folder::new("asked");
+    let question = folder.0.join("question.raw");
+    let sound = [vec![0; 24_000], spoken(&server, "what do you see?"), vec![0; 96_000]].concat();
+    std::fs::write(&question, sound).expect("written");
+    let mut pipeline = Pipeline::new(&format!(
+        "filesrc location={} ! rawaudioparse format=pcm pcm-format=s16le sample-rate=24000 num-channels=1 \
+         ! openairealtime name=o timing=offline frame-policy=turn uri={} ! fakesink \
+         filesrc location={} ! jpegdec ! videoconvert ! jpegenc ! o.video_sink_0",
+        question.display(),
+        server.base(),
+        media("china.jpg")
+    ));
+    pipeline.run_to_end().stop();
+    assert!(pipeline.words("user").to_lowercase().contains("what do you see"), "{}", pipeline.words("user"));
+    assert!(pipeline.words("assistant").contains("palace"), "{}", pipeline.words("assistant"));
+}
