@@ -1,9 +1,17 @@
 #!/usr/bin/env bash
-# Writes down what is said in a recording, with times, faster than real time. Nobody answers.
+# Writes down what is said in a recording, with times, faster than real time: on the screen, and as subtitles where an
+# OUTPUT is named. Of a film only the sound is decoded. Nobody answers.
 #
-#   pipelines/transcribe.sh INPUT
+#   pipelines/transcribe.sh INPUT [OUTPUT.srt|OUTPUT.vtt]
 . "$(dirname "$0")/support/prepare.sh"
-[ $# = 1 ] || fail "usage: $0 INPUT"
+usage="usage: $0 INPUT [OUTPUT.srt|OUTPUT.vtt]"
+case "$#-${2-}" in
+1-) subtitles=() ;;
+2-*.srt) subtitles=(ai.transcript_src ! srtenc ! filesink location="$2") ;;
+2-*.vtt) subtitles=(ai.transcript_src ! webvttenc ! filesink location="$2") ;;
+*) fail "$usage" ;;
+esac
 
-gst-launch-1.0 -m filesrc location="$1" ! decodebin ! audioconvert ! audioresample \
-    ! openairealtime timing=offline create-response=false ! fakesink | conversation
+gst-launch-1.0 -m filesrc location="$1" ! decodebin caps=audio/x-raw expose-all-streams=false ! audioconvert ! audioresample \
+    ! openairealtime name=ai timing=offline session-type=transcription turn-detection=local ! fakesink \
+    "${subtitles[@]}" | conversation

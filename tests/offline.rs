@@ -6,29 +6,7 @@ use gst::prelude::*;
 use std::time::{Duration, Instant};
 use support::pipeline::{Pipeline, recording};
 use support::server::Server;
-
-fn plain(text: &str) -> Vec<String> {
-    let text = text.to_lowercase().replace(['-', '—'], " ");
-    text.split_whitespace()
-        .map(|word| word.chars().filter(|c| c.is_alphanumeric()).collect::<String>())
-        .filter(|word| !word.is_empty())
-        .collect()
-}
-
-/// Words that differ, by the least number of changes.
-fn word_errors(expected: &str, heard: &str) -> usize {
-    let (expected, heard) = (plain(expected), plain(heard));
-    let mut row: Vec<usize> = (0..=heard.len()).collect();
-    for (i, word) in expected.iter().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], i + 1);
-        for (j, other) in heard.iter().enumerate() {
-            let change = before + usize::from(word != other);
-            before = row[j + 1];
-            row[j + 1] = change.min(before + 1).min(row[j] + 1);
-        }
-    }
-    row[heard.len()]
-}
+use support::wer::{plain, word_errors};
 
 #[test]
 fn the_answer_in_the_file_is_the_answer_in_the_messages() {
@@ -207,4 +185,92 @@ fn sound_after_the_end_is_refused_and_holds_nothing_up() {
         let buffer = gst::Buffer::from_slice(vec![0u8; 960]);
         assert_eq!(pad.chain(buffer), Err(gst::FlowError::Eos));
     }
+}
+
+#[test]
+fn progress_is_told_by_every_pad_and_through_the_element() {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline = Pipeline::new(&format!(
+        "{} ! openairealtime name=ai uri={} timing=offline ! fakesink ai.text_src ! fakesink async=false",
+        recording("goforward.wav"),
+        server.base()
+    ));
+    let element = pipeline.element("ai");
+    assert_eq!(element.static_pad("src").expect("a pad").query_position::<gst::ClockTime>(), None, "nothing runs");
+    let tap = pipeline.tap("ai");
+    pipeline.run_to_end();
+    let end = tap.outs().last().map(|out| out.pts + out.duration).expect("sound");
+    for pad in ["src", "text_src"] {
+        let pad = element.static_pad(pad).expect("a pad");
+        assert_eq!(pad.query_position::<gst::ClockTime>(), Some(end));
+        assert_eq!(pad.query_duration::<gst::ClockTime>(), Some(end), "longer than the input");
+        assert_eq!(pad.query_position::<gst::format::Bytes>(), None);
+    }
+    assert_eq!(element.query_position::<gst::ClockTime>(), Some(end));
+    assert_eq!(pipeline.pipeline.query_position::<gst::ClockTime>(), Some(end), "as gst-launch-1.0 asks");
+    assert_eq!(pipeline.pipeline.query_duration::<gst::ClockTime>(), Some(end));
+}
+
+#[test]
+fn before_anything_is_said_the_input_tells_how_long_it_will_be() {
+    let server = Server::script(
+        "hello\nexpect session.update {\"session\": \"$wish\"}\nsend session.updated {\"session\": \"$wish\"}",
+    );
+    let mut pipeline = Pipeline::new(&format!(
+        "{} ! openairealtime name=ai uri={} timing=offline ! wavenc ! fakesink async=false",
+        recording("jfk.wav"),
+        server.base()
+    ));
+    pipeline.play();
+    pipeline.until_told("session", |s| s.get::<&str>("state") == Ok("ready"));
+    assert_eq!(pipeline.pipeline.query_duration::<gst::ClockTime>(), Some(gst::ClockTime::from_seconds(11)));
+    let zero = gst::ClockTime::ZERO;
+    assert_eq!(pipeline.element("ai").query_position::<gst::ClockTime>(), Some(zero));
+}
+
+#[test]
+fn silence_that_is_left_out_is_time_all_the_same() {
+    let server = Server::start(&["--engine", "echo"]);
+    let file = std::env::temp_dir().join(format!("openairealtime-gaps-{}", std::process::id()));
+    // A film begins with its first sample, whatever its time is; the picture is there from the beginning.
+    let picture = "videotestsrc num-buffers=30 ! video/x-raw,framerate=10/1 ! jpegenc ! film.";
+    let mp4_picture = picture.replace("jpegenc", "openh264enc ! h264parse");
+    for (out, video) in [
+        ("audiorate ! wavenc", ""),
+        ("opusenc ! matroskamux name=film", picture),
+        ("voaacenc ! mp4mux name=film", &mp4_picture),
+    ] {
+        let mut pipeline = Pipeline::new(&format!(
+            "{} ! openairealtime name=ai uri={} timing=offline silence=gaps ! audioconvert ! audioresample ! {out} \
+             ! filesink location={} {video}",
+            recording("goforward.wav"),
+            server.base(),
+            file.display()
+        ));
+        let tap = pipeline.tap("ai");
+        pipeline.run_to_end().stop();
+        let outs = tap.outs();
+        let (begin, end) = (outs[0].pts, outs.last().map(|out| out.pts + out.duration).expect("sound"));
+        assert!(begin > gst::ClockTime::from_seconds(2), "the question is left out");
+        let mut playing = Pipeline::new(&format!(
+            "filesrc location={} ! decodebin caps=audio/x-raw expose-all-streams=false ! audioconvert \
+             ! audio/x-raw,format=S16LE ! fakesink name=end",
+            file.display()
+        ));
+        let pad = playing.element("end").static_pad("sink").expect("a pad");
+        let played = support::pipeline::Tap::on(&pad);
+        playing.run_to_end();
+        let segment = pad.sticky_event::<gst::event::Segment>(0).expect("a segment");
+        let segment = segment.segment().downcast_ref::<gst::ClockTime>().expect("of time").clone();
+        let time = |time| segment.to_running_time(time).expect("in the segment");
+        let is = played.outs().last().map(|out| time(out.pts + out.duration)).expect("sound");
+        // A frame of the coder, at most.
+        assert!(is.absdiff(end) <= gst::ClockTime::from_mseconds(100), "{out}: {is} for {end}");
+        let loud = |out: &&support::pipeline::Out| {
+            out.data.as_chunks().0.iter().any(|sample| i16::from_le_bytes(*sample).unsigned_abs() > 1_000)
+        };
+        let first = played.outs().iter().find(loud).map(|out| time(out.pts)).expect("an answer");
+        assert!(first >= begin, "{out}: the answer stands at {first}, not before {begin}");
+    }
+    std::fs::remove_file(&file).expect("removed");
 }

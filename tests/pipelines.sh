@@ -68,6 +68,81 @@ said 'five'
 run 60 tools.sh <<<'How many processors does this computer have?'
 said "Model:.*$(nproc)"
 
+# Films of a speaker, as phones (mp4), recorders (mkv) and browsers (webm) make them.
+film() {
+    gst-launch-1.0 -q "$1" name=film ! filesink location="$work/film.$2" \
+        filesrc location="$jfk" ! wavparse ! audioconvert ! audioresample ! "$3" ! queue ! film. \
+        videotestsrc num-buffers=110 ! video/x-raw,width=160,height=120,framerate=10/1 ! "${@:4}" ! queue ! film.
+}
+film mp4mux mp4 voaacenc openh264enc ! h264parse 2>/dev/null
+film matroskamux mkv flacenc jpegenc
+film webmmux webm opusenc vp8enc deadline=1
+
+# subtitles FILE FIRST LAST WORDS: the file's times begin before FIRST and end behind LAST, and it has the words.
+subtitles() {
+    python3 - "$@" <<'PY' || { cat "$1" >&2; fail "$1 has not the subtitles that it should"; }
+import re, sys
+text = open(sys.argv[1]).read()
+clock = lambda hours, minutes, seconds: int(hours or 0) * 3600 + int(minutes) * 60 + float(seconds.replace(',', '.'))
+times = [clock(*found) for found in re.findall(r'(?:(\d+):)?(\d\d):(\d\d[.,]\d{3})', text)]
+begins, ends = times[::2], times[1::2]
+sys.exit(not (begins[0] < float(sys.argv[2]) and float(sys.argv[3]) < ends[-1]
+    and begins == sorted(begins) and all(begin < end for begin, end in zip(begins, ends))
+    and re.search(sys.argv[4], text, re.I)))
+PY
+}
+# Somebody speaks in the recording from 0.3 s to 10.4 s.
+run 60 transcribe.sh "$jfk" "$work/said.srt"
+said 'You:.*country'
+subtitles "$work/said.srt" 0.5 10 country
+head -n 1 "$work/said.srt" | grep -qx 1 || fail 'srt begins with a number'
+run 60 transcribe.sh "$work/film.mp4" "$work/said.vtt"
+subtitles "$work/said.vtt" 0.5 10 country
+head -n 1 "$work/said.vtt" | grep -q WEBVTT || fail 'vtt begins with its name'
+! pipelines/transcribe.sh "$jfk" "$work/said.txt" 2>/dev/null || fail 'transcribe.sh writes no txt'
+
+# pictures FILE: the hash of each.
+pictures() {
+    gst-launch-1.0 filesrc location="$1" ! parsebin name=film film. ! "$2" ! checksumsink | sed -n 's/^[0-9:.]* \([0-9a-f]*\)$/\1/p'
+}
+for film in mp4:video/x-h264 mkv:image/jpeg webm:video/x-vp8; do
+    before=$work/film.${film%%:*} after=$work/${film%%:*}.mkv
+    run 90 video-to-video.sh "$before" "$after"
+    said 'You:.*country'
+    said 'Model:.*country'
+    pictures "$before" "${film#*:}" >"$work/before"
+    pictures "$after" "${film#*:}" >"$work/after"
+    [ "$(wc -l <"$work/after")" = 110 ] || fail "$after has not all pictures"
+    # A parser may write what stands before the first pictures in another way.
+    same=$(comm -12 <(sort "$work/before") <(sort "$work/after") | wc -l)
+    [ "$same" -ge 100 ] || fail "$after has other pictures: only $same of 110 are the same"
+    gst-launch-1.0 -q filesrc location="$after" ! matroskademux name=film \
+        film.audio_0 ! queue ! decodebin ! audioconvert ! audioresample ! audio/x-raw,format=S16LE,channels=1,rate=24000 \
+        ! wavenc ! filesink location="$work/sound.wav" \
+        film.audio_1 ! queue ! decodebin ! audioconvert ! audioresample ! audio/x-raw,format=S16LE,channels=1,rate=24000 \
+        ! wavenc ! filesink location="$work/voice.wav" \
+        film.subtitle_0 ! queue ! srtenc ! filesink location="$work/user.srt" \
+        film.subtitle_1 ! queue ! srtenc ! filesink location="$work/model.srt"
+    sounds "$work/sound.wav"
+    sounds "$work/voice.wav"
+    subtitles "$work/user.srt" 0.5 10 country
+    subtitles "$work/model.srt" 12 12 'heard you say'
+done
+
+mkdir "$work/folder"
+for name in one two 'number three'; do cp "$project/tests/media/goforward.wav" "$work/folder/$name.wav"; done
+run 60 batch.sh 2 "$work/folder" "$work/made"
+[ "$(grep -c '^made ' "$work/said")" = 3 ] || fail 'batch.sh tells a line of each file'
+subtitles "$work/made/number three.srt" 1 1 forward
+echo 'no sound' >"$work/folder/broken.wav"
+rm "$work/made/two.srt"
+code=0
+pipelines/batch.sh 2 "$work/folder" "$work/made" >"$work/said" 2>/dev/null || code=$?
+[ "$code" = 1 ] || fail "batch.sh ends with $code where one file fails"
+[ "$(grep -c '^skipped ' "$work/said") $(grep -c '^made ' "$work/said") $(grep -c '^failed .*broken' "$work/said")" = '2 1 1' ] ||
+    fail 'batch.sh does what is missing, and no more'
+[ "$(ls -A "$work/made" | wc -l)" = 3 ] || fail 'batch.sh leaves something behind'
+
 # A microphone keeps time and goes on after the question, so that the turn is heard to end.
 microphone="filesrc location=$project/tests/media/goforward.wav ! wavparse ! audioconvert ! audioresample \
     ! identity sync=true"

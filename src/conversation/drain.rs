@@ -167,7 +167,10 @@ impl Conversation {
         self.settle_all_words();
         self.tell_all_wholes();
         self.phase = Phase::Over;
-        self.notify(Notice::Session(SessionNotice::Closed { reason: "end of stream".into() }));
+        self.notify(Notice::Session(SessionNotice::Closed {
+            reason: "end of stream".into(),
+            running_time: self.done_until(),
+        }));
         let at = self.listening.end().max(self.frames.position).max(self.answers.end());
         self.output.push_back(Output::Finished { at });
     }

@@ -5,6 +5,7 @@
 //! which moves the server's clock.
 
 use super::events::{Detection, Speaker};
+use super::place::Place;
 use super::uplink::{SampleClock, samples_to_time, time_to_samples};
 use super::vad::{Ear, Heard};
 use super::{Config, Conversation, Notice, Output, Phase, Sound, Timing};
@@ -15,14 +16,10 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Timestamps that are further off than this are a hole or an overlap; less is jitter and drift.
-const HOLE: Duration = Duration::from_millis(40);
-/// A hole is filled so far at most: behind that nobody is in the middle of a sentence.
-const FILL: Duration = Duration::from_secs(60);
 /// The API refuses to commit less.
 pub(super) const LEAST_COMMIT: Duration = Duration::from_millis(100);
 /// A server's detection tells of a turn's end so much later than it was sent, at most, if the network is good.
-const DETECTION: Duration = Duration::from_secs(2);
+pub(super) const DETECTION: Duration = Duration::from_secs(2);
 /// How far input that came late may catch up with the speed that is set.
 const CATCH_UP: Duration = Duration::from_millis(200);
 /// How often it is told that no text comes.
@@ -39,8 +36,8 @@ pub(super) struct Listening {
     pub sent: SampleClock,
     /// Up to here, in samples of `sent`, everything has become messages or was given up.
     committed: u64,
-    /// Running time at the end of what was handed in.
-    end: Option<Duration>,
+    /// The end of what was handed in.
+    place: Place,
     /// Handed in, and waiting for an answer to end.
     waiting: VecDeque<Sound>,
     ear: Option<Ear>,
@@ -61,7 +58,7 @@ impl Listening {
             heard: SampleClock::new(rate),
             sent: SampleClock::new(rate),
             committed: 0,
-            end: None,
+            place: Place::default(),
             waiting: VecDeque::new(),
             ear: None,
             ear_began: 0,
@@ -119,12 +116,17 @@ impl Listening {
 
     /// Running time at the end of what was handed in.
     pub fn end(&self) -> Duration {
-        self.end.unwrap_or_default()
+        self.place.end.unwrap_or_default()
     }
 
     /// Appended and not committed.
     pub fn uncommitted(&self) -> u64 {
         self.sent.samples().saturating_sub(self.committed)
+    }
+
+    /// Where that begins.
+    pub fn uncommitted_from(&self) -> Option<Duration> {
+        self.sent.time_of(self.committed)
     }
 
     /// Reckons with so much sound at the speed that is set.
@@ -152,26 +154,17 @@ impl Conversation {
             return;
         }
         sound.data.truncate(samples * format.sample_size());
-        let mut length = samples_to_time(samples as u64, format.rate());
         let listening = &mut self.listening;
-        if let (Some(at), Some(end)) = (sound.at, listening.end) {
-            let hole = at.saturating_sub(end);
-            // Push to talk has no holes between its turns.
-            let fills = !matches!(self.config.detection, Detection::Manual) || listening.uncommitted() > 0;
-            if hole > HOLE && fills {
-                let hole = hole.min(FILL);
-                listening.waiting.push_back(Sound { data: silence(format, hole), at: None });
-                length += hole;
-            } else if end.saturating_sub(at) > HOLE {
-                // Time does not run backwards; the sound follows what is there.
-                sound.at = None;
-            }
+        // Push to talk has no holes between its turns.
+        let fills = !matches!(self.config.detection, Detection::Manual) || listening.uncommitted() > 0;
+        let Some((hole, sound)) = listening.place.put(sound, fills, format) else { return };
+        if !hole.is_zero() {
+            listening.waiting.push_back(Sound { data: silence(format, hole), at: None });
         }
         self.frames.position = sound.at.unwrap_or(self.frames.position);
-        let own_length = samples_to_time(samples as u64, format.rate());
-        listening.end = sound.at.or(listening.end).map(|at| at + own_length);
+        let samples = sound.data.len() / format.sample_size();
         listening.waiting.push_back(sound);
-        listening.pace(length, &self.config, self.now);
+        listening.pace(hole + samples_to_time(samples as u64, format.rate()), &self.config, self.now);
     }
 
     /// Takes what was handed in, as long as no answer has to be waited for.
@@ -233,12 +226,7 @@ impl Conversation {
 
     /// Offline: tells up to where the output is settled, because no answer can begin before.
     fn tell_quiet(&mut self) {
-        let heard = self.listening.heard.end().unwrap_or_default();
-        let settled = match self.config.detection {
-            // What the server will say of the last moments is not known yet.
-            Detection::Server { silence } => heard.saturating_sub(silence + DETECTION),
-            Detection::Local(_) | Detection::Manual => heard,
-        };
+        let settled = self.settled();
         self.tell_quiet_until(settled);
     }
 
@@ -325,7 +313,7 @@ impl Conversation {
     /// Upstream was flushed: the turn in hand is forgotten, time may begin anew, and the stream is not at its end.
     pub(super) fn flushed(&mut self) {
         self.forget_turn();
-        self.listening.end = None;
+        self.listening.place = Place::default();
         self.listening.quiet = Duration::ZERO;
         self.text_quiet = [Duration::ZERO; 2];
         self.answers.forget_time();

@@ -19,6 +19,7 @@ mod history;
 mod interrupt;
 mod listen;
 mod notice;
+mod place;
 pub mod playout;
 mod session;
 mod tools;

@@ -152,6 +152,8 @@ pub enum SessionNotice {
     Closed {
         /// Why.
         reason: String,
+        /// Up to there on the input, all turns are written down and answered.
+        running_time: Option<Duration>,
     },
 }
 

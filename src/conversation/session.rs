@@ -1,7 +1,7 @@
 //! The session around the conversation: its opening, its settings, its errors and its end.
 
 use super::events::SessionNotice;
-use super::{Conversation, Failure, Notice, Phase, Warning};
+use super::{Conversation, Detection, Failure, Notice, Phase, Warning};
 use crate::protocol::Session;
 use crate::protocol::client::SessionUpdate;
 use crate::protocol::response::ServerError;
@@ -57,6 +57,10 @@ impl Conversation {
     pub(super) fn change_format(&mut self, format: AudioFormat) {
         if format == self.config.input {
             return;
+        }
+        // What was said in the format before is a turn of its own.
+        if matches!((&self.phase, &self.config.detection), (Phase::Ready, Detection::Local(_))) {
+            self.finish_listening();
         }
         self.forget_turn();
         self.config.input = format.clone();

@@ -99,6 +99,11 @@ impl Turns {
         self.turns.iter().filter(waits).filter_map(|turn| turn.start).min()
     }
 
+    /// Where the newest turn began.
+    pub fn newest_from(&self) -> Option<Duration> {
+        self.turns.back().and_then(|turn| turn.start)
+    }
+
     /// The turn that is open.
     pub fn open(&self) -> Option<&Turn> {
         self.turns.back().filter(|_| self.speaking)

@@ -53,8 +53,8 @@ pub enum Post {
     TextQuiet(Speaker, Duration),
     /// An event of the wire.
     Event(WireEvent),
-    /// The session has failed.
-    Fail(Failure),
+    /// The session has failed. Up to this place on the input, all turns are written down and answered.
+    Fail(Failure, Option<Duration>),
     /// All is said and told; the stream ends there.
     Finished(Duration),
 }
@@ -166,7 +166,7 @@ async fn run(mut setup: Setup, stop: Arc<Notify>) {
             let failure = scrub_failure(failure, &setup.target);
             tokio::select! {
                 () = stop.notified() => {}
-                _ = setup.posts.send(Post::Fail(failure)) => {}
+                _ = setup.posts.send(Post::Fail(failure, None)) => {}
             }
             return;
         }
@@ -181,7 +181,10 @@ async fn run(mut setup: Setup, stop: Arc<Notify>) {
             }
             match session.reconnect().await {
                 Ok(socket) => link = Link::new(socket),
-                Err(failure) => return session.post(Post::Fail(failure)).await,
+                Err(failure) => {
+                    let done = session.conversation.done_until();
+                    return session.post(Post::Fail(failure, done)).await;
+                }
             }
         }
     };
@@ -399,7 +402,8 @@ impl Running {
                 Output::Reconnect => self.is_lost = true,
                 Output::Fail(failure) => {
                     self.over = true;
-                    self.post(Post::Fail(failure)).await;
+                    let done = self.conversation.done_until();
+                    self.post(Post::Fail(failure, done)).await;
                 }
                 Output::Finished { at } => {
                     self.over = true;
@@ -432,7 +436,7 @@ impl Running {
             Post::Notice(Notice::Warning(warning)) => scrub(&mut warning.message),
             Post::Notice(Notice::Response(response)) => response.error_message.iter_mut().for_each(scrub),
             Post::Event(event) => scrub(&mut event.json),
-            Post::Fail(failure) => *failure = scrub_failure(failure.clone(), &self.target),
+            Post::Fail(failure, _) => *failure = scrub_failure(failure.clone(), &self.target),
             Post::Notice(_) | Post::Text(_) | Post::TextQuiet(..) | Post::Finished(_) => {}
         }
         // Nobody listens any more only when the session is being stopped.

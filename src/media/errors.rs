@@ -3,18 +3,27 @@
 use crate::conversation::{Failure, Warning};
 use gst::glib::translate::IntoGlib;
 use gst::prelude::*;
+use std::time::Duration;
 
-/// A failure as an ERROR message. Its text says what to do, so that it stands in the line that a shell shows.
-pub fn error_message(failure: &Failure) -> gst::ErrorMessage {
+/// Posts a failure as an ERROR, with the place on the input up to which all was done. Its text says what to do, so that
+/// it stands in the line that a shell shows.
+pub fn post_failure(element: &gst::Element, failure: &Failure, done: Option<Duration>) {
+    let kind = match failure {
+        Failure::NotAuthorized(_) => gst::ResourceError::NotAuthorized,
+        Failure::NotFound(_) => gst::ResourceError::NotFound,
+        Failure::Settings(_) => gst::ResourceError::Settings,
+        Failure::Connect(_) => gst::ResourceError::OpenReadWrite,
+        Failure::Lost(_) => gst::ResourceError::Read,
+        Failure::Quota(_) => gst::ResourceError::NoSpaceLeft,
+    };
     let text = failure.to_string();
-    match failure {
-        Failure::NotAuthorized(_) => gst::error_msg!(gst::ResourceError::NotAuthorized, ("{}", text)),
-        Failure::NotFound(_) => gst::error_msg!(gst::ResourceError::NotFound, ("{}", text)),
-        Failure::Settings(_) => gst::error_msg!(gst::ResourceError::Settings, ("{}", text)),
-        Failure::Connect(_) => gst::error_msg!(gst::ResourceError::OpenReadWrite, ("{}", text)),
-        Failure::Lost(_) => gst::error_msg!(gst::ResourceError::Read, ("{}", text)),
-        Failure::Quota(_) => gst::error_msg!(gst::ResourceError::NoSpaceLeft, ("{}", text)),
+    let mut message = gst::message::Error::builder(kind, &text).src(element);
+    if let Some(done) = done {
+        let done = done.as_nanos() as u64;
+        message = message.details(gst::Structure::builder("openairealtime/error").field("running-time", done).build());
     }
+    // Without a bus there is nobody to be told.
+    let _ = element.post_message(message.build());
 }
 
 /// Posts what downstream did not take, as the base classes of GStreamer do.

@@ -78,7 +78,7 @@ impl OpenAIRealtime {
     /// The application has ended a session that was not at its end.
     fn tell_stopped(&self) {
         let was_open = self.told().is_open();
-        let closed = Notice::Session(SessionNotice::Closed { reason: "stopped".into() });
+        let closed = Notice::Session(SessionNotice::Closed { reason: "stopped".into(), running_time: None });
         self.note(&closed);
         if let Some(structure) = super::messages::structure(&closed).filter(|_| was_open) {
             // Without a bus there is nobody to be told.
@@ -119,7 +119,7 @@ impl OpenAIRealtime {
     fn start(&self) -> Result<(), gst::StateChangeError> {
         let run = self.prepare().map_err(|failure| {
             gst::error!(CAT, imp = self, "{failure}");
-            self.post_error_message(errors::error_message(&failure));
+            errors::post_failure(self.obj().upcast_ref(), &failure, None);
             gst::StateChangeError
         })?;
         gst::info!(CAT, imp = self, "starting a session with {}", run.place());

@@ -90,9 +90,10 @@ fn session_structure(session: &SessionNotice) -> gst::Structure {
             set(&mut message, "model", model.as_deref());
             set(&mut message, "expires-at", *expires_at);
         }
-        SessionNotice::Closed { reason } => {
+        SessionNotice::Closed { reason, running_time } => {
             message.set("state", "closed");
             message.set("reason", reason);
+            set_time(&mut message, "running-time", *running_time);
         }
     }
     message

@@ -7,6 +7,7 @@ mod live;
 mod messages;
 mod pads;
 mod run;
+mod segment;
 mod session;
 mod settings;
 mod signals;

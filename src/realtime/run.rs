@@ -182,6 +182,11 @@ impl Run {
         self.settings().timing
     }
 
+    /// How far the answer's stream has come.
+    pub fn position(&self) -> Duration {
+        self.playout.next_at().0
+    }
+
     /// The configuration that a session of this timing would have.
     pub fn config(&self, timing: Timing, input: AudioFormat) -> Result<Config, Failure> {
         let settings = self.settings().clone();
@@ -236,7 +241,7 @@ impl Run {
                 self.state().session = Some(session);
                 self.start_messenger(receiver);
             }
-            Err(failure) => self.fail(&failure),
+            Err(failure) => self.fail(&failure, None),
         }
         self.source.set_timing(timing);
         true
@@ -259,7 +264,7 @@ impl Run {
         });
         if let Err(error) = spawned {
             self.state().messenger = Messenger::Gone;
-            self.fail(&Failure::Connect(format!("no thread to be had: {error}")));
+            self.fail(&Failure::Connect(format!("no thread to be had: {error}")), None);
         }
     }
 
@@ -270,7 +275,7 @@ impl Run {
             state.end == End::No && !state.stopped
         };
         if is_due {
-            self.fail(&Failure::Lost("the session ended unexpectedly".into()));
+            self.fail(&Failure::Lost("the session ended unexpectedly".into()), None);
         }
         self.state().messenger = Messenger::Gone;
         self.changed.notify_all();
@@ -286,7 +291,7 @@ impl Run {
             Post::Text(words) => self.send_text(Carries::Words(words.role), &Item::Words(words)),
             Post::TextQuiet(speaker, until) => self.send_text(Carries::Words(speaker), &Item::Quiet(until)),
             Post::Event(event) => self.tell_event(event),
-            Post::Fail(failure) => self.fail(&failure),
+            Post::Fail(failure, done) => self.fail(&failure, done),
             Post::Finished(at) => {
                 self.state().end = End::Finished;
                 // Whatever upstream still has is not waited for by anybody.
@@ -351,14 +356,15 @@ impl Run {
         self.send_text(Carries::Events, &Item::Event(event));
     }
 
-    /// Posts an ERROR; from then on nothing more is taken from upstream, and the stream ends.
-    fn fail(self: &Arc<Self>, failure: &Failure) {
+    /// Posts an ERROR, with the place on the input up to which all is done; from then on nothing more is taken from
+    /// upstream, and the stream ends.
+    fn fail(self: &Arc<Self>, failure: &Failure, done: Option<Duration>) {
         self.end_progress(gst::ProgressType::Error, "No session");
         if let Some(element) = self.element.upgrade() {
-            let closed = SessionNotice::Closed { reason: failure.to_string() };
+            let closed = SessionNotice::Closed { reason: failure.to_string(), running_time: done };
             self.tell_notice(&Notice::Session(closed));
             gst::error!(imp::CAT, obj = element, "{failure}");
-            element.post_error_message(errors::error_message(failure));
+            errors::post_failure(element.upcast_ref(), failure, done);
         }
         self.state().end = End::Failed;
         self.mailbox.close();

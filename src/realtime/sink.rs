@@ -3,6 +3,7 @@
 use super::Timing as TimingSetting;
 use super::imp::{CAT, OpenAIRealtime};
 use super::run::{End, Run};
+use super::segment::{self, Segment};
 use super::video::VideoPad;
 use crate::conversation::uplink::{samples_to_time, time_to_samples};
 use crate::conversation::{Input, Sound, Timing};
@@ -20,17 +21,6 @@ use std::time::Duration;
 const PIECE: Duration = Duration::from_millis(100);
 /// A GAP event stands for as much silence at most; behind that nobody is in the middle of a sentence.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
-
-/// How timestamps become running times.
-#[derive(Debug, Default)]
-enum Segment {
-    /// Nothing has said so yet.
-    #[default]
-    None,
-    /// It cannot be; that was told.
-    Wrong,
-    Time(gst::FormattedSegment<gst::ClockTime>),
-}
 
 /// What the sink pad knows of its stream.
 #[derive(Debug, Default)]
@@ -200,18 +190,16 @@ impl OpenAIRealtime {
     }
 
     fn sink_segment(&self, segment: &gst::Segment) -> bool {
-        let segment_is = segment.downcast_ref::<gst::ClockTime>().cloned().map_or(Segment::Wrong, Segment::Time);
-        let is_wrong = matches!(segment_is, Segment::Wrong);
-        let before = std::mem::replace(&mut self.sink().segment, segment_is);
+        let (segment, wrong) = match segment::heard(segment) {
+            Ok(segment) => (Segment::Time(segment), None),
+            Err(why) => (Segment::Wrong, Some(why)),
+        };
+        let before = std::mem::replace(&mut self.sink().segment, segment);
         // Upstream tries again with each buffer.
-        if is_wrong && !matches!(before, Segment::Wrong) {
-            gst::element_imp_error!(
-                self,
-                gst::StreamError::Format,
-                ["The input's segment is in format {:?}, only TIME can be mapped", segment.format()]
-            );
+        if let Some(why) = wrong.as_ref().filter(|_| !matches!(before, Segment::Wrong)) {
+            gst::element_imp_error!(self, gst::StreamError::Format, ("{why}"));
         }
-        !is_wrong
+        wrong.is_none()
     }
 
     /// Upstream says that there is nothing for a while: to the model that is silence.

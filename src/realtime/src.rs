@@ -23,6 +23,24 @@ impl OpenAIRealtime {
                 query.set(false, none, none);
                 true
             }
+            _ => self.progress_query(pad, query),
+        }
+    }
+
+    /// How far the answer's stream is, and how long it will be at least: as long as the input.
+    pub(super) fn progress_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+        let position = || self.run().and_then(|run| gst::ClockTime::try_from(run.position()).ok());
+        match query.view_mut() {
+            gst::QueryViewMut::Position(query) => {
+                let position = position().filter(|_| query.format() == gst::Format::Time);
+                position.inspect(|position| query.set(*position)).is_some()
+            }
+            gst::QueryViewMut::Duration(query) => {
+                let input = || self.audio_sink.peer_query_duration::<gst::ClockTime>();
+                let is_known = query.format() == gst::Format::Time && self.audio_sink.is_linked();
+                let duration = is_known.then(input).flatten().map(|input| position().unwrap_or_default().max(input));
+                duration.inspect(|duration| query.set(*duration)).is_some()
+            }
             _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
         }
     }

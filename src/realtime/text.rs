@@ -147,7 +147,7 @@ impl OpenAIRealtime {
                 query.set(live, gst::ClockTime::ZERO, gst::ClockTime::NONE);
                 true
             }
-            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
+            _ => self.progress_query(pad, query),
         }
     }
 }

@@ -7,6 +7,7 @@ mod captions;
 mod dialogue;
 mod drain;
 mod frames;
+mod input;
 mod interrupt;
 mod monkey;
 mod offline;

@@ -64,17 +64,6 @@ fn jitter_is_no_hole() {
 }
 
 #[test]
-fn time_does_not_run_backwards() {
-    let mut dialogue = Dialogue::live(server_vad());
-    dialogue.hear(1_000);
-    dialogue.input = ms(200);
-    dialogue.hear(500);
-    dialogue.expect_appended(1_500);
-    dialogue.server(started("u1", 1_200));
-    dialogue.expect_speech(true, Some("u1"), 1_200);
-}
-
-#[test]
 fn what_a_server_says_of_the_future_is_about_now() {
     let mut dialogue = Dialogue::live(server_vad());
     dialogue.hear(1_000);

@@ -1,0 +1,24 @@
+//! The input's segment: how timestamps become running times, and what cannot be heard.
+
+/// How timestamps become running times.
+#[derive(Debug, Default)]
+pub enum Segment {
+    /// Nothing has said so yet.
+    #[default]
+    None,
+    /// It cannot be; that was told.
+    Wrong,
+    /// So.
+    Time(gst::FormattedSegment<gst::ClockTime>),
+}
+
+/// A segment as it is heard, or why it cannot be. Speech that runs backwards or at another speed is no speech.
+pub fn heard(segment: &gst::Segment) -> Result<gst::FormattedSegment<gst::ClockTime>, String> {
+    let Some(time) = segment.downcast_ref::<gst::ClockTime>() else {
+        return Err(format!("The input's segment is in format {:?}, only TIME can be mapped", segment.format()));
+    };
+    if time.rate() != 1.0 {
+        return Err(format!("The input plays at rate {}, only rate 1.0 can be heard; seek with rate 1.0", time.rate()));
+    }
+    Ok(time.clone())
+}
