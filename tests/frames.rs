@@ -137,10 +137,9 @@ fn broken_and_large_pictures_are_told_and_skipped_and_the_stream_goes_on() {
 #[test]
 fn only_the_newest_frames_stay_in_the_conversation() {
     let folder = Folder::with("newest", 5);
-    let record = folder.0.join("trace.jsonl");
-    let mut server = Server::start(&["--engine", "echo", "--record", record.to_str().expect("a path")]);
+    let server = Server::start(&["--engine", "echo"]);
     let mut pipeline = Pipeline::new(&format!(
-        "openairealtime name=ai uri={} frame-interval=1000000000 max-frames=2 ! fakesink {} ! ai.video_sink_0",
+        "openairealtime name=ai uri={} frame-interval=1000000000 max-frames=2 raw-events=true ! fakesink {} ! ai.video_sink_0",
         server.base(),
         folder.source("1/1")
     ));
@@ -149,13 +148,11 @@ fn only_the_newest_frames_stay_in_the_conversation() {
     assert_eq!(ids(&frames(&pipeline, "removed")), ["frame_1", "frame_2", "frame_3"]);
     assert_eq!(count(&pipeline, "frames-removed"), 3);
     assert_eq!(pipeline.warnings(), Vec::<String>::new());
-    pipeline.stop();
-    server.terminate();
     // The bytes are those of the files.
-    let pictures: Vec<String> = sent(&record)
-        .iter()
-        .filter_map(|event| Some(event["item"]["content"][0]["image_url"].as_str()?.to_owned()))
-        .collect();
+    let events = pipeline.all("event").into_iter();
+    let sent = events.map(|event| serde_json::from_str::<Value>(event.get("json").expect("an event")).expect("JSON"));
+    let pictures: Vec<String> =
+        sent.filter_map(|event| Some(event["item"]["content"][0]["image_url"].as_str()?.to_owned())).collect();
     assert_eq!(pictures.len(), 5);
     use base64::Engine;
     let file = std::fs::read(folder.0.join("4.jpg")).expect("a picture");
@@ -323,7 +320,6 @@ fn pads_of_cameras_come_and_go_with_names_and_properties() {
         .collect();
     let names: Vec<String> = pads.iter().map(|pad| pad.name().to_string()).collect();
     assert_eq!(names, ["video_sink_4", "video_sink_0", "video_sink_1"]);
-    assert!(ai.request_pad_simple("video_sink_4").is_none(), "there is one already");
     ai.set_property("frame-interval", 7u64);
     assert_eq!(pads[0].property::<u64>("interval"), 7, "the element's, where the pad has none");
     let children = ai.dynamic_cast_ref::<gst::ChildProxy>().expect("children");

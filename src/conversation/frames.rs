@@ -115,7 +115,11 @@ impl Conversation {
         }
         self.frames.position = frame.at;
         let interval = self.interval_of(&frame);
+        let is_late = self.is_behind_the_turn(frame.at);
         let camera = self.frames.camera(frame.pad.as_deref(), self.now);
+        if is_late && camera.newest.is_some() {
+            return;
+        }
         let before = camera.newest.take();
         if before.as_ref().is_some_and(|before| frame.at < before.at) {
             (camera.due, camera.waits) = (None, None);
@@ -134,6 +138,14 @@ impl Conversation {
         if self.config.timing == Timing::Offline && self.listening.heard.samples() == 0 {
             self.tell_quiet_until(at);
         }
+    }
+
+    /// Offline, the sound has ended in the middle of a turn, and the camera sees on. Where more sound would come, it
+    /// would have come before.
+    fn is_behind_the_turn(&self, at: Duration) -> bool {
+        let is_in_turn = self.turns.speaking || self.is_pushed_to_talk();
+        let by_turn = self.config.frames.policy == FramePolicy::Turn && self.config.timing == Timing::Offline;
+        by_turn && is_in_turn && at > self.listening.end()
     }
 
     /// Sends the frames that are due.

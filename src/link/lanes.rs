@@ -40,6 +40,8 @@ struct Lane {
     reached: Duration,
     /// The others wait for it.
     holds: bool,
+    /// They do not any more, until it brings something.
+    given_up: bool,
     ended: bool,
     flushing: bool,
 }
@@ -127,7 +129,14 @@ impl Lanes {
     pub fn push(&mut self, pad: &str, mut waiting: Waiting) {
         self.pushed += 1;
         waiting.number = self.pushed;
-        self.lane(pad).waiting.push_back(waiting);
+        let lane = self.lane(pad);
+        lane.given_up = false;
+        lane.waiting.push_back(waiting);
+    }
+
+    /// Those that bring nothing are not waited for.
+    pub fn wait_for_nobody(&mut self) {
+        self.lanes.iter_mut().filter(|lane| lane.waiting.is_empty()).for_each(|lane| lane.given_up = true);
     }
 
     pub fn push_sound(&mut self, sound: Sound, format: &AudioFormat) {
@@ -191,7 +200,8 @@ impl Lanes {
         let cut = next.filter(|next| *next < at + length).map(|next| next - at);
         let cut = cut.map(|cut| time_to_samples(cut, rate)).filter(|samples| *samples > 0);
         let end = cut.map_or(at.saturating_add(length), |cut| at + samples_to_time(cut, rate));
-        let may_be_earlier = |lane: &Lane| lane.holds && !lane.ended && lane.waiting.is_empty() && lane.reached < end;
+        let may_be_earlier =
+            |lane: &Lane| lane.holds && !lane.given_up && !lane.ended && lane.waiting.is_empty() && lane.reached < end;
         if is_timed && others().any(|(_, lane)| may_be_earlier(lane)) {
             return None;
         }

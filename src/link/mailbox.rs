@@ -19,6 +19,10 @@ const LIVE_LIMIT: Duration = Duration::from_secs(10);
 /// How much sound an offline stream reads ahead.
 const OFFLINE_LIMIT: Duration = Duration::from_secs(1);
 
+/// So long an offline stream waits for a pad that brings nothing while another one cannot go on. A track of a file may
+/// end before the others, and its end is told only when all of the file is read.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// How many commands wait at most.
 const COMMANDS: usize = 1024;
 /// How many commands an offline stream reads ahead.
@@ -44,6 +48,8 @@ struct State {
     format: AudioFormat,
     offline: bool,
     closed: bool,
+    /// More is wanted, and what is there has to wait for a pad that has brought nothing.
+    stalled: bool,
 }
 
 /// The mailbox.
@@ -74,7 +80,12 @@ impl Mailbox {
         is_full: impl Fn(&Lanes) -> bool,
     ) -> Result<MutexGuard<'a, State>, Refused> {
         while state.offline && !state.closed && !state.lanes.is_flushing(pad) && is_full(&state.lanes) {
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.room.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            if waited.1.timed_out() && state.stalled {
+                state.lanes.wait_for_nobody();
+                self.arrived.notify_one();
+            }
         }
         if state.closed {
             return Err(Refused::Closed);
@@ -212,7 +223,11 @@ impl Mailbox {
             return Some(input);
         }
         let input = match state.offline {
-            true if stream => state.lanes.take_by_time(),
+            true if stream => {
+                let taken = state.lanes.take_by_time();
+                state.stalled = taken.is_none();
+                taken
+            }
             true => None,
             false => state.lanes.take_by_arrival(stream, frames),
         };
@@ -398,6 +413,28 @@ mod tests {
         mailbox.push_frame("video_sink_0", frame(10)).expect("taken");
         mailbox.push_in_order(Input::EndOfStream);
         assert_eq!(taken(&mailbox), ["f10", "end"]);
+    }
+
+    #[test]
+    fn a_pad_that_brings_nothing_more_is_not_waited_for_for_ever() {
+        let mailbox = offline(&[SOUND, "video_sink_0"]);
+        mailbox.push_frame("video_sink_0", frame(40)).expect("taken");
+        assert!(mailbox.take(true, true).is_none(), "there may be sound before it");
+        let waits = std::thread::spawn({
+            let mailbox = mailbox.clone();
+            move || mailbox.push_frame("video_sink_0", frame(80))
+        });
+        let first = loop {
+            match mailbox.take(true, true) {
+                Some(first) => break first,
+                None => std::thread::yield_now(),
+            }
+        };
+        assert!(matches!(first, Input::Frame(_)));
+        assert_eq!(waits.join().expect("no panic"), Ok(()));
+        // When it brings something again, it is waited for again.
+        mailbox.push_sound(sound(50, 10)).expect("taken");
+        assert_eq!(taken(&mailbox), ["s50+10"]);
     }
 
     #[test]

@@ -434,6 +434,17 @@ fn offline_a_turn_has_the_newest_frame_before_its_end_however_the_sound_is_cut()
 }
 
 #[test]
+fn offline_a_camera_that_sees_on_after_the_sound_is_not_part_of_its_last_turn() {
+    let mut dialogue = with(Timing::Offline, Detection::Manual, FramePolicy::Turn, |_| {});
+    play(&mut dialogue, &[0; 48_000], &[0, 900], 4_800);
+    dialogue.see("late", 1_100);
+    dialogue.skip();
+    dialogue.end_of_stream();
+    dialogue.expect_picture("900");
+    dialogue.expect_sent("input_audio_buffer.commit");
+}
+
+#[test]
 fn offline_frames_are_answered_one_after_the_other_where_they_stand() {
     let mut dialogue = with(Timing::Offline, own_ear(), FramePolicy::Interval, |config| config.frames.respond = true);
     for n in 0..3u64 {
