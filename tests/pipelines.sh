@@ -157,7 +157,7 @@ said 'You:.*forward'
 said 'Model:'
 
 # A test picture takes the place of what cameras see.
-camera='videotestsrc is-live=true pattern=ball num-buffers=300'
+camera='videotestsrc is-live=true pattern=ball num-buffers=300 ! video/x-raw,framerate=30/1'
 SOURCE=$microphone CAMERA=$camera SINK='fakesink sync=true' run 90 camera.sh
 said 'a picture of'
 said 'You:.*forward'
