@@ -49,7 +49,7 @@ PY
 }
 
 run 900 demo.sh "$jfk" "$work/reply.wav"
-said 'You:.*fellow americans'
+said 'You:.*my fellow'
 said 'Model:.*offline voice'
 sounds "$work/reply.wav"
 
@@ -63,7 +63,7 @@ said 'You:.*country'
 ! grep -q 'Model:' "$work/said" || fail 'transcribe.sh answered'
 
 run 60 typed.sh <<<'What is two plus three?'
-said 'five'
+said 'is (5|five)'
 
 run 60 tools.sh <<<'How many processors does this computer have?'
 said "Model:.*$(nproc)"
