@@ -121,6 +121,11 @@ impl Answers {
         }
     }
 
+    /// A part of a message, as far as its sound goes.
+    pub fn get(&self, item_id: &str, content_index: u32) -> Option<&Spoken> {
+        self.spoken.iter().rev().find(|s| s.content_index == content_index && s.item_id == item_id)
+    }
+
     pub fn find(&mut self, item_id: &str, content_index: u32) -> Option<&mut Spoken> {
         self.spoken.iter_mut().rev().find(|s| s.content_index == content_index && s.item_id == item_id)
     }

@@ -33,12 +33,8 @@ pub(super) struct Place {
 /// The words of a part of a message.
 #[derive(Debug)]
 pub(super) struct Part {
-    response_id: String,
-    item_id: String,
-    content_index: u32,
+    place: Place,
     text: String,
-    /// It is written, and has no sound.
-    written: bool,
     /// No more words will come.
     complete: bool,
     /// The answer is done, so no sound will come either.
@@ -77,7 +73,7 @@ impl Part {
 
     /// The part's sound; `None` where it has none so far.
     fn spoken<'a>(&self, answers: &'a Answers) -> Option<&'a Spoken> {
-        answers.spoken.iter().find(|s| s.item_id == self.item_id && s.content_index == self.content_index)
+        answers.get(&self.place.item_id, self.place.content_index)
     }
 
     /// How long a letter takes: exact where all is there.
@@ -111,18 +107,15 @@ impl Captions {
     }
 
     fn part(&mut self, place: &Place) -> &mut Part {
-        let Place { response_id, item_id, content_index, written } = place;
-        let found = self.parts.iter().position(|p| p.item_id == *item_id && p.content_index == *content_index);
+        let is_there = |is: &Place| is.item_id == place.item_id && is.content_index == place.content_index;
+        let found = self.parts.iter().position(|part| is_there(&part.place));
         let index = found.unwrap_or_else(|| {
             if self.parts.len() == PARTS {
                 self.parts.pop_front();
             }
             self.parts.push_back(Part {
-                response_id: response_id.clone(),
-                item_id: item_id.clone(),
-                content_index: *content_index,
+                place: place.clone(),
                 text: String::new(),
-                written: *written,
                 complete: false,
                 closed: false,
                 out: 0,
@@ -180,8 +173,12 @@ impl Captions {
             let letter = part.letter(spoken, self.pace(), self.rate);
             return Some((began + letter * part.letters_out).checked_sub(AHEAD).unwrap_or(began));
         }
-        let ends = began + samples_to_time(spoken.received, self.rate);
-        (part.complete && !spoken.growing).then_some(ends)
+        (part.complete && !spoken.growing).then_some(began + self.length(spoken))
+    }
+
+    /// How long the sound of a part is so far.
+    fn length(&self, spoken: &Spoken) -> Duration {
+        samples_to_time(spoken.received, self.rate)
     }
 }
 
@@ -192,7 +189,7 @@ impl Conversation {
         while let Some(part) = self.captions.parts.get(index) {
             let over = self.is_over(part);
             let due = || self.captions.due(part, &self.answers).is_some_and(|due| self.now >= due);
-            let flows = over || part.written || self.config.timing == Timing::Live && due();
+            let flows = over || part.place.written || self.config.timing == Timing::Live && due();
             if flows && self.send_piece(index) {
                 continue;
             }
@@ -206,9 +203,9 @@ impl Conversation {
 
     /// Everything of the part is there, and live it was heard.
     fn is_over(&self, part: &Part) -> bool {
-        let ends = |spoken: &Spoken| Some(spoken.began? + samples_to_time(spoken.received, self.captions.rate));
+        let ends = |spoken: &Spoken| Some(spoken.began? + self.captions.length(spoken));
         match part.spoken(&self.answers) {
-            None => part.complete && (part.written || part.closed),
+            None => part.complete && (part.place.written || part.closed),
             Some(spoken) if self.config.timing == Timing::Offline => part.complete && !spoken.growing,
             Some(spoken) => part.complete && !spoken.growing && ends(spoken).is_some_and(|ends| self.now >= ends),
         }
@@ -220,7 +217,7 @@ impl Conversation {
         let Some(part) = self.captions.parts.get(index) else { return false };
         // What is only written streams as it comes.
         let all = || Some(part.text.len()).filter(|end| *end > part.out);
-        let Some(end) = (if part.written && !offline { all() } else { part.next_piece() }) else { return false };
+        let Some(end) = (if part.place.written && !offline { all() } else { part.next_piece() }) else { return false };
         let text = part.text[part.out..end].to_owned();
         let letters = text.chars().count() as u32;
         let spoken = part.spoken(&self.answers);
@@ -233,7 +230,7 @@ impl Conversation {
         let last = part.complete && end == part.text.len();
         self.output.push_back(Output::Text(TimedText {
             role: Speaker::Assistant,
-            item_id: part.item_id.clone(),
+            item_id: part.place.item_id.clone(),
             text,
             last,
             at: starts.map(|starts| starts + letter * part.letters_out),
@@ -249,7 +246,7 @@ impl Conversation {
     fn finish_part(&mut self, index: usize) {
         let Some(part) = self.captions.parts.remove(index) else { return };
         if !part.ended {
-            let (role, item_id) = (Speaker::Assistant, part.item_id.clone());
+            let (role, item_id) = (Speaker::Assistant, part.place.item_id.clone());
             let end = TimedText { role, item_id, text: String::new(), last: true, at: None, duration: None };
             self.output.push_back(Output::Text(end));
         }
@@ -258,12 +255,12 @@ impl Conversation {
         {
             self.captions.pace = Some(part.letter(spoken, self.captions.pace(), self.captions.rate));
         }
-        self.tell_whole(&part.response_id, &part.item_id, part.content_index, part.text);
+        self.tell_whole(part.place, part.text);
     }
 
     /// An answer is done; what of its words is not complete never will be.
     pub(super) fn words_of_response_done(&mut self, response_id: &str) {
-        for part in self.captions.parts.iter_mut().filter(|part| part.response_id == response_id) {
+        for part in self.captions.parts.iter_mut().filter(|part| part.place.response_id == response_id) {
             (part.complete, part.closed) = (true, true);
         }
         self.settle_words();
@@ -278,8 +275,9 @@ impl Conversation {
 
     /// Takes the words of messages that are cut off out of what waits, with those of them that were heard.
     pub(super) fn take_words(&mut self, items: &[&str]) -> Vec<(Part, String)> {
-        let (cut, kept) =
-            std::mem::take(&mut self.captions.parts).into_iter().partition(|p| items.contains(&p.item_id.as_str()));
+        let (cut, kept) = std::mem::take(&mut self.captions.parts)
+            .into_iter()
+            .partition(|p| items.contains(&p.place.item_id.as_str()));
         self.captions.parts = kept;
         let cut: VecDeque<Part> = cut;
         cut.into_iter().map(|part| (self.heard_words(&part), part)).map(|(heard, part)| (part, heard)).collect()
@@ -289,9 +287,9 @@ impl Conversation {
     pub(super) fn tell_cut(&mut self, cut: Vec<(Part, String)>) {
         for (part, heard) in cut {
             if heard.is_empty() {
-                self.drop_whole(&part.item_id);
+                self.drop_whole(&part.place.item_id);
             } else {
-                self.tell_whole(&part.response_id, &part.item_id, part.content_index, heard);
+                self.tell_whole(part.place, heard);
             }
         }
     }

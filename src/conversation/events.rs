@@ -348,3 +348,17 @@ pub enum Failure {
     #[error("{0}")]
     Quota(String),
 }
+
+impl Failure {
+    /// The same, told in other words.
+    pub fn map(self, tell: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::NotAuthorized(text) => Self::NotAuthorized(tell(text)),
+            Self::NotFound(text) => Self::NotFound(tell(text)),
+            Self::Settings(text) => Self::Settings(tell(text)),
+            Self::Connect(text) => Self::Connect(tell(text)),
+            Self::Lost(text) => Self::Lost(tell(text)),
+            Self::Quota(text) => Self::Quota(tell(text)),
+        }
+    }
+}

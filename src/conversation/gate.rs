@@ -65,10 +65,7 @@ impl Gate {
     /// The parameters of the request that may be sent now, if any; whoever takes them sends it and calls
     /// [`Self::asked`].
     pub fn take_wish(&mut self) -> Option<Option<ResponseParams>> {
-        if self.asked.is_some() || self.active.is_some() || self.announced {
-            return None;
-        }
-        self.wished.take()
+        self.has_wish().then(|| self.wished.take()).flatten()
     }
 
     /// An answer was asked for by this event.

@@ -216,9 +216,7 @@ impl Conversation {
                     let end = self.listening.heard.time_of(self.listening.ear_began + sample);
                     self.end_turn(None, end);
                     self.commit();
-                    if self.config.create_response && self.answers_at_all() {
-                        self.gate.wish(None);
-                    }
+                    self.wish_for_answer();
                 }
             }
         }

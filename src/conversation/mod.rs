@@ -285,6 +285,13 @@ impl Conversation {
         }
     }
 
+    /// A turn of the user has ended, and the server does not answer it by itself.
+    fn wish_for_answer(&mut self) {
+        if self.config.create_response && self.answers_at_all() {
+            self.gate.wish(None);
+        }
+    }
+
     /// Asks for the answer that is wished, if none is under way.
     fn ask_for_answer(&mut self) {
         if self.next_request().is_some() {

@@ -24,6 +24,13 @@ struct Call {
     sent: bool,
 }
 
+impl Call {
+    /// It has no output so far.
+    fn is_open(&self) -> bool {
+        self.output.is_none() && !self.sent
+    }
+}
+
 /// The calls of a session.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
@@ -35,7 +42,7 @@ pub(super) struct Calls {
 impl Calls {
     /// Calls that have no output so far.
     pub fn open(&self) -> usize {
-        self.calls.iter().filter(|call| call.output.is_none() && !call.sent).count()
+        self.calls.iter().filter(|call| call.is_open()).count()
     }
 
     fn knows(&self, call_id: &str) -> bool {
@@ -44,6 +51,18 @@ impl Calls {
 
     fn is_done(&self, response_id: &str) -> bool {
         self.done.iter().any(|(done, _)| done == response_id)
+    }
+
+    /// An answer is over. Gives back whether it made calls.
+    fn end(&mut self, response_id: &str, cut_off: bool) -> bool {
+        if !self.calls.iter().any(|call| call.response_id == response_id) {
+            return false;
+        }
+        if self.done.len() == CALLS {
+            self.done.pop_front();
+        }
+        self.done.push_back((response_id.to_owned(), cut_off));
+        true
     }
 
     fn was_cut_off(&self, response_id: &str) -> bool {
@@ -110,21 +129,14 @@ impl Conversation {
 
     /// The session in which an answer called is over, and the next one is told of the calls.
     pub(super) fn calls_are_told(&mut self, response_id: &str) {
-        if self.calls.calls.iter().any(|call| call.response_id == response_id) {
-            self.calls.done.push_back((response_id.to_owned(), false));
-        }
+        self.calls.end(response_id, false);
     }
 
     /// An answer is done: what its calls gave back so far may be sent.
     pub(super) fn calls_of_response_done(&mut self, response_id: &str, cut_off: bool) {
-        if !self.calls.calls.iter().any(|call| call.response_id == response_id) {
-            return;
+        if self.calls.end(response_id, cut_off) {
+            self.send_outputs(response_id);
         }
-        if self.calls.done.len() == CALLS {
-            self.calls.done.pop_front();
-        }
-        self.calls.done.push_back((response_id.to_owned(), cut_off));
-        self.send_outputs(response_id);
     }
 
     /// A function gave something back.
@@ -133,7 +145,7 @@ impl Conversation {
             let message = format!("the model made no call '{call_id}', so an output for it is not sent");
             return self.warn("unknown-call", message);
         };
-        if call.sent || call.output.is_some() {
+        if !call.is_open() {
             let message = format!("the call '{call_id}' has its output already, so a second one is not sent");
             return self.warn("call-answered", message);
         }
@@ -161,12 +173,7 @@ impl Conversation {
             return;
         }
         for (call_id, output) in ready {
-            let item = Item {
-                kind: ItemKind::FunctionCallOutput,
-                call_id: Some(call_id),
-                output: Some(output.into()),
-                ..Default::default()
-            };
+            let item = Item::function_output(call_id, output);
             self.history.has(&item);
             self.create_item(item);
         }
@@ -181,24 +188,16 @@ impl Conversation {
 
     /// Nobody will answer what is open: each call is closed, in order, so that the server is not left waiting.
     pub(super) fn close_calls(&mut self) {
-        let open: Vec<String> = self
-            .calls
-            .calls
-            .iter()
-            .filter(|call| !call.sent && call.output.is_none())
-            .map(|call| call.call_id.clone())
-            .collect();
+        let open = self.calls.calls.iter().filter(|call| call.is_open());
+        let open: Vec<String> = open.map(|call| call.call_id.clone()).collect();
         for call_id in open {
             self.warn("call-unanswered", format!("nobody has answered the call '{call_id}'"));
             if let Some(call) = self.calls.calls.iter_mut().find(|call| call.call_id == call_id) {
                 call.sent = true;
             }
-            self.create_item(Item {
-                kind: ItemKind::FunctionCallOutput,
-                call_id: Some(call_id),
-                output: Some(UNANSWERED.into()),
-                ..Default::default()
-            });
+            let item = Item::function_output(call_id, UNANSWERED.into());
+            self.history.has(&item);
+            self.create_item(item);
         }
     }
 

@@ -139,9 +139,7 @@ impl Conversation {
         if is_in_turn && !matches!(self.config.detection, Detection::Manual) {
             self.end_turn(None, self.listening.heard.end());
             self.commit();
-            if self.config.create_response && self.answers_at_all() {
-                self.gate.wish(None);
-            }
+            self.wish_for_answer();
         } else if by_server && !is_in_turn && self.listening.uncommitted() > 0 {
             self.all_is_committed();
             self.send(InputAudioBufferClear::default());

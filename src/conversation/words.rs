@@ -144,19 +144,20 @@ impl Conversation {
     }
 
     /// The whole of one of the model's messages is known and told in its place.
-    pub(super) fn tell_whole(&mut self, response_id: &str, item_id: &str, content_index: u32, text: String) {
+    pub(super) fn tell_whole(&mut self, place: Place, text: String) {
+        let Place { response_id, item_id, content_index, .. } = place;
         let rate = self.config.output.rate();
-        let spoken = self.answers.spoken.iter().find(|s| s.item_id == item_id && s.content_index == content_index);
+        let spoken = self.answers.get(&item_id, content_index);
         let whole = TranscriptNotice {
             role: Speaker::Assistant,
             text,
             last: true,
-            item_id: item_id.to_owned(),
-            response_id: Some(response_id.to_owned()),
+            item_id: item_id.clone(),
+            response_id: Some(response_id),
             running_time: spoken.and_then(|spoken| spoken.starts),
             duration: spoken.map(|spoken| samples_to_time(spoken.received, rate)),
         };
-        if let Some(utterance) = self.script.find(Speaker::Assistant, item_id, content_index) {
+        if let Some(utterance) = self.script.find(Speaker::Assistant, &item_id, content_index) {
             utterance.whole = Some((whole, self.now));
         }
         self.tell_wholes();

@@ -310,6 +310,14 @@ impl Target {
         self.secrets.iter().for_each(|secret| secret.scrub(text));
     }
 
+    /// The failure without them.
+    pub fn scrub_failure(&self, failure: Failure) -> Failure {
+        failure.map(|mut text| {
+            self.scrub(&mut text);
+            text
+        })
+    }
+
     /// The full URL, with whatever is in its query.
     pub(super) fn url(&self) -> &Url {
         &self.url

@@ -10,6 +10,19 @@ pub mod text;
 use gst::glib;
 use gst::prelude::*;
 
+/// Runs a pad's streaming thread, one turn after another until one says that it was the last.
+pub fn start_task(pad: &gst::Pad, mut turn: impl FnMut() -> bool + Send + 'static) -> Result<(), glib::BoolError> {
+    let weak = pad.downgrade();
+    pad.start_task(move || {
+        if !turn()
+            && let Some(pad) = weak.upgrade()
+        {
+            // It fails only when the pad is being shut, which ends the task as well.
+            let _ = pad.pause_task();
+        }
+    })
+}
+
 /// A name for the stream of a source pad. GStreamer makes none for an element with several sink pads.
 fn stream_id(pad: &gst::Pad, what: &str) -> String {
     let name = pad.parent_element().map(|element| element.name().to_string()).unwrap_or_default();

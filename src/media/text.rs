@@ -79,11 +79,11 @@ impl TextStream {
 
     /// Brings something to be sent.
     pub fn push(&self, item: Item) {
-        let mut state = self.state();
         if !self.pad.is_linked() {
             // Nobody could ever take it out again.
             return;
         }
+        let mut state = self.state();
         let full = |state: &mut State| {
             state.waiting.len() >= WAITING && state.timing == Some(Timing::Offline) && !state.stopped && !state.ended
         };

@@ -112,6 +112,12 @@ impl Item {
         Self { role: Some(role), content: Some(vec![part]), ..Default::default() }
     }
 
+    /// What a function gave back.
+    pub fn function_output(call_id: String, output: String) -> Self {
+        let (call_id, output) = (Some(call_id), Some(output.into()));
+        Self { kind: ItemKind::FunctionCallOutput, call_id, output, ..Default::default() }
+    }
+
     /// The item's name, empty where it has none.
     pub fn id(&self) -> &str {
         self.id.as_deref().unwrap_or_default()

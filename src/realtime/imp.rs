@@ -1,18 +1,17 @@
 //! The element's GObject: properties, pads and states. It converts and never decides.
 
+use super::config::SERVER_SILENCE;
 use super::live::Updates;
 use super::run::Run;
-use super::session::SERVER_SILENCE;
 use super::settings::Settings;
 use super::sink::SinkState;
+use super::told::Told;
 use super::{
     ConnectionState, Dialect, FrameDedupe, FrameDetail, FramePolicy, Modality, NoiseReduction, Provider,
-    ReasoningEffort, SessionType, Silence, Timing, TurnDetection, VadEagerness, messages,
+    ReasoningEffort, SessionType, Silence, Timing, TurnDetection, VadEagerness,
 };
-use crate::conversation::Notice;
-use crate::conversation::events::{FrameState, SessionNotice};
 use crate::link::{self, Secret};
-use crate::media::source::Stream;
+use crate::media::{self, source::Stream};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -25,35 +24,6 @@ pub static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 });
 
 static DEFAULTS: LazyLock<Settings> = LazyLock::new(Settings::default);
-
-/// What the session has told so far.
-#[derive(Clone, Debug, Default)]
-pub struct Told {
-    state: ConnectionState,
-    session_id: Option<String>,
-    pub turns: u64,
-    pub responses: u64,
-    pub interruptions: u64,
-    pub warnings: u64,
-    pub input_tokens: u64,
-    pub output_tokens: u64,
-    pub total_cost: f64,
-    pub frames_sent: u64,
-    pub frames_skipped: u64,
-    pub frames_removed: u64,
-    pub image_tokens: u64,
-    pub first_audio: u64,
-    pub reconnects: u64,
-    pub silence_latency: u64,
-    pub longest_silence_latency: u64,
-}
-
-impl Told {
-    /// There is a session, or one is on its way.
-    pub fn is_open(&self) -> bool {
-        self.state != ConnectionState::Closed
-    }
-}
 
 /// The element.
 #[derive(glib::Properties)]
@@ -212,10 +182,6 @@ impl OpenAIRealtime {
         lock(&self.settings).vad_silence_duration = Some(duration);
     }
 
-    fn stats(&self) -> gst::Structure {
-        messages::stats(&lock(&self.told))
-    }
-
     pub(super) fn run(&self) -> Option<Arc<Run>> {
         lock(&self.run).clone()
     }
@@ -240,54 +206,6 @@ impl OpenAIRealtime {
         lock(&self.updates)
     }
 
-    /// Keeps what `stats` and the other told properties tell.
-    pub(super) fn note(&self, notice: &Notice) {
-        let mut told = lock(&self.told);
-        let before = (told.state, told.session_id.clone());
-        match notice {
-            Notice::Session(SessionNotice::Connecting { .. }) if told.state == ConnectionState::Reconnecting => {}
-            Notice::Session(SessionNotice::Connecting { .. }) => told.state = ConnectionState::Connecting,
-            Notice::Session(SessionNotice::Ready { session_id, .. }) => {
-                told.state = ConnectionState::Ready;
-                told.session_id = session_id.clone();
-            }
-            Notice::Session(SessionNotice::Reconnecting { .. }) => {
-                told.state = ConnectionState::Reconnecting;
-                told.reconnects += 1;
-            }
-            Notice::Session(SessionNotice::Closed { .. }) => told.state = ConnectionState::Closed,
-            Notice::Speech { active: false, .. } => told.turns += 1,
-            Notice::Response(response) if response.state != "created" => {
-                told.responses += 1;
-                if let Some(time) = response.first_audio {
-                    told.first_audio = time.as_nanos() as u64;
-                }
-            }
-            Notice::Interrupted { .. } => told.interruptions += 1,
-            Notice::Usage { usage, total_cost, .. } => {
-                told.input_tokens += usage.input_tokens;
-                told.output_tokens += usage.output_tokens;
-                told.image_tokens += usage.input_token_details.image_tokens;
-                told.total_cost = total_cost.unwrap_or(told.total_cost);
-            }
-            Notice::Frame(frame) => match frame.state {
-                FrameState::Sent => told.frames_sent += 1,
-                FrameState::Skipped { .. } => told.frames_skipped += 1,
-                FrameState::Removed => told.frames_removed += 1,
-            },
-            Notice::Warning(_) => told.warnings += 1,
-            _ => {}
-        }
-        let after = (told.state, told.session_id.clone());
-        drop(told);
-        if before.0 != after.0 {
-            self.obj().notify("connection-state");
-        }
-        if before.1 != after.1 {
-            self.obj().notify("session-id");
-        }
-    }
-
     fn src_activate(&self, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
         if !active {
             // It need not be the element's state that changes.
@@ -297,16 +215,8 @@ impl OpenAIRealtime {
             return pad.stop_task().map_err(|error| gst::loggable_error!(CAT, "the task does not stop: {error}"));
         }
         let run = self.run().ok_or_else(|| gst::loggable_error!(CAT, "no run"))?;
-        let (source, weak) = (run.source.clone(), pad.downgrade());
-        let mut stream = Stream::default();
-        let started = pad.start_task(move || {
-            if !source.iterate(&mut stream)
-                && let Some(pad) = weak.upgrade()
-            {
-                // It fails only when the pad is being shut, which ends the task as well.
-                let _ = pad.pause_task();
-            }
-        });
+        let (source, mut stream) = (run.source.clone(), Stream::default());
+        let started = media::start_task(pad, move || source.iterate(&mut stream));
         started.map_err(|error| gst::loggable_error!(CAT, "the task does not start: {error}"))
     }
 }
@@ -396,7 +306,7 @@ impl ObjectImpl for OpenAIRealtime {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "stats" => self.stats().to_value(),
+            "stats" => self.told().stats().to_value(),
             _ => self.derived_property(id, pspec),
         }
     }

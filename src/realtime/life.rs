@@ -1,9 +1,10 @@
 //! The element's life: a run is made, played, paused and ended with the element's states.
 
-use super::Silence;
-use super::imp::{CAT, OpenAIRealtime, Told};
+use super::imp::{CAT, OpenAIRealtime};
 use super::run::Run;
 use super::sink::SinkState;
+use super::told::Told;
+use super::{Silence, messages};
 use crate::conversation::events::SessionNotice;
 use crate::conversation::{self, Failure, Input, Notice, Warning};
 use crate::link::{Mailbox, Playout};
@@ -69,10 +70,15 @@ impl OpenAIRealtime {
         // To find what is wrong with it, and what would be refused.
         let live = conversation::Timing::Live;
         let (_, left_out) = settings.config(live, self.likely_input_format(), format.clone(), target.dialect())?;
+        self.warn_of_left_out(left_out);
+        Ok(Arc::new(Run::new(&self.obj(), settings, target, format, playout, mailbox, source)))
+    }
+
+    /// Settings are not sent, because the model or the server is known to refuse them.
+    pub(super) fn warn_of_left_out(&self, left_out: Vec<String>) {
         for what in left_out {
             errors::post_warning(self.obj().upcast_ref(), &Warning::new("left-out", what));
         }
-        Ok(Arc::new(Run::new(&self.obj(), settings, target, format, playout, mailbox, source)))
     }
 
     /// The application has ended a session that was not at its end.
@@ -80,9 +86,8 @@ impl OpenAIRealtime {
         let was_open = self.told().is_open();
         let closed = Notice::Session(SessionNotice::Closed { reason: "stopped".into(), running_time: None });
         self.note(&closed);
-        if let Some(structure) = super::messages::structure(&closed).filter(|_| was_open) {
-            // Without a bus there is nobody to be told.
-            let _ = self.obj().post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
+        if let Some(structure) = messages::structure(&closed).filter(|_| was_open) {
+            messages::post(&self.obj(), structure);
         }
     }
 

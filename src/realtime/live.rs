@@ -95,9 +95,7 @@ impl OpenAIRealtime {
                 return self.go_back(&values, None);
             }
         };
-        for what in left_out {
-            errors::post_warning(self.obj().upcast_ref(), &Warning::new("left-out", what));
-        }
+        self.warn_of_left_out(left_out);
         run.set_settings(settings);
         let revision = {
             let mut updates = self.updates();

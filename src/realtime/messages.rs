@@ -1,6 +1,6 @@
 //! The bus: every message of the element, by name and field. Nothing else knows these names.
 
-use super::imp::Told;
+use super::imp::CAT;
 use crate::conversation::Notice;
 use crate::conversation::events::{
     FrameNotice, FrameState, FunctionCall, ResponseNotice, SessionNotice, Speaker, TranscriptNotice,
@@ -9,6 +9,13 @@ use crate::link::WireEvent;
 use crate::protocol::Usage;
 use gst::prelude::*;
 use std::time::Duration;
+
+/// Posts an element message.
+pub fn post(element: &super::OpenAIRealtime, structure: gst::Structure) {
+    gst::log!(CAT, obj = element, "{structure}");
+    // Without a bus there is nobody to be told.
+    let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
+}
 
 /// What a notice becomes: an element message, unless it is a warning.
 pub fn structure(notice: &Notice) -> Option<gst::Structure> {
@@ -166,27 +173,6 @@ fn usage_structure(usage: &Usage, cost: Option<f64>, total_cost: Option<f64>) ->
     set(&mut message, "cost", cost);
     set(&mut message, "total-cost", total_cost);
     message
-}
-
-/// What `stats` tells.
-pub fn stats(told: &Told) -> gst::Structure {
-    gst::Structure::builder("application/x-openairealtime-stats")
-        .field("turns", told.turns)
-        .field("responses", told.responses)
-        .field("interruptions", told.interruptions)
-        .field("warnings", told.warnings)
-        .field("input-tokens", told.input_tokens)
-        .field("output-tokens", told.output_tokens)
-        .field("total-cost", told.total_cost)
-        .field("frames-sent", told.frames_sent)
-        .field("frames-skipped", told.frames_skipped)
-        .field("frames-removed", told.frames_removed)
-        .field("image-tokens", told.image_tokens)
-        .field("first-audio", told.first_audio)
-        .field("reconnects", told.reconnects)
-        .field("silence-latency", told.silence_latency)
-        .field("longest-silence-latency", told.longest_silence_latency)
-        .build()
 }
 
 fn set<T: Into<gst::glib::Value> + gst::glib::value::ToValue + Send>(

@@ -1,7 +1,9 @@
 //! The element `openairealtime`: a voice conversation with a realtime model as part of a pipeline.
 
+mod config;
 #[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
 mod imp;
+mod lane;
 mod life;
 mod live;
 mod messages;
@@ -13,7 +15,9 @@ mod settings;
 mod signals;
 mod sink;
 mod src;
+mod tell;
 mod text;
+mod told;
 mod tools;
 mod video;
 

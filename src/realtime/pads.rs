@@ -80,7 +80,7 @@ impl OpenAIRealtime {
                     )
                 })
                 .query_function(|pad, parent, query| {
-                    Self::catch_panic_pad_function(parent, || false, |this| this.text_src_query(pad, query))
+                    Self::catch_panic_pad_function(parent, || false, |this| this.stream_query(pad, query))
                 })
                 .event_function(|pad, parent, event| {
                     Self::catch_panic_pad_function(parent, || false, |this| this.src_event(pad, event))

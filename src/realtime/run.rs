@@ -1,23 +1,20 @@
 //! A run: everything that lives from READY to PAUSED and back, made anew each time.
 //!
-//! It owns the session, the stream of the source pad, the paces of both streaming threads, and the thread that talks
-//! to the application. Applications do as they like in their handlers, so what is told never comes from a thread that
-//! a session or a stream needs.
+//! It owns the session, the stream of the source pad and the paces of the streaming threads. What the session tells
+//! goes through it to the application and to the pads of text.
 
 use super::text::Carries;
 use super::tools::{Calls, Program};
-use super::{Timing as TimingSetting, imp, messages, settings::Settings};
-use crate::conversation::events::SessionNotice;
-use crate::conversation::{Config, Failure, Notice, Timing, Warning};
-use crate::link::{self, Mailbox, POSTS, Playout, Post, Session, Setup, Target, WireEvent};
-use crate::media::errors;
+use super::{Timing as TimingSetting, settings::Settings};
+use crate::conversation::{Config, Failure, Timing};
+use crate::link::mailbox::Refused;
+use crate::link::{self, Mailbox, POSTS, Playout, Session, Setup, Target};
 use crate::media::pace::Pace;
 use crate::media::source::Source;
-use crate::media::text::{Item, TextStream};
+use crate::media::text::TextStream;
 use crate::protocol::session::AudioFormat;
 use gst::glib;
 use gst::prelude::*;
-use gst::subclass::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
@@ -29,7 +26,7 @@ const HANDLER: Duration = Duration::from_millis(200);
 
 /// What became of a session, for upstream to hear.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     /// It goes on.
     #[default]
     No,
@@ -41,7 +38,7 @@ pub enum End {
 
 /// The thread that talks to the application.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Messenger {
+pub(super) enum Messenger {
     #[default]
     Gone,
     Starting,
@@ -49,25 +46,25 @@ enum Messenger {
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     timing: Option<Timing>,
     session: Option<Session>,
-    messenger: Messenger,
+    pub messenger: Messenger,
     /// A Progress message was begun and not ended.
-    progress: bool,
-    end: End,
-    stopped: bool,
+    pub progress: bool,
+    pub end: End,
+    pub stopped: bool,
 }
 
 /// One run.
 pub struct Run {
-    element: glib::WeakRef<super::OpenAIRealtime>,
+    pub(super) element: glib::WeakRef<super::OpenAIRealtime>,
     settings: Mutex<Settings>,
     target: Target,
     output: AudioFormat,
     /// The way in.
     pub mailbox: Arc<Mailbox>,
-    playout: Arc<Playout>,
+    pub(super) playout: Arc<Playout>,
     /// The source pad's stream.
     pub source: Arc<Source>,
     /// The pace of the sound that comes in.
@@ -82,7 +79,7 @@ pub struct Run {
     traces: Arc<AtomicBool>,
     texts: Mutex<Vec<(Carries, Arc<TextStream>)>>,
     state: Mutex<State>,
-    changed: Condvar,
+    pub(super) changed: Condvar,
 }
 
 impl Run {
@@ -115,7 +112,7 @@ impl Run {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -152,12 +149,16 @@ impl Run {
         self.mailbox.set_flushing(pad, flushing);
     }
 
-    /// What became of the session.
-    pub fn end(&self) -> End {
-        self.state().end
+    /// What upstream is told where nothing is taken any more.
+    pub fn flow_of(&self, refused: Refused) -> gst::FlowError {
+        match (refused, self.state().end) {
+            (Refused::Closed, End::Failed) => gst::FlowError::Error,
+            (Refused::Closed, End::Finished) => gst::FlowError::Eos,
+            (Refused::Flushing | Refused::Full, _) | (Refused::Closed, End::No) => gst::FlowError::Flushing,
+        }
     }
 
-    fn settings(&self) -> MutexGuard<'_, Settings> {
+    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -205,7 +206,9 @@ impl Run {
 
     /// Somebody wants to know every event of the wire, or nobody.
     pub(super) fn update_traces(&self) {
-        let traces = self.settings().raw_events || self.texts().iter().any(|(carries, _)| *carries == Carries::Events);
+        let posted = self.settings().raw_events;
+        let written = self.texts().iter().any(|(carries, _)| *carries == Carries::Events);
+        let traces = posted || written;
         self.traces.store(traces, Ordering::Relaxed);
     }
 
@@ -247,142 +250,9 @@ impl Run {
         true
     }
 
-    fn start_messenger(self: &Arc<Self>, mut posts: mpsc::Receiver<Post>) {
-        let run = Arc::downgrade(self);
-        self.state().messenger = Messenger::Starting;
-        let spawned = std::thread::Builder::new().name("openairt-bus".into()).spawn(move || {
-            if let Some(run) = run.upgrade() {
-                run.state().messenger = Messenger::Talking(std::thread::current().id());
-            }
-            while let Some(post) = posts.blocking_recv() {
-                let Some(run) = run.upgrade() else { return };
-                run.tell(post);
-            }
-            if let Some(run) = run.upgrade() {
-                run.nothing_more_to_tell();
-            }
-        });
-        if let Err(error) = spawned {
-            self.state().messenger = Messenger::Gone;
-            self.fail(&Failure::Connect(format!("no thread to be had: {error}")), None);
-        }
-    }
-
-    /// The session is gone. One that says nothing of it must not leave the pipeline waiting.
-    fn nothing_more_to_tell(self: &Arc<Self>) {
-        let is_due = {
-            let state = self.state();
-            state.end == End::No && !state.stopped
-        };
-        if is_due {
-            self.fail(&Failure::Lost("the session ended unexpectedly".into()), None);
-        }
-        self.state().messenger = Messenger::Gone;
-        self.changed.notify_all();
-    }
-
-    /// Tells the application one thing.
-    fn tell(self: &Arc<Self>, post: Post) {
-        if self.state().stopped {
-            return;
-        }
-        match post {
-            Post::Notice(notice) => self.tell_notice(&notice),
-            Post::Text(words) => self.send_text(Carries::Words(words.role), &Item::Words(words)),
-            Post::TextQuiet(speaker, until) => self.send_text(Carries::Words(speaker), &Item::Quiet(until)),
-            Post::Event(event) => self.tell_event(event),
-            Post::Fail(failure, done) => self.fail(&failure, done),
-            Post::Finished(at) => {
-                self.state().end = End::Finished;
-                // Whatever upstream still has is not waited for by anybody.
-                self.mailbox.close();
-                self.playout.finish(at);
-                self.each_text(TextStream::finish);
-            }
-        }
-    }
-
-    pub(super) fn tell_notice(self: &Arc<Self>, notice: &Notice) {
-        let Some(element) = self.element.upgrade() else { return };
-        element.imp().note(notice);
-        match notice {
-            Notice::Warning(warning) => {
-                gst::warning!(imp::CAT, obj = element, "{}", warning.message);
-                errors::post_warning(element.upcast_ref(), warning);
-            }
-            Notice::FunctionCall(call) => self.call(&element, call.clone()),
-            Notice::Settings { revision, refused, without } => {
-                element.imp().settings_told(*revision, refused.is_none(), without);
-            }
-            notice => {
-                if let Some(structure) = messages::structure(notice) {
-                    gst::log!(imp::CAT, obj = element, "{structure}");
-                    // Without a bus there is nobody to be told.
-                    let _ = element.post_message(gst::message::Element::builder(structure).src(&element).build());
-                }
-            }
-        }
-        if matches!(notice, Notice::Session(SessionNotice::Ready { .. })) {
-            self.end_progress(gst::ProgressType::Complete, "Session is ready");
-        }
-    }
-
-    fn send_text(&self, carries: Carries, item: &Item) {
-        for stream in self.text_streams(carries) {
-            stream.push(item.clone());
-            let lost = stream.take_dropped();
-            if lost > 0
-                && let Some(element) = self.element.upgrade()
-            {
-                let message = format!("{} is not read: {lost} of the oldest pieces are dropped", stream.pad().name());
-                errors::post_warning(element.upcast_ref(), &Warning::new("text-dropped", message));
-            }
-        }
-    }
-
-    fn each_text(&self, act: impl Fn(&TextStream)) {
+    pub(super) fn each_text(&self, act: impl Fn(&TextStream)) {
         let streams: Vec<_> = self.texts().iter().map(|(_, stream)| stream.clone()).collect();
         streams.iter().for_each(|stream| act(stream));
-    }
-
-    fn tell_event(&self, event: WireEvent) {
-        if self.settings().raw_events
-            && let Some(element) = self.element.upgrade()
-        {
-            let message = gst::message::Element::builder(messages::event(&event)).src(&element).build();
-            // Without a bus there is nobody to be told.
-            let _ = element.post_message(message);
-        }
-        self.send_text(Carries::Events, &Item::Event(event));
-    }
-
-    /// Posts an ERROR, with the place on the input up to which all is done; from then on nothing more is taken from
-    /// upstream, and the stream ends.
-    fn fail(self: &Arc<Self>, failure: &Failure, done: Option<Duration>) {
-        self.end_progress(gst::ProgressType::Error, "No session");
-        if let Some(element) = self.element.upgrade() {
-            let closed = SessionNotice::Closed { reason: failure.to_string(), running_time: done };
-            self.tell_notice(&Notice::Session(closed));
-            gst::error!(imp::CAT, obj = element, "{failure}");
-            errors::post_failure(element.upcast_ref(), failure, done);
-        }
-        self.state().end = End::Failed;
-        self.mailbox.close();
-        self.playout.abandon();
-        self.each_text(TextStream::finish);
-    }
-
-    fn end_progress(&self, kind: gst::ProgressType, text: &str) {
-        if std::mem::take(&mut self.state().progress) {
-            self.post_progress(kind, text);
-        }
-    }
-
-    fn post_progress(&self, kind: gst::ProgressType, text: &str) {
-        if let Some(element) = self.element.upgrade() {
-            // Without a bus there is nobody to be told.
-            let _ = element.post_message(gst::message::Progress::builder(kind, "connect", text).src(&element).build());
-        }
     }
 
     /// The sound that comes in keeps step with the clock here, because upstream does not.

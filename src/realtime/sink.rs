@@ -2,12 +2,11 @@
 
 use super::Timing as TimingSetting;
 use super::imp::{CAT, OpenAIRealtime};
-use super::run::{End, Run};
+use super::run::Run;
 use super::segment::{self, Segment};
 use super::video::VideoPad;
 use crate::conversation::uplink::{samples_to_time, time_to_samples};
 use crate::conversation::{Input, Sound, Timing};
-use crate::link::mailbox::Refused;
 use crate::protocol::session::AudioFormat;
 use bytes::Bytes;
 use gst::prelude::*;
@@ -109,11 +108,7 @@ impl OpenAIRealtime {
                 run.pace.wait_until_unnudged(start + end).map_err(|_| gst::FlowError::Flushing)?;
             }
             let sound = Sound { data: piece, at: at.map(|at| at + position) };
-            run.mailbox.push_sound(sound).map_err(|refused| match (refused, run.end()) {
-                (Refused::Flushing | Refused::Full, _) | (Refused::Closed, End::No) => gst::FlowError::Flushing,
-                (Refused::Closed, End::Failed) => gst::FlowError::Error,
-                (Refused::Closed, End::Finished) => gst::FlowError::Eos,
-            })?;
+            run.mailbox.push_sound(sound).map_err(|refused| run.flow_of(refused))?;
             position = end;
         }
         if let Some(start) = start {

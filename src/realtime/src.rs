@@ -1,7 +1,6 @@
 //! The pad `src`: what downstream asks of the answer's stream and says to it.
 
 use super::imp::{CAT, OpenAIRealtime};
-use crate::conversation::Timing;
 use crate::protocol::session::AudioFormat;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -10,27 +9,27 @@ use std::sync::atomic::Ordering;
 impl OpenAIRealtime {
     pub(super) fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
         match query.view_mut() {
-            gst::QueryViewMut::Latency(query) => {
-                // Pieces leave ahead of their time, and what upstream needs does not delay them: the answer is
-                // stamped when it is spoken.
-                let live = self.run().and_then(|run| run.timing()) == Some(Timing::Live);
-                query.set(live, gst::ClockTime::ZERO, gst::ClockTime::NONE);
-                true
-            }
             gst::QueryViewMut::Seeking(query) => {
                 let format = query.format();
                 let none = gst::GenericFormattedValue::none_for_format(format);
                 query.set(false, none, none);
                 true
             }
-            _ => self.progress_query(pad, query),
+            _ => self.stream_query(pad, query),
         }
     }
 
-    /// How far the answer's stream is, and how long it will be at least: as long as the input.
-    pub(super) fn progress_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+    /// What every source pad tells: whether it is live, how far the answer's stream is, and how long it will be at
+    /// least, which is as long as the input.
+    pub(super) fn stream_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
         let position = || self.run().and_then(|run| gst::ClockTime::try_from(run.position()).ok());
         match query.view_mut() {
+            gst::QueryViewMut::Latency(query) => {
+                // Pieces leave ahead of their time, and what upstream needs does not delay them: the answer is
+                // stamped when it is spoken.
+                query.set(self.run().is_some_and(|run| run.is_live()), gst::ClockTime::ZERO, gst::ClockTime::NONE);
+                true
+            }
             gst::QueryViewMut::Position(query) => {
                 let position = position().filter(|_| query.format() == gst::Format::Time);
                 position.inspect(|position| query.set(*position)).is_some()

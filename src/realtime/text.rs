@@ -1,16 +1,14 @@
 //! The pads of text: `text_sink` in, and `text_src`, `transcript_src` and `event_src` out.
 
 use super::imp::{CAT, OpenAIRealtime};
-use super::run::{End, Run};
+use super::run::Run;
 use crate::conversation::events::Speaker;
-use crate::conversation::{Command, Timing, Warning};
-use crate::link::mailbox::Refused;
-use crate::media::errors;
+use crate::conversation::{Command, Warning};
 use crate::media::text::{Stream, TextStream};
+use crate::media::{self, errors};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What a pad of text carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,64 +56,16 @@ impl OpenAIRealtime {
             run.pace_of(&pad.name()).wait_until_unnudged(at).map_err(|_| gst::FlowError::Flushing)?;
         }
         let command = Command::Text { text: text.to_owned(), respond: true, at };
-        run.mailbox.push_patiently(&pad.name(), command, at).map_err(|refused| match (refused, run.end()) {
-            (Refused::Closed, End::Failed) => gst::FlowError::Error,
-            (Refused::Closed, End::Finished) => gst::FlowError::Eos,
-            _ => gst::FlowError::Flushing,
-        })?;
+        run.mailbox.push_patiently(&pad.name(), command, at).map_err(|refused| run.flow_of(refused))?;
         run.source.flow()
     }
 
-    /// The running time of a timestamp on a pad, where its segment is one of time.
-    pub(super) fn running_time_of(&self, pad: &gst::Pad, pts: Option<gst::ClockTime>) -> Option<Duration> {
-        let segment = pad.sticky_event::<gst::event::Segment>(0)?;
-        let segment = segment.segment().downcast_ref::<gst::ClockTime>()?.clone();
-        Some(segment.to_running_time(pts?)?.into())
-    }
-
     pub(super) fn text_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
-        gst::log!(CAT, obj = pad, "{event:?}");
-        let name = pad.name();
-        let run = self.run();
-        let mailbox = run.as_ref().map(|run| &run.mailbox);
-        match event.view() {
-            gst::EventView::Eos(_) => {
-                mailbox.inspect(|mailbox| mailbox.end(&name));
-                self.pad_is_at_its_end(pad)
-            }
-            gst::EventView::StreamStart(_) => {
-                mailbox.inspect(|mailbox| mailbox.open(&name, false));
-                self.pad_goes_on(pad);
-                true
-            }
-            gst::EventView::Segment(event) => {
-                // What has times has a place among the sound and the frames.
-                let is_timed = event.segment().format() == gst::Format::Time;
-                mailbox.inspect(|mailbox| mailbox.open(&name, is_timed));
-                true
-            }
-            gst::EventView::Gap(event) => {
-                let (pts, duration) = event.get();
-                let end = pts.saturating_add(duration.unwrap_or_default());
-                if let (Some(mailbox), Some(end)) = (mailbox, self.running_time_of(pad, Some(end))) {
-                    mailbox.advance(&name, end);
-                }
-                true
-            }
-            gst::EventView::FlushStart(_) => {
-                run.inspect(|run| run.set_flushing(&name, true));
-                true
-            }
-            gst::EventView::FlushStop(_) => {
-                run.inspect(|run| run.set_flushing(&name, false));
-                self.pad_goes_on(pad);
-                true
-            }
-            gst::EventView::CustomDownstream(_) | gst::EventView::CustomDownstreamOob(_) => {
-                self.custom_event(&event) || gst::Pad::event_default(pad, Some(&*self.obj()), event)
-            }
-            _ => true,
-        }
+        let gst::EventView::Segment(segment) = event.view() else { return self.lane_event(pad, event, false) };
+        // What has times has a place among the sound and the frames.
+        let is_timed = segment.segment().format() == gst::Format::Time;
+        self.run().inspect(|run| run.mailbox.open(&pad.name(), is_timed));
+        true
     }
 
     pub(super) fn text_src_activate(&self, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
@@ -127,28 +77,9 @@ impl OpenAIRealtime {
         }
         let run = self.run().ok_or_else(|| gst::loggable_error!(CAT, "no run"))?;
         let carries = Carries::by_name(&pad.name()).ok_or_else(|| gst::loggable_error!(CAT, "no pad of text"))?;
-        let (source, weak) = (run.add_text(pad, carries), pad.downgrade());
-        let mut stream = Stream::default();
-        let started = pad.start_task(move || {
-            if !source.iterate(&mut stream)
-                && let Some(pad) = weak.upgrade()
-            {
-                // It fails only when the pad is being shut, which ends the task as well.
-                let _ = pad.pause_task();
-            }
-        });
+        let (source, mut stream) = (run.add_text(pad, carries), Stream::default());
+        let started = media::start_task(pad, move || source.iterate(&mut stream));
         started.map_err(|error| gst::loggable_error!(CAT, "the task does not start: {error}"))
-    }
-
-    pub(super) fn text_src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        match query.view_mut() {
-            gst::QueryViewMut::Latency(query) => {
-                let live = self.run().and_then(|run| run.timing()) == Some(Timing::Live);
-                query.set(live, gst::ClockTime::ZERO, gst::ClockTime::NONE);
-                true
-            }
-            _ => self.progress_query(pad, query),
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! function's output. There is no shell, and it sees no variable of the environment that looks like a secret.
 
 use super::imp::{CAT, OpenAIRealtime};
+use super::messages;
 use super::run::Run;
 use crate::conversation::events::FunctionCall;
 use crate::conversation::{Command, Failure, Warning};
@@ -284,10 +285,7 @@ fn is_secret(name: &str) -> bool {
 
 impl OpenAIRealtime {
     fn tell_call(&self, call: &FunctionCall, handled: bool) {
-        let structure = super::messages::function_call(call, handled);
-        gst::log!(CAT, imp = self, "{structure}");
-        // Without a bus there is nobody to be told.
-        let _ = self.obj().post_message(gst::message::Element::builder(structure).src(&*self.obj()).build());
+        messages::post(&self.obj(), messages::function_call(call, handled));
     }
 }
 

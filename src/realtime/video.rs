@@ -6,11 +6,10 @@
 
 use super::FrameDetail;
 use super::imp::{CAT, OpenAIRealtime};
-use super::run::{End, Run};
+use super::run::Run;
 use super::sink::ends_when_unlinked;
 use crate::conversation::events::{Frame, FrameNotice, FrameState};
 use crate::conversation::{Command, Input, Notice, Warning};
-use crate::link::mailbox::Refused;
 use crate::media::picture;
 use bytes::Bytes;
 use gst::glib;
@@ -151,11 +150,7 @@ impl OpenAIRealtime {
         }
         match self.frame(Some(pad), buffer, at) {
             Ok(frame) => {
-                run.mailbox.push_frame(&name, frame).map_err(|refused| match (refused, run.end()) {
-                    (Refused::Closed, End::Failed) => gst::FlowError::Error,
-                    (Refused::Closed, End::Finished) => gst::FlowError::Eos,
-                    _ => gst::FlowError::Flushing,
-                })?;
+                run.mailbox.push_frame(&name, frame).map_err(|refused| run.flow_of(refused))?;
             }
             Err(fault) => self.skip(&run, pad, at, fault),
         }
@@ -234,45 +229,16 @@ impl OpenAIRealtime {
     }
 
     fn video_event(&self, pad: &VideoPad, event: gst::Event) -> bool {
-        gst::log!(CAT, obj = pad, "{event:?}");
-        let (name, run) = (pad.name().to_string(), self.run());
-        let mailbox = run.as_ref().map(|run| &run.mailbox);
-        match event.view() {
-            gst::EventView::Eos(_) => {
-                mailbox.inspect(|mailbox| mailbox.end(&name));
-                self.pad_is_at_its_end(pad.upcast_ref())
-            }
-            gst::EventView::StreamStart(_) => {
-                mailbox.inspect(|mailbox| mailbox.open(&name, true));
-                lock(&pad.imp().seen).is_paced = None;
-                self.pad_goes_on(pad.upcast_ref());
-                true
-            }
-            gst::EventView::Gap(event) => {
-                let (pts, duration) = event.get();
-                let end = pts.saturating_add(duration.unwrap_or_default());
-                if let (Some(mailbox), Some(end)) = (mailbox, self.running_time_of(pad.upcast_ref(), Some(end))) {
-                    mailbox.advance(&name, end);
-                }
-                true
-            }
-            gst::EventView::FlushStart(_) => {
-                run.inspect(|run| run.set_flushing(&name, true));
-                true
-            }
-            gst::EventView::FlushStop(_) => {
-                run.as_ref().inspect(|run| run.set_flushing(&name, false));
+        match event.type_() {
+            gst::EventType::StreamStart => lock(&pad.imp().seen).is_paced = None,
+            gst::EventType::FlushStop => {
                 // What was seen before the seek is of no interest any more.
-                mailbox.inspect(|mailbox| mailbox.push(Input::Unplugged(name.clone())));
+                self.run().inspect(|run| run.mailbox.push(Input::Unplugged(pad.name().into())));
                 *lock(&pad.imp().seen) = Seen::default();
-                self.pad_goes_on(pad.upcast_ref());
-                true
             }
-            gst::EventView::CustomDownstream(_) | gst::EventView::CustomDownstreamOob(_) => {
-                self.custom_event(&event) || gst::Pad::event_default(pad, Some(&*self.obj()), event)
-            }
-            _ => true,
+            _ => {}
         }
+        self.lane_event(pad.upcast_ref(), event, true)
     }
 
     /// A picture of an application's own, or without one what each camera sees.

@@ -1,0 +1,125 @@
+//! How the properties become a conversation's configuration: who finds the turns, who answers them, and what is waited
+//! for how long. What the session's JSON says counts here as well.
+
+use super::settings::{Settings, time};
+use super::{FrameDedupe, SessionType, TurnDetection};
+use crate::conversation::events::FrameConfig;
+use crate::conversation::vad::EarSettings;
+use crate::conversation::{self, Config, Detection, Failure};
+use crate::protocol::dialect::Dialect;
+use crate::protocol::session::{self, AudioFormat};
+use serde_json::Value;
+use std::time::Duration;
+
+/// The silence that ends a turn, for a server's detection.
+pub const SERVER_SILENCE: Duration = Duration::from_millis(200);
+/// The same for the element's own. A file does not wait for its answer, so there it can be longer: a sentence with a
+/// pause in it stays one turn.
+const LOCAL_SILENCE: Duration = Duration::from_millis(500);
+const OFFLINE_SILENCE: Duration = Duration::from_secs(1);
+
+/// How long semantic detection waits at most.
+const SEMANTIC_SILENCE: Duration = Duration::from_secs(8);
+
+/// A configuration, and what was left out of it.
+pub type Configured = (Config, Vec<String>);
+
+impl Settings {
+    /// Who finds the turns.
+    fn detection(&self, timing: conversation::Timing) -> TurnDetection {
+        match (self.turn_detection, timing) {
+            (TurnDetection::Auto, conversation::Timing::Live) => TurnDetection::ServerVad,
+            (TurnDetection::Auto, conversation::Timing::Offline) => TurnDetection::Local,
+            (chosen, _) => chosen,
+        }
+    }
+
+    /// What the JSON of `session` says of that itself.
+    fn session_answers(&self) -> Option<bool> {
+        let session: Value = serde_json::from_str(self.session.as_deref()?).ok()?;
+        session["audio"]["input"]["turn_detection"]["create_response"].as_bool()
+    }
+
+    fn frames(&self) -> FrameConfig {
+        FrameConfig {
+            policy: self.frame_policy.into(),
+            interval: time(self.frame_interval),
+            detail: self.frame_detail.into(),
+            prompt: self.frame_prompt.clone(),
+            respond: self.frame_respond,
+            most: self.max_frames as usize,
+            repeats: self.frame_dedupe == FrameDedupe::None,
+        }
+    }
+
+    pub(super) fn silence_duration(&self, otherwise: Duration) -> Duration {
+        self.vad_silence_duration.map_or(otherwise, Duration::from_nanos)
+    }
+
+    /// What the conversation is.
+    pub fn config(
+        &self,
+        timing: conversation::Timing,
+        input: AudioFormat,
+        output: AudioFormat,
+        dialect: Dialect,
+    ) -> Result<Configured, Failure> {
+        self.program()?;
+        let wished = self.detection(timing);
+        let (session, left_out) = self.merged_session(timing, wished, &input, &output, dialect)?;
+        let audio_input = session.audio.as_ref().and_then(|audio| audio.input.as_ref());
+        let transcribes = audio_input.is_some_and(|input| input.transcription.value().is_some());
+        let by_server = audio_input.and_then(|input| input.turn_detection.value());
+        let detection = match (by_server, wished) {
+            (Some(server), _) => Detection::Server { silence: self.silence_of(server) },
+            (None, TurnDetection::Local) => Detection::Local(EarSettings {
+                threshold: self.vad_threshold as f32,
+                prefix: Duration::from_nanos(self.vad_prefix_padding),
+                silence: self.silence_duration(match timing {
+                    conversation::Timing::Live => LOCAL_SILENCE,
+                    conversation::Timing::Offline => OFFLINE_SILENCE,
+                }),
+            }),
+            (None, _) => Detection::Manual,
+        };
+        let only_writes = self.session_type == SessionType::Transcription;
+        let server_paces = timing == conversation::Timing::Offline && matches!(detection, Detection::Server { .. });
+        let config = Config {
+            model: self.model.clone(),
+            create_response: by_server.and_then(|_| self.session_answers()).unwrap_or(self.create_response)
+                && !only_writes,
+            interrupt_response: by_server
+                .filter(|_| timing == conversation::Timing::Live)
+                .and_then(|server| server.interrupt_response)
+                .unwrap_or(self.interrupt_response),
+            detection,
+            timing,
+            input,
+            output,
+            respond_on_eos: self.respond_on_eos,
+            drain_timeout: time(self.drain_timeout),
+            ready_timeout: time(self.connect_timeout),
+            max_speed: match self.max_speed {
+                // A server that finds the turns must be able to say so before more of the file is there.
+                0.0 if server_paces => 1.0,
+                speed => speed,
+            },
+            transcribes,
+            requests_per_minute: self.requests_per_minute,
+            max_cost: self.max_cost,
+            reconnects: self.max_reconnects > 0,
+            server_answers: by_server.is_some_and(|server| server.create_response.unwrap_or(true)),
+            frames: self.frames(),
+            session,
+        };
+        Ok((config, left_out))
+    }
+
+    /// How much silence a server's detection needs at most.
+    fn silence_of(&self, server: &session::TurnDetection) -> Duration {
+        match server.kind.as_deref() {
+            Some("semantic_vad") => SEMANTIC_SILENCE,
+            _ => server.silence_duration_ms.map_or(SERVER_SILENCE, Duration::from_millis),
+        }
+    }
+}
