@@ -104,7 +104,7 @@ impl Wished {
             interrupt_response: self.interrupt,
             respond_on_eos: true,
             drain_timeout: Duration::from_secs(5),
-            ready_timeout: Duration::from_secs(5),
+            time_of_day: Duration::ZERO,
             max_speed: 0.0,
             transcribes: self.transcribes,
             requests_per_minute: self.per_minute,
@@ -287,6 +287,10 @@ struct World {
     asked: Option<String>,
     answered_calls: HashSet<String>,
     over: bool,
+    wants_spare: bool,
+    is_lost: bool,
+    began: Instant,
+    sessions: usize,
 }
 
 impl World {
@@ -296,6 +300,29 @@ impl World {
         }
         self.conversation.handle(input, self.now);
         self.look();
+        self.reconnect();
+    }
+
+    /// Other connections are there when they are wanted, most of the time.
+    fn reconnect(&mut self) {
+        if std::mem::take(&mut self.wants_spare) {
+            let there = !self.names.len().is_multiple_of(4);
+            self.handle(Input::Spare(there));
+        }
+        if std::mem::take(&mut self.is_lost) && !self.over {
+            self.asked = None;
+            self.answered_calls.clear();
+            self.sessions += 1;
+            self.handle(Input::Connected { patience: Duration::from_secs(5) });
+            self.begin_session();
+        }
+    }
+
+    /// A session is ready. Some end soon, some late, and of some nobody knows.
+    fn begin_session(&mut self) {
+        let length = [None, Some(20), Some(600)][self.sessions % 3];
+        let end = length.map(|length| self.now.duration_since(self.began).as_secs() + length);
+        self.server(&json!({"type": "session.updated", "session": {"expires_at": end}}));
     }
 
     fn look(&mut self) {
@@ -312,6 +339,8 @@ impl World {
                 }
                 Output::Play(speech) => assert!(!speech.data.is_empty()),
                 Output::Fail(_) | Output::Finished { .. } => self.over = true,
+                Output::Spare => self.wants_spare = true,
+                Output::Reconnect => self.is_lost = true,
                 _ => {}
             }
         }
@@ -366,6 +395,7 @@ impl World {
             self.now = self.now.max(deadline);
             self.conversation.wake(self.now);
             self.look();
+            self.reconnect();
             wakes += 1;
             assert!(wakes < 10_000, "it is woken again and again, and nothing comes of it");
         }
@@ -416,15 +446,7 @@ impl World {
             }
             Step::Time(length) => self.pass(Duration::from_millis(u64::from(length))),
             Step::Flushed => self.handle(Input::Flushed),
-            Step::Lose => {
-                self.asked = None;
-                self.handle(Input::Closed { code: Some(1006), reason: String::new() });
-                if !self.over {
-                    self.answered_calls.clear();
-                    self.handle(Input::Connected);
-                    self.server(&json!({"type": "session.updated", "session": {}}));
-                }
-            }
+            Step::Lose => self.handle(Input::Closed { code: Some(1006), reason: String::new() }),
         }
     }
 }
@@ -454,10 +476,14 @@ proptest! {
             asked: None,
             answered_calls: HashSet::new(),
             over: false,
+            wants_spare: false,
+            is_lost: false,
+            began: now,
+            sessions: steps.len(),
         };
-        world.handle(Input::Connected);
+        world.handle(Input::Connected { patience: Duration::from_secs(5) });
         if opens {
-            world.server(&json!({"type": "session.updated", "session": {}}));
+            world.begin_session();
         }
         steps.into_iter().for_each(|step| world.take(step));
         // The stream ends, and the server says nothing more: that is the end of it, sooner or later.

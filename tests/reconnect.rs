@@ -2,7 +2,10 @@
 
 mod support;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use gst::prelude::*;
+use serde_json::Value;
 use support::pipeline::Pipeline;
 use support::server::Server;
 
@@ -114,4 +117,56 @@ fn a_stop_does_not_wait_for_a_connection() {
     let began = std::time::Instant::now();
     pipeline.stop();
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "a time-out is 10 s");
+}
+
+#[test]
+fn before_the_hours_end_another_session_is_ready_and_not_a_sample_is_lost() {
+    // The first session ends in eight seconds, and nobody says anything in it.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+    let mut server = Server::script(&format!(
+        r#"{}
+send rate_limits.updated {{"rate_limits": [{{"name": "first"}}]}}
+expect close 1000 within 60s
+connection 2
+{}
+wait audio 4s
+send rate_limits.updated {{"rate_limits": [{{"name": "second"}}]}}
+"#,
+        READY.replace(r#""id": "$id""#, &format!(r#""id": "sess_1", "expires_at": {}"#, now + 8)),
+        ready("sess_2")
+    ));
+    let mut pipeline = Pipeline::new(&format!(
+        "audiotestsrc is-live=true wave=white-noise volume=0.01 ! audioconvert ! audioresample ! openairealtime name=o \
+         instructions=\"Be kind.\" raw-events=true uri={} ! fakesink sync=true",
+        server.base()
+    ));
+    pipeline.play();
+    let first = pipeline.until_told("session", is_ready);
+    assert_eq!(first.get::<u64>("expires-at"), Ok(now + 8));
+    let moved = pipeline.until_told("session", |session| session.get::<&str>("state") == Ok("reconnecting"));
+    assert!(moved.get::<&str>("reason").is_ok_and(|why| why.contains("about to end")), "{moved}");
+    let second = pipeline.until_told("session", |session| session.get::<&str>("state") != Ok("reconnecting"));
+    assert_eq!(second.get::<&str>("session-id"), Ok("sess_2"), "it was connected before: {second}");
+    pipeline.until_told("rate-limits", |limits| limits.get::<&str>("name") == Ok("second"));
+    // The second server hears on without a break: it begins with what the first one heard last.
+    let (mut heard, mut session) = ([Vec::new(), Vec::new()], 0);
+    for event in pipeline.all("event") {
+        let json: Value = serde_json::from_str(event.get("json").expect("JSON")).expect("JSON");
+        match event.get::<&str>("type").expect("a type") {
+            "session.updated" => session = usize::from(json["session"]["id"] == "sess_2"),
+            "input_audio_buffer.append" => {
+                heard[session].extend(STANDARD.decode(json["audio"].as_str().expect("sound")).expect("base64"))
+            }
+            _ => {}
+        }
+    }
+    let overlap = heard[0].windows(48_000).rposition(|second| *second == heard[1][..48_000]).expect("the same noise");
+    let again = &heard[0][overlap..];
+    assert!((96_000..=110_000).contains(&again.len()), "two seconds, not {} bytes", again.len());
+    assert_eq!(*again, heard[1][..again.len()]);
+    let warnings = pipeline.warnings();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    pipeline.stop();
+    let (status, said) = server.terminate();
+    assert!(status.success(), "{said}");
 }

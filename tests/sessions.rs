@@ -56,7 +56,7 @@ fn config(update: &Value) -> Config {
         timing: Timing::Live,
         respond_on_eos: true,
         drain_timeout: Duration::from_secs(30),
-        ready_timeout: Duration::from_secs(10),
+        time_of_day: Duration::ZERO,
         max_speed: 0.0,
         requests_per_minute: 0,
         max_cost: 0.0,
@@ -168,7 +168,7 @@ fn play(path: &Path) -> usize {
     let conversation = Conversation::new(config, now);
     let mut player =
         Player { conversation, began: now, now, sound: Duration::ZERO, input, output, sent: VecDeque::new() };
-    player.handle(Input::Connected);
+    player.handle(Input::Connected { patience: Duration::from_secs(10) });
     for (index, line) in lines.iter().enumerate() {
         player.pass(line.time);
         if line.from_server {

@@ -68,7 +68,7 @@ impl Conversation {
     }
 
     /// The end of a turn that the user tells by a button.
-    fn commit_by_hand(&mut self) {
+    pub(super) fn commit_by_hand(&mut self) {
         if self.listening.uncommitted() == 0 {
             return self.warn("nothing-to-commit", "there is no sound that could be committed");
         }

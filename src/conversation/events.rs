@@ -57,8 +57,8 @@ pub struct Config {
     pub respond_on_eos: bool,
     /// How long the server may stay silent while something is owed at the end.
     pub drain_timeout: Duration,
-    /// How long the server may take to accept the session's settings.
-    pub ready_timeout: Duration,
+    /// The time of day, since 1970, when the conversation is made: a server tells its session's end in it.
+    pub time_of_day: Duration,
     /// A multiple of real time that input may not exceed; 0 is no limit.
     pub max_speed: f64,
     /// Whether the server writes down what the user says.
@@ -238,7 +238,12 @@ pub struct Played {
 #[derive(Debug)]
 pub enum Input {
     /// The socket is open.
-    Connected,
+    Connected {
+        /// How long the server may take to accept the session's settings.
+        patience: Duration,
+    },
+    /// Whether there is another connection beside the one in use, which was asked for.
+    Spare(bool),
     /// The server said something.
     Server(Box<ServerEvent>),
     /// The user said something.
@@ -315,7 +320,9 @@ pub enum Output {
     TextQuiet(Speaker, Duration),
     /// To be told to the application.
     Notify(Notice),
-    /// The connection is gone, and another one is wanted.
+    /// Another connection will be wanted soon.
+    Spare,
+    /// The session is over, and the conversation goes on over another connection.
     Reconnect,
     /// The conversation cannot go on.
     Fail(Failure),

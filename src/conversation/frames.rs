@@ -203,7 +203,7 @@ impl Conversation {
     }
 
     /// Until when the model will be heard, if it is, as far as that is known.
-    fn speaks_until(&self) -> Option<Instant> {
+    pub(super) fn speaks_until(&self) -> Option<Instant> {
         let rate = self.config.output.rate();
         let end = |spoken: &super::answer::Spoken| match spoken.began {
             Some(began) => began + samples_to_time(spoken.received, rate),

@@ -50,11 +50,13 @@ impl Conversation {
         match event {
             ServerEvent::InputAudioBufferSpeechStarted(event) => {
                 let start = self.listening.sent.time_of_ms(event.audio_start_ms);
+                self.turn_begins_at(event.audio_start_ms);
                 self.begin_turn(Some(event.item_id), start);
             }
             ServerEvent::InputAudioBufferSpeechStopped(event) => {
                 let end = self.listening.sent.time_of_ms(event.audio_end_ms);
-                self.committed_up_to(event.audio_end_ms);
+                let said = self.committed_up_to(event.audio_end_ms);
+                self.history.heard(Some(event.item_id.clone()), said);
                 self.end_turn(Some(event.item_id), end);
             }
             ServerEvent::InputAudioBufferCommitted(event) => self.committed(&event.item_id),
@@ -74,6 +76,7 @@ impl Conversation {
     /// Sound has become a message of the user: by a commit of ours, or by the server's own detection.
     fn committed(&mut self, item_id: &str) {
         self.turns.name(item_id);
+        self.history.name(item_id);
         if self.config.transcribes {
             self.turns.await_transcript(item_id);
             self.script.expect(Speaker::User, item_id, 0);
@@ -83,6 +86,8 @@ impl Conversation {
         }
         if self.turns.speaking {
             // A commit in the middle of speech ends the turn without another word.
+            let said = self.listening.tape.take();
+            self.history.heard(Some(item_id.to_owned()), said);
             self.all_is_committed();
             self.end_turn(Some(item_id.to_owned()), self.listening.sent.end());
         }

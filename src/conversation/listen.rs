@@ -6,6 +6,7 @@
 
 use super::events::{Detection, Speaker};
 use super::place::Place;
+use super::tape::{self, Tape};
 use super::uplink::{SampleClock, samples_to_time, time_to_samples};
 use super::vad::{Ear, Heard};
 use super::{Config, Conversation, Notice, Output, Phase, Sound, Timing};
@@ -36,6 +37,8 @@ pub(super) struct Listening {
     pub sent: SampleClock,
     /// Up to here, in samples of `sent`, everything has become messages or was given up.
     committed: u64,
+    /// What was appended and is not committed, as far as it is remembered.
+    pub tape: Tape,
     /// The end of what was handed in.
     place: Place,
     /// Handed in, and waiting for an answer to end.
@@ -58,6 +61,7 @@ impl Listening {
             heard: SampleClock::new(rate),
             sent: SampleClock::new(rate),
             committed: 0,
+            tape: Tape::default(),
             place: Place::default(),
             waiting: VecDeque::new(),
             ear: None,
@@ -95,7 +99,15 @@ impl Listening {
         self.heard.change_rate(rate);
         self.sent.change_rate(rate);
         self.committed = self.sent.samples();
+        self.tape = Tape::default();
         self.forget(config);
+    }
+
+    /// Another server counts from zero. Gives back what it has to hear again.
+    pub fn restart_clock(&mut self, rate: u32) -> Vec<Sound> {
+        self.sent = SampleClock::new(rate);
+        self.committed = 0;
+        self.tape.take()
     }
 
     /// Somebody else finds the turns from here on.
@@ -264,11 +276,22 @@ impl Conversation {
         }
     }
 
-    fn append(&mut self, sound: Sound) {
+    pub(super) fn append(&mut self, sound: Sound) {
         let samples = (sound.data.len() / self.config.input.sample_size()) as u64;
         if samples > 0 {
+            self.remember(samples, &sound);
             self.listening.sent.advance(samples, sound.at);
             self.send(InputAudioBufferAppend { audio: Base64(sound.data), ..Default::default() });
+        }
+    }
+
+    /// Another session may have to hear it again.
+    fn remember(&mut self, samples: u64, sound: &Sound) {
+        if self.config.reconnects {
+            let waits_for_speech = matches!(self.config.detection, Detection::Server { .. }) && !self.turns.speaking;
+            let most = if waits_for_speech { tape::QUIET } else { tape::TURN };
+            let most = time_to_samples(most, self.config.input.rate());
+            self.listening.tape.add(self.listening.sent.samples(), samples, sound.clone(), most);
         }
     }
 
@@ -284,6 +307,8 @@ impl Conversation {
         if so_far < LEAST_COMMIT {
             self.append_silence(LEAST_COMMIT - so_far);
         }
+        let said = self.listening.tape.take();
+        self.history.heard(None, said);
         self.all_is_committed();
         let event_id = self.send(InputAudioBufferCommit::default());
         self.turns.committed_by(event_id);
@@ -292,11 +317,20 @@ impl Conversation {
     /// Nothing of what was appended so far waits to be committed.
     pub(super) fn all_is_committed(&mut self) {
         self.listening.committed = self.listening.sent.samples();
+        self.listening.tape = Tape::default();
     }
 
-    /// A server's turn ends at this place on its clock.
-    pub(super) fn committed_up_to(&mut self, milliseconds: u64) {
-        self.listening.committed = self.listening.committed.max(self.listening.sent.sample_at_ms(milliseconds));
+    /// A server's turn ends at this place on its clock. Gives back what was said in it, as far as that is remembered.
+    pub(super) fn committed_up_to(&mut self, milliseconds: u64) -> Vec<Sound> {
+        let end = self.listening.sent.sample_at_ms(milliseconds);
+        self.listening.committed = self.listening.committed.max(end);
+        self.listening.tape.take_before(end, self.config.input.rate())
+    }
+
+    /// A server's turn begins at this place on its clock, and what was there before is in none.
+    pub(super) fn turn_begins_at(&mut self, milliseconds: u64) {
+        let start = self.listening.sent.sample_at_ms(milliseconds);
+        self.listening.tape.take_before(start, self.config.input.rate());
     }
 
     /// No more sound will come: the turn in hand ends here.

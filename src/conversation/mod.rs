@@ -21,7 +21,9 @@ mod listen;
 mod notice;
 mod place;
 pub mod playout;
+mod renew;
 mod session;
+mod tape;
 mod tools;
 mod turn;
 mod update;
@@ -48,7 +50,7 @@ enum Phase {
     /// No socket yet.
     Offline,
     /// The settings are sent; the server may take until then to accept them.
-    Opening { deadline: Instant },
+    Opening { deadline: Instant, patience: Duration },
     /// The user's sound may flow.
     Ready,
     /// Failed or finished: nothing is said any more.
@@ -90,6 +92,9 @@ pub struct Conversation {
     /// The model has spoken, so its voice is fixed.
     has_spoken: bool,
     history: history::History,
+    renewal: renew::Renewal,
+    /// The time of day, since 1970, of an instant.
+    time_of_day: (Instant, Duration),
     /// How many sessions there were before this one.
     epoch: u32,
     /// Up to here no user's and no model's text begins any more.
@@ -123,6 +128,8 @@ impl Conversation {
             early: VecDeque::new(),
             has_spoken: false,
             history: history::History::default(),
+            renewal: renew::Renewal::default(),
+            time_of_day: (now, config.time_of_day),
             epoch: 0,
             text_quiet: [Duration::ZERO; 2],
             config,
@@ -136,7 +143,8 @@ impl Conversation {
             return;
         }
         match input {
-            Input::Connected => self.open(),
+            Input::Connected { patience } => self.open(patience),
+            Input::Spare(there) => self.spare_is(there),
             Input::Server(event) => self.hear_server(*event),
             Input::Sound(sound) => self.hand_in(sound),
             Input::Frame(frame) => self.see(*frame),
@@ -171,7 +179,7 @@ impl Conversation {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Offline | Phase::Over => None,
-            Phase::Opening { deadline } => Some(*deadline),
+            Phase::Opening { deadline, .. } => Some(*deadline),
             Phase::Ready => {
                 let deadlines = [
                     self.patience(),
@@ -181,6 +189,7 @@ impl Conversation {
                     self.updating.deadline(),
                     self.next_request(),
                     self.frames_deadline(),
+                    self.renewal_deadline(),
                 ];
                 deadlines.into_iter().flatten().min()
             }
@@ -248,10 +257,10 @@ impl Conversation {
 
     /// Everything that follows by itself from what has happened.
     fn go_on(&mut self) {
-        if let Phase::Opening { deadline } = self.phase
+        if let Phase::Opening { deadline, patience } = self.phase
             && self.now >= deadline
         {
-            self.not_ready();
+            self.not_ready(patience);
         }
         if !matches!(self.phase, Phase::Ready) {
             return;
@@ -267,6 +276,7 @@ impl Conversation {
         self.tell_wholes();
         self.go_on_draining();
         self.tell_text_quiet();
+        self.go_on_renewing();
     }
 
     /// The server will not give what it owes. The conversation goes on without.
@@ -281,7 +291,7 @@ impl Conversation {
             self.close_calls();
         } else {
             self.warn("no-transcript", format!("the server has not taken in what the user said for {seconds} s"));
-            self.turns.give_up();
+            self.give_up_turns();
         }
     }
 

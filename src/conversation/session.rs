@@ -38,11 +38,8 @@ pub(super) fn quota(error: &ServerError) -> Option<Failure> {
 impl Conversation {
     /// The socket is open: the settings go first, and sound waits until they are in force. A server that answered
     /// sound with its default settings would answer wrongly, and refuse the settings afterwards.
-    pub(super) fn open(&mut self) {
-        self.phase = Phase::Opening { deadline: self.now + self.config.ready_timeout };
-        if self.epoch > 0 {
-            self.begin_anew();
-        }
+    pub(super) fn open(&mut self, patience: Duration) {
+        self.phase = Phase::Opening { deadline: self.now + patience, patience };
         let session = self.config.session.clone();
         self.update(session);
     }
@@ -63,6 +60,7 @@ impl Conversation {
             self.finish_listening();
         }
         self.forget_turn();
+        self.history.forget_sound();
         self.config.input = format.clone();
         self.listening.change_format(&self.config);
         let kind = self.config.session.kind.clone();
@@ -88,7 +86,10 @@ impl Conversation {
                 expires_at: session.expires_at,
                 resumed: self.epoch > 0,
             }));
-            self.tell_history();
+            self.session_ends(session.expires_at);
+            if self.epoch > 0 {
+                self.begin_anew();
+            }
             (self.moved, self.answer_moved) = (self.now, self.now);
             self.obey_early();
         }
@@ -139,10 +140,14 @@ impl Conversation {
     }
 
     /// The server has not accepted the session in time. What it said meanwhile may tell why.
-    pub(super) fn not_ready(&mut self) {
-        let seconds = self.config.ready_timeout.as_secs_f64();
+    pub(super) fn not_ready(&mut self, patience: Duration) {
+        let seconds = patience.as_secs_f64();
         let told = self.last_error.take().map(|(_, error)| format!(": {}", error.message)).unwrap_or_default();
-        self.fail(Failure::Connect(format!("the server did not accept the session within {seconds} s{told}")));
+        let message = format!("the server did not accept the session within {seconds} s{told}");
+        if self.epoch > 0 {
+            return self.lose(message);
+        }
+        self.fail(Failure::Connect(message));
     }
 
     /// The connection is closed. Its code tells why, or the `error` before it does.
@@ -166,7 +171,9 @@ impl Conversation {
             _ => None,
         };
         let comes_back = by_error.is_none() && by_code.is_none() && super::history::may_come_back(code);
-        if comes_back && self.config.reconnects && matches!(self.phase, Phase::Ready) {
+        // How often one that was had before is tried again is not decided here.
+        let was_there = matches!(self.phase, Phase::Ready) || self.epoch > 0;
+        if comes_back && self.config.reconnects && was_there {
             return self.lose(message);
         }
         let code = code.map(|code| format!(" with code {code}")).unwrap_or_default();

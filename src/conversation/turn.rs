@@ -137,6 +137,12 @@ impl Turns {
         self.turns.iter_mut().for_each(|turn| turn.commit = None);
     }
 
+    /// The turn that was taken out is in hand again.
+    pub fn go_on(&mut self, turn: Turn) {
+        self.turns.push_back(turn);
+        self.speaking = true;
+    }
+
     /// The turn in hand is not to be.
     pub fn drop_open(&mut self) -> Option<Turn> {
         if std::mem::take(&mut self.speaking) { self.turns.pop_back() } else { None }

@@ -124,7 +124,7 @@ impl Conversation {
         let before = std::mem::replace(&mut self.config, config);
         // A format may have changed meanwhile.
         (self.config.input, self.config.output) = (before.input, before.output);
-        (self.config.timing, self.config.ready_timeout) = (before.timing, before.ready_timeout);
+        (self.config.timing, self.config.time_of_day) = (before.timing, before.time_of_day);
         if before.detection != self.config.detection {
             self.detection_changed(&before.detection);
         }

@@ -50,6 +50,11 @@ impl Script {
         }
     }
 
+    /// What the user said and is not written down will not be.
+    fn give_up_user(&mut self) {
+        self.0.retain(|u| u.role != Speaker::User || u.whole.is_some());
+    }
+
     fn drop(&mut self, role: Speaker, item_id: &str) {
         self.0.retain(|u| u.role != role || u.item_id != item_id || u.whole.is_some());
     }
@@ -200,6 +205,13 @@ impl Conversation {
         if let Some(utterance) = self.script.find(Speaker::User, &item_id, 0) {
             utterance.whole = Some((whole, self.now));
         }
+        self.tell_wholes();
+    }
+
+    /// The server will not write down what it has not so far.
+    pub(super) fn give_up_turns(&mut self) {
+        self.turns.give_up();
+        self.script.give_up_user();
         self.tell_wholes();
     }
 

@@ -351,8 +351,8 @@ mod tests {
         let mailbox = Mailbox::default();
         mailbox.push_sound(sound(0, 20)).expect("taken");
         mailbox.push_in_order(Input::EndOfStream);
-        mailbox.push(Input::Connected);
-        assert!(matches!(mailbox.take(false, false), Some(Input::Connected)));
+        mailbox.push(Input::Behind(true));
+        assert!(matches!(mailbox.take(false, false), Some(Input::Behind(true))));
         assert!(mailbox.take(false, false).is_none());
         assert_eq!(taken(&mailbox), ["s0+20", "end"]);
     }

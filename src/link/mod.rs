@@ -13,6 +13,7 @@ mod running;
 pub mod runtime;
 pub mod secret;
 mod socket;
+mod spare;
 pub mod target;
 mod wire;
 
@@ -29,7 +30,7 @@ use runtime::SharedRuntime;
 use socket::Link;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -167,14 +168,19 @@ async fn run(mut setup: Setup, stop: Arc<Notify>) {
             return;
         }
     };
-    setup.config.ready_timeout = deadline.saturating_duration_since(Instant::now());
+    setup.config.time_of_day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let patience = deadline.saturating_duration_since(Instant::now());
     let mut session = Running::new(setup);
     tokio::select! {
         biased;
         () = stop.notified() => {}
-        () = session.go_on(&mut link) => {}
+        () = session.go_on(&mut link, patience) => {}
     }
-    // Whether it is taken any more is the server's matter.
+    good_bye(&mut link).await;
+}
+
+/// Closes a connection. Whether that is taken any more is the server's matter.
+async fn good_bye(link: &mut Link) {
     let _ = timeout(GOODBYE, link.close()).await;
 }
 

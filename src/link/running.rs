@@ -2,7 +2,8 @@
 
 use super::backoff::Backoff;
 use super::socket::{Event, Link};
-use super::{Mailbox, Patience, Playout, Post, Setup, Target, WireEvent, connect, wire};
+use super::spare::Spare;
+use super::{Mailbox, Patience, Playout, Post, Setup, Target, WireEvent, connect, good_bye, wire};
 use crate::conversation::events::SessionNotice;
 use crate::conversation::{Conversation, Failure, Input, Notice, Output, Warning};
 use crate::protocol::ServerEvent;
@@ -30,6 +31,8 @@ pub struct Running {
     over: bool,
     /// The connection is gone, and another one is wanted.
     is_lost: bool,
+    /// Another connection, for when this session ends.
+    spare: Spare,
     patience: Patience,
     /// The tries of a row of short sessions.
     backoff: Backoff,
@@ -54,6 +57,7 @@ impl Running {
             began: Instant::now(),
             over: false,
             is_lost: false,
+            spare: Spare::default(),
             backoff: Backoff::new(setup.patience.delay, setup.patience.tries),
             patience: setup.patience,
             is_behind: false,
@@ -65,24 +69,33 @@ impl Running {
     }
 
     /// Goes on until the conversation is over, over as many connections as it takes.
-    pub async fn go_on(&mut self, link: &mut Link) {
+    pub async fn go_on(&mut self, link: &mut Link, patience: Duration) {
+        let mut patience = patience;
         loop {
-            self.converse(link).await;
+            self.converse(link, patience).await;
             if !std::mem::take(&mut self.is_lost) || self.over {
                 return;
             }
-            match self.reconnect().await {
-                Ok(socket) => *link = Link::new(socket),
-                Err(failure) => {
-                    let done = self.conversation.done_until();
-                    return self.post(Post::Fail(failure, done)).await;
-                }
-            }
+            patience = self.patience.timeout;
+            let next = match self.spare.take() {
+                Some(spare) => spare,
+                None => match self.reconnect().await {
+                    Ok(socket) => Link::new(socket),
+                    Err(failure) => {
+                        let done = self.conversation.done_until();
+                        return self.post(Post::Fail(failure, done)).await;
+                    }
+                },
+            };
+            self.began = Instant::now();
+            let mut before = std::mem::replace(link, next);
+            // The next one need not wait for it.
+            tokio::spawn(async move { good_bye(&mut before).await });
         }
     }
 
-    async fn converse(&mut self, link: &mut Link) {
-        self.conversation.handle(Input::Connected, now());
+    async fn converse(&mut self, link: &mut Link, patience: Duration) {
+        self.conversation.handle(Input::Connected { patience }, now());
         self.carry_out(link).await;
         while !self.over && !self.is_lost {
             self.take_mail(link).await;
@@ -93,6 +106,10 @@ impl Running {
             let full = self.playout.is_full();
             tokio::select! {
                 event = link.next(!full) => self.react(event, link).await,
+                there = self.spare.changed() => {
+                    self.conversation.handle(Input::Spare(there), now());
+                    self.carry_out(link).await;
+                }
                 () = self.mailbox.arrived() => {}
                 () = self.playout.room(), if full => {}
                 () = sleep_until(deadline.unwrap_or_else(far_away)), if deadline.is_some() => {
@@ -102,7 +119,9 @@ impl Running {
             }
             self.warn_of_drops().await;
         }
-        link.flush().await;
+        if self.over {
+            link.flush().await;
+        }
     }
 
     /// Tries until there is a connection again, or no use in trying. Sound waits meanwhile, as far as it is worth it.
@@ -118,10 +137,7 @@ impl Running {
             self.post(Post::Notice(Notice::Session(SessionNotice::Connecting { attempt }))).await;
             sleep(delay).await;
             let error = match timeout(self.patience.timeout, self.target.connect()).await {
-                Ok(Ok(socket)) => {
-                    self.began = Instant::now();
-                    return Ok(socket);
-                }
+                Ok(Ok(socket)) => return Ok(socket),
                 Ok(Err(error)) => error,
                 Err(_) => continue,
             };
@@ -210,6 +226,7 @@ impl Running {
                 Output::Text(text) => self.post(Post::Text(text)).await,
                 Output::TextQuiet(speaker, until) => self.post(Post::TextQuiet(speaker, until)).await,
                 Output::Notify(notice) => self.post(Post::Notice(notice)).await,
+                Output::Spare => self.spare.dial(self.target.clone(), self.patience.timeout),
                 Output::Reconnect => self.is_lost = true,
                 Output::Fail(failure) => {
                     self.over = true;

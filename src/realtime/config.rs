@@ -98,7 +98,7 @@ impl Settings {
             output,
             respond_on_eos: self.respond_on_eos,
             drain_timeout: time(self.drain_timeout),
-            ready_timeout: time(self.connect_timeout),
+            time_of_day: Duration::ZERO,
             max_speed: match self.max_speed {
                 // A server that finds the turns must be able to say so before more of the file is there.
                 0.0 if server_paces => 1.0,

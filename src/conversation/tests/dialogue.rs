@@ -52,7 +52,7 @@ pub fn config(timing: Timing, detection: Detection) -> Config {
         interrupt_response: true,
         respond_on_eos: true,
         drain_timeout: ms(30_000),
-        ready_timeout: ms(10_000),
+        time_of_day: ms(0),
         max_speed: 0.0,
         transcribes: false,
         requests_per_minute: 0,
@@ -121,7 +121,7 @@ impl Dialogue {
     }
 
     pub fn connect(&mut self) {
-        self.handle(Input::Connected);
+        self.handle(Input::Connected { patience: ms(10_000) });
     }
 
     pub fn server(&mut self, event: Value) {

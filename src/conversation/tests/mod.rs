@@ -13,6 +13,7 @@ mod monkey;
 mod offline;
 mod opening;
 mod playout;
+mod renew;
 mod server;
 mod turns;
 

@@ -102,7 +102,7 @@ impl Monkey {
             shown: Vec::new(),
             pictures: 0,
         };
-        monkey.handle(Input::Connected);
+        monkey.handle(Input::Connected { patience: Duration::from_secs(10) });
         if !monkey.dice.one_in(8) {
             monkey.server(json!({"type": "session.updated", "session": {}}));
         }
@@ -136,7 +136,12 @@ impl Monkey {
                 Output::SendPicture(picture) => self.look_at_picture(&picture),
                 Output::Fail(_) | Output::Finished { .. } => self.over = true,
                 Output::Play(speech) => assert!(!speech.data.is_empty()),
-                Output::Cut | Output::Notify(_) | Output::Text(_) | Output::TextQuiet(..) | Output::Reconnect => {}
+                Output::Cut
+                | Output::Notify(_)
+                | Output::Text(_)
+                | Output::TextQuiet(..)
+                | Output::Reconnect
+                | Output::Spare => {}
             }
         }
     }

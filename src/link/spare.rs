@@ -1,0 +1,48 @@
+//! Another connection beside the one in use, made before that one ends, so that nobody has to wait for it then.
+
+use super::Target;
+use super::connect::Socket;
+use super::socket::{Event, Link};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// The connection, or the way to it.
+#[derive(Default)]
+pub struct Spare {
+    /// A task of its own, because a handshake takes a while of computing. It ends when it is dropped.
+    dialling: JoinSet<Option<Socket>>,
+    link: Option<Link>,
+}
+
+impl Spare {
+    /// Begins to connect.
+    pub fn dial(&mut self, target: Target, patience: Duration) {
+        // A failure is no reason to worry anybody as long as there is the other connection.
+        self.dialling.spawn(async move { timeout(patience, target.connect()).await.ok()?.ok() });
+    }
+
+    /// Waits until it is there, or until it is not any more or will not be.
+    pub async fn changed(&mut self) -> bool {
+        if let Some(link) = &mut self.link {
+            // Nothing is said yet but a greeting.
+            while !matches!(link.next(true).await, Event::Closed { .. }) {}
+            self.link = None;
+            return false;
+        }
+        match self.dialling.join_next().await {
+            Some(dialled) => {
+                self.link = dialled.ok().flatten().map(Link::new);
+                self.link.is_some()
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The connection, if it is there. What is on its way is given up.
+    pub fn take(&mut self) -> Option<Link> {
+        self.dialling.abort_all();
+        self.dialling = JoinSet::new();
+        self.link.take()
+    }
+}
