@@ -3,8 +3,9 @@
 mod support;
 
 use gst::prelude::*;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
-use support::pipeline::{Pipeline, recording};
+use support::pipeline::{Pipeline, media, recording};
 use support::server::Server;
 use support::wer::{plain, word_errors};
 
@@ -273,4 +274,38 @@ fn silence_that_is_left_out_is_time_all_the_same() {
         assert!(first >= begin, "{out}: the answer stands at {first}, not before {begin}");
     }
     std::fs::remove_file(&file).expect("removed");
+}
+
+/// GstBin notes that it was paused after it has told so. Who sets it to PLAYING in between would never hear of the end,
+/// if the element did not wait for the thread that still tells.
+#[test]
+fn the_end_is_told_where_upstream_links_late_and_nothing_is_linked_behind() {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline = Pipeline::new(&format!(
+        "filesrc location={} ! decodebin ! audioconvert ! audioresample ! openairealtime uri={}",
+        media("goforward.wav"),
+        server.base()
+    ));
+    let (paused, is_paused) = mpsc::channel();
+    let (plays, is_playing) = mpsc::channel();
+    let (paused, is_playing) = (Mutex::new(paused), Mutex::new(is_playing));
+    let bus = pipeline.pipeline.bus().expect("a bus");
+    bus.set_sync_handler(move |_, message| {
+        if let gst::MessageView::StateChanged(change) = message.view()
+            && message.src().is_some_and(|source| source.is::<gst::Pipeline>())
+            && change.current() == gst::State::Paused
+            && change.old() == gst::State::Ready
+        {
+            // The application is as fast as can be, and this thread as slow.
+            paused.lock().expect("no panic").send(()).expect("the test waits");
+            let _ = is_playing.lock().expect("no panic").recv_timeout(Duration::from_millis(300));
+        }
+        gst::BusSyncReply::Pass
+    });
+    pipeline.pipeline.set_state(gst::State::Paused).expect("paused");
+    is_paused.recv_timeout(Duration::from_secs(60)).expect("paused");
+    pipeline.play();
+    // Nobody listens where the handler did not wait to the end.
+    let _ = plays.send(());
+    pipeline.until("the end of the stream", |message| message.type_() == gst::MessageType::Eos);
 }

@@ -18,6 +18,7 @@ impl OpenAIRealtime {
                 self.pad_is_at_its_end(pad)
             }
             gst::EventView::StreamStart(_) => {
+                run.as_ref().inspect(|run| run.arrived());
                 mailbox.inspect(|mailbox| mailbox.open(&name, holds));
                 self.pad_goes_on(pad);
                 true

@@ -112,10 +112,15 @@ impl OpenAIRealtime {
         Some(element.clock()?.time().checked_sub(element.base_time()?)?.into())
     }
 
+    /// The pipeline ends here.
+    fn is_sink(&self) -> bool {
+        self.obj().element_flags().contains(gst::ElementFlags::SINK)
+    }
+
     /// Without a linked source pad, the element is where the pipeline ends, and says so.
     fn stream_ended(&self) {
         let element = self.obj();
-        if element.element_flags().contains(gst::ElementFlags::SINK) {
+        if self.is_sink() {
             // Without a bus there is nobody to be told.
             let _ = element.post_message(gst::message::Eos::builder().src(&*element).build());
         }
@@ -149,6 +154,12 @@ impl OpenAIRealtime {
         let element = self.obj();
         if let Some(run) = self.run() {
             self.begin_if_known(&run, false);
+            // GstBin notes that it plays, and after that, that it was paused, if the thread that has just linked the
+            // element is still telling so. Then it would keep the end of the stream to itself. A sink that prerolls
+            // holds that thread's lock here.
+            if self.is_sink() && self.some_upstream_is_not_live() {
+                run.await_arrival();
+            }
             let clock = element.clock().unwrap_or_else(gst::SystemClock::obtain);
             run.play(clock, element.base_time().unwrap_or_default());
         }
@@ -176,6 +187,7 @@ impl OpenAIRealtime {
             gst::StateChange::ReadyToPaused if changed.is_ok() => {
                 if let Some(run) = self.run() {
                     self.begin_if_known(&run, false);
+                    run.begins();
                 }
             }
             gst::StateChange::PausedToReady | gst::StateChange::ReadyToPaused => {

@@ -23,6 +23,8 @@ use tokio::sync::mpsc;
 
 /// How long a stop waits for a handler of the application that is still busy with a message.
 const HANDLER: Duration = Duration::from_millis(200);
+/// How long a streaming thread may take that has linked the element and brings nothing yet.
+const ARRIVAL: Duration = Duration::from_secs(1);
 
 /// What became of a session, for upstream to hear.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +56,10 @@ pub(super) struct State {
     pub progress: bool,
     pub end: End,
     pub stopped: bool,
+    /// Upstream was not there yet when the element was.
+    is_late: bool,
+    /// A streaming thread of upstream has come as far as the element.
+    has_arrived: bool,
 }
 
 /// One run.
@@ -253,6 +259,24 @@ impl Run {
     pub(super) fn each_text(&self, act: impl Fn(&TextStream)) {
         let streams: Vec<_> = self.texts().iter().map(|(_, stream)| stream.clone()).collect();
         streams.iter().for_each(|stream| act(stream));
+    }
+
+    /// The element is ready, and what is upstream may not be.
+    pub fn begins(&self) {
+        let mut state = self.state();
+        state.is_late = state.timing.is_none();
+    }
+
+    /// A streaming thread is there.
+    pub fn arrived(&self) {
+        self.state().has_arrived = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for a streaming thread that has linked the element, and may be telling so.
+    pub fn await_arrival(&self) {
+        let waits = |state: &mut State| state.is_late && !state.has_arrived && !state.stopped;
+        drop(self.changed.wait_timeout_while(self.state(), ARRIVAL, waits));
     }
 
     /// The sound that comes in keeps step with the clock here, because upstream does not.

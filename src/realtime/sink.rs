@@ -134,6 +134,7 @@ impl OpenAIRealtime {
             }
             gst::EventView::StreamStart(_) => {
                 if let Some(run) = self.run() {
+                    run.arrived();
                     run.mailbox.open(&pad.name(), true);
                 }
                 self.pad_goes_on(pad);
@@ -263,7 +264,7 @@ impl OpenAIRealtime {
         told.into_iter().collect::<Option<Vec<_>>>().map(|_| false)
     }
 
-    fn some_upstream_is_not_live(&self) -> bool {
+    pub(super) fn some_upstream_is_not_live(&self) -> bool {
         self.input_pads().iter().any(|pad| self.pad_is_live(pad) == Some(false))
     }
 
