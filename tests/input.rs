@@ -236,9 +236,18 @@ fn files_can_be_sought_before_and_while_they_are_worked_through() {
             recording("jfk.wav"),
             server.base()
         ));
+        let input = pipeline.element("ai").static_pad("audio_sink").expect("a pad");
+        let (sender, is_read) = std::sync::mpsc::channel();
+        input.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            // The file can be sought as soon as its head is read.
+            if info.event().is_some_and(|event| event.type_() == gst::EventType::Segment) {
+                let _ = sender.send(());
+            }
+            gst::PadProbeReturn::Ok
+        });
         pipeline.pipeline.set_state(if plays { gst::State::Playing } else { gst::State::Paused }).expect("begun");
         pipeline.until_told("session", |session| session.get::<&str>("state") == Ok("ready"));
-        let input = pipeline.element("ai").static_pad("audio_sink").expect("a pad");
+        is_read.recv_timeout(std::time::Duration::from_secs(60)).expect("a segment");
         let seek = gst::event::Seek::new(
             1.0,
             flags,
