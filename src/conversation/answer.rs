@@ -7,6 +7,7 @@ use super::{Conversation, Detection, Notice, Output, Speech, Timing};
 use crate::protocol::items::Status;
 use crate::protocol::server::ResponseOutputAudioDelta;
 use crate::protocol::{Response, ServerEvent};
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ pub(super) struct Spoken {
     pub heard: u64,
     /// More may come.
     pub growing: bool,
+    /// The beginning of a sample whose end comes with the next delta.
+    rest: Vec<u8>,
     /// Offline: the end of the turn that it answers.
     not_before: Duration,
     /// Where it begins on the output, once that is known.
@@ -50,6 +53,8 @@ pub(super) struct Answers {
     /// Offline: the end of all sound so far on the output.
     end: Duration,
     first_audio: Option<Duration>,
+    /// Answers whose end was told although the server had not said it.
+    unsaid: VecDeque<String>,
 }
 
 impl Answers {
@@ -160,9 +165,18 @@ impl Answers {
     }
 }
 
+/// Servers cut sound where they like. Puts before a piece what the last one had too much, and takes off what this one
+/// has too much.
+fn whole_samples(data: &mut Bytes, rest: Vec<u8>, size: usize) -> Vec<u8> {
+    if !rest.is_empty() {
+        *data = [&rest, &data[..]].concat().into();
+    }
+    data.split_off(data.len() / size * size).into()
+}
+
 impl Conversation {
     /// What the server says of its answers.
-    pub(super) fn hear_answer(&mut self, event: ServerEvent) {
+    pub(super) fn follow_answer(&mut self, event: ServerEvent) {
         match event {
             ServerEvent::ResponseCreated(event) => self.response_created(event.response),
             ServerEvent::ResponseDone(event) => self.response_done(event.response),
@@ -204,6 +218,25 @@ impl Conversation {
         }
     }
 
+    /// An answer is over, and the server will not say so.
+    pub(super) fn ends_unsaid(&mut self, response_id: &str, state: &str, reason: Option<&str>) {
+        self.answers.mute(response_id);
+        self.words_of_response_done(response_id);
+        self.calls_are_told(response_id);
+        if !self.answers.unsaid.iter().any(|unsaid| unsaid == response_id) {
+            if self.answers.unsaid.len() == SPOKEN {
+                self.answers.unsaid.pop_front();
+            }
+            self.answers.unsaid.push_back(response_id.to_owned());
+            self.notify(Notice::Response(ResponseNotice {
+                state: state.into(),
+                response_id: response_id.to_owned(),
+                reason: reason.map(str::to_owned),
+                ..Default::default()
+            }));
+        }
+    }
+
     fn response_done(&mut self, response: Response) {
         let id = response.id().to_owned();
         self.gate.done(&id);
@@ -227,16 +260,19 @@ impl Conversation {
         let quota = super::session::quota(&error);
         let cut_off = matches!(state.as_str(), "cancelled" | "failed");
         self.words_of_response_done(&id);
-        let first_audio = self.answers.first_audio.take();
-        self.notify(Notice::Response(ResponseNotice {
+        let notice = ResponseNotice {
             state,
             response_id: id.clone(),
             reason: details.reason,
             error_code: error.code,
             error_message: Some(error.message).filter(|message| !message.is_empty()),
-            first_audio,
+            first_audio: self.answers.first_audio.take(),
             metadata: response.metadata,
-        }));
+        };
+        // Its end is told already if it comes too late.
+        if !self.answers.unsaid.contains(&id) {
+            self.notify(Notice::Response(notice));
+        }
         if let Some(usage) = response.usage {
             self.pay(usage);
         }
@@ -247,12 +283,14 @@ impl Conversation {
         }
     }
 
-    fn speech(&mut self, event: ResponseOutputAudioDelta) {
-        let format = &self.config.output;
-        let samples = (event.delta.0.len() / format.sample_size()) as u64;
-        if samples == 0 || self.answers.is_muted(&event.response_id) {
+    fn speech(&mut self, mut event: ResponseOutputAudioDelta) {
+        if event.delta.0.is_empty() || self.answers.is_muted(&event.response_id) {
             return;
         }
+        let format = &self.config.output;
+        let rest = self.answers.find(&event.item_id, event.content_index).map(|part| std::mem::take(&mut part.rest));
+        let rest = whole_samples(&mut event.delta.0, rest.unwrap_or_default(), format.sample_size());
+        let samples = (event.delta.0.len() / format.sample_size()) as u64;
         let length = samples_to_time(samples, format.rate());
         self.has_spoken = true;
         if self.answers.first_audio.is_none()
@@ -262,7 +300,10 @@ impl Conversation {
         }
         let offline = self.config.timing == Timing::Offline;
         let spoken = self.answers.lay(&event, samples, length, offline);
-        spoken.epoch = self.epoch;
+        (spoken.epoch, spoken.rest) = (self.epoch, rest);
+        if samples == 0 {
+            return;
+        }
         let not_before = if offline { spoken.not_before } else { Duration::ZERO };
         self.output.push_back(Output::Play(Speech {
             item_id: event.item_id,

@@ -29,10 +29,11 @@ const MODELS: &[(&str, Prices)] = &[
     ("gpt-realtime", MEDIUM),
 ];
 
-/// US dollars of one response; `None` for a model whose prices are not known.
+/// US dollars of one response; `None` for a model whose prices are not known, and for tokens of unknown kinds.
 pub fn cost(model: &str, usage: &Usage) -> Option<f64> {
     let is = |name: &str| model.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with("-20"));
-    let (_, prices) = MODELS.iter().find(|(name, _)| is(name))?;
+    let (_, prices) =
+        MODELS.iter().find(|(name, _)| is(name)).filter(|_| usage.tells_input() && usage.tells_output())?;
     let (input, output) = (&usage.input_token_details, &usage.output_token_details);
     let cached = &input.cached_tokens_details;
     let of = |all: u64, cached: u64, price: f64, cached_price: f64| {
@@ -52,6 +53,8 @@ pub(super) struct Budget {
     total: f64,
     /// The limit is reached.
     is_spent: bool,
+    /// It was told that there is a limit and nobody knows when it is reached.
+    warned: bool,
     /// When answers were asked for in the last minute.
     asked: VecDeque<Instant>,
 }
@@ -83,6 +86,11 @@ impl Conversation {
         let total_cost = cost.map(|_| self.budget.total);
         self.notify(Notice::Usage { usage, cost, total_cost });
         let limit = self.config.max_cost;
+        if limit > 0.0 && cost.is_none() && !std::mem::replace(&mut self.budget.warned, true) {
+            let message = "what an answer costs is not known (an unknown model, or tokens of unknown kinds), so \
+                           max-cost cannot be kept; requests-per-minute can";
+            self.warn("cost-unknown", message);
+        }
         if limit > 0.0 && self.budget.total >= limit && !self.budget.is_spent {
             self.budget.is_spent = true;
             self.gate.drop_wish();
@@ -121,6 +129,12 @@ mod tests {
         usage.input_token_details.text_tokens = 1000;
         usage.input_token_details.cached_tokens_details.text_tokens = 1000;
         assert!((cost("gpt-realtime-mini-2025-12-15", &usage).unwrap_or_default() - 0.00006).abs() < 1e-12);
+    }
+
+    #[test]
+    fn tokens_of_unknown_kinds_have_no_price() {
+        let usage = Usage { input_tokens: 1_000, output_tokens: 2_000, ..Usage::default() };
+        assert_eq!(cost("gpt-realtime-2.1", &usage), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::events::{Detection, FramePolicy, Speaker};
 use super::interrupt::Who;
 use super::{Conversation, Notice, Timing};
 use crate::protocol::ServerEvent;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 impl Conversation {
     /// The user began to speak.
@@ -41,8 +41,15 @@ impl Conversation {
 
     /// The next answer belongs to a turn that ended there, now.
     pub(super) fn await_answer_from(&mut self, end: Option<Duration>) {
-        self.gate.turn_ended = Some(self.now);
+        self.gate.turn_ended = Some(self.said_at(end));
         self.answers.answer_from(end.unwrap_or_default().max(self.listening.quiet));
+    }
+
+    /// When this place of the input was said: live, what is newest in it was said just now.
+    fn said_at(&self, place: Option<Duration>) -> Instant {
+        let newest = self.listening.heard.end().filter(|_| self.config.timing == Timing::Live);
+        let ago = newest.zip(place).map(|(newest, place)| newest.saturating_sub(place));
+        self.now.checked_sub(ago.unwrap_or_default()).unwrap_or(self.now)
     }
 
     /// What the server says of the user's turns. Gives back what is about something else.

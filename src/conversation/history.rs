@@ -5,6 +5,7 @@
 //! twice. Of the user, what has no words yet is said again as it was. What of an answer nobody heard is not part of it.
 //! A turn that had no answer yet is asked about again.
 
+use super::answer::Spoken;
 use super::events::{Detection, SessionNotice, Speaker, TranscriptNotice};
 use super::{Conversation, Notice, Output, Phase, Sound};
 use crate::protocol::Base64;
@@ -113,18 +114,6 @@ impl History {
         unnamed.into_iter().for_each(|item_id| *item_id = Some(name.to_owned()));
     }
 
-    /// Takes the turns of the user that are not written down.
-    fn take_unwritten(&mut self) -> Vec<Vec<Sound>> {
-        let (unwritten, rest): (VecDeque<_>, _) =
-            std::mem::take(&mut self.0).into_iter().partition(|said| said.bytes() > 0);
-        self.0 = rest;
-        let sound = |said| match said {
-            Said::Sound { sound, .. } => Some(sound),
-            Said::Words(_) => None,
-        };
-        unwritten.into_iter().filter_map(sound).collect()
-    }
-
     /// The user's sound is coded in another way from now on, and a session knows one way only.
     pub fn forget_sound(&mut self) {
         self.0.retain(|said| said.bytes() == 0);
@@ -153,6 +142,7 @@ impl Conversation {
         let active = self.gate.active().map(str::to_owned);
         let unspoken = |response: &String| !self.answers.spoken.iter().any(|spoken| spoken.response_id == *response);
         let is_owed = self.gate.expects() || active.as_ref().is_some_and(unspoken);
+        self.free_floor();
         self.phase = Phase::Offline;
         self.epoch += 1;
         self.renewal = super::renew::Renewal::default();
@@ -161,8 +151,7 @@ impl Conversation {
             self.gate.wish(None);
         }
         if let Some(active) = active {
-            self.words_of_response_done(&active);
-            self.calls_are_told(&active);
+            self.ends_unsaid(&active, "incomplete", Some("session_lost"));
         }
         self.answers.give_up();
         self.give_up_turns();
@@ -185,22 +174,46 @@ impl Conversation {
         self.has_spoken = false;
         let rate = self.config.input.rate();
         let open = self.listening.restart_clock(rate);
-        if self.config.only_writes_down() {
-            // Such a session takes no words, and is there to write down what has none.
-            let in_hand = self.turns.drop_open();
-            for turn in self.history.take_unwritten() {
-                self.say_again(turn);
+        let in_hand = self.turns.drop_open();
+        for said in std::mem::take(&mut self.history).0 {
+            self.tell_again(said);
+        }
+        in_hand.into_iter().for_each(|turn| self.turns.go_on(turn));
+        self.say_again(open);
+    }
+
+    /// One thing more that the new session is told. Its place in the history is the same again.
+    fn tell_again(&mut self, said: Said) {
+        let only_writes = self.config.only_writes_down();
+        let by_server = matches!(self.config.detection, Detection::Server { .. });
+        match said {
+            // A turn that is committed is written down, which one that is told is not. But a server that finds the
+            // turns would find it as well.
+            Said::Sound { sound, .. } if only_writes || !by_server => {
+                self.say_again(sound);
                 self.commit_by_hand();
             }
-            in_hand.into_iter().for_each(|turn| self.turns.go_on(turn));
-        } else {
-            for said in self.history.0.iter().map(Said::to_item).collect::<Vec<_>>() {
-                let id = self.create_item(said);
+            // Such a session takes no words.
+            Said::Words(_) if only_writes => {}
+            said => {
+                let id = self.create_item(said.to_item());
                 // What a server does not take of it is no reason to worry the user.
                 self.answers.harmless(id);
+                self.history.0.push_back(said);
             }
         }
-        self.say_again(open);
+    }
+
+    /// The model's words are whole when they have been heard. Where that is after its session, the next one does not
+    /// know them.
+    pub(super) fn tell_if_late(&mut self, whole: &TranscriptNotice) {
+        let is_old = |spoken: &Spoken| spoken.item_id == whole.item_id && spoken.epoch != self.epoch;
+        let is_late = matches!(self.phase, Phase::Ready) && self.answers.spoken.iter().any(is_old);
+        let text = whole.text.trim();
+        if is_late && whole.role == Speaker::Assistant && !text.is_empty() && !self.config.only_writes_down() {
+            let id = self.create_item(Item::message(Role::Assistant, text));
+            self.answers.harmless(id);
+        }
     }
 
     fn say_again(&mut self, sounds: Vec<Sound>) {

@@ -42,6 +42,7 @@ impl Conversation {
         if let Some(active) = &active {
             self.cancel(active, who);
         }
+        self.clear_floor();
         self.output.push_back(Output::Cut);
         let rate = self.config.output.rate();
         let mut deleted = Vec::new();

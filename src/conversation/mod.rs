@@ -11,6 +11,7 @@ mod captions;
 mod commands;
 mod drain;
 pub mod events;
+mod floor;
 mod frames;
 mod g711;
 mod gate;
@@ -37,10 +38,12 @@ pub use events::{
 
 use crate::protocol::client::ResponseCreate;
 use crate::protocol::response::ServerError;
-use crate::protocol::{ClientEvent, ServerEvent};
+use crate::protocol::{ClientEvent, ServerEvent, Session};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+/// How long the end of an answer that was cancelled is waited for.
+const CANCELLED: Duration = Duration::from_secs(3);
 /// Offline: so many turns of the user may wait for the server to acknowledge or to write them down.
 const BACKLOG: usize = 16;
 
@@ -66,6 +69,8 @@ pub struct Conversation {
     output: VecDeque<Output>,
     /// Events sent so far, for their names.
     sent_events: u64,
+    /// What the server told of the session before it knew the settings.
+    greeting: Session,
     /// Events of our own that settings depend on, oldest first.
     updates: VecDeque<String>,
     /// When something moved on last, on either side.
@@ -78,6 +83,7 @@ pub struct Conversation {
     turns: turn::Turns,
     gate: gate::Gate,
     answers: answer::Answers,
+    floor: floor::Floor,
     drain: drain::Drain,
     script: words::Script,
     captions: captions::Captions,
@@ -109,6 +115,7 @@ impl Conversation {
             now,
             output: VecDeque::new(),
             sent_events: 0,
+            greeting: Session::default(),
             updates: VecDeque::new(),
             moved: now,
             answer_moved: now,
@@ -117,6 +124,7 @@ impl Conversation {
             turns: turn::Turns::default(),
             gate: gate::Gate::default(),
             answers: answer::Answers::default(),
+            floor: floor::Floor::default(),
             drain: drain::Drain::default(),
             script: words::Script::default(),
             captions: captions::Captions::new(config.output.rate()),
@@ -190,6 +198,7 @@ impl Conversation {
                     self.next_request(),
                     self.frames_deadline(),
                     self.renewal_deadline(),
+                    self.floor_deadline(),
                 ];
                 deadlines.into_iter().flatten().min()
             }
@@ -244,10 +253,17 @@ impl Conversation {
         self.gate.has_wish().then(|| self.budget.waits_until(self.config.requests_per_minute, self.now)).flatten()
     }
 
+    /// The answer that is under way is not wanted, and only its end is missing.
+    fn is_cancelled(&self) -> bool {
+        self.gate.active().is_some_and(|active| self.answers.is_muted(active))
+    }
+
     /// How long what is owed may still keep everything waiting. The end of the stream has a patience of its own.
     fn patience(&self) -> Option<Instant> {
         if self.drain.is_closing() || self.next_request().is_some() {
             None
+        } else if self.is_cancelled() {
+            Some(self.answer_moved + CANCELLED.min(self.config.drain_timeout))
         } else if self.gate.owes() {
             Some(self.answer_moved + self.config.drain_timeout)
         } else {
@@ -266,6 +282,7 @@ impl Conversation {
             return;
         }
         self.go_on_updating();
+        self.go_on_speaking();
         self.look();
         self.ask_for_answer();
         if self.patience().is_some_and(|until| self.now >= until) {
@@ -283,7 +300,15 @@ impl Conversation {
     fn give_up(&mut self) {
         let seconds = self.config.drain_timeout.as_secs_f64();
         if self.gate.owes() {
-            self.warn("no-answer", format!("the server owes an answer and has not gone on with it for {seconds} s"));
+            let active = self.gate.active().map(str::to_owned);
+            if self.is_cancelled() {
+                // Some servers say nothing more of an answer that was cancelled.
+                active.inspect(|active| self.ends_unsaid(active, "cancelled", None));
+            } else {
+                let message = format!("the server owes an answer and has not gone on with it for {seconds} s");
+                self.warn("no-answer", message);
+                active.inspect(|active| self.ends_unsaid(active, "incomplete", Some("timeout")));
+            }
             self.gate.give_up();
             self.answers.give_up();
             self.ask_for_answer();
@@ -325,6 +350,7 @@ impl Conversation {
             self.moved = self.now;
         }
         match event {
+            ServerEvent::SessionCreated(event) => self.greeting = event.session,
             ServerEvent::SessionUpdated(event) => self.session_updated(event.session),
             ServerEvent::Error(event) => self.refused(event.error),
             ServerEvent::RateLimitsUpdated(event) => self.rate_limits(event.rate_limits),

@@ -2,11 +2,11 @@
 
 use super::events::SessionNotice;
 use super::{Conversation, Detection, Failure, Notice, Phase, Warning};
-use crate::protocol::Session;
 use crate::protocol::client::SessionUpdate;
 use crate::protocol::response::ServerError;
 use crate::protocol::session::{AudioConfig, AudioFormat, AudioInput};
 use crate::protocol::usage::RateLimit;
+use crate::protocol::{Session, Setting};
 use std::time::Duration;
 
 /// An `error` explains a close that follows it so soon.
@@ -78,20 +78,34 @@ impl Conversation {
         if let Some(update) = self.updates.pop_front() {
             self.update_accepted(&update);
         }
+        self.look_for_transcription(&session);
         if matches!(self.phase, Phase::Opening { .. }) {
             self.phase = Phase::Ready;
+            // Some servers tell only what has changed since their greeting.
+            let greeting = std::mem::take(&mut self.greeting);
+            let expires_at = session.expires_at.or(greeting.expires_at);
             self.notify(Notice::Session(SessionNotice::Ready {
-                session_id: session.id,
-                model: session.model.or_else(|| Some(self.config.model.clone())),
-                expires_at: session.expires_at,
+                session_id: session.id.or(greeting.id),
+                model: session.model.or(greeting.model).or_else(|| Some(self.config.model.clone())),
+                expires_at,
                 resumed: self.epoch > 0,
             }));
-            self.session_ends(session.expires_at);
+            self.session_ends(expires_at);
             if self.epoch > 0 {
                 self.begin_anew();
             }
             (self.moved, self.answer_moved) = (self.now, self.now);
             self.obey_early();
+        }
+    }
+
+    /// A server may not write down what the user says although it was asked to. Nobody waits for that then.
+    fn look_for_transcription(&mut self, session: &Session) {
+        let input = session.audio.as_ref().and_then(|audio| audio.input.as_ref());
+        if self.config.transcribes && input.is_some_and(|input| matches!(input.transcription, Setting::Off)) {
+            self.config.transcribes = false;
+            self.give_up_turns();
+            self.warn("no-transcription", "the server does not write down what the user says");
         }
     }
 
@@ -170,7 +184,9 @@ impl Conversation {
             Some(4000) => Some(Failure::Settings(message.clone())),
             _ => None,
         };
-        let comes_back = by_error.is_none() && by_code.is_none() && super::history::may_come_back(code);
+        let expired = told.as_ref().and_then(|error| error.code.as_deref()) == Some("session_expired");
+        let comes_back = expired || reason.contains("session_expired") || super::history::may_come_back(code);
+        let comes_back = comes_back && by_error.is_none() && by_code.is_none();
         // How often one that was had before is tried again is not decided here.
         let was_there = matches!(self.phase, Phase::Ready) || self.epoch > 0;
         if comes_back && self.config.reconnects && was_there {

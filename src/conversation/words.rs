@@ -232,6 +232,7 @@ impl Conversation {
 
     fn tell_in_order(&mut self, whole: TranscriptNotice) {
         self.history.said(&whole);
+        self.tell_if_late(&whole);
         if whole.role == Speaker::User {
             self.output.push_back(Output::Text(TimedText {
                 role: Speaker::User,

@@ -23,6 +23,20 @@ pub struct Usage {
     pub extra: Extra,
 }
 
+impl Usage {
+    /// Whether the server told of which kinds the input's tokens are.
+    pub fn tells_input(&self) -> bool {
+        let InputTokens { text_tokens, audio_tokens, image_tokens, .. } = self.input_token_details;
+        self.input_tokens == 0 || text_tokens + audio_tokens + image_tokens > 0
+    }
+
+    /// Whether the server told of which kinds the output's tokens are.
+    pub fn tells_output(&self) -> bool {
+        let OutputTokens { text_tokens, audio_tokens, .. } = self.output_token_details;
+        self.output_tokens == 0 || text_tokens + audio_tokens > 0
+    }
+}
+
 /// Input tokens by kind.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

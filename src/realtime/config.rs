@@ -9,6 +9,7 @@ use crate::conversation::{self, Config, Detection, Failure};
 use crate::protocol::dialect::Dialect;
 use crate::protocol::session::{self, AudioFormat};
 use serde_json::Value;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The silence that ends a turn, for a server's detection.
@@ -17,6 +18,9 @@ pub const SERVER_SILENCE: Duration = Duration::from_millis(200);
 /// pause in it stays one turn.
 const LOCAL_SILENCE: Duration = Duration::from_millis(500);
 const OFFLINE_SILENCE: Duration = Duration::from_secs(1);
+
+/// What the API takes as `idle_timeout_ms`.
+const IDLE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(30);
 
 /// How long semantic detection waits at most.
 const SEMANTIC_SILENCE: Duration = Duration::from_secs(8);
@@ -56,6 +60,22 @@ impl Settings {
         self.vad_silence_duration.map_or(otherwise, Duration::from_nanos)
     }
 
+    /// Finds what no server takes, before there is one.
+    fn check(&self) -> Result<(), Failure> {
+        self.program()?;
+        for (name, text) in [("model", &self.model), ("voice", &self.voice)] {
+            if text.trim().is_empty() {
+                return Err(Failure::Settings(format!("{name}: it is empty")));
+            }
+        }
+        let idle = Duration::from_nanos(self.vad_idle_timeout);
+        if !idle.is_zero() && !IDLE.contains(&idle) {
+            let message = format!("vad-idle-timeout: {idle:?} is not from 5 to 30 seconds (in nanoseconds), or 0");
+            return Err(Failure::Settings(message));
+        }
+        Ok(())
+    }
+
     /// What the conversation is.
     pub fn config(
         &self,
@@ -64,7 +84,7 @@ impl Settings {
         output: AudioFormat,
         dialect: Dialect,
     ) -> Result<Configured, Failure> {
-        self.program()?;
+        self.check()?;
         let wished = self.detection(timing);
         let (session, left_out) = self.merged_session(timing, wished, &input, &output, dialect)?;
         let audio_input = session.audio.as_ref().and_then(|audio| audio.input.as_ref());

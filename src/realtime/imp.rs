@@ -54,7 +54,7 @@ pub struct OpenAIRealtime {
     #[property(name = "connect-timeout", get, set, type = u64, member = connect_timeout, minimum = 1, default = DEFAULTS.connect_timeout, nick = "Connect Timeout",
         blurb = "Longest time until the session is ready, all tries included, in nanoseconds", mutable_ready)]
     #[property(name = "max-reconnects", get, set, type = u32, member = max_reconnects, default = DEFAULTS.max_reconnects, nick = "Maximum Reconnects",
-        blurb = "How often a connection that failed is tried again, within connect-timeout", mutable_ready)]
+        blurb = "How often in a row a connection that failed is tried again, and one that is lost; 0 means that a session is not had back either", mutable_ready)]
     #[property(name = "reconnect-delay", get, set, type = u64, member = reconnect_delay, default = DEFAULTS.reconnect_delay, nick = "Reconnect Delay",
         blurb = "Time before the first further try, doubled for each one after it, in nanoseconds", mutable_ready)]
     #[property(name = "instructions", get, set, type = Option<String>, member = instructions, nick = "Instructions",
@@ -281,7 +281,8 @@ impl ObjectImpl for OpenAIRealtime {
                 .blurb(
                     "What happened since the session began: application/x-openairealtime-stats with turns, responses, \
                      interruptions, warnings, input-tokens, output-tokens, image-tokens, total-cost in US dollars, \
-                     first-audio (the newest) in nanoseconds, frames-sent, frames-skipped, frames-removed",
+                     first-audio (the newest), silence-latency (the newest) and longest-silence-latency in nanoseconds, \
+                     frames-sent, frames-skipped, frames-removed, reconnects",
                 )
                 .read_only()
                 .build();

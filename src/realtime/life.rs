@@ -69,7 +69,8 @@ impl OpenAIRealtime {
         });
         // To find what is wrong with it, and what would be refused.
         let live = conversation::Timing::Live;
-        let (_, left_out) = settings.config(live, self.likely_input_format(), format.clone(), target.dialect())?;
+        let (config, left_out) = settings.config(live, self.likely_input_format(), format.clone(), target.dialect())?;
+        settings.check_tool_choice(&config.session)?;
         self.warn_of_left_out(left_out);
         Ok(Arc::new(Run::new(&self.obj(), settings, target, format, playout, mailbox, source)))
     }

@@ -160,16 +160,19 @@ fn frame_structure(frame: &FrameNotice) -> gst::Structure {
 fn usage_structure(usage: &Usage, cost: Option<f64>, total_cost: Option<f64>) -> gst::Structure {
     let (input, output) = (&usage.input_token_details, &usage.output_token_details);
     let cached = &input.cached_tokens_details;
-    let mut message = gst::Structure::builder("openairealtime/usage")
-        .field("input-text", input.text_tokens)
-        .field("input-audio", input.audio_tokens)
-        .field("input-image", input.image_tokens)
-        .field("cached-text", cached.text_tokens)
-        .field("cached-audio", cached.audio_tokens)
-        .field("cached-image", cached.image_tokens)
-        .field("output-text", output.text_tokens)
-        .field("output-audio", output.audio_tokens)
-        .build();
+    let mut message = gst::Structure::new_empty("openairealtime/usage");
+    if usage.tells_input() {
+        message.set("input-text", input.text_tokens);
+        message.set("input-audio", input.audio_tokens);
+        message.set("input-image", input.image_tokens);
+        message.set("cached-text", cached.text_tokens);
+        message.set("cached-audio", cached.audio_tokens);
+        message.set("cached-image", cached.image_tokens);
+    }
+    if usage.tells_output() {
+        message.set("output-text", output.text_tokens);
+        message.set("output-audio", output.audio_tokens);
+    }
     set(&mut message, "cost", cost);
     set(&mut message, "total-cost", total_cost);
     message

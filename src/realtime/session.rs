@@ -154,6 +154,18 @@ impl Settings {
         })
     }
 
+    /// A name that no function has is most probably another word that is misspelt.
+    pub(super) fn check_tool_choice(&self, session: &Session) -> Result<(), Failure> {
+        let name = session.tool_choice.as_ref().and_then(|choice| choice["name"].as_str());
+        let is_it = |name: &str| session.tools.iter().flatten().any(|tool| tool["name"].as_str() == Some(name));
+        match name.filter(|name| *name == self.tool_choice.trim() && !is_it(name)) {
+            Some(name) => Err(Failure::Settings(format!(
+                "tool-choice: '{name}' is none of auto, none and required, and no function of tools has this name"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     fn transcription(&self) -> Option<Transcription> {
         (!self.transcription_model.is_empty()).then(|| Transcription {
             model: Some(self.transcription_model.clone()),
@@ -404,6 +416,35 @@ mod tests {
                 matches!(&failure, Failure::Settings(why) if why.starts_with("tools: ") && why.contains(expected));
             assert!(fits, "{text}: {failure}");
         }
+    }
+
+    #[test]
+    fn what_no_server_takes_is_found_before_there_is_one() {
+        let second = 1_000 * MILLISECOND;
+        for (settings, expected) in [
+            (Settings { model: String::new(), ..Default::default() }, "model"),
+            (Settings { voice: " ".into(), ..Default::default() }, "voice"),
+            (Settings { vad_idle_timeout: second, ..Default::default() }, "vad-idle-timeout: 1s"),
+            (Settings { vad_idle_timeout: 31 * second, ..Default::default() }, "vad-idle-timeout: 31s"),
+        ] {
+            let failure = refusal(&settings);
+            assert!(matches!(&failure, Failure::Settings(why) if why.starts_with(expected)), "{failure}");
+        }
+        config(&Settings { vad_idle_timeout: 5 * second, ..Default::default() }, conversation::Timing::Live);
+    }
+
+    #[test]
+    fn a_tool_choice_that_no_function_has_is_misspelt() {
+        let with = |tool_choice: &str| {
+            let tools = r#"[{"type": "function", "name": "look_up"}]"#;
+            let settings =
+                Settings { tools: Some(tools.into()), tool_choice: tool_choice.into(), ..Default::default() };
+            settings.check_tool_choice(&config(&settings, conversation::Timing::Live).session)
+        };
+        for right in ["auto", "required", "look_up", r#"{"type": "mcp", "server_label": "s"}"#] {
+            assert_eq!(with(right), Ok(()), "{right}");
+        }
+        assert!(matches!(with("requierd"), Err(Failure::Settings(why)) if why.contains("requierd")));
     }
 
     #[test]

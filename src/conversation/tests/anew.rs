@@ -10,8 +10,15 @@ fn dialogue() -> Dialogue {
 }
 
 fn lose(dialogue: &mut Dialogue, code: u16) {
-    dialogue.closed(code, "gone");
-    let notice = dialogue.expect_notice();
+    lose_with(dialogue, code, "gone");
+}
+
+fn lose_with(dialogue: &mut Dialogue, code: u16, reason: &str) {
+    dialogue.closed(code, reason);
+    let mut notice = dialogue.expect_notice();
+    if matches!(&notice, Notice::Response(response) if response.state == "incomplete") {
+        notice = dialogue.expect_notice();
+    }
     assert!(matches!(notice, Notice::Session(SessionNotice::Reconnecting { .. })), "{notice:?}");
     assert!(matches!(dialogue.next(), Some(Output::Reconnect)));
 }
@@ -134,5 +141,51 @@ fn a_limit_of_time_is_no_reason_to_stop() {
         "message": "Your session hit the maximum duration of 60 minutes."}}));
     dialogue.expect_warning("session_expired");
     lose(&mut dialogue, 1001);
+    come_back(&mut dialogue);
+}
+
+#[test]
+fn words_that_are_heard_to_their_end_after_the_loss_are_told_then() {
+    let mut dialogue = dialogue();
+    dialogue.server_all([created("r1"), say("r1", "a1", "It is late.", "done"), delta("r1", "a1", 2_000)]);
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(0) });
+    dialogue.skip();
+    dialogue.closed(1006, "gone");
+    // Whoever follows the answers is told how each one ended, also this one.
+    assert_eq!(dialogue.expect_response("incomplete").reason.as_deref(), Some("session_lost"));
+    dialogue.skip();
+    come_back(&mut dialogue);
+    dialogue.expect_nothing();
+    dialogue.after(2_000);
+    expect_told(&mut dialogue, "assistant", "It is late.");
+    assert_eq!(dialogue.expect_transcript().text, "It is late.");
+    // And the session after that hears it with the rest.
+    lose(&mut dialogue, 1006);
+    come_back(&mut dialogue);
+    expect_told(&mut dialogue, "assistant", "It is late.");
+    dialogue.expect_nothing();
+}
+
+#[test]
+fn words_that_waited_for_the_users_are_told_without_them() {
+    let mut dialogue = dialogue();
+    dialogue.server_all([started("u1", 0), stopped("u1", 0), committed("u1")]);
+    dialogue.server_all([created("r1"), say("r1", "a1", "Fine.", "done"), delta("r1", "a1", 100)]);
+    dialogue.server_all([audio_done("r1", "a1"), done("r1")]);
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(0) });
+    dialogue.after(200);
+    dialogue.skip();
+    dialogue.closed(1006, "gone");
+    assert_eq!(dialogue.expect_transcript().text, "Fine.");
+    dialogue.skip();
+    come_back(&mut dialogue);
+    expect_told(&mut dialogue, "assistant", "Fine.");
+    dialogue.expect_nothing();
+}
+
+#[test]
+fn a_session_that_says_so_in_its_good_bye_has_expired() {
+    let mut dialogue = dialogue();
+    lose_with(&mut dialogue, 1000, "session_expired");
     come_back(&mut dialogue);
 }

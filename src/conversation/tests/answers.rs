@@ -1,8 +1,8 @@
 //! The model's answers: their life, their words, their sound, and the gate.
 
 use super::dialogue::*;
-use crate::conversation::events::{Failure, Speaker};
-use crate::conversation::{Config, Input, Notice, Timing};
+use crate::conversation::events::{Command, Failure, SessionNotice, Speaker};
+use crate::conversation::{Config, Input, Notice, Output, Timing};
 use serde_json::{Value, json};
 
 /// The element's own ear has heard a sentence, and an answer is asked for. Gives back the request.
@@ -188,4 +188,63 @@ fn malformed_answers_are_survived() {
     dialogue.expect_response("completed");
     dialogue.expect_nothing();
     assert!(say_something(&mut dialogue).is_some());
+}
+
+#[test]
+fn an_answer_that_was_cancelled_and_never_ended_is_not_waited_for_long() {
+    let mut dialogue = Dialogue::live(server_vad());
+    dialogue.server_all([created("r1"), delta("r1", "a1", 500)]);
+    dialogue.handle(Input::Command(Command::CancelResponse));
+    dialogue.handle(Input::Command(Command::Text { text: "next".into(), respond: true, at: None }));
+    dialogue.skip();
+    dialogue.after(2_999);
+    dialogue.expect_nothing();
+    dialogue.after(1);
+    dialogue.expect_response("cancelled");
+    dialogue.expect_sent("response.create");
+    // Its end is told once, also when it comes too late.
+    dialogue.server(done("r1"));
+    dialogue.expect_nothing();
+}
+
+#[test]
+fn nobody_waits_for_words_that_the_server_will_not_write() {
+    let mut dialogue = Dialogue::new(Config { transcribes: true, ..config(Timing::Live, server_vad()) });
+    dialogue.connect();
+    dialogue.skip();
+    let session = json!({"id": "s", "audio": {"input": {"transcription": null}}});
+    dialogue.server(json!({"type": "session.updated", "session": session}));
+    dialogue.expect_warning("no-transcription");
+    dialogue.expect_ready();
+    dialogue.server_all([started("u1", 0), stopped("u1", 0), committed("u1"), created("r1"), done("r1")]);
+    dialogue.end_of_stream();
+    assert!(dialogue.take_all().iter().any(|output| matches!(output, Output::Finished { .. })));
+}
+
+#[test]
+fn what_the_greeting_told_is_not_forgotten() {
+    let mut dialogue = Dialogue::new(config(Timing::Live, server_vad()));
+    dialogue.connect();
+    dialogue.skip();
+    let greeting = json!({"id": "sess_1", "model": "served", "expires_at": 77});
+    dialogue.server(json!({"type": "session.created", "session": greeting}));
+    dialogue.server(json!({"type": "session.updated", "session": {}}));
+    let Notice::Session(SessionNotice::Ready { session_id, model, expires_at, .. }) = dialogue.expect_notice() else {
+        panic!("ready expected")
+    };
+    assert_eq!((session_id.as_deref(), model.as_deref(), expires_at), (Some("sess_1"), Some("served"), Some(77)));
+}
+
+#[test]
+fn a_limit_that_cannot_be_kept_is_told_once() {
+    let mut dialogue = Dialogue::ready(Config { max_cost: 1.0, ..config(Timing::Live, server_vad()) });
+    for _ in 0..2 {
+        dialogue.server_all([
+            created("r1"),
+            json!({"type": "response.done", "response": {"id": "r1", "status": "completed",
+                "usage": {"input_tokens": 1000, "output_tokens": 2000}}}),
+        ]);
+    }
+    let is_it = |output: &Output| matches!(output, Output::Notify(Notice::Warning(warning)) if warning.code.as_deref() == Some("cost-unknown"));
+    assert_eq!(dialogue.take_all().iter().filter(|output| is_it(output)).count(), 1);
 }

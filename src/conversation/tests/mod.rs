@@ -6,6 +6,7 @@ mod asked;
 mod captions;
 mod dialogue;
 mod drain;
+mod floor;
 mod frames;
 mod input;
 mod interrupt;

@@ -21,7 +21,7 @@ fn a_turn_of_the_servers_detection() {
     dialogue.server(delta("r1", "a1", 100));
     dialogue.expect_play("a1", 100);
     dialogue.server(done("r1"));
-    assert_eq!(dialogue.expect_response("completed").first_audio, Some(ms(250)));
+    assert_eq!(dialogue.expect_response("completed").first_audio, Some(ms(450)));
     // The user's words come last, and belong to their place.
     dialogue.server(user_said("u1", "go forward"));
     let words = dialogue.expect_transcript();
