@@ -14,38 +14,73 @@ pub enum Dialect {
     Beta,
 }
 
-/// Server events: the beta's name, the GA's name.
-const EVENTS: &[(&str, &str)] = &[
+/// Events of an answer: the beta's name, the GA's name.
+const RESPONSES: &[(&str, &str)] = &[
     ("response.text.delta", "response.output_text.delta"),
     ("response.text.done", "response.output_text.done"),
     ("response.audio.delta", "response.output_audio.delta"),
     ("response.audio.done", "response.output_audio.done"),
     ("response.audio_transcript.delta", "response.output_audio_transcript.delta"),
     ("response.audio_transcript.done", "response.output_audio_transcript.done"),
-    ("transcription_session.created", "session.created"),
-    ("transcription_session.updated", "session.updated"),
 ];
+
+/// Events of a session that only writes down, the same way. They are for reading alone: GA has one name for both kinds
+/// of sessions.
+const SESSIONS: &[(&str, &str)] =
+    &[("transcription_session.created", "session.created"), ("transcription_session.updated", "session.updated")];
 
 /// Formats of sound: the beta's name, the GA's name.
 const FORMATS: &[(&str, &str)] = &[("pcm16", "audio/pcm"), ("g711_ulaw", "audio/pcmu"), ("g711_alaw", "audio/pcma")];
 
-fn translate<'a>(table: &[(&str, &'static str)], name: &'a str) -> &'a str {
-    table.iter().find(|(beta, _)| *beta == name).map_or(name, |(_, ga)| ga)
+/// What the model says in an item: the beta's name of the part, the GA's name.
+const PARTS: &[(&str, &str)] = &[("text", "output_text"), ("audio", "output_audio")];
+
+type Names = [(&'static str, &'static str)];
+
+fn ga_name(table: &Names, name: &str) -> Option<&'static str> {
+    table.iter().find(|(beta, _)| *beta == name).map(|(_, ga)| *ga)
+}
+
+fn beta_name(table: &Names, name: &str) -> Option<&'static str> {
+    table.iter().find(|(_, ga)| *ga == name).map(|(beta, _)| *beta)
 }
 
 /// The GA name of an event in either spelling.
 pub fn ga_event_name(name: &str) -> &str {
-    translate(EVENTS, name)
+    ga_name(RESPONSES, name).or_else(|| ga_name(SESSIONS, name)).unwrap_or(name)
+}
+
+/// The beta name of an event of an answer; every other name stays.
+pub fn beta_event_name(name: &str) -> &str {
+    beta_name(RESPONSES, name).unwrap_or(name)
 }
 
 /// The GA name of a format in either spelling.
 pub fn ga_format_name(name: &str) -> &str {
-    translate(FORMATS, name)
+    ga_name(FORMATS, name).unwrap_or(name)
 }
 
 /// The beta name of a format.
-fn beta_format_name(name: &str) -> &str {
-    FORMATS.iter().find(|(_, ga)| *ga == name).map_or(name, |(beta, _)| beta)
+pub fn beta_format_name(name: &str) -> &str {
+    beta_name(FORMATS, name).unwrap_or(name)
+}
+
+/// Gives the parts of an item their beta names.
+pub fn item_to_beta(item: &mut Value) {
+    rename_parts(item, |name| beta_name(PARTS, name));
+}
+
+/// Gives the parts of an item their GA names.
+pub fn item_to_ga(item: &mut Value) {
+    rename_parts(item, |name| ga_name(PARTS, name));
+}
+
+fn rename_parts(item: &mut Value, translate: impl Fn(&str) -> Option<&'static str>) {
+    for part in item.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(name) = part["type"].as_str().and_then(&translate) {
+            part["type"] = name.into();
+        }
+    }
 }
 
 /// Puts a client's event of the GA protocol into beta words. Gives back the names of fields that beta has no word for,
@@ -62,7 +97,7 @@ pub fn to_beta(event: &mut Value) -> Vec<String> {
                 }
             }
         }
-        Some("conversation.item.create") => item_to_beta(&mut event["item"]),
+        Some("conversation.item.create") => event.get_mut("item").into_iter().for_each(item_to_beta),
         _ => {}
     }
     lost
@@ -119,17 +154,6 @@ fn flatten(fields: &mut Map<String, Value>, lost: &mut Vec<String>) {
     }
 }
 
-/// The model's parts have other names in beta.
-fn item_to_beta(item: &mut Value) {
-    for part in item.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
-        match part["type"].as_str() {
-            Some("output_text") => part["type"] = json!("text"),
-            Some("output_audio") => part["type"] = json!("audio"),
-            _ => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,5 +201,33 @@ mod tests {
         let mut plain = json!({"type": "input_audio_buffer.commit"});
         to_beta(&mut plain);
         assert_eq!(plain, json!({"type": "input_audio_buffer.commit"}));
+    }
+
+    #[test]
+    fn names_go_both_ways_and_what_has_one_name_stays() {
+        for (beta, ga) in RESPONSES {
+            assert_eq!((ga_event_name(beta), beta_event_name(ga)), (*ga, *beta));
+        }
+        for (beta, ga) in FORMATS {
+            assert_eq!((ga_format_name(beta), beta_format_name(ga)), (*ga, *beta));
+        }
+        assert_eq!(ga_event_name("transcription_session.created"), "session.created");
+        assert_eq!(beta_event_name("session.created"), "session.created");
+        assert_eq!(beta_event_name("response.output_item.done"), "response.output_item.done");
+    }
+
+    #[test]
+    fn parts_go_both_ways_and_an_item_without_parts_stays() {
+        let ga = json!({"type": "message", "content": [{"type": "output_text"}, {"type": "output_audio"}, {}]});
+        let mut item = ga.clone();
+        item_to_beta(&mut item);
+        assert_eq!(item["content"], json!([{"type": "text"}, {"type": "audio"}, {}]));
+        item_to_ga(&mut item);
+        assert_eq!(item, ga);
+        let call = json!({"type": "function_call", "name": "f", "arguments": "{}"});
+        let mut item = call.clone();
+        item_to_beta(&mut item);
+        item_to_ga(&mut item);
+        assert_eq!(item, call);
     }
 }

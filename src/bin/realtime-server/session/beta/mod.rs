@@ -8,16 +8,11 @@ mod read;
 mod shapes;
 
 use gstopenairealtime::protocol::ServerEvent;
+use gstopenairealtime::protocol::dialect::{beta_event_name, beta_format_name, item_to_beta};
 use serde_json::{Map, Value, json};
 
 /// What a session has where nothing was said about it.
 const TEMPERATURE: f64 = 0.8;
-/// Beginnings of event names: GA's and beta's.
-const NAMES: [(&str, &str); 2] =
-    [("response.output_audio", "response.audio"), ("response.output_text", "response.text")];
-/// Formats of sound: GA's and beta's.
-const FORMATS: [(&str, &str); 3] = [("audio/pcm", "pcm16"), ("audio/pcmu", "g711_ulaw"), ("audio/pcma", "g711_alaw")];
-
 /// What is only known in the beta of a session.
 #[derive(Debug)]
 pub struct Beta {
@@ -46,15 +41,9 @@ impl Beta {
             "session.created" | "session.updated" => self.tell_session(&name, &mut value),
             "response.created" | "response.done" => self.tell_response(&name, &mut value["response"]),
             "response.function_call_arguments.done" => drop_fields(&mut value, &["name"]),
-            name => {
-                if let Some((ga, beta)) = NAMES.iter().find(|(ga, _)| name.starts_with(ga)) {
-                    value["type"] = format!("{beta}{}", &name[ga.len()..]).into();
-                }
-            }
+            name => value["type"] = beta_event_name(name).into(),
         }
-        if let Some(item) = value.get_mut("item") {
-            rename_parts(item);
-        }
+        value.get_mut("item").into_iter().for_each(item_to_beta);
         Some(value)
     }
 
@@ -86,7 +75,7 @@ impl Beta {
         response["voice"] = output["voice"].clone();
         response["output_audio_format"] = format(&output["format"]);
         response["temperature"] = temperature.into();
-        response["output"].as_array_mut().into_iter().flatten().for_each(rename_parts);
+        response["output"].as_array_mut().into_iter().flatten().for_each(item_to_beta);
         if let Some(details) = response.pointer_mut("/usage/input_token_details") {
             drop_fields(details, &["image_tokens", "cached_tokens_details"]);
         }
@@ -138,18 +127,7 @@ fn modalities(ga: &Value) -> Value {
 }
 
 fn format(ga: &Value) -> Value {
-    let name = FORMATS.iter().find(|(name, _)| ga["type"] == *name).map_or("pcm16", |(_, beta)| beta);
-    name.into()
-}
-
-fn rename_parts(item: &mut Value) {
-    for part in item["content"].as_array_mut().into_iter().flatten() {
-        match part["type"].as_str() {
-            Some("output_text") => part["type"] = "text".into(),
-            Some("output_audio") => part["type"] = "audio".into(),
-            _ => {}
-        }
-    }
+    beta_format_name(ga["type"].as_str().unwrap_or("audio/pcm")).into()
 }
 
 fn drop_fields(value: &mut Value, names: &[&str]) {
@@ -179,6 +157,16 @@ mod tests {
             (&json!("conversation.item.created"), &json!("audio"))
         );
         assert_eq!(told(json!({"type": "conversation.item.done", "item": item})), None);
+    }
+
+    #[test]
+    fn a_function_call_has_no_content() {
+        let call =
+            json!({"type": "function_call", "id": "item_1", "call_id": "call_1", "name": "f", "arguments": "{}"});
+        let added = told(json!({"type": "conversation.item.added", "item": call})).expect("an event");
+        assert_eq!(added["item"], call);
+        let done = told(json!({"type": "response.done", "response": {"id": "resp_1", "output": [call]}}));
+        assert_eq!(done.expect("an event")["response"]["output"], json!([call]));
     }
 
     #[test]

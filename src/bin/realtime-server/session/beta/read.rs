@@ -1,10 +1,11 @@
 //! From what a beta client says to an event of GA.
 
-use super::{Beta, FORMATS, shapes};
+use super::{Beta, shapes};
 use crate::session::read::{Bad, read};
 use crate::session::refusal::Refusal;
 use crate::session::schema::check_fields;
 use gstopenairealtime::protocol::ClientEvent;
+use gstopenairealtime::protocol::dialect::{ga_format_name, item_to_ga};
 use serde_json::{Map, Value, json};
 
 impl Beta {
@@ -24,7 +25,7 @@ impl Beta {
                 change(&mut event, "session", transcription_session).map_err(bad)?;
             }
             "response.create" => change(&mut event, "response", |response| self.response(response)).map_err(bad)?,
-            _ => event.get_mut("item").into_iter().for_each(rename_parts),
+            _ => event.get_mut("item").into_iter().for_each(item_to_ga),
         }
         read(&Value::Object(event).to_string())
     }
@@ -49,7 +50,7 @@ impl Beta {
         let mut audio = Map::new();
         put(&mut audio, "output", output);
         put(&mut flat, "audio", audio);
-        flat.get_mut("input").and_then(Value::as_array_mut).into_iter().flatten().for_each(rename_parts);
+        flat.get_mut("input").and_then(Value::as_array_mut).into_iter().flatten().for_each(item_to_ga);
         Ok(flat.into())
     }
 }
@@ -123,23 +124,12 @@ fn modalities(words: &Value, place: &str) -> Result<Value, Refusal> {
 }
 
 fn format(name: &Value) -> Value {
-    let ga = FORMATS.iter().find(|(_, beta)| name == *beta).map_or("audio/pcm", |(ga, _)| ga);
-    json!({"type": ga})
+    json!({"type": ga_format_name(name.as_str().unwrap_or("pcm16"))})
 }
 
 fn put(map: &mut Map<String, Value>, name: &str, inner: Map<String, Value>) {
     if !inner.is_empty() {
         map.insert(name.into(), inner.into());
-    }
-}
-
-fn rename_parts(item: &mut Value) {
-    for part in item["content"].as_array_mut().into_iter().flatten() {
-        match part["type"].as_str() {
-            Some("text") => part["type"] = "output_text".into(),
-            Some("audio") => part["type"] = "output_audio".into(),
-            _ => {}
-        }
     }
 }
 
