@@ -1,18 +1,19 @@
 //! The shapes of the API's client events: what GA takes, with its limits, and nothing of the beta.
 //!
-//! These tables are the one place to look when a client asks why something was refused.
+//! These tables are the one place to look when a client asks why something was refused. What the beta has in the same
+//! words, `beta/shapes.rs` takes from here.
 
 use super::schema::Shape::{Any, Bool, Either, Int, List, Number, Object, Pairs, Single, Tagged, Text, Word};
 use super::schema::{Field, Shape, nullable, optional, required};
 
 /// Text without a limit of its own; the message's size bounds it.
-const LONG: Shape = Text(usize::MAX);
+pub(super) const LONG: Shape = Text(usize::MAX);
 /// Names of things.
-const NAME: Shape = Text(512);
+pub(super) const NAME: Shape = Text(512);
 /// Names of items that a client chooses.
-const ITEM_ID: Shape = Text(32);
+pub(super) const ITEM_ID: Shape = Text(32);
 /// The longest typed message.
-const TYPED: Shape = Text(256_000);
+pub(super) const TYPED: Shape = Text(256_000);
 
 /// The voices that OpenAI names.
 pub const VOICES: &[&str] = &["alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar"];
@@ -34,6 +35,13 @@ const TRANSCRIPTION: Shape = Object(&[
     optional("delay", Word(&["minimal", "low", "medium", "high", "xhigh"])),
 ]);
 
+/// The fields of a turn detection that listens for the end of a thought.
+pub(super) const SEMANTIC_VAD: &[Field] = &[
+    optional("eagerness", Word(&["low", "medium", "high", "auto"])),
+    optional("create_response", Bool),
+    optional("interrupt_response", Bool),
+];
+
 const TURN_DETECTION: Shape = Tagged(&[
     (
         "server_vad",
@@ -46,14 +54,7 @@ const TURN_DETECTION: Shape = Tagged(&[
             optional("interrupt_response", Bool),
         ],
     ),
-    (
-        "semantic_vad",
-        &[
-            optional("eagerness", Word(&["low", "medium", "high", "auto"])),
-            optional("create_response", Bool),
-            optional("interrupt_response", Bool),
-        ],
-    ),
+    ("semantic_vad", SEMANTIC_VAD),
 ]);
 
 const AUDIO_INPUT: Shape = Object(&[
@@ -66,9 +67,13 @@ const AUDIO_INPUT: Shape = Object(&[
     nullable("turn_detection", TURN_DETECTION),
 ]);
 
+/// The fields of a function that the model may call.
+pub(super) const FUNCTION: &[Field] =
+    &[required("name", Text(64)), optional("description", LONG), optional("parameters", Any)];
+
 const TOOLS: Shape = List(
     &Tagged(&[
-        ("function", &[required("name", Text(64)), optional("description", LONG), optional("parameters", Any)]),
+        ("function", FUNCTION),
         (
             "mcp",
             &[
@@ -100,7 +105,11 @@ const TOOL_CHOICE: Shape = Either(&[
 const MODALITIES: Shape = Single(&["text", "audio"]);
 const MAX_TOKENS: Shape = Either(&[Int(1, 32_768), Word(&["inf"])]);
 const REASONING: Shape = Object(&[optional("effort", Word(&["minimal", "low", "medium", "high", "xhigh"]))]);
-const INCLUDE: Shape = List(&Word(&["item.input_audio_transcription.logprobs"]), 8);
+pub(super) const INCLUDE: Shape = List(&Word(&["item.input_audio_transcription.logprobs"]), 8);
+pub(super) const TRACING: Shape = Either(&[
+    Word(&["auto"]),
+    Object(&[optional("workflow_name", NAME), optional("group_id", NAME), optional("metadata", Any)]),
+]);
 const PROMPT: Shape = Object(&[required("id", NAME), nullable("version", NAME), nullable("variables", Any)]);
 
 const SESSION: Shape = Tagged(&[
@@ -142,13 +151,7 @@ const SESSION: Shape = Tagged(&[
                     )]),
                 ]),
             ),
-            nullable(
-                "tracing",
-                Either(&[
-                    Word(&["auto"]),
-                    Object(&[optional("workflow_name", NAME), optional("group_id", NAME), optional("metadata", Any)]),
-                ]),
-            ),
+            nullable("tracing", TRACING),
             nullable("prompt", PROMPT),
             nullable("include", INCLUDE),
         ],
@@ -157,8 +160,8 @@ const SESSION: Shape = Tagged(&[
 ]);
 
 /// Status and object are taken with every item and mean nothing.
-const STATUS: Shape = Word(&["completed", "incomplete", "in_progress"]);
-const OBJECT: Shape = Word(&["realtime.item"]);
+pub(super) const STATUS: Shape = Word(&["completed", "incomplete", "in_progress"]);
+pub(super) const OBJECT: Shape = Word(&["realtime.item"]);
 
 const PART: Shape = Tagged(&[
     ("input_text", &[required("text", TYPED)]),
@@ -176,7 +179,7 @@ const MESSAGE: &[Field] = &[
     optional("status", STATUS),
 ];
 
-const FUNCTION_CALL: &[Field] = &[
+pub(super) const FUNCTION_CALL: &[Field] = &[
     required("name", NAME),
     required("arguments", LONG),
     optional("call_id", NAME),
@@ -185,7 +188,7 @@ const FUNCTION_CALL: &[Field] = &[
     optional("status", STATUS),
 ];
 
-const FUNCTION_CALL_OUTPUT: &[Field] = &[
+pub(super) const FUNCTION_CALL_OUTPUT: &[Field] = &[
     required("call_id", NAME),
     required("output", LONG),
     optional("id", ITEM_ID),

@@ -1,12 +1,11 @@
-//! The shapes of the beta's client events, with their limits, and nothing of GA.
+//! The shapes of the beta's client events, with their limits, and nothing that only GA has.
 
-use crate::session::schema::Shape::{Any, Bool, Either, Int, List, Number, Object, Pairs, Tagged, Text, Word};
+use crate::session::schema::Shape::{Any, Bool, Either, Int, List, Number, Object, Pairs, Tagged, Word};
 use crate::session::schema::{Field, Shape, nullable, optional, required};
-
-const LONG: Shape = Text(usize::MAX);
-const NAME: Shape = Text(512);
-const ITEM_ID: Shape = Text(32);
-const TYPED: Shape = Text(256_000);
+use crate::session::shapes::{
+    FUNCTION, FUNCTION_CALL, FUNCTION_CALL_OUTPUT, INCLUDE, ITEM_ID, LONG, NAME, OBJECT, SEMANTIC_VAD, STATUS, TRACING,
+    TYPED,
+};
 
 const VOICE: Shape = Word(&["alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse"]);
 const FORMAT: Shape = Word(&["pcm16", "g711_ulaw", "g711_alaw"]);
@@ -26,19 +25,9 @@ const TURN_DETECTION: Shape = Tagged(&[
             optional("interrupt_response", Bool),
         ],
     ),
-    (
-        "semantic_vad",
-        &[
-            optional("eagerness", Word(&["low", "medium", "high", "auto"])),
-            optional("create_response", Bool),
-            optional("interrupt_response", Bool),
-        ],
-    ),
+    ("semantic_vad", SEMANTIC_VAD),
 ]);
-const TOOLS: Shape = List(
-    &Tagged(&[("function", &[required("name", Text(64)), optional("description", LONG), optional("parameters", Any)])]),
-    1024,
-);
+const TOOLS: Shape = List(&Tagged(&[("function", FUNCTION)]), 1024);
 const TOOL_CHOICE: Shape = Either(&[
     Word(&["none", "auto", "required"]),
     Tagged(&[("function", &[optional("name", NAME), optional("function", Object(&[required("name", NAME)]))])]),
@@ -59,13 +48,7 @@ const SESSION: Shape = Object(&[
     optional("tool_choice", TOOL_CHOICE),
     optional("temperature", TEMPERATURE),
     optional("max_response_output_tokens", MAX_TOKENS),
-    nullable(
-        "tracing",
-        Either(&[
-            Word(&["auto"]),
-            Object(&[optional("workflow_name", NAME), optional("group_id", NAME), optional("metadata", Any)]),
-        ]),
-    ),
+    nullable("tracing", TRACING),
     nullable("client_secret", Any),
 ]);
 
@@ -75,12 +58,10 @@ const TRANSCRIPTION_SESSION: Shape = Object(&[
     nullable("input_audio_transcription", TRANSCRIPTION),
     nullable("input_audio_noise_reduction", NOISE),
     nullable("turn_detection", TURN_DETECTION),
-    nullable("include", List(&Word(&["item.input_audio_transcription.logprobs"]), 8)),
+    nullable("include", INCLUDE),
     nullable("client_secret", Any),
 ]);
 
-const STATUS: Shape = Word(&["completed", "incomplete", "in_progress"]);
-const OBJECT: Shape = Word(&["realtime.item"]);
 const PART: Shape = Tagged(&[
     ("input_text", &[required("text", TYPED)]),
     ("input_audio", &[optional("audio", LONG), nullable("transcript", LONG)]),
@@ -90,21 +71,6 @@ const PART: Shape = Tagged(&[
 const MESSAGE: &[Field] = &[
     required("role", Word(&["system", "user", "assistant"])),
     required("content", List(&PART, 1024)),
-    optional("id", ITEM_ID),
-    optional("object", OBJECT),
-    optional("status", STATUS),
-];
-const FUNCTION_CALL: &[Field] = &[
-    required("name", NAME),
-    required("arguments", LONG),
-    optional("call_id", NAME),
-    optional("id", ITEM_ID),
-    optional("object", OBJECT),
-    optional("status", STATUS),
-];
-const FUNCTION_CALL_OUTPUT: &[Field] = &[
-    required("call_id", NAME),
-    required("output", LONG),
     optional("id", ITEM_ID),
     optional("object", OBJECT),
     optional("status", STATUS),
