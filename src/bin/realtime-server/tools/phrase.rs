@@ -1,6 +1,6 @@
 //! Pieces of a sentence that can be the value of a parameter: what is quoted, what stands behind a word, names.
 
-use super::words::Word;
+use super::words::{WEEKDAYS, Word};
 use crate::speech::number_word;
 
 /// Words at which a value in small letters ends.
@@ -44,28 +44,9 @@ const BOUNDS: &[&str] = &[
 ];
 /// Small words inside of names: "Rio de Janeiro", "Stratford upon Avon".
 const INSIDE: &[&str] = &["de", "del", "la", "le", "of", "the", "upon", "am", "an", "der", "von", "van"];
-/// Words that are no name although they begin a sentence or have a capital.
-const NEVER: &[&str] = &[
-    "today",
-    "tomorrow",
-    "tonight",
-    "now",
-    "morning",
-    "evening",
-    "afternoon",
-    "me",
-    "us",
-    "you",
-    "it",
-    "once",
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-];
+/// Words that are no name although they begin a sentence or have a capital; neither are the days of the week.
+const NEVER: &[&str] =
+    &["today", "tomorrow", "tonight", "now", "morning", "evening", "afternoon", "me", "us", "you", "it", "once"];
 
 /// What stands in quotation marks.
 pub fn quoted(text: &str) -> Option<&str> {
@@ -112,7 +93,11 @@ pub fn name(text: &str, words: &[Word<'_>], known: &[String]) -> Vec<String> {
 /// Whether a value can begin with this word.
 fn is_value(word: &Word<'_>, known: &[String]) -> bool {
     let is_number = word.text.starts_with(|char: char| char.is_ascii_digit()) || number_word(&word.lower).is_some();
-    !(is_number || word.is_empty() || word.is_any(BOUNDS) || word.is_any(NEVER) || known.contains(&word.stem))
+    !(is_number || word.is_empty() || word.is_any(BOUNDS) || is_never(word) || known.contains(&word.stem))
+}
+
+fn is_never(word: &Word<'_>) -> bool {
+    word.is_any(NEVER) || word.is_any(WEEKDAYS)
 }
 
 /// Over a "the", unless it is part of a name.
@@ -159,8 +144,7 @@ fn end_of_value(words: &[Word<'_>], at: usize) -> usize {
     while words[end - 1].sign.is_none() {
         let Some(word) = words.get(end) else { break };
         let name_goes_on = word.is_any(INSIDE) && words.get(end + 1).is_some_and(Word::is_name) && word.sign.is_none();
-        let goes_on =
-            if named { (word.is_name() || name_goes_on) && !word.is_any(NEVER) } else { !word.is_any(BOUNDS) };
+        let goes_on = if named { (word.is_name() || name_goes_on) && !is_never(word) } else { !word.is_any(BOUNDS) };
         if !goes_on {
             break;
         }

@@ -3,7 +3,7 @@
 
 use super::fill::{PERSONS, PLACES, Param, Said, TEXTS, is_free, is_string};
 use super::phrase;
-use super::words::{self, Word, is_empty};
+use super::words::{self, WEEKDAYS, Word, is_empty};
 use serde_json::Value;
 
 /// Text for a parameter; more than one where several are listed.
@@ -95,20 +95,9 @@ fn shaped(param: &Param<'_>, text: &str) -> Option<Option<String>> {
 }
 
 fn is_day(word: &Word<'_>) -> bool {
-    word.is_any(&[
-        "today",
-        "tomorrow",
-        "tonight",
-        "yesterday",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "now",
-    ]) || (word.text.starts_with(|char: char| char.is_ascii_digit()) && word.text.len() > 4)
+    word.is_any(&["today", "tomorrow", "tonight", "yesterday", "now"])
+        || word.is_any(WEEKDAYS)
+        || (word.text.starts_with(|char: char| char.is_ascii_digit()) && word.text.len() > 4)
 }
 
 /// What follows the parameter's own name: "the city Paris", "title is Anna".

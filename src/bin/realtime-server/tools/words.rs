@@ -13,6 +13,9 @@ const EMPTY: &[&str] = &[
     "were", "what", "what's", "when", "where", "which", "who", "why", "will", "with", "would", "yes", "you", "your",
 ];
 
+/// The days of the week.
+pub const WEEKDAYS: &[&str] = &["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
 /// A word of a text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Word<'a> {
