@@ -131,18 +131,20 @@ impl Detector {
     }
 }
 
+/// What the tests of listening go by.
+#[cfg(test)]
+pub const TEST_RULES: Rules = Rules {
+    threshold: 0.5,
+    prefix: 300 * TICKS,
+    silence: 200 * TICKS,
+    idle: None,
+    create_response: true,
+    interrupt_response: true,
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const RULES: Rules = Rules {
-        threshold: 0.5,
-        prefix: 300 * TICKS,
-        silence: 200 * TICKS,
-        idle: None,
-        create_response: true,
-        interrupt_response: true,
-    };
 
     /// The edges in milliseconds of frames of 20 ms: pairs of probability and milliseconds.
     fn edges(sound: &[(f32, u64)]) -> Vec<(&'static str, u64)> {
@@ -150,7 +152,7 @@ mod tests {
         for &(probability, ms) in sound {
             for _ in 0..ms / 20 {
                 end += 20 * TICKS;
-                found.extend(detector.step(probability, 20 * TICKS, end, &RULES).map(|edge| match edge {
+                found.extend(detector.step(probability, 20 * TICKS, end, &TEST_RULES).map(|edge| match edge {
                     Edge::Started(at) => ("started", at / TICKS),
                     Edge::Stopped(at) => ("stopped", at / TICKS),
                 }));

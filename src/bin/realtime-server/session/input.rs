@@ -160,18 +160,10 @@ impl Input {
 
 #[cfg(test)]
 mod tests {
+    use super::super::detector::TEST_RULES;
     use super::*;
     use crate::engine::Engine;
     use crate::engine::echo::Echo;
-
-    const RULES: Rules = Rules {
-        threshold: 0.5,
-        prefix: 300 * TICKS,
-        silence: 200 * TICKS,
-        idle: None,
-        create_response: true,
-        interrupt_response: true,
-    };
 
     /// Edges of a sound that comes in chunks of so many samples.
     fn edges(rate: u32, chunk: usize) -> (Vec<Edge>, u64) {
@@ -182,7 +174,7 @@ mod tests {
         let mut found = Vec::new();
         for part in sound.chunks(chunk) {
             assert!(input.append(part));
-            while let Some(edges) = input.listen(Some(&RULES)) {
+            while let Some(edges) = input.listen(Some(&TEST_RULES)) {
                 found.extend(edges);
             }
         }

@@ -3,21 +3,7 @@
 use jiff::{Span, Zoned, civil::Weekday};
 
 use super::Question;
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
+use crate::speech::spoken::MONTHS;
 
 /// The answer, if the question is about now, today, tomorrow or yesterday.
 pub fn answer(question: &Question<'_>, now: &Zoned) -> Option<String> {

@@ -7,7 +7,8 @@
 mod figures;
 
 use super::numbers::{self, ordinal};
-use figures::{MONTHS, clock, counted, date, figure, quantity, rank_ending};
+pub use figures::MONTHS;
+use figures::{clock, counted, date, figure, quantity, rank_ending};
 
 /// Money before or behind a number: sign, one, several, one of the hundredths, several of them.
 const MONEY: [(char, [&str; 4]); 4] = [
