@@ -5,10 +5,8 @@ mod support;
 use gst::prelude::*;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::pipeline::{Pipeline, Tap};
+use support::pipeline::{Pipeline, SILENCE, Tap};
 use support::server::Server;
-
-const SOURCE: &str = "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample";
 
 /// The user's first turn, and the beginning of the answer.
 const ASKED: &str = r#"
@@ -160,7 +158,7 @@ impl Scene {
     fn new(script: &str, properties: &str, sink: &str) -> Self {
         let server = Server::script(script);
         let mut pipeline = Pipeline::new(&format!(
-            "{SOURCE} ! openairealtime name=ai uri={} transcription-model=\"\" raw-events=true {properties} ! {sink}",
+            "{SILENCE} ! openairealtime name=ai uri={} transcription-model=\"\" raw-events=true {properties} ! {sink}",
             server.base()
         ));
         let pad = |name| pipeline.element("ai").static_pad(name).expect("a pad");
@@ -350,7 +348,7 @@ fn the_microphones_other_branch_loses_nothing_and_the_clock_goes_on() {
         [ASKED, &delta("item_a", "tone:440:4000"), &spoken_over(1500), "expect conversation.item.truncate\n", NEXT];
     let server = Server::script(&script.concat());
     let mut pipeline = Pipeline::new(&format!(
-        "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample ! audio/x-raw,rate=24000,channels=1 \
+        "{SILENCE} ! audio/x-raw,rate=24000,channels=1 \
          ! tee name=t ! queue ! openairealtime name=ai uri={} transcription-model=\"\" ! fakesink sync=true \
          t. ! queue ! fakesink name=record sync=true",
         server.base()

@@ -4,16 +4,15 @@ mod support;
 
 use gst::prelude::*;
 use std::time::{Duration, Instant};
-use support::pipeline::Pipeline;
+use support::pipeline::{Pipeline, SILENCE};
 use support::server::Server;
 
-const SOURCE: &str = "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample";
 const READY: &str = "hello\nexpect session.update\nsend session.updated {\"session\": {\"type\": \"realtime\"}}\n";
 
 /// The error of a pipeline with these properties, and its text.
 #[track_caller]
 fn error_of(properties: &str) -> (gst::glib::Error, String) {
-    let mut pipeline = Pipeline::new(&format!("{SOURCE} ! openairealtime {properties} ! fakesink"));
+    let mut pipeline = Pipeline::new(&format!("{SILENCE} ! openairealtime {properties} ! fakesink"));
     let began = Instant::now();
     let error = pipeline.run_to_error();
     assert!(began.elapsed() < Duration::from_secs(15), "it took {:?}", began.elapsed());
@@ -128,7 +127,7 @@ fn settings_that_the_server_refuses() {
 fn a_server_that_is_busy_is_asked_again() {
     let server = Server::script(&format!("refuse 503\nconnection 2\n{READY}"));
     let mut pipeline =
-        Pipeline::new(&format!("{SOURCE} ! openairealtime uri={} reconnect-delay=1000000 ! fakesink", server.base()));
+        Pipeline::new(&format!("{SILENCE} ! openairealtime uri={} reconnect-delay=1000000 ! fakesink", server.base()));
     pipeline.play();
     pipeline.until_told("session", |s| s.get::<&str>("state") == Ok("ready"));
     let attempts: Vec<_> = pipeline.all("session").iter().filter_map(|s| s.get::<u32>("attempt").ok()).collect();
@@ -152,7 +151,7 @@ fn a_harmless_error_is_a_warning_and_the_stream_goes_on() {
          send some.new.event {{\"x\": 1}}\ntext not json at all\n\
          send input_audio_buffer.speech_started {{\"audio_start_ms\": 0, \"item_id\": \"u\"}}\n"
     ));
-    let mut pipeline = Pipeline::new(&format!("{SOURCE} ! openairealtime uri={} ! fakesink", server.base()));
+    let mut pipeline = Pipeline::new(&format!("{SILENCE} ! openairealtime uri={} ! fakesink", server.base()));
     pipeline.play();
     pipeline.until_told("speech", |_| true);
     let warnings = pipeline.warnings();

@@ -4,26 +4,18 @@ mod support;
 
 use gst::prelude::*;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use support::pipeline::{Pipeline, Tap, init, media, recording};
+use std::path::Path;
+use support::folder::Folder;
+use support::pipeline::{Pipeline, SILENCE, Tap, init, media, recording};
 use support::server::Server;
 
-/// A live source that says nothing.
-const SILENCE: &str = "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample";
-
 /// A folder of pictures, which goes with the test.
-struct Folder(PathBuf);
+struct Pictures(Folder);
 
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("openairealtime-frames-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder");
-        Self(path)
-    }
-
+impl Pictures {
     /// So many pictures that differ.
-    fn with(name: &str, count: usize) -> Self {
-        let folder = Self::new(name);
+    fn new(count: usize) -> Self {
+        let folder = Self(Folder::new());
         let picture = std::fs::read(media("china.jpg")).expect("a picture");
         // What stands behind the end of a picture is part of the file and not of the picture.
         (0..count).for_each(|n| folder.put(n, &[&picture[..], n.to_string().as_bytes()].concat()));
@@ -38,12 +30,6 @@ impl Folder {
     fn source(&self, rate: &str) -> String {
         let path = self.0.join("%d.jpg");
         format!("multifilesrc location={} caps=\"image/jpeg,framerate={rate}\"", path.display())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -109,7 +95,7 @@ fn a_camera_is_seen_every_interval_with_the_words_of_its_pad() {
 #[test]
 fn broken_and_large_pictures_are_told_and_skipped_and_the_stream_goes_on() {
     let server = Server::start(&["--engine", "echo"]);
-    let folder = Folder::with("broken", 5);
+    let folder = Pictures::new(5);
     let picture = std::fs::read(media("flower.jpg")).expect("a picture");
     folder.put(1, &picture[..picture.len() / 2]);
     folder.put(3, &vec![0; 300_000]);
@@ -136,7 +122,7 @@ fn broken_and_large_pictures_are_told_and_skipped_and_the_stream_goes_on() {
 
 #[test]
 fn only_the_newest_frames_stay_in_the_conversation() {
-    let folder = Folder::with("newest", 5);
+    let folder = Pictures::new(5);
     let server = Server::start(&["--engine", "echo"]);
     let mut pipeline = Pipeline::new(&format!(
         "openairealtime name=ai uri={} frame-interval=1000000000 max-frames=2 raw-events=true ! fakesink {} ! ai.video_sink_0",
@@ -163,7 +149,7 @@ fn only_the_newest_frames_stay_in_the_conversation() {
 #[test]
 fn two_cameras_are_told_apart() {
     let server = Server::start(&["--engine", "echo"]);
-    let (left, right) = (Folder::with("left", 3), Folder::with("right", 3));
+    let (left, right) = (Pictures::new(3), Pictures::new(3));
     let mut pipeline = Pipeline::new(&format!(
         "openairealtime name=ai uri={} frame-interval=1000000000 ! fakesink {} ! ai. {} ! ai.",
         server.base(),
@@ -218,7 +204,7 @@ fn a_frame_is_sent_when_an_application_wants_it() {
 #[test]
 fn a_camera_alone_is_described_and_the_end_waits_for_the_last_answer() {
     let server = Server::start(&["--engine", "echo"]);
-    let folder = Folder::with("alone", 3);
+    let folder = Pictures::new(3);
     let mut pipeline = Pipeline::new(&format!(
         "openairealtime name=ai uri={} frame-interval=1000000000 frame-respond=true frame-prompt=\"Describe this.\" \
          ! fakesink {} ! ai.",
@@ -244,7 +230,7 @@ fn a_camera_alone_is_described_and_the_end_waits_for_the_last_answer() {
 }
 
 /// What is told and sent of a recording and a camera, with the newest picture of each turn.
-fn turn(server: &Server, folder: &Folder, demuxed: bool) -> (u64, Vec<u64>) {
+fn turn(server: &Server, folder: &Pictures, demuxed: bool) -> (u64, Vec<u64>) {
     let (sound, camera) = (recording("goforward.wav"), folder.source("5/1"));
     let ai = format!("openairealtime name=ai uri={} frame-policy=turn ! fakesink", server.base());
     let pipeline = match demuxed {
@@ -273,7 +259,7 @@ fn turn(server: &Server, folder: &Folder, demuxed: bool) -> (u64, Vec<u64>) {
 
 #[test]
 fn offline_a_turn_has_its_picture_and_it_is_the_same_every_time() {
-    let folder = Folder::with("turn", 30);
+    let folder = Pictures::new(30);
     let record = folder.0.join("trace.jsonl");
     let mut server = Server::start(&["--engine", "echo", "--record", record.to_str().expect("a path")]);
     for demuxed in [false, false, true] {
@@ -295,7 +281,7 @@ fn offline_a_turn_has_its_picture_and_it_is_the_same_every_time() {
 #[test]
 fn a_recorded_camera_keeps_step_with_the_clock_when_live() {
     let server = Server::start(&["--engine", "echo"]);
-    let folder = Folder::with("step", 4);
+    let folder = Pictures::new(4);
     let mut pipeline = Pipeline::new(&format!(
         "openairealtime name=ai uri={} timing=live frame-interval=100000000 ! fakesink sync=true {} ! ai.",
         server.base(),
@@ -349,8 +335,8 @@ fn spoken(server: &Server, words: &str) -> Vec<u8> {
 #[test]
 fn asked_aloud_it_says_what_is_in_the_photo() {
     let server = Server::start(&[]);
-    let folder = Folder::new("asked");
-    let question = folder.0.join("question.raw");
+    let folder = Folder::new();
+    let question = folder.join("question.raw");
     let sound = [vec![0; 24_000], spoken(&server, "what do you see?"), vec![0; 96_000]].concat();
     std::fs::write(&question, sound).expect("written");
     let mut pipeline = Pipeline::new(&format!(

@@ -3,31 +3,15 @@
 mod support;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use support::folder::Folder;
 use support::pipeline::{Pipeline, media};
 use support::server::Server;
 
 const RECORDINGS: [&str; 4] = ["jfk.wav", "lv0870.wav", "goforward.wav", "lv0880.wav"];
 /// Samples of 24 kHz in a millisecond.
 const MS: usize = 24;
-
-/// A folder that is gone with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("openairealtime-long-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder");
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A recording of 16 kHz at 24 kHz, every second sample twice.
 fn voice(name: &str) -> Vec<i16> {
@@ -70,8 +54,8 @@ fn echoes(sound: &[i16], turns: &[(usize, usize)]) -> Vec<i16> {
 #[test]
 fn every_turn_of_a_long_file_is_answered_once_in_its_place() {
     const ROUNDS: usize = 8;
-    let folder = Folder::new("archive");
-    let (input, sound) = (folder.0.join("archive.wav"), archive(ROUNDS));
+    let folder = Folder::new();
+    let (input, sound) = (folder.join("archive.wav"), archive(ROUNDS));
     write_wav(&input, &sound);
     let server = Server::start(&["--engine", "echo"]);
     let mut pipeline = Pipeline::new(&format!(
@@ -127,8 +111,8 @@ impl Drop for Load {
 fn the_same_trace_gives_the_same_output_under_any_load() {
     // For a longer look: how often.
     let runs: usize = std::env::var("RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(4);
-    let folder = Folder::new("trace");
-    let (input, trace) = (folder.0.join("input.wav"), folder.0.join("trace.jsonl"));
+    let folder = Folder::new();
+    let (input, trace) = (folder.join("input.wav"), folder.join("trace.jsonl"));
     write_wav(&input, &archive(1));
     let run = |server: &Server, rest: &str| {
         let mut pipeline = Pipeline::new(&format!(

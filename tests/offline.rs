@@ -5,6 +5,7 @@ mod support;
 use gst::prelude::*;
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
+use support::folder::Folder;
 use support::pipeline::{Pipeline, media, recording};
 use support::server::Server;
 use support::wer::{plain, word_errors};
@@ -12,8 +13,7 @@ use support::wer::{plain, word_errors};
 #[test]
 fn the_answer_in_the_file_is_the_answer_in_the_messages() {
     let server = Server::start(&[]);
-    let folder = std::env::temp_dir().join(format!("openairealtime-offline-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
+    let folder = Folder::new();
     let answer = folder.join("answer.wav");
     let mut asking = Pipeline::new(&format!(
         "{} ! openairealtime uri={} timing=offline ! wavenc ! filesink location={}",
@@ -34,7 +34,6 @@ fn the_answer_in_the_file_is_the_answer_in_the_messages() {
     let heard = listening.words("user");
     let errors = word_errors(&said, &heard);
     assert!(errors * 10 <= plain(&said).len(), "said: {said}\nheard: {heard}");
-    std::fs::remove_dir_all(&folder).expect("removed");
 }
 
 #[test]

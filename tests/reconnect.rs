@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use gst::prelude::*;
 use serde_json::Value;
-use support::pipeline::Pipeline;
+use support::pipeline::{Pipeline, SILENCE};
 use support::server::Server;
 
 const READY: &str = r#"
@@ -25,7 +25,7 @@ fn ready(id: &str) -> String {
 
 fn pipeline(server: &Server, properties: &str) -> Pipeline {
     Pipeline::new(&format!(
-        "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample ! openairealtime name=o \
+        "{SILENCE} ! openairealtime name=o \
          instructions=\"Be kind.\" reconnect-delay=1000000 {properties} uri={} ! fakesink sync=true",
         server.base()
     ))

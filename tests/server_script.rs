@@ -16,9 +16,18 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+/// The client says goodbye as one should, and with that the script has come to its end.
+async fn close_normally(mut client: Client, mut server: Server) {
+    let normal = tokio_tungstenite::tungstenite::protocol::CloseFrame { code: 1000.into(), reason: "".into() };
+    client.0.close(Some(normal)).await.expect("closed");
+    while client.message().await.is_ok() {}
+    let (status, stderr) = server.ended_with();
+    assert!(status.success(), "{stderr}");
+}
+
 #[tokio::test]
 async fn a_dialogue_with_names_and_sound() {
-    let mut server = Server::script_with(
+    let server = Server::script_with(
         r#"
 hello
 expect session.update {"session": "$wish"}
@@ -47,16 +56,12 @@ expect close 1000
     assert_eq!(names(&events)[..2], ["response.created", "response.output_item.added"]);
     assert_eq!(sound(&events).len(), 12_000);
     assert_eq!(events.last().map(|event| &event["error"]["event_id"]), Some(&json!("e9")));
-    let normal = tokio_tungstenite::tungstenite::protocol::CloseFrame { code: 1000.into(), reason: "".into() };
-    client.0.close(Some(normal)).await.expect("closed");
-    while client.message().await.is_ok() {}
-    let (status, stderr) = server.ended_with();
-    assert!(status.success(), "{stderr}");
+    close_normally(client, server).await;
 }
 
 #[tokio::test]
 async fn tools_of_another_server_are_listed_approved_and_called() {
-    let mut server = Server::script_with(
+    let server = Server::script_with(
         r#"
 hello
 expect session.update {"session": {"tools": [{"type": "mcp", "server_label": "$label"}]}}
@@ -102,11 +107,7 @@ expect close 1000
         assert!(!matches!(read, Ok(ServerEvent::Unknown(_)) | Err(_)), "{event}");
     }
     assert_eq!(events[4]["item"]["output"], "4");
-    let normal = tokio_tungstenite::tungstenite::protocol::CloseFrame { code: 1000.into(), reason: "".into() };
-    client.0.close(Some(normal)).await.expect("closed");
-    while client.message().await.is_ok() {}
-    let (status, stderr) = server.ended_with();
-    assert!(status.success(), "{stderr}");
+    close_normally(client, server).await;
 }
 
 #[tokio::test]

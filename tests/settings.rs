@@ -3,7 +3,8 @@
 mod support;
 
 use gst::prelude::*;
-use support::pipeline::Pipeline;
+use std::sync::mpsc::{self, Receiver};
+use support::pipeline::{Pipeline, SILENCE};
 use support::server::Server;
 
 const READY: &str = r#"
@@ -15,7 +16,7 @@ send session.updated {"session": {"type": "realtime", "id": "sess_1", "model": "
 fn ready(script: &str, properties: &str) -> (Server, Pipeline) {
     let server = Server::script(&format!("{READY}{script}"));
     let mut pipeline = Pipeline::new(&format!(
-        "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample ! openairealtime name=o {properties} \
+        "{SILENCE} ! openairealtime name=o {properties} \
          uri={} ! fakesink sync=true",
         server.base()
     ));
@@ -29,6 +30,16 @@ fn until_warned(pipeline: &mut Pipeline, text: &str) {
         gst::MessageView::Warning(warning) => warning.error().message().contains(text),
         _ => false,
     });
+}
+
+/// What a property is after each of its changes.
+fn changes(element: &gst::Element, name: &'static str) -> Receiver<Option<String>> {
+    let (sender, changed) = mpsc::channel();
+    element.connect_notify(Some(name), move |element, _| {
+        // The test may have seen enough.
+        let _ = sender.send(element.property(name));
+    });
+    changed
 }
 
 #[test]
@@ -61,11 +72,7 @@ send error {"error": {"type": "invalid_request_error", "code": "invalid_value", 
         "instructions=First.",
     );
     let element = pipeline.element("o");
-    let (sender, changed) = std::sync::mpsc::channel();
-    element.connect_notify(Some("instructions"), move |element, _| {
-        // The test may have seen enough.
-        let _ = sender.send(element.property::<Option<String>>("instructions"));
-    });
+    let changed = changes(&element, "instructions");
     element.set_property("instructions", "Never.");
     until_warned(&mut pipeline, "not this");
     let limit = std::time::Duration::from_secs(30);
@@ -83,16 +90,12 @@ respond "Hello." <tone:440:100>
     );
     let element = pipeline.element("o");
     pipeline.until_told("response", |response| response.get::<&str>("state") == Ok("completed"));
-    let (sender, changed) = std::sync::mpsc::channel();
-    element.connect_notify(Some("voice"), move |element, _| {
-        // The test may have seen enough.
-        let _ = sender.send(element.property::<String>("voice"));
-    });
+    let changed = changes(&element, "voice");
     element.set_property("voice", "cedar");
     until_warned(&mut pipeline, "voice");
     let limit = std::time::Duration::from_secs(30);
-    assert_eq!(changed.recv_timeout(limit).expect("the wish"), "cedar");
-    assert_eq!(changed.recv_timeout(limit).expect("what is in force"), "marin");
+    assert_eq!(changed.recv_timeout(limit).expect("the wish").as_deref(), Some("cedar"));
+    assert_eq!(changed.recv_timeout(limit).expect("what is in force").as_deref(), Some("marin"));
 }
 
 #[test]

@@ -1,47 +1,23 @@
 //! "I type it into a shell": whole `gst-launch-1.0` lines, with what they print and how they end.
 
-#[path = "support/server.rs"]
-mod server;
+mod support;
 
-use server::Server;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use support::folder::Folder;
+use support::pipeline::{SILENCE, recording};
+use support::server::Server;
 
 /// A bound for any line; nothing waits so long when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn recording(name: &str) -> String {
-    format!(
-        "filesrc location={}/tests/media/{name} ! wavparse ! audioconvert ! audioresample",
-        env!("CARGO_MANIFEST_DIR")
-    )
-}
-
-/// A folder that is gone when the test is over.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("openairealtime-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder");
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left of a test that failed may be looked at.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A line, ready to be run, with the plugin that was built beside the server and without any key.
 fn launch(folder: &Folder, line: &str) -> Command {
     let built = Path::new(env!("CARGO_BIN_EXE_realtime-server")).with_file_name("deps/libgstopenairealtime.so");
     // Alone in a folder, so that GStreamer looks at nothing else that was built.
-    let plugins = folder.0.join("plugins");
+    let plugins = folder.join("plugins");
     std::fs::create_dir_all(&plugins).expect("a folder");
     let plugin = plugins.join("libgstopenairealtime.so");
     if !plugin.exists() {
@@ -51,7 +27,7 @@ fn launch(folder: &Folder, line: &str) -> Command {
     command
         .args(line.split_whitespace())
         .env("GST_PLUGIN_PATH", plugins)
-        .env("GST_REGISTRY", folder.0.join("registry.bin"))
+        .env("GST_REGISTRY", folder.join("registry.bin"))
         .env("GST_DEBUG_NO_COLOR", "1")
         .env_remove("GST_DEBUG")
         .env_remove("G_DEBUG")
@@ -99,8 +75,8 @@ fn run(mut command: Command) -> (ExitStatus, String, String) {
 
 #[test]
 fn a_question_in_a_file_becomes_an_answer_in_a_file() {
-    let (server, folder) = (Server::start(&[]), Folder::new("shell-file"));
-    let answer = folder.0.join("answer.wav");
+    let (server, folder) = (Server::start(&[]), Folder::new());
+    let answer = folder.join("answer.wav");
     let (status, printed, complained) = run(launch(
         &folder,
         &format!(
@@ -120,7 +96,7 @@ fn a_question_in_a_file_becomes_an_answer_in_a_file() {
 
 #[test]
 fn nothing_leaks() {
-    let (server, folder) = (Server::start(&["--engine", "echo"]), Folder::new("shell-leaks"));
+    let (server, folder) = (Server::start(&["--engine", "echo"]), Folder::new());
     for timing in ["offline", "live"] {
         let mut command = launch(
             &folder,
@@ -142,7 +118,7 @@ fn nothing_leaks() {
 
 #[test]
 fn a_live_line_warns_of_nothing() {
-    let (server, folder) = (Server::start(&[]), Folder::new("shell-live"));
+    let (server, folder) = (Server::start(&[]), Folder::new());
     let mut command = launch(
         &folder,
         &format!(
@@ -162,11 +138,11 @@ fn a_live_line_warns_of_nothing() {
 
 #[test]
 fn ctrl_c_with_e_drains_and_ends_well() {
-    let (server, folder) = (Server::start(&["--engine", "echo"]), Folder::new("shell-ctrl-c"));
+    let (server, folder) = (Server::start(&["--engine", "echo"]), Folder::new());
     let mut child = launch(
         &folder,
         &format!(
-            "-e -m audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample ! openairealtime uri={} \
+            "-e -m {SILENCE} ! openairealtime uri={} \
              ! fakesink sync=true",
             server.base()
         ),
@@ -187,7 +163,7 @@ fn ctrl_c_with_e_drains_and_ends_well() {
 
 #[test]
 fn mistakes_are_named_and_end_with_an_error() {
-    let folder = Folder::new("shell-mistakes");
+    let folder = Folder::new();
     let source = "audiotestsrc num-buffers=5 ! audioconvert ! audioresample";
     for (properties, words) in [
         ("sessin=x", "sessin"),

@@ -5,7 +5,7 @@ mod support;
 use gst::prelude::*;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use support::pipeline::{Pipeline, init};
+use support::pipeline::{Pipeline, SILENCE, init};
 use support::server::Server;
 
 /// Threads and connections of this process that have to do with the element.
@@ -54,11 +54,9 @@ fn start_and_stop() {
     a_thousand_runs_leak_nothing(before);
 }
 
-const SOURCE: &str = "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample";
-
 fn nothing_is_left_after_null(before: usize) {
     let server = Server::start(&["--engine", "echo"]);
-    let mut pipeline = Pipeline::new(&format!("{SOURCE} ! openairealtime uri={} ! fakesink sync=true", server.base()));
+    let mut pipeline = Pipeline::new(&format!("{SILENCE} ! openairealtime uri={} ! fakesink sync=true", server.base()));
     pipeline.play();
     pipeline.until_told("session", |s| s.get::<&str>("state") == Ok("ready"));
     assert!(!left().0.is_empty());
@@ -89,7 +87,7 @@ fn a_second_run_is_like_the_first(before: usize) {
 fn stopping_never_waits_for_the_network(before: usize) {
     for script in ["hang\n", "hello\n", "hello\nstop-reading\n"] {
         let server = Server::script(script);
-        let mut pipeline = Pipeline::new(&format!("{SOURCE} ! openairealtime uri={} ! fakesink", server.base()));
+        let mut pipeline = Pipeline::new(&format!("{SILENCE} ! openairealtime uri={} ! fakesink", server.base()));
         pipeline.play();
         pipeline.until_told("session", |s| s.get::<&str>("state") == Ok("connecting"));
         let began = Instant::now();

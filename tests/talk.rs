@@ -3,11 +3,8 @@
 mod support;
 
 use gst::prelude::*;
-use support::pipeline::{Pipeline, Tap, recording};
+use support::pipeline::{Pipeline, SILENCE, Tap, recording};
 use support::server::Server;
-
-/// A live source that says nothing.
-const SILENCE: &str = "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample";
 
 #[test]
 fn a_spoken_question_is_answered_while_the_pipeline_plays() {

@@ -6,14 +6,9 @@ mod schema;
 mod support;
 
 use serde_json::Value;
+use support::folder::Folder;
 use support::pipeline::{Pipeline, recording};
 use support::server::Server;
-
-fn folder(name: &str) -> std::path::PathBuf {
-    let folder = std::env::temp_dir().join(format!("openairealtime-wire-{name}-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    folder
-}
 
 /// What the server wrote down of one session.
 fn trace(path: &std::path::Path) -> Vec<(String, Value)> {
@@ -27,7 +22,7 @@ fn trace(path: &std::path::Path) -> Vec<(String, Value)> {
 
 #[test]
 fn every_event_of_every_kind_of_session_has_its_published_shape() {
-    let folder = folder("ga");
+    let folder = Folder::new();
     let raw = recording("goforward.wav");
     let phone = format!("{raw} ! audio/x-raw,rate=8000,channels=1 ! alawenc");
     let cases = [
@@ -87,12 +82,11 @@ fn every_event_of_every_kind_of_session_has_its_published_shape() {
             assert!(errors.is_empty(), "{properties}: {errors:?}\n{event}");
         }
     }
-    std::fs::remove_dir_all(&folder).expect("removed");
 }
 
 #[test]
 fn the_beta_is_spoken_where_it_is_asked_for() {
-    let folder = folder("beta");
+    let folder = Folder::new();
     let raw = recording("goforward.wav");
     for (index, (path, properties)) in [
         ("", "dialect=beta"),
@@ -125,5 +119,4 @@ fn the_beta_is_spoken_where_it_is_asked_for() {
             assert!(errors.is_empty(), "{properties}: {errors:?}\n{event}");
         }
     }
-    std::fs::remove_dir_all(&folder).expect("removed");
 }

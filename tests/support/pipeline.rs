@@ -20,6 +20,9 @@ pub fn init() {
     });
 }
 
+/// A live source that says nothing.
+pub const SILENCE: &str = "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample";
+
 /// The path of a recording.
 pub fn media(name: &str) -> String {
     format!("{}/tests/media/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -46,31 +49,25 @@ pub struct Tap(Arc<Mutex<Vec<Out>>>);
 impl Tap {
     /// Watches a pad.
     pub fn on(pad: &gst::Pad) -> Self {
-        let tap = Self::default();
-        let outs = tap.0.clone();
-        pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-            if let Some(buffer) = info.buffer() {
-                outs.lock().expect("no panic").push(Out {
-                    pts: buffer.pts().expect("a timestamp"),
-                    duration: buffer.duration().expect("a duration"),
-                    flags: buffer.flags(),
-                    data: buffer.map_readable().expect("readable").to_vec(),
-                });
-            }
-            gst::PadProbeReturn::Ok
-        });
-        tap
+        Self::watch(pad, |time, what| time.expect(what))
     }
 
     /// Watches a pad of text, whose buffers need not have a place on the timeline.
     pub fn of_text(pad: &gst::Pad) -> Self {
+        Self::watch(pad, |time, _| time.unwrap_or_default())
+    }
+
+    fn watch(
+        pad: &gst::Pad,
+        known: impl Fn(Option<gst::ClockTime>, &str) -> gst::ClockTime + Send + Sync + 'static,
+    ) -> Self {
         let tap = Self::default();
         let outs = tap.0.clone();
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
             if let Some(buffer) = info.buffer() {
                 outs.lock().expect("no panic").push(Out {
-                    pts: buffer.pts().unwrap_or_default(),
-                    duration: buffer.duration().unwrap_or_default(),
+                    pts: known(buffer.pts(), "a timestamp"),
+                    duration: known(buffer.duration(), "a duration"),
                     flags: buffer.flags(),
                     data: buffer.map_readable().expect("readable").to_vec(),
                 });
