@@ -2,10 +2,10 @@
 //!
 //! Client events, steps of listening and results of work go in; server events, work to do and the wish to close come
 //! out of [`Session::poll`], in the order in which they must happen. Whoever drives it (see `connection.rs`) sends,
-//! works and waits. The files here are the parts of a session: `read` with its tables checks what a client says,
-//! `beta` spells it the old way for who wants that, `config` holds what it set, `input` hears with the `detector`, `conversation` remembers each `entry`, `response`
-//! writes an answer by its `plan`, `usage` counts. `listening`, `items`, `answering` and
-//! `calling` put them together.
+//! works and waits. The files here are the parts of a session: `read` with its tables checks what a client says, `beta`
+//! spells it the old way for who wants that, `config` holds what it set, `input` hears with the `detector`,
+//! `conversation` remembers each `entry`, `response` writes an answer by its `plan`, `usage` counts. `listening`,
+//! `items`, `answering` and `calling` put them together.
 
 mod answering;
 mod beta;

@@ -1,6 +1,8 @@
 //! Sessions in the beta of the protocol.
 
-use super::*;
+use super::dialogue::{Dialogue, squeezed};
+use gstopenairealtime::protocol::session::SessionKind;
+use serde_json::{Value, json};
 
 #[test]
 fn a_beta_session_is_flat_and_announces_items_once() {

@@ -1,7 +1,10 @@
 //! Function calls as a client sees them.
 
-use super::*;
+use super::dialogue::{Dialogue, realtime, squeezed};
+use crate::engine::{Piece, Said};
+use crate::session::Work;
 use crate::tools::Call;
+use serde_json::{Value, json};
 
 /// The second piece of work of a dialogue: two calls after some words.
 fn say_and_call(dialogue: &mut Dialogue) {

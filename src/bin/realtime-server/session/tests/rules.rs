@@ -1,0 +1,113 @@
+//! What a session takes and refuses: settings, items, mistakes; and its end.
+
+use super::dialogue::realtime;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use std::time::Duration;
+
+#[test]
+fn an_update_is_taken_as_a_whole_or_not_at_all() {
+    let mut dialogue = realtime();
+    dialogue.say(json!({"type": "session.update", "event_id": "e1", "session":
+        {"type": "realtime", "instructions": "x", "temperature": 1}}));
+    assert_eq!(dialogue.errors(), [("unknown_parameter".into(), Some("e1".into()))]);
+    dialogue.say(json!({"type": "session.update", "session": {"type": "realtime", "tools": []}}));
+    assert_ne!(dialogue.events()[0]["session"]["instructions"], "x");
+}
+
+#[test]
+fn mistakes_have_their_codes_and_leave_the_session_open() {
+    let mut dialogue = realtime();
+    let table = [
+        (json!({"type": "input_audio_buffer.commit"}), "input_audio_buffer_commit_empty"),
+        (json!({"type": "input_audio_buffer.append", "audio": "AAAA"}), "invalid_value"),
+        (json!({"type": "response.cancel"}), "response_cancel_not_active"),
+        (json!({"type": "conversation.item.delete", "item_id": "x"}), "item_delete_invalid_item_id"),
+        (json!({"type": "conversation.item.retrieve", "item_id": "x"}), "item_retrieve_invalid_item_id"),
+        (
+            json!({"type": "conversation.item.truncate", "item_id": "x", "content_index": 0, "audio_end_ms": 0}),
+            "item_truncate_invalid_item_id",
+        ),
+        (
+            json!({"type": "conversation.item.create", "previous_item_id": "x", "item": {"type": "message", "role": "user",
+                "content": [{"type": "input_text", "text": "hi"}]}}),
+            "item_create_invalid_previous_item_id",
+        ),
+        (
+            json!({"type": "conversation.item.create", "item": {"type": "function_call_output", "call_id": "x", "output": ""}}),
+            "invalid_tool_call_id",
+        ),
+        (json!({"type": "output_audio_buffer.clear"}), "invalid_value"),
+    ];
+    for (index, (mut event, code)) in table.into_iter().enumerate() {
+        event["event_id"] = format!("e{index}").into();
+        dialogue.say(event);
+        assert_eq!(dialogue.errors(), [(code.to_string(), Some(format!("e{index}")))]);
+    }
+    dialogue.say(json!({"type": "response.create"}));
+    dialogue.say(json!({"type": "response.create", "event_id": "second"}));
+    assert_eq!(dialogue.errors(), [("conversation_already_has_active_response".into(), Some("second".into()))]);
+}
+
+#[test]
+fn the_voice_is_fixed_after_the_first_sound() {
+    let mut dialogue = realtime();
+    let voice = |name: &str| {
+        json!({"type": "session.update", "session":
+        {"type": "realtime", "audio": {"output": {"voice": name}}}})
+    };
+    dialogue.say(voice("cedar"));
+    dialogue.say(json!({"type": "response.create"}));
+    dialogue.work();
+    dialogue.events();
+    dialogue.say(voice("ash"));
+    assert_eq!(dialogue.errors(), [("cannot_update_voice".into(), None)]);
+}
+
+#[test]
+fn the_speed_stays_while_the_model_speaks() {
+    let mut dialogue = realtime();
+    let speed = |speed: f64| json!({"type": "session.update", "session": {"type": "realtime", "audio": {"output": {"speed": speed}}}});
+    dialogue.say(json!({"type": "response.create"}));
+    dialogue.events();
+    dialogue.say(speed(1.2));
+    assert_eq!(dialogue.errors(), [("invalid_value".into(), None)]);
+    dialogue.say(speed(1.0));
+    assert_eq!(dialogue.names(), ["session.updated"]);
+    dialogue.work();
+    dialogue.work();
+    dialogue.events();
+    dialogue.say(speed(1.2));
+    assert_eq!(dialogue.events()[0]["session"]["audio"]["output"]["speed"], 1.2);
+}
+
+#[test]
+fn items_are_kept_told_and_given_back_with_their_sound() {
+    let mut dialogue = realtime();
+    let audio = STANDARD.encode([1u8; 4_800]);
+    dialogue.say(json!({"type": "conversation.item.create", "item": {"id": "mine", "type": "message", "role": "user",
+        "content": [{"type": "input_text", "text": "hi"}, {"type": "input_audio", "audio": audio}]}}));
+    let events = dialogue.events();
+    assert_eq!(events[0]["item"]["content"][1], json!({"type": "input_audio"}));
+    assert_eq!(events[0]["item"]["status"], "completed");
+    dialogue.say(json!({"type": "conversation.item.retrieve", "item_id": "mine"}));
+    assert_eq!(dialogue.events()[0]["item"]["content"][1]["audio"], audio);
+    dialogue.say(json!({"type": "conversation.item.create", "item": {"id": "mine", "type": "message", "role": "user",
+        "content": []}}));
+    assert_eq!(dialogue.errors()[0].0, "invalid_value");
+}
+
+#[test]
+fn the_end_of_the_session_is_told() {
+    let mut dialogue = realtime();
+    dialogue.session.expire(Duration::from_secs(3600));
+    dialogue.drain();
+    let events = dialogue.events();
+    assert_eq!(events[0]["error"]["code"], "session_expired");
+    assert_eq!(
+        events[1],
+        json!({"type": "close", "code": 1001,
+        "reason": "Your session hit the maximum duration of 60 minutes."})
+    );
+}
