@@ -1,68 +1,10 @@
-//! The words of the wire against the published shapes: every event that the official package knows is read into its
-//! type, written again, and has lost nothing; what no version knows yet survives as well.
+//! Every published event is read and written without loss, and what nobody has published yet survives. What may differ
+//! between what was read and what is written stands in the tables here.
 
-#[path = "support/examples.rs"]
-mod examples;
-#[path = "support/schema.rs"]
-mod schema;
-
-use examples::examples;
-use gstopenairealtime::protocol::session::AudioFormat;
-use gstopenairealtime::protocol::{ClientEvent, ReadError, ServerEvent};
-use schema::Schema;
+use super::{Words, all_examples, read, schema, written};
+use gstopenairealtime::protocol::{ClientEvent, ServerEvent};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-
-/// What both enums of events can do.
-trait Words: Sized + PartialEq + std::fmt::Debug {
-    const NAMES: &[&str];
-    fn schema() -> &'static Schema;
-    fn read(text: &str) -> Result<Self, ReadError>;
-    fn write(&self) -> String;
-    fn name(&self) -> &str;
-    fn is_unknown(&self) -> bool;
-}
-
-macro_rules! words {
-    ($Event:ty, $schema:path) => {
-        impl Words for $Event {
-            const NAMES: &[&str] = <$Event>::NAMES;
-            fn schema() -> &'static Schema {
-                $schema()
-            }
-            fn read(text: &str) -> Result<Self, ReadError> {
-                Self::from_json(text)
-            }
-            fn write(&self) -> String {
-                self.to_json()
-            }
-            fn name(&self) -> &str {
-                self.name()
-            }
-            fn is_unknown(&self) -> bool {
-                matches!(self, Self::Unknown(_))
-            }
-        }
-    };
-}
-words!(ClientEvent, schema::client);
-words!(ServerEvent, schema::server);
-
-#[track_caller]
-fn read<E: Words>(event: &Value) -> E {
-    E::read(&event.to_string()).unwrap_or_else(|error| panic!("{error}\nin {event:#}"))
-}
-
-#[track_caller]
-fn written(event: &impl Words) -> Value {
-    serde_json::from_str(&event.write()).expect("what is written is JSON")
-}
-
-fn all_examples<E: Words>() -> Vec<Value> {
-    E::NAMES.iter().flat_map(|name| examples(E::schema(), name)).collect()
-}
-
-// ---- What may differ between what was read and what is written -----------------------------------------------
 
 /// Members of server events that are written though they were absent or `null`: as `null`, or as nothing where
 /// something is counted or said. A reader takes the one for the other.
@@ -166,8 +108,6 @@ fn assert_all_kept<E: Words>(examples: &[Value], mut more: impl FnMut(&Value) ->
     let lines: Vec<String> = complaints.into_iter().collect();
     assert!(lines.is_empty(), "lost between reading and writing:\n  {}", lines.join("\n  "));
 }
-
-// ---- Every published event ------------------------------------------------------------------------------------
 
 fn names_are_the_published_ones<E: Words>() {
     let ours: BTreeSet<&str> = E::NAMES.iter().copied().collect();
@@ -290,8 +230,6 @@ fn a_picture_is_written_as_the_typed_event_writes_it() {
     }
 }
 
-// ---- The measure itself --------------------------------------------------------------------------------------
-
 #[test]
 fn what_is_off_is_named_with_its_event_and_place() {
     for (schema, event, words) in [
@@ -324,185 +262,4 @@ fn what_is_off_is_named_with_its_event_and_place() {
         let errors = schema.errors(&event);
         assert!(errors.len() == 1 && errors[0].contains(words), "'{words}' expected, not {errors:#?}");
     }
-}
-
-// ---- The other spelling -----------------------------------------------------------------------------------------
-
-#[test]
-fn beta_spellings_of_events_are_read_as_the_published_ones() {
-    let renamed = [
-        ("response.text.delta", "response.output_text.delta"),
-        ("response.text.done", "response.output_text.done"),
-        ("response.audio.delta", "response.output_audio.delta"),
-        ("response.audio.done", "response.output_audio.done"),
-        ("response.audio_transcript.delta", "response.output_audio_transcript.delta"),
-        ("response.audio_transcript.done", "response.output_audio_transcript.done"),
-        ("transcription_session.created", "session.created"),
-        ("transcription_session.updated", "session.updated"),
-    ];
-    for (beta, ga) in renamed {
-        for example in examples(schema::server(), ga) {
-            let mut spelt = example.clone();
-            spelt["type"] = beta.into();
-            let event: ServerEvent = read(&spelt);
-            assert_eq!(event, read(&example), "{beta}");
-            assert_eq!(written(&event)["type"], ga);
-        }
-    }
-}
-
-#[test]
-fn beta_spellings_of_formats_and_parts_are_read_as_what_they_mean() {
-    for (beta, ga) in [
-        (json!("pcm16"), AudioFormat::Pcm),
-        (json!("g711_ulaw"), AudioFormat::Pcmu),
-        (json!("g711_alaw"), AudioFormat::Pcma),
-        (json!({"type": "audio/pcm"}), AudioFormat::Pcm),
-        (json!({"type": "audio/pcmu", "rate": 8000}), AudioFormat::Pcmu),
-    ] {
-        assert_eq!(serde_json::from_value::<AudioFormat>(beta.clone()).expect("a format"), ga, "{beta}");
-    }
-    for kind in ["audio", "output_audio"] {
-        let event: ServerEvent =
-            read(&json!({"type": "response.content_part.added", "part": {"type": kind, "transcript": ""}}));
-        let ServerEvent::ResponseContentPartAdded(added) = event else { panic!("{event:?}") };
-        assert!(added.part.kind.is_speech(), "{kind}");
-    }
-}
-
-#[test]
-fn a_format_of_another_rate_stays_what_it_is() {
-    let narrow = json!({"type": "audio/pcm", "rate": 16000});
-    let format: AudioFormat = serde_json::from_value(narrow.clone()).expect("a format");
-    assert_eq!(format, AudioFormat::Other(narrow.clone()));
-    assert_eq!(serde_json::to_value(format).expect("JSON"), narrow);
-}
-
-// ---- What is no event -------------------------------------------------------------------------------------------
-
-#[track_caller]
-fn refusal<E: Words>(text: &str) -> String {
-    match E::read(text) {
-        Err(error) => error.to_string(),
-        Ok(event) => panic!("{text} was read as {event:?}"),
-    }
-}
-
-#[track_caller]
-fn assert_names(refusal: &str, words: &[&str]) {
-    for word in words {
-        assert!(refusal.contains(word), "'{refusal}' does not name '{word}'");
-    }
-}
-
-#[test]
-fn bad_base64_is_refused_by_name() {
-    for sound in ["not base64!", "AAA", "AA=A", "AAAA\n"] {
-        let text = json!({"type": "input_audio_buffer.append", "audio": sound}).to_string();
-        assert_names(&refusal::<ClientEvent>(&text), &["input_audio_buffer.append", "base64"]);
-        let text = json!({"type": "response.output_audio.delta", "delta": sound}).to_string();
-        assert_names(&refusal::<ServerEvent>(&text), &["response.output_audio.delta", "base64"]);
-    }
-}
-
-#[test]
-fn a_field_of_the_wrong_kind_is_refused_by_the_event_and_its_place() {
-    for (event, found) in [
-        (json!({"type": "conversation.item.truncate", "item_id": 5}), "integer `5`"),
-        (json!({"type": "conversation.item.truncate", "audio_end_ms": -1}), "`-1`"),
-        (json!({"type": "conversation.item.truncate", "audio_end_ms": "1"}), "string \"1\""),
-        (json!({"type": "input_audio_buffer.append", "audio": null}), "null"),
-        (json!({"type": "session.update", "session": []}), "sequence"),
-        (json!({"type": "response.create", "response": {"input": {}}}), "map"),
-        (json!({"type": "conversation.item.create", "item": {"type": 1}}), "ItemKind"),
-    ] {
-        let name = event["type"].as_str().expect("a name");
-        let said = refusal::<ClientEvent>(&event.to_string());
-        assert!(said.starts_with(&format!("{name}: ")), "{said}");
-        assert_names(&said, &[found, "line 1 column "]);
-    }
-}
-
-#[test]
-fn an_event_without_a_type_is_refused() {
-    for text in ["{}", r#"{"event_id":"event_1"}"#, r#"{"type":null}"#, r#"{"type":5}"#, r#"{"type":["error"]}"#] {
-        assert_names(&refusal::<ClientEvent>(text), &["without a `type`"]);
-        assert!(matches!(ServerEvent::from_json(text), Err(ReadError::NoType)), "{text}");
-    }
-}
-
-#[test]
-fn what_is_not_a_json_object_is_refused() {
-    for text in
-        ["", " ", "hello", "[]", "1", "\"error\"", "null", "{\"type\":\"error\"", "{\"type\":\"error\"}}", "{'type':1}"]
-    {
-        assert_names(&refusal::<ServerEvent>(text), &["not a JSON object"]);
-        assert!(matches!(ClientEvent::from_json(text), Err(ReadError::NotJson(_))), "{text}");
-    }
-}
-
-// ---- Damage -----------------------------------------------------------------------------------------------------
-
-/// Numbers that look random and are the same in every run: xorshift64.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).expect("31 bits") % end.max(1)
-    }
-}
-
-/// Damages a message as networks and bugs do: cut short, bytes changed, pieces dropped, doubled or swapped for others.
-fn damage(text: &str, numbers: &mut Numbers) -> String {
-    const PIECES: &[&str] =
-        &["null", "-1", "1e400", "\"\"", "{}", "[]", "{", "}", "\"", "\\", "\\ud800", "\u{0}", "é", ",", ":"];
-    let mut bytes = text.as_bytes().to_vec();
-    for _ in 0..=numbers.below(3) {
-        let start = numbers.below(bytes.len());
-        let end = (start + 1 + numbers.below(12)).min(bytes.len());
-        match numbers.below(5) {
-            0 => bytes.truncate(start),
-            1 if start < bytes.len() => bytes[start] = u8::try_from(numbers.below(256)).expect("a byte"),
-            2 => drop(bytes.drain(start..end)),
-            3 => bytes.extend_from_within(start..end),
-            _ => {
-                let piece = PIECES[numbers.below(PIECES.len())].bytes();
-                bytes.splice(start..end, piece);
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn survives_damage<E: Words>(seed: u64) {
-    const CASES: usize = 20_000;
-    let whole: Vec<String> = all_examples::<E>().iter().map(Value::to_string).collect();
-    let mut numbers = Numbers(seed);
-    let mut read = 0;
-    for _ in 0..CASES {
-        let text = damage(&whole[numbers.below(whole.len())], &mut numbers);
-        match E::read(&text) {
-            Err(error) => assert!(!error.to_string().is_empty()),
-            Ok(event) => {
-                read += 1;
-                let again = E::read(&event.write()).unwrap_or_else(|error| panic!("{error}\nof {text}"));
-                assert_eq!(again, event, "{text}");
-            }
-        }
-    }
-    // Enough of both kinds, or the damage is not the kind that tests anything.
-    assert!((CASES / 100..CASES * 9 / 10).contains(&read), "{read} of {CASES} could be read");
-}
-
-#[test]
-fn damaged_client_events_never_panic() {
-    survives_damage::<ClientEvent>(0x9e37_79b9_7f4a_7c15);
-}
-
-#[test]
-fn damaged_server_events_never_panic() {
-    survives_damage::<ServerEvent>(0xd1b5_4a32_d192_ed03);
 }
