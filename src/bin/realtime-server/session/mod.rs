@@ -208,10 +208,12 @@ impl Session {
 
     /// The session has lasted as long as it may.
     pub fn expire(&mut self, after: Duration) {
-        let after = match after.as_secs() {
-            seconds if seconds % 60 == 0 => format!("{} minutes", seconds / 60),
-            seconds => format!("{seconds} seconds"),
+        let (count, unit) = match after.as_millis() {
+            ms if ms >= 60_000 && ms % 60_000 == 0 => (ms / 60_000, "minute"),
+            ms if ms >= 1_000 && ms % 1_000 == 0 => (ms / 1_000, "second"),
+            ms => (ms, "millisecond"),
         };
+        let after = format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
         let message = format!("Your session hit the maximum duration of {after}.");
         self.refuse(Refusal::new("session_expired", message.clone()), None);
         self.out.push_back(Output::Close(1001, message));

@@ -100,14 +100,19 @@ fn items_are_kept_told_and_given_back_with_their_sound() {
 
 #[test]
 fn the_end_of_the_session_is_told() {
-    let mut dialogue = realtime();
-    dialogue.session.expire(Duration::from_secs(3600));
-    dialogue.drain();
-    let events = dialogue.events();
-    assert_eq!(events[0]["error"]["code"], "session_expired");
-    assert_eq!(
-        events[1],
-        json!({"type": "close", "code": 1001,
-        "reason": "Your session hit the maximum duration of 60 minutes."})
-    );
+    for (ms, duration) in [
+        (3_600_000, "60 minutes"),
+        (60_000, "1 minute"),
+        (90_000, "90 seconds"),
+        (1_000, "1 second"),
+        (1_500, "1500 milliseconds"),
+    ] {
+        let mut dialogue = realtime();
+        dialogue.session.expire(Duration::from_millis(ms));
+        dialogue.drain();
+        let events = dialogue.events();
+        assert_eq!(events[0]["error"]["code"], "session_expired");
+        let reason = format!("Your session hit the maximum duration of {duration}.");
+        assert_eq!(events[1], json!({"type": "close", "code": 1001, "reason": reason}));
+    }
 }
