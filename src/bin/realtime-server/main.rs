@@ -33,7 +33,7 @@ use engine::local::Local;
 use engine::replay::Replay;
 use engine::script::Theatre;
 use server::{App, Mind};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -45,7 +45,8 @@ use work::Workers;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     match serve(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -82,9 +83,11 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         workers: Workers::new(),
     });
     let listener = TcpListener::bind(cli.listen).await.with_context(|| format!("cannot listen on {}", cli.listen))?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    // Whoever reads the line below may send a signal at once.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let scheme = if tls.is_some() { "wss" } else { "ws" };
-    announce(&format!("listening on {scheme}://{}/v1/realtime", listener.local_addr()?))?;
+    announce(&format!("listening on {scheme}://{}/v1/realtime", listener.local_addr()?))
+        .context("cannot write to standard output")?;
     let play = theatre.clone();
     let finished = async {
         match play.filter(|_| cli.once) {
@@ -96,7 +99,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         () = server::run(app, listener, tls) => {}
         () = finished => {}
         _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+        _ = interrupt.recv() => {}
     }
     let failed = theatre.is_some_and(|theatre| theatre.has_failed());
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -114,8 +117,8 @@ fn mind(cli: &Cli) -> anyhow::Result<Mind> {
 }
 
 /// The one line on standard output, for whoever started the server and waits for it.
-#[allow(clippy::print_stdout, reason = "this line is the contract with whoever starts the server")]
 fn announce(line: &str) -> std::io::Result<()> {
-    println!("{line}");
-    std::io::stdout().flush()
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
 }
