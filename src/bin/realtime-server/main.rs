@@ -26,7 +26,6 @@ mod work;
 
 use anyhow::Context;
 use auth::Auth;
-use clap::Parser;
 use cli::{Cli, EngineName};
 use engine::echo::Echo;
 use engine::local::Local;
@@ -43,7 +42,7 @@ use tracing_subscriber::EnvFilter;
 use work::Workers;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
@@ -77,12 +76,12 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         auth: Auth::new(cli.api_key),
         refused_models: cli.refuse_model,
         refuse_beta: cli.refuse_beta,
-        recorder: cli.record.map(trace::Recorder::new),
+        recorder: cli.record.map(trace::Recorder::new).transpose()?,
         max_session: cli.max_session,
         ping_interval: cli.ping_interval,
         workers: Workers::new(),
     });
-    let listener = TcpListener::bind(cli.listen).await.with_context(|| format!("cannot listen on {}", cli.listen))?;
+    let listener = TcpListener::bind(&cli.listen).await.with_context(|| format!("cannot listen on {}", cli.listen))?;
     // Whoever reads the line below may send a signal at once.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let scheme = if tls.is_some() { "wss" } else { "ws" };

@@ -5,6 +5,7 @@
 //! with a code and a reason, or `raw` with text that is no JSON. Keys and tokens for other services, which a client
 //! may put into its tools, are left out.
 
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -76,9 +77,12 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Traces go to this file and its numbered siblings.
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, count: AtomicUsize::new(0) }
+    /// Traces go to this file and its numbered siblings. A file that cannot be written is found out now; what is in it
+    /// stays until a session begins.
+    pub fn new(path: PathBuf) -> anyhow::Result<Self> {
+        let opened = std::fs::OpenOptions::new().append(true).create(true).open(&path);
+        opened.with_context(|| format!("cannot record to {}", path.display()))?;
+        Ok(Self { path, count: AtomicUsize::new(0) })
     }
 
     /// A file for the next session. What cannot be written is logged and not recorded.
@@ -87,7 +91,7 @@ impl Recorder {
         let path = numbered(&self.path, number);
         match File::create(&path).await {
             Ok(file) => {
-                let mut recording = Recording { file: BufWriter::new(file), since: Instant::now() };
+                let mut recording = Recording { file: Some(BufWriter::new(file)), path, since: Instant::now() };
                 recording.line(&json!({"trace": format!("session {number}"), "dialect": dialect}).to_string()).await;
                 Some(recording)
             }
@@ -112,7 +116,9 @@ fn numbered(path: &Path, number: usize) -> PathBuf {
 /// The trace of one session in the making.
 #[derive(Debug)]
 pub struct Recording {
-    file: BufWriter<File>,
+    /// None once it could not be written.
+    file: Option<BufWriter<File>>,
+    path: PathBuf,
     since: Instant,
 }
 
@@ -148,13 +154,15 @@ impl Recording {
     }
 
     async fn line(&mut self, line: &str) {
+        let Some(file) = &mut self.file else { return };
         let written = async {
-            self.file.write_all(line.as_bytes()).await?;
-            self.file.write_all(b"\n").await?;
-            self.file.flush().await
+            file.write_all(line.as_bytes()).await?;
+            file.write_all(b"\n").await?;
+            file.flush().await
         };
         if let Err(error) = written.await {
-            tracing::error!("cannot record: {error}");
+            tracing::error!("{} ends here, for it cannot be written: {error}", self.path.display());
+            self.file = None;
         }
     }
 }

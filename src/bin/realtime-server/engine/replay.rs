@@ -27,7 +27,9 @@ pub struct Replay {
 impl Replay {
     /// Reads a trace; `speed` keeps its pace, so many times faster.
     pub fn load(path: &Path, speed: Option<f64>) -> anyhow::Result<Self> {
-        Ok(Self { lines: trace::read(path)?, speed })
+        let lines = trace::read(path)?;
+        anyhow::ensure!(!lines.is_empty(), "{}: there is no line of a trace in it", path.display());
+        Ok(Self { lines, speed })
     }
 
     /// Plays it for one client.
