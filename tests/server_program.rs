@@ -103,3 +103,17 @@ async fn a_record_that_cannot_be_written_is_told_once() {
     assert!(stderr.contains("/dev/full ends here"), "{stderr}");
     assert!(!stderr.contains('\u{1b}'), "colours are for terminals: {stderr}");
 }
+
+#[test]
+fn the_server_ends_at_once_and_well_when_it_is_told_to() {
+    let mut server = Server::start(&["--engine", "echo"]);
+    let (status, stderr) = server.terminate();
+    assert!(status.success() && stderr.is_empty(), "{status} {stderr}");
+}
+
+#[test]
+fn missing_models_are_one_clear_line() {
+    let (status, stderr) = mistake(&["--models", "/nonexistent"]);
+    assert_eq!(status, Some(1));
+    assert!(stderr.lines().count() == 1 && stderr.contains("/nonexistent"), "{stderr}");
+}

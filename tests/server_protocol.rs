@@ -7,14 +7,13 @@ mod server;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use client::{Client, PATIENCE, names, sound};
+use client::{Client, names, sound};
 use futures_util::SinkExt;
 use serde_json::{Value, json};
 use server::Server;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::Message;
 
 fn echo() -> Server {
     Server::start(&["--engine", "echo"])
@@ -182,58 +181,6 @@ async fn a_session_that_is_too_long_is_ended() {
 }
 
 #[tokio::test]
-async fn a_message_beyond_every_bound_is_refused() {
-    let server = echo();
-    let mut client = Client::session(&server.realtime()).await;
-    let sent = client.0.send(Message::text("x".repeat(65 * 1024 * 1024))).await;
-    // The server may hang up before it has taken all of it.
-    match (sent, client.message().await) {
-        (_, Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1009),
-        (_, Err(Error::Io(_) | Error::Protocol(_) | Error::ConnectionClosed)) => {}
-        (_, other) => panic!("{other:?}"),
-    }
-    // Others are not concerned.
-    Client::session(&server.realtime()).await;
-}
-
-#[tokio::test]
-async fn many_clients_at_once() {
-    let server = echo();
-    let clients = (0..32).map(|number: usize| {
-        let url = server.realtime();
-        tokio::spawn(async move {
-            let mut client = Client::session(&url).await;
-            client.append(&speech(300, 300 + number * 20, 400)).await;
-            sound(&client.until("response.done").await).len()
-        })
-    });
-    for (number, client) in clients.collect::<Vec<_>>().into_iter().enumerate() {
-        assert_eq!(client.await.expect("a client"), (300 + 300 + number * 20 + 200) * 24);
-    }
-}
-
-#[tokio::test]
-async fn a_client_that_does_not_read_stops_only_itself() {
-    let server = echo();
-    let mut greedy = Client::session(&server.realtime()).await;
-    // A minute of sound, echoed many times over and never read: far more than any buffer on the way holds.
-    greedy
-        .send(json!({"type": "session.update", "session":
-        {"type": "realtime", "audio": {"input": {"turn_detection": null}}}}))
-        .await;
-    greedy.append(&vec![1; 24_000 * 60]).await;
-    greedy.send(json!({"type": "input_audio_buffer.commit"})).await;
-    let mut asked = 0;
-    let ask = json!({"type": "response.create", "response": {"conversation": "none"}}).to_string();
-    while asked < 200 && timeout(PATIENCE / 30, greedy.0.send(Message::text(ask.clone()))).await.is_ok() {
-        asked += 1;
-    }
-    let mut other = Client::session(&server.realtime()).await;
-    other.append(&speech(300, 300, 400)).await;
-    other.until("response.done").await;
-}
-
-#[tokio::test]
 async fn a_session_over_tls() {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_string()]).expect("a certificate");
     let (cert, key) = (server::file(&made.cert.pem()), server::file(&made.signing_key.serialize_pem()));
@@ -256,20 +203,6 @@ async fn a_session_over_tls() {
     for file in [cert, key] {
         std::fs::remove_file(file).expect("removed");
     }
-}
-
-#[test]
-fn a_client_that_has_vanished_is_given_up() {
-    let server = Server::start(&["--engine", "echo", "--ping-interval", "20ms"]);
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
-    let upgrade = "GET /v1/realtime?model=local HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    stream.write_all(upgrade.as_bytes()).expect("a request");
-    // No pong ever goes back, so the server hangs up.
-    let mut all = Vec::new();
-    stream.read_to_end(&mut all).expect("an end");
-    assert!(all.starts_with(b"HTTP/1.1 101"));
-    assert_eq!(all.windows(2).filter(|frame| *frame == [0x89, 0x00]).count(), 3);
 }
 
 #[tokio::test]
@@ -332,24 +265,6 @@ async fn a_long_append_is_heard_turn_by_turn() {
         }
     }
     assert_eq!(started, (0..20).map(|turn| turn * 2_500 + 700).collect::<Vec<u64>>());
-}
-
-#[test]
-fn the_server_ends_at_once_and_well_when_it_is_told_to() {
-    let mut server = echo();
-    let (status, stderr) = server.terminate();
-    assert!(status.success() && stderr.is_empty(), "{status} {stderr}");
-}
-
-#[test]
-fn missing_models_are_one_clear_line() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_realtime-server"))
-        .args(["--models", "/nonexistent"])
-        .output()
-        .expect("the server can be started");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(output.stdout.is_empty() && stderr.lines().count() == 1 && stderr.contains("/nonexistent"), "{stderr}");
 }
 
 #[tokio::test]

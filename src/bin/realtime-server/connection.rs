@@ -1,15 +1,15 @@
 //! One client: its socket, its session and the work that is done for it, in one loop.
 //!
-//! The loop reads, listens and works only as fast as the client takes what comes of it. Between the loop and the
-//! socket stands a short queue with a task that empties it; a client that does not empty its end for
-//! [`STALLED`] is taken for dead. So neither a slow client nor one that has vanished makes the server grow.
+//! The loop reads, listens and works only as fast as the client takes what comes of it, for the [`Outbox`] between it
+//! and the socket is short. So neither a slow client nor one that has vanished makes the server grow.
 
 use crate::engine::Engine;
+use crate::outbox::{GOODBYE, Outbox};
 use crate::server::App;
 use crate::session::{Job, Opening, Output, Refusal, Session, Work};
 use crate::socket::{Socket, close_for, close_frame};
 use crate::trace::{Close, Recording, Side};
-use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::stream::SplitStream;
 use futures_util::{SinkExt, StreamExt};
 use gstopenairealtime::protocol::ServerEvent;
 use std::collections::HashMap;
@@ -20,12 +20,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// Messages that wait for the socket.
-const QUEUE: usize = 64;
-/// How long the socket may take for one message.
-const STALLED: Duration = Duration::from_secs(60);
-/// How long a client may take to answer a close.
-const GOODBYE: Duration = Duration::from_secs(5);
+/// Results of work that wait for the session.
+const RESULTS: usize = 64;
 /// After so many pings in a row without any sign of life a client is taken for gone.
 const MAX_UNANSWERED: u32 = 3;
 /// Jobs in hand; with more the client is not listened to.
@@ -69,14 +65,13 @@ fn with_id(mut event: ServerEvent) -> ServerEvent {
 /// Runs a session until one side ends it.
 pub async fn run(app: &App, engine: Arc<dyn Engine>, socket: Socket, opening: &Opening) {
     let (sink, stream) = socket.split();
-    let (queue, messages) = mpsc::channel(QUEUE);
-    let writer = tokio::spawn(write(sink, messages));
+    let (queue, outbox) = Outbox::new(sink);
     let recording = match &app.recorder {
         Some(recorder) => recorder.begin(if opening.beta { "beta" } else { "ga" }).await,
         None => None,
     };
-    let (results, work) = mpsc::channel(QUEUE);
-    let connection = Connection {
+    let (results, work) = mpsc::channel(RESULTS);
+    let mut connection = Connection {
         app,
         session: Session::new(engine.clone(), opening),
         engine,
@@ -89,21 +84,11 @@ pub async fn run(app: &App, engine: Arc<dyn Engine>, socket: Socket, opening: &O
         work,
         unanswered: 0,
     };
-    connection.run().await;
-    // Who was told goodbye was told everything before it; for all others the queue does not matter any more.
-    writer.abort();
-}
-
-/// Empties the queue into the socket; ends with it.
-async fn write(mut sink: SplitSink<Socket, Message>, mut messages: mpsc::Receiver<Message>) {
-    while let Some(message) = messages.recv().await {
-        let more = !messages.is_empty();
-        let sent = async { if more { sink.feed(message).await } else { sink.send(message).await } };
-        match timeout(STALLED, sent).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return tracing::debug!("cannot send: {error}"),
-            Err(_) => return tracing::info!("a client does not read: giving it up"),
-        }
+    let told = connection.run().await;
+    let Connection { stream, queue, .. } = connection;
+    drop(queue);
+    if told {
+        outbox.finish(stream).await;
     }
 }
 
@@ -131,13 +116,15 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    async fn run(mut self) {
+    /// True where a close waits for the client in the end.
+    async fn run(&mut self) -> bool {
         let end = match self.turn_until_end().await {
             Err(end) => end,
             Ok(never) => match never {},
         };
-        if let End::Closing(close) = end {
-            self.say_goodbye(&close).await;
+        match end {
+            End::Closing(close) => self.say_goodbye(&close).await,
+            End::Gone => false,
         }
     }
 
@@ -263,15 +250,13 @@ impl Connection<'_> {
         self.queue.send(Message::Ping(Default::default())).await.map_err(|_| End::Gone)
     }
 
-    /// Closes, and waits a little for the client to agree.
-    async fn say_goodbye(&mut self, close: &Close) {
+    /// Puts the close behind everything else. False: the client cannot be reached.
+    async fn say_goodbye(&mut self, close: &Close) -> bool {
         if let Some(recording) = &mut self.recording {
             recording.close(Side::Server, close).await;
         }
         let message = Message::Close(Some(close_frame(close.code, &close.reason)));
-        if self.queue.send(message).await.is_ok() {
-            self.read_to_the_end().await;
-        }
+        self.queue.send(message).await.is_ok()
     }
 
     /// Lets the socket finish the closing, for as long as that may take.

@@ -13,6 +13,7 @@ mod engine;
 mod g711;
 mod http;
 mod ids;
+mod outbox;
 mod picture;
 mod secrets;
 mod server;

@@ -5,6 +5,7 @@ use hyper_util::rt::TokioIo;
 use std::io;
 use std::net::Shutdown;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -38,6 +39,17 @@ pub fn close_for(error: &Error) -> Option<(u16, &'static str)> {
         Error::Utf8(_) => Some((1007, "The text is not valid UTF-8.")),
         Error::Protocol(_) => Some((1002, "The frames are not valid.")),
         _ => None,
+    }
+}
+
+/// Ends what the server says, and takes what the client was saying until it has gone. Without that the rest of what it
+/// sends would destroy the close that waits for it.
+pub async fn hear_out(mut socket: Socket) {
+    let io = socket.get_mut();
+    if io.shutdown().await.is_ok()
+        && let Err(error) = tokio::io::copy(io, &mut tokio::io::sink()).await
+    {
+        tracing::debug!("a client broke off: {error}");
     }
 }
 
