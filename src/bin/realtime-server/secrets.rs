@@ -1,18 +1,19 @@
 //! `POST …/realtime/client_secrets`: a key for a browser, that opens sessions for a few minutes.
 
-use crate::http::{refusal, wrong_key};
-use crate::server::App;
+use crate::http::wrong_key;
+use crate::server::{App, PATIENCE};
 use crate::session::{Opening, Refusal, Session};
 use axum::Json;
-use axum::body::to_bytes;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gstopenairealtime::protocol::session::SessionKind;
 use gstopenairealtime::protocol::{self, ServerEvent};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::{Duration, UNIX_EPOCH};
+use tokio::time::timeout;
 
 /// The longest body that is read.
 const MAX_BODY: usize = 1024 * 1024;
@@ -43,13 +44,20 @@ pub async fn make(app: &App, request: Request) -> Response {
     if !app.auth.is_owner(request.headers()) {
         return wrong_key();
     }
-    let Ok(body) = to_bytes(request.into_body(), MAX_BODY).await else {
-        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.", None);
-    };
-    match issue(app, &body) {
+    match read_body(request.into_body(), PATIENCE).await.and_then(|body| issue(app, &body)) {
         Ok(answer) => Json(answer).into_response(),
         Err((status, refused)) => respond(status, refused),
     }
+}
+
+/// The body, if it comes in this time and is not too long.
+async fn read_body(body: Body, patience: Duration) -> Result<Bytes, (StatusCode, Refusal)> {
+    let (status, message) = match timeout(patience, to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(body)) => return Ok(body),
+        Ok(Err(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too long."),
+        Err(_) => (StatusCode::REQUEST_TIMEOUT, "The body did not come in time."),
+    };
+    Err((status, Refusal::new("invalid_value", message)))
 }
 
 fn issue(app: &App, body: &[u8]) -> Result<Value, (StatusCode, Refusal)> {
@@ -74,7 +82,8 @@ fn read_wish(body: &[u8]) -> Result<Wish, Refusal> {
         return Ok(Wish::default());
     }
     let bad = |error| Refusal::new("invalid_value", format!("Invalid body: {error}"));
-    let wish: Wish = serde_json::from_slice(body).map_err(bad)?;
+    let fields: Map<String, Value> = serde_json::from_slice(body).map_err(bad)?;
+    let wish: Wish = serde_json::from_value(fields.into()).map_err(bad)?;
     let ExpiresAfter { anchor, seconds } = &wish.expires_after;
     if anchor != "created_at" || !(10..=7200).contains(seconds) {
         let message = "Invalid 'expires_after': expected the anchor 'created_at' and 10 to 7200 seconds.";
@@ -94,4 +103,33 @@ fn respond(status: StatusCode, refused: Refusal) -> Response {
     let error = json!({"message": event.error.message, "type": event.error.kind, "param": event.error.param,
         "code": event.error.code});
     (status, Json(json!({"error": error}))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_comes_in_time_and_is_not_too_long() {
+        let status =
+            |read: Result<Bytes, (StatusCode, Refusal)>| read.map(|body| body.len()).map_err(|(status, _)| status);
+        let long = Duration::from_secs(60);
+        assert_eq!(status(read_body(Body::from("{}"), long).await), Ok(2));
+        assert_eq!(
+            status(read_body(Body::from(vec![b' '; MAX_BODY + 1]), long).await),
+            Err(StatusCode::PAYLOAD_TOO_LARGE)
+        );
+        let never = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        assert_eq!(status(read_body(never, Duration::from_millis(5)).await), Err(StatusCode::REQUEST_TIMEOUT));
+    }
+
+    #[test]
+    fn a_wish_is_an_object() {
+        for good in ["", " ", "{}", r#"{"expires_after": {"seconds": 60}}"#] {
+            assert!(read_wish(good.as_bytes()).is_ok(), "{good}");
+        }
+        for bad in ["[]", "null", "{", r#"{"expires": 5}"#, r#"{"expires_after": {"seconds": 9}}"#] {
+            assert!(read_wish(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
 }

@@ -26,8 +26,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// How many connections may be open; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
-/// How long a client may take for its TLS handshake and for a request's head.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may take for its TLS handshake, for a request's head, and for its body.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who answers.
 pub enum Mind {
