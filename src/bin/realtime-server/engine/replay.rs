@@ -37,8 +37,7 @@ impl Replay {
         let mut part = Part { stage: Stage::new(socket, false), then: Appended::default(), names: HashMap::new() };
         let mut last = self.lines.first().map_or(0.0, |line| line.t);
         for (index, line) in self.lines.iter().enumerate() {
-            let due =
-                self.speed.map(|speed| Instant::now() + Duration::from_secs_f64((line.t - last).max(0.0) / speed));
+            let due = self.speed.map(|speed| Instant::now() + pause(last, line.t, speed));
             last = line.t;
             let done = match (line.dir, &line.ev, &line.close) {
                 (Side::Client, Some(event), _) if is_sound(event) => part.hear(event, self.next_word(index)).await,
@@ -67,6 +66,12 @@ impl Replay {
         let next = self.lines[index..].iter().find(|line| line.dir == Side::Server || event(line))?;
         next.ev.as_ref().filter(|_| next.dir == Side::Client).map(|event| &event["type"])
     }
+}
+
+/// The time between two lines of a trace, so many times faster. A trace of any other origin may name any time.
+fn pause(from: f64, to: f64, speed: f64) -> Duration {
+    const LONGEST: f64 = 24.0 * 3600.0;
+    Duration::try_from_secs_f64(((to - from) / speed).clamp(0.0, LONGEST)).unwrap_or_default()
 }
 
 fn is_sound(event: &Value) -> bool {
@@ -164,6 +169,20 @@ impl Part {
             Value::Array(list) => list.iter_mut().for_each(|value| self.rename(value)),
             Value::Object(map) => map.values_mut().for_each(|value| self.rename(value)),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_as_long_as_it_was_and_never_absurd() {
+        assert_eq!(pause(1.0, 3.0, 4.0), Duration::from_millis(500));
+        assert_eq!(pause(3.0, 1.0, 1.0), Duration::ZERO);
+        for (from, to, speed) in [(0.0, 1e300, 1.0), (-1e308, 1e308, 1.0), (0.0, 1.0, 1e-300), (1e308, 1e308, 1e-300)] {
+            assert!(pause(from, to, speed) <= Duration::from_secs(24 * 3600), "{from} to {to}");
         }
     }
 }
