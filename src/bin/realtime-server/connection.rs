@@ -5,6 +5,7 @@
 
 use crate::engine::Engine;
 use crate::outbox::{GOODBYE, Outbox};
+use crate::pings::Pings;
 use crate::server::App;
 use crate::session::{Job, Opening, Output, Refusal, Session, Work};
 use crate::socket::{Socket, close_for, close_frame};
@@ -14,16 +15,14 @@ use futures_util::{SinkExt, StreamExt};
 use gstopenairealtime::protocol::ServerEvent;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Interval, MissedTickBehavior, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// Results of work that wait for the session.
 const RESULTS: usize = 64;
-/// After so many pings in a row without any sign of life a client is taken for gone.
-const MAX_UNANSWERED: u32 = 3;
 /// Jobs in hand; with more the client is not listened to.
 const MAX_JOBS: usize = 32;
 
@@ -82,7 +81,7 @@ pub async fn run(app: &App, engine: Arc<dyn Engine>, socket: Socket, opening: &O
         answers: HashMap::new(),
         results,
         work,
-        unanswered: 0,
+        pings: Pings::new(app.ping_interval),
     };
     let told = connection.run().await;
     let Connection { stream, queue, .. } = connection;
@@ -111,8 +110,7 @@ struct Connection<'a> {
     answers: HashMap<String, AbortHandle>,
     results: mpsc::Sender<Work>,
     work: mpsc::Receiver<Work>,
-    /// Pings since the client last said anything at all.
-    unanswered: u32,
+    pings: Pings,
 }
 
 impl Connection<'_> {
@@ -130,7 +128,6 @@ impl Connection<'_> {
 
     async fn turn_until_end(&mut self) -> Result<std::convert::Infallible, End> {
         let end = tokio::time::Instant::now() + self.app.max_session;
-        let mut ping = pings(self.app.ping_interval);
         loop {
             self.flush().await?;
             if self.session.listen(Instant::now()) {
@@ -143,7 +140,7 @@ impl Connection<'_> {
                 message = self.stream.next(), if may_read => self.take(message).await?,
                 Some(work) = self.work.recv() => self.session.work(work, Instant::now()),
                 Some(done) = self.jobs.join_next() => self.clear_away(done),
-                () = tick(&mut ping) => self.ping().await?,
+                () = self.pings.tick() => self.ping(may_read).await?,
                 () = sleep_until(end) => self.session.expire(self.app.max_session),
             }
         }
@@ -203,7 +200,7 @@ impl Connection<'_> {
 
     /// Takes what the socket gave.
     async fn take(&mut self, message: Option<Result<Message, Error>>) -> Result<(), End> {
-        self.unanswered = 0;
+        self.pings.heard();
         match message {
             Some(Ok(Message::Text(text))) => {
                 if let Some(recording) = &mut self.recording {
@@ -241,12 +238,11 @@ impl Connection<'_> {
         }
     }
 
-    async fn ping(&mut self) -> Result<(), End> {
-        if self.unanswered >= MAX_UNANSWERED {
+    async fn ping(&mut self, is_heard: bool) -> Result<(), End> {
+        if !self.pings.count(is_heard) {
             tracing::info!("a client is silent: giving it up");
             return Err(End::Gone);
         }
-        self.unanswered += 1;
         self.queue.send(Message::Ping(Default::default())).await.map_err(|_| End::Gone)
     }
 
@@ -265,23 +261,5 @@ impl Connection<'_> {
         if timeout(GOODBYE, rest).await.is_err() {
             tracing::debug!("a client did not finish the closing");
         }
-    }
-}
-
-/// A clock for pings; none where they are switched off.
-fn pings(interval: Duration) -> Option<Interval> {
-    (!interval.is_zero()).then(|| {
-        let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
-        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        pings
-    })
-}
-
-async fn tick(interval: &mut Option<Interval>) {
-    match interval {
-        Some(interval) => {
-            interval.tick().await;
-        }
-        None => std::future::pending().await,
     }
 }

@@ -15,6 +15,7 @@ mod http;
 mod ids;
 mod outbox;
 mod picture;
+mod pings;
 mod secrets;
 mod server;
 mod session;
