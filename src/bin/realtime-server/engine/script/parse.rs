@@ -5,6 +5,9 @@ use super::{Act, Entrance, Scene, Script, Step};
 use crate::engine::standin;
 use serde_json::{Value, json};
 
+/// The longest binary message; what no machine can hold would end the server.
+const MAX_BINARY: usize = 1 << 30;
+
 /// Reads a script.
 pub fn script(text: &str) -> Result<Script, Fault> {
     let mut script = Script::default();
@@ -120,7 +123,11 @@ fn act(cursor: &mut Cursor<'_>) -> Result<Act, Fault> {
         "hello" => Act::Hello,
         "respond" => respond(cursor)?,
         "text" => Act::Text(cursor.all().to_string()),
-        "binary" => Act::Binary(cursor.parse("a number of bytes", |word| word.parse().ok())?),
+        "binary" => {
+            Act::Binary(cursor.parse("a number of bytes up to 1 GiB", |word| {
+                word.parse().ok().filter(|count| *count <= MAX_BINARY)
+            })?)
+        }
         "invalid-frame" => Act::InvalidFrame,
         "invalid-utf8" => Act::InvalidUtf8,
         "half-frame" => Act::HalfFrame(event(cursor)?),
@@ -249,6 +256,7 @@ mod tests {
             ("send a.b {\n  \"x\": 1,\n  oops\n}", "3:3: key must be a string"),
             ("send session.created [1]", "1:22: expected a JSON object"),
             ("hello now", "1:7: 'now' is too much here"),
+            ("binary 1073741825", "1:8: expected a number of bytes up to 1 GiB, found '1073741825'"),
             ("close 1000\nhello", "2:1: the connection has ended before this"),
             ("hello\nhang", "2:1: this must be the first statement of its connection"),
             ("connection 1\nconnection 1", "2:1: this connection has a scene already"),
