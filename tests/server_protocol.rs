@@ -136,6 +136,7 @@ fn other_paths_answer_as_http() {
     let server = echo();
     let get = |path: &str| http(&server, &format!("GET {path} HTTP/1.1"), "");
     assert!(get("/healthz").starts_with("HTTP/1.1 200"));
+    assert!(http(&server, "HEAD /healthz HTTP/1.1", "").starts_with("HTTP/1.1 200"));
     assert!(get("/v1/models").contains("\"object\":\"list\""));
     assert!(get("/v1/realtime").starts_with("HTTP/1.1 426"));
     let unknown = get("/v1/nothing");

@@ -63,9 +63,11 @@ async fn route(State(app): State<Arc<App>>, Extension(seat): Extension<Seat>, re
     if path.ends_with("/realtime/client_secrets") {
         return if request.method() == Method::POST { secrets::make(&app, request).await } else { wrong_method(&path) };
     }
+    // What probes for health and load balancers like to ask.
+    let reads = get || request.method() == Method::HEAD;
     match path.as_str() {
-        "/healthz" if get => "ok\n".into_response(),
-        path if get && path.ends_with("/models") => models(&app, request.headers()),
+        "/healthz" if reads => "ok\n".into_response(),
+        path if reads && path.ends_with("/models") => models(&app, request.headers()),
         path => {
             let message = format!("Invalid URL ({} {path})", request.method());
             refusal(StatusCode::NOT_FOUND, &message, None)
