@@ -147,6 +147,24 @@ fn only_the_newest_frames_stay_in_the_conversation() {
 }
 
 #[test]
+fn files_that_differ_and_look_the_same_are_not_sent_if_that_is_wished() {
+    let folder = Folder::with("similar", 4);
+    folder.put(2, &std::fs::read(media("flower.jpg")).expect("a picture"));
+    let server = Server::start(&["--engine", "echo"]);
+    for (dedupe, sent, skipped) in [("exact", 4, 0), ("similar", 3, 1), ("similar frame-dedupe-threshold=1", 1, 3)] {
+        let mut pipeline = Pipeline::new(&format!(
+            "openairealtime name=ai uri={} frame-interval=1000000000 frame-dedupe={dedupe} ! fakesink {} ! ai.",
+            server.base(),
+            folder.source("1/1")
+        ));
+        pipeline.run_to_end();
+        assert_eq!((count(&pipeline, "frames-sent"), count(&pipeline, "frames-skipped")), (sent, skipped), "{dedupe}");
+        let skipped = frames(&pipeline, "skipped");
+        assert!(skipped.iter().all(|frame| frame.get("reason") == Ok("similar")), "{skipped:?}");
+    }
+}
+
+#[test]
 fn two_cameras_are_told_apart() {
     let server = Server::start(&["--engine", "echo"]);
     let (left, right) = (Pictures::new(3), Pictures::new(3));

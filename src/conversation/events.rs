@@ -104,8 +104,20 @@ pub struct FrameConfig {
     pub respond: bool,
     /// How many stay in the conversation; 0 is all.
     pub most: usize,
-    /// Whether a picture that is the same as the one before it is sent again.
-    pub repeats: bool,
+    /// Which ones are not sent because the model has them already.
+    pub dedupe: Dedupe,
+}
+
+/// Which pictures are the one of the same camera that was sent before.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Dedupe {
+    /// None.
+    None,
+    /// The same files.
+    #[default]
+    Exact,
+    /// Pictures that are no further apart than this: 0 where no part differs, 1 from black to white.
+    Similar(f64),
 }
 
 impl Default for FrameConfig {
@@ -117,7 +129,7 @@ impl Default for FrameConfig {
             prompt: None,
             respond: false,
             most: 8,
-            repeats: false,
+            dedupe: Dedupe::Exact,
         }
     }
 }

@@ -5,7 +5,8 @@
 //! picture is an item under a name of our own, so it is known exactly which ones are in the conversation, and the
 //! oldest are taken out again.
 
-use super::events::{Frame, FrameNotice, FramePolicy, FrameState};
+use super::events::{Dedupe, Frame, FrameNotice, FramePolicy, FrameState};
+use super::likeness::Likeness;
 use super::uplink::samples_to_time;
 use super::{Conversation, Detection, Notice, Output, Phase, Timing};
 use crate::protocol::client::{ConversationItemDelete, PictureMessage};
@@ -30,8 +31,16 @@ struct Camera {
     due: Option<Duration>,
     /// Its frame could not go when it was due; since then, on the timeline, and why.
     waits: Option<(Duration, &'static str)>,
-    /// What was sent last: its item and a digest.
-    last: Option<(String, u64)>,
+    /// What was sent last.
+    last: Option<Seen>,
+}
+
+/// A picture that was sent, as far as it is of interest whether the next one is another.
+#[derive(Debug)]
+struct Seen {
+    item_id: String,
+    digest: u64,
+    likeness: Option<Likeness>,
 }
 
 /// A picture that is in the conversation.
@@ -268,17 +277,30 @@ impl Conversation {
     /// Sends a camera's newest frame, unless the model has just this picture already.
     fn send_newest(&mut self, index: usize, respond: bool) {
         let Some(frame) = self.frames.cameras.get_mut(index).and_then(|camera| camera.newest.take()) else { return };
-        let seen = digest(&frame.file);
-        let last = self.frames.cameras[index].last.as_ref();
-        let is_same = last.is_some_and(|(item_id, last)| *last == seen && self.frames.holds(item_id));
         let (at, interval) = (frame.at, self.interval_of(&frame));
-        if is_same && !self.config.frames.repeats {
-            self.skipped(&frame, "same");
-        } else {
-            let item_id = self.send_picture(frame, respond);
-            self.frames.cameras[index].last = Some((item_id, seen));
+        match self.news(index, &frame) {
+            Err(reason) => self.skipped(&frame, reason),
+            Ok((digest, likeness)) => {
+                let item_id = self.send_picture(frame, respond);
+                self.frames.cameras[index].last = Some(Seen { item_id, digest, likeness });
+            }
         }
         self.frames.cameras[index].used(at, interval);
+    }
+
+    /// Looks whether a picture tells anything that the model does not have from the same camera. Gives what the next
+    /// one is to be compared with, or why this one is not sent. What cannot be decoded is news.
+    fn news(&self, index: usize, frame: &Frame) -> Result<(u64, Option<Likeness>), &'static str> {
+        let last = self.frames.cameras[index].last.as_ref().filter(|last| self.frames.holds(&last.item_id));
+        let (dedupe, digest) = (self.config.frames.dedupe, digest(&frame.file));
+        if dedupe != Dedupe::None && last.is_some_and(|last| last.digest == digest) {
+            return Err("same");
+        }
+        let Dedupe::Similar(most) = dedupe else { return Ok((digest, None)) };
+        let likeness = Likeness::of(&frame.file, frame.media_type);
+        let before = last.and_then(|last| last.likeness.as_ref());
+        let distance = likeness.as_ref().zip(before).map(|(now, before)| now.distance(before));
+        if distance.is_some_and(|distance| distance <= most) { Err("similar") } else { Ok((digest, likeness)) }
     }
 
     fn drop_newest(&mut self, index: usize, reason: &'static str) {

@@ -18,6 +18,7 @@ mod gate;
 mod hear;
 mod history;
 mod interrupt;
+mod likeness;
 mod listen;
 mod notice;
 mod place;

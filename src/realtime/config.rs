@@ -3,7 +3,7 @@
 
 use super::settings::{Settings, time};
 use super::{FrameDedupe, SessionType, TurnDetection};
-use crate::conversation::events::FrameConfig;
+use crate::conversation::events::{Dedupe, FrameConfig};
 use crate::conversation::vad::EarSettings;
 use crate::conversation::{self, Config, Detection, Failure};
 use crate::protocol::dialect::Dialect;
@@ -52,7 +52,11 @@ impl Settings {
             prompt: self.frame_prompt.clone(),
             respond: self.frame_respond,
             most: self.max_frames as usize,
-            repeats: self.frame_dedupe == FrameDedupe::None,
+            dedupe: match self.frame_dedupe {
+                FrameDedupe::None => Dedupe::None,
+                FrameDedupe::Exact => Dedupe::Exact,
+                FrameDedupe::Similar => Dedupe::Similar(self.frame_dedupe_threshold),
+            },
         }
     }
 

@@ -111,6 +111,8 @@ pub struct OpenAIRealtime {
         blurb = "Ask for an answer to each frame; live, the next frame waits until the answer has been heard", mutable_playing)]
     #[property(name = "frame-dedupe", get, set, type = FrameDedupe, member = frame_dedupe, nick = "Frame Deduplication",
         blurb = "Which frames are not sent because the model has them already", mutable_playing, builder(FrameDedupe::Exact))]
+    #[property(name = "frame-dedupe-threshold", get, set, type = f64, member = frame_dedupe_threshold, minimum = 0.0, maximum = 1.0, default = DEFAULTS.frame_dedupe_threshold, nick = "Frame Deduplication Threshold",
+        blurb = "With frame-dedupe=similar: how far the part of the picture that differs most may be from the one that was sent last, of 32 by 18 parts; 0 is no difference at all, 1 that from black to white", mutable_playing)]
     #[property(name = "max-frames", get, set, type = u32, member = max_frames, default = DEFAULTS.max_frames, nick = "Maximum Frames",
         blurb = "How many frames stay in the conversation; older ones are deleted from it, for all that are there are paid for with each answer; 0 means all", mutable_playing)]
     #[property(name = "max-frame-size", get, set, type = u32, member = max_frame_size, minimum = 1, maximum = 11_000_000, default = DEFAULTS.max_frame_size, nick = "Maximum Frame Size",

@@ -285,6 +285,9 @@ pub enum FrameDedupe {
     #[default]
     #[enum_value(name = "Exact: a file that is the pad's last one, byte for byte, is not sent again", nick = "exact")]
     Exact,
+    /// Pictures that show the same.
+    #[enum_value(name = "Similar: nor a picture that looks like it, by frame-dedupe-threshold", nick = "similar")]
+    Similar,
 }
 
 /// How far the connection is.

@@ -2,14 +2,14 @@
 
 use super::dialogue::*;
 use crate::conversation::events::{
-    Command, Config, Frame, FrameConfig, FrameNotice, FramePolicy, FrameState, Output, Wish,
+    Command, Config, Dedupe, Frame, FrameConfig, FrameNotice, FramePolicy, FrameState, Output, Wish,
 };
 use crate::conversation::{Detection, Input, Notice, Sound, Timing};
 use crate::protocol::client::{Detail, PictureMessage};
 use serde_json::json;
 use std::time::Duration;
 
-fn frame(pad: &str, name: &str, at: u64) -> Frame {
+pub fn frame(pad: &str, name: &str, at: u64) -> Frame {
     Frame {
         pad: Some(pad.into()),
         file: name.as_bytes().to_vec().into(),
@@ -22,23 +22,23 @@ fn frame(pad: &str, name: &str, at: u64) -> Frame {
 }
 
 impl Dialogue {
-    fn see(&mut self, name: &str, at: u64) {
+    pub fn see(&mut self, name: &str, at: u64) {
         self.handle(Input::Frame(Box::new(frame("cam", name, at))));
     }
 
-    fn expect_frame(&mut self, state: FrameState) -> FrameNotice {
+    pub fn expect_frame(&mut self, state: FrameState) -> FrameNotice {
         match self.expect_notice() {
             Notice::Frame(frame) if frame.state == state => frame,
             other => panic!("expected a frame that is {state:?}, got {other:?}"),
         }
     }
 
-    fn expect_skipped(&mut self, at: u64, reason: &'static str) {
+    pub fn expect_skipped(&mut self, at: u64, reason: &'static str) {
         assert_eq!(self.expect_frame(FrameState::Skipped { reason }).at, Some(ms(at)));
     }
 
     /// The next thing is this picture to the server.
-    fn expect_picture(&mut self, name: &str) -> PictureMessage {
+    pub fn expect_picture(&mut self, name: &str) -> PictureMessage {
         match self.next() {
             Some(Output::SendPicture(picture)) => {
                 assert_eq!(&picture.file[..], name.as_bytes());
@@ -50,13 +50,20 @@ impl Dialogue {
         }
     }
 
-    fn expect_removed(&mut self, item_id: &str) {
+    /// The next thing is some picture to the server.
+    pub fn expect_any_picture(&mut self) -> PictureMessage {
+        let Some(Output::SendPicture(picture)) = self.next() else { panic!("expected a picture") };
+        self.expect_frame(FrameState::Sent);
+        picture
+    }
+
+    pub fn expect_removed(&mut self, item_id: &str) {
         assert_eq!(self.expect_sent("conversation.item.delete")["item_id"], item_id);
         assert_eq!(self.expect_frame(FrameState::Removed).item_id.as_deref(), Some(item_id));
     }
 }
 
-fn with(timing: Timing, detection: Detection, policy: FramePolicy, change: impl FnOnce(&mut Config)) -> Dialogue {
+pub fn with(timing: Timing, detection: Detection, policy: FramePolicy, change: impl FnOnce(&mut Config)) -> Dialogue {
     let mut config = config(timing, detection);
     config.frames.policy = policy;
     // As the element does it, so that the picture comes before the answer.
@@ -65,7 +72,7 @@ fn with(timing: Timing, detection: Detection, policy: FramePolicy, change: impl 
     Dialogue::ready(config)
 }
 
-fn interval(change: impl FnOnce(&mut FrameConfig)) -> Dialogue {
+pub fn interval(change: impl FnOnce(&mut FrameConfig)) -> Dialogue {
     with(Timing::Live, server_vad(), FramePolicy::Interval, |config| change(&mut config.frames))
 }
 
@@ -145,7 +152,7 @@ fn a_picture_that_is_known_is_not_sent_again_while_it_is_there() {
     }
     dialogue.see("a", 8_000);
     dialogue.expect_picture("a");
-    let mut dialogue = interval(|frames| frames.repeats = true);
+    let mut dialogue = interval(|frames| frames.dedupe = Dedupe::None);
     for at in [0, 2_000] {
         dialogue.see("a", at);
         dialogue.expect_picture("a");

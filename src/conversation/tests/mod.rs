@@ -10,6 +10,7 @@ mod floor;
 mod frames;
 mod input;
 mod interrupt;
+mod likeness;
 mod monkey;
 mod offline;
 mod opening;
