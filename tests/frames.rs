@@ -333,6 +333,84 @@ fn pads_of_cameras_come_and_go_with_names_and_properties() {
     assert_eq!(ai.request_pad_simple("video_sink_%u").expect("a pad").name(), "video_sink_0");
 }
 
+/// The kinds of the parts of each message that the client sent, with its words.
+fn messages(record: &Path) -> Vec<(Vec<String>, String)> {
+    let events = sent(record).into_iter().filter(|event| event["type"] == "conversation.item.create");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    events
+        .map(|event| {
+            let parts = event["item"]["content"].as_array().cloned().unwrap_or_default();
+            (
+                parts.iter().map(|part| text(&part["type"])).collect(),
+                parts.iter().map(|part| text(&part["text"])).collect(),
+            )
+        })
+        .collect()
+}
+
+/// Asks about a picture that a camera sees all the time, one question after the other. Gives the answers.
+fn ask(server: &Server, properties: &str, questions: &[&str]) -> Vec<String> {
+    let mut pipeline = Pipeline::new(&format!(
+        "{SILENCE} ! openairealtime name=ai uri={} frame-policy=turn output-modalities=text {properties} \
+         ! fakesink sync=true filesrc location={} ! jpegdec ! videoconvert ! imagefreeze is-live=true \
+         ! video/x-raw,framerate=20/1 ! jpegenc ! ai.video_sink_0",
+        server.base(),
+        media("china.jpg")
+    ));
+    let camera = Tap::on(&pipeline.element("ai").static_pad("video_sink_0").expect("a pad"));
+    pipeline.play();
+    pipeline.until_told("session", state("ready"));
+    let mut answers = Vec::new();
+    for question in questions {
+        // The second of two new ones comes when the first one has arrived.
+        camera.wait_for(camera.outs().len() + 2);
+        assert!(pipeline.element("ai").emit_by_name::<bool>("send-text", &[question, &true]));
+        let told = pipeline
+            .until_told("transcript", |words| words.get("role") == Ok("assistant") && words.get("final") == Ok(true));
+        answers.push(told.get("text").expect("words"));
+        pipeline.until_told("response", state("completed"));
+    }
+    pipeline.stop();
+    assert_eq!(pipeline.warnings(), Vec::<String>::new());
+    answers
+}
+
+#[test]
+fn what_is_typed_and_what_is_seen_is_one_message_and_answered() {
+    let folder = Folder::new("typed");
+    let record = folder.0.join("trace.jsonl");
+    let mut server = Server::start(&["--record", record.to_str().expect("a path")]);
+    let answers = ask(&server, "", &["What do you see?", "How large is the picture?"]);
+    server.terminate();
+    assert!(answers[0].contains("palace") && answers[1].contains("640"), "{answers:?}");
+    let parts = |kinds: &[&str], words: &str| (kinds.iter().map(|kind| kind.to_string()).collect(), words.to_owned());
+    // What the camera sees does not change.
+    let expected = [
+        parts(&["input_image", "input_text"], "What do you see?"),
+        parts(&["input_text"], "How large is the picture?"),
+    ];
+    assert_eq!(messages(&record), expected);
+}
+
+#[test]
+fn words_outlive_the_pictures_that_they_came_with() {
+    let folder = Folder::new("outlive");
+    let record = folder.0.join("trace.jsonl");
+    let mut server = Server::start(&["--engine", "echo", "--record", record.to_str().expect("a path")]);
+    ask(&server, "frame-dedupe=none max-frames=1", &["one", "two"]);
+    server.terminate();
+    // The server has taken the words in the place of the message that was deleted.
+    let text = std::fs::read_to_string(&record).expect("a trace");
+    let said = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["ev"].take());
+    let (added, deleted): (Vec<Value>, Vec<Value>) = said
+        .filter(|event| event["type"] == "conversation.item.added" || event["type"] == "conversation.item.deleted")
+        .partition(|event| event["type"] == "conversation.item.added");
+    let alone = added.iter().filter(|event| event["previous_item_id"] == "frame_1");
+    let alone: Vec<&Value> = alone.filter(|event| event["item"]["role"] == "user").collect();
+    assert!(alone.iter().any(|event| event["item"]["content"][0]["text"] == "one"), "{added:?}");
+    assert!(deleted.len() == 1 && deleted[0]["item_id"] == "frame_1", "{deleted:?}");
+}
+
 /// These words, spoken by the local server.
 fn spoken(server: &Server, words: &str) -> Vec<u8> {
     let mut pipeline = Pipeline::new(&format!(

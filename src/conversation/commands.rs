@@ -2,6 +2,7 @@
 //! the API knows.
 
 use super::interrupt::Who;
+use super::shown::Words;
 use super::{Conversation, Phase};
 use crate::conversation::events::{Command, Detection};
 use crate::protocol::client::{ConversationItemCreate, InputAudioBufferClear, ResponseCreate};
@@ -52,10 +53,10 @@ impl Conversation {
             let message = format!("a text of {length} characters is not sent: the API takes {LONGEST_TEXT} at most");
             return self.warn("text-too-long", message);
         }
-        self.look_for_turn();
-        let item = Item::message(Role::User, text);
-        self.history.has(&item);
-        self.create_item(item);
+        let (news, to_frames) = self.look_for_words();
+        let respond = respond || to_frames;
+        self.history.has(&Item::message(Role::User, text.as_str()));
+        self.say(Words { text, respond }, news);
         if respond && self.answers_at_all() {
             self.await_answer_from(at.or(self.listening.heard.end()));
             self.gate.wish(None);

@@ -1,21 +1,16 @@
 //! Pictures: which frame of a camera goes to the server, and when.
 //!
 //! Of each camera the newest frame is kept and no other, so pictures never queue up. A frame goes when its policy says
-//! so and nothing that matters more has to wait for it; one whose time passed meanwhile is told as skipped. Every
-//! picture is an item under a name of our own, so it is known exactly which ones are in the conversation, and the
-//! oldest are taken out again.
+//! so and nothing that matters more has to wait for it; one whose time passed meanwhile is told as skipped.
 
 use super::events::{Dedupe, Frame, FrameNotice, FramePolicy, FrameState};
 use super::likeness::Likeness;
+use super::shown::Shown;
 use super::uplink::samples_to_time;
-use super::{Conversation, Detection, Notice, Output, Phase, Timing};
-use crate::protocol::client::{ConversationItemDelete, PictureMessage};
-use std::collections::VecDeque;
+use super::{Conversation, Detection, Notice, Phase, Timing};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
-/// Pictures that are remembered where all of them stay.
-const KEPT: usize = 4096;
 /// An answer that has come begins to be played within this time.
 const PLAY_BEGINS: Duration = Duration::from_secs(1);
 
@@ -39,27 +34,30 @@ struct Camera {
 #[derive(Debug)]
 struct Seen {
     item_id: String,
+    look: Look,
+}
+
+/// What a picture is compared by.
+#[derive(Debug)]
+struct Look {
     digest: u64,
     likeness: Option<Likeness>,
 }
 
-/// A picture that is in the conversation.
+/// A frame that tells something new.
 #[derive(Debug)]
-struct Kept {
-    item_id: String,
-    event_id: String,
-    pad: Option<String>,
-    at: Duration,
-    size: usize,
+pub(super) struct News {
+    pub frame: Frame,
+    /// Its camera, and what the next frame of that is to be compared with.
+    camera: Option<(usize, Look)>,
 }
 
 /// The cameras, and what was sent of them.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     cameras: Vec<Camera>,
-    kept: VecDeque<Kept>,
-    /// Pictures sent so far, for their names.
-    sent: u64,
+    /// What is in the conversation.
+    pub shown: Shown,
     /// How far the input has come.
     pub position: Duration,
     /// The network takes less than is to be sent.
@@ -78,10 +76,6 @@ impl Frames {
 
     pub fn unplugged(&mut self, pad: &str) {
         self.cameras.retain(|camera| camera.pad.as_deref() != Some(pad));
-    }
-
-    fn holds(&self, item_id: &str) -> bool {
-        self.kept.iter().any(|kept| kept.item_id == item_id)
     }
 
     fn camera(&mut self, pad: Option<&str>, now: Instant) -> &mut Camera {
@@ -237,19 +231,39 @@ impl Conversation {
         self.frames.cameras.iter().filter_map(deadline).min()
     }
 
-    /// A turn of the user has ended, or is typed: what the cameras see goes before it is answered.
+    /// A turn of the user has ended: what the cameras see goes before it is answered.
     pub(super) fn look_for_turn(&mut self) {
-        if self.config.frames.policy != FramePolicy::Turn || !matches!(self.phase, Phase::Ready) {
-            return;
-        }
+        let respond = self.responds_to_frames_of_turns();
         for index in 0..self.frames.cameras.len() {
-            if self.frames.is_behind && self.config.timing == Timing::Live {
-                self.drop_newest(index, "behind");
-            } else {
-                // The turn itself has its answer, where turns are answered at all.
-                self.send_newest(index, self.config.frames.respond && !self.config.create_response);
+            if let Some(news) = self.news_for_turn(index) {
+                self.show(vec![news], None, respond);
             }
         }
+    }
+
+    /// A turn of the user is typed: what the cameras see is to be part of it. Gives that, and whether it is to be
+    /// answered for its own sake.
+    pub(super) fn look_for_words(&mut self) -> (Vec<News>, bool) {
+        let news: Vec<_> = (0..self.frames.cameras.len()).filter_map(|index| self.news_for_turn(index)).collect();
+        let respond = !news.is_empty() && self.responds_to_frames_of_turns();
+        (news, respond)
+    }
+
+    /// The turn itself has its answer, where turns are answered at all.
+    fn responds_to_frames_of_turns(&self) -> bool {
+        self.config.frames.respond && !self.config.create_response
+    }
+
+    /// What a camera sees when a turn has ended.
+    fn news_for_turn(&mut self, index: usize) -> Option<News> {
+        if self.config.frames.policy != FramePolicy::Turn || !matches!(self.phase, Phase::Ready) {
+            return None;
+        }
+        if self.frames.is_behind && self.config.timing == Timing::Live {
+            self.drop_newest(index, "behind");
+            return None;
+        }
+        self.take_newest(index)
     }
 
     /// An application wants a picture to be seen: this one, or what each camera sees.
@@ -259,7 +273,7 @@ impl Conversation {
             return self.warn("no-frames", "a session that only writes down looks at no pictures");
         }
         if let Some(frame) = frame {
-            self.send_picture(frame, respond);
+            self.show(vec![News { frame, camera: None }], None, respond);
             return;
         }
         if self.frames.cameras.iter().all(|camera| camera.newest.is_none()) {
@@ -274,33 +288,50 @@ impl Conversation {
         frame.interval.unwrap_or(self.config.frames.interval)
     }
 
-    /// Sends a camera's newest frame, unless the model has just this picture already.
+    /// Sends a camera's newest frame, if it is news.
     fn send_newest(&mut self, index: usize, respond: bool) {
-        let Some(frame) = self.frames.cameras.get_mut(index).and_then(|camera| camera.newest.take()) else { return };
-        let (at, interval) = (frame.at, self.interval_of(&frame));
-        match self.news(index, &frame) {
-            Err(reason) => self.skipped(&frame, reason),
-            Ok((digest, likeness)) => {
-                let item_id = self.send_picture(frame, respond);
-                self.frames.cameras[index].last = Some(Seen { item_id, digest, likeness });
+        if let Some(news) = self.take_newest(index) {
+            self.show(vec![news], None, respond);
+        }
+    }
+
+    /// Takes a camera's newest frame, to be sent, unless the model has just this picture already.
+    fn take_newest(&mut self, index: usize) -> Option<News> {
+        let frame = self.frames.cameras.get_mut(index)?.newest.take()?;
+        let interval = self.interval_of(&frame);
+        self.frames.cameras[index].used(frame.at, interval);
+        match self.compare(index, &frame) {
+            Ok(look) => Some(News { frame, camera: Some((index, look)) }),
+            Err(reason) => {
+                self.skipped(&frame, reason);
+                None
             }
         }
-        self.frames.cameras[index].used(at, interval);
     }
 
     /// Looks whether a picture tells anything that the model does not have from the same camera. Gives what the next
     /// one is to be compared with, or why this one is not sent. What cannot be decoded is news.
-    fn news(&self, index: usize, frame: &Frame) -> Result<(u64, Option<Likeness>), &'static str> {
-        let last = self.frames.cameras[index].last.as_ref().filter(|last| self.frames.holds(&last.item_id));
+    fn compare(&self, index: usize, frame: &Frame) -> Result<Look, &'static str> {
+        let last = self.frames.cameras[index].last.as_ref();
+        let last = last.filter(|last| self.frames.shown.holds(&last.item_id)).map(|last| &last.look);
         let (dedupe, digest) = (self.config.frames.dedupe, digest(&frame.file));
         if dedupe != Dedupe::None && last.is_some_and(|last| last.digest == digest) {
             return Err("same");
         }
-        let Dedupe::Similar(most) = dedupe else { return Ok((digest, None)) };
+        let Dedupe::Similar(most) = dedupe else { return Ok(Look { digest, likeness: None }) };
         let likeness = Likeness::of(&frame.file, frame.media_type);
         let before = last.and_then(|last| last.likeness.as_ref());
         let distance = likeness.as_ref().zip(before).map(|(now, before)| now.distance(before));
-        if distance.is_some_and(|distance| distance <= most) { Err("similar") } else { Ok((digest, likeness)) }
+        if distance.is_some_and(|distance| distance <= most) { Err("similar") } else { Ok(Look { digest, likeness }) }
+    }
+
+    /// A frame is part of the conversation now.
+    pub(super) fn was_shown(&mut self, news: News, item_id: &str) {
+        if let Some((index, look)) = news.camera
+            && let Some(camera) = self.frames.cameras.get_mut(index)
+        {
+            camera.last = Some(Seen { item_id: item_id.to_owned(), look });
+        }
     }
 
     fn drop_newest(&mut self, index: usize, reason: &'static str) {
@@ -310,7 +341,7 @@ impl Conversation {
         self.skipped(&frame, reason);
     }
 
-    fn skipped(&mut self, frame: &Frame, reason: &'static str) {
+    pub(super) fn skipped(&mut self, frame: &Frame, reason: &'static str) {
         let notice = FrameNotice {
             state: FrameState::Skipped { reason },
             pad: frame.pad.clone(),
@@ -319,68 +350,5 @@ impl Conversation {
             size: frame.file.len(),
         };
         self.notify(Notice::Frame(notice));
-    }
-
-    /// Makes a picture part of the conversation. Gives back the name of its item.
-    fn send_picture(&mut self, frame: Frame, respond: bool) -> String {
-        self.frames.sent += 1;
-        let item_id = format!("frame_{}", self.frames.sent);
-        let event_id = self.next_event_id();
-        let (pad, at, size) = (frame.pad, frame.at, frame.file.len());
-        let settings = &self.config.frames;
-        self.output.push_back(Output::SendPicture(PictureMessage {
-            event_id: event_id.clone(),
-            item_id: item_id.clone(),
-            media_type: frame.media_type,
-            file: frame.file,
-            detail: frame.detail.unwrap_or(settings.detail),
-            text: frame.prompt.or_else(|| settings.prompt.clone()).filter(|text| !text.trim().is_empty()),
-        }));
-        self.moved = self.now;
-        let kept = Kept { item_id: item_id.clone(), event_id, pad, at, size };
-        self.tell_kept(&kept, FrameState::Sent);
-        self.frames.kept.push_back(kept);
-        self.remove_old_frames();
-        if respond && self.answers_at_all() {
-            self.await_answer_from(Some(at));
-            self.gate.wish(None);
-        }
-        item_id
-    }
-
-    /// Takes the oldest pictures out of the conversation that are too many.
-    pub(super) fn remove_old_frames(&mut self) {
-        let most = self.config.frames.most;
-        while most > 0 && self.frames.kept.len() > most {
-            let Some(kept) = self.frames.kept.pop_front() else { return };
-            let event = ConversationItemDelete { item_id: kept.item_id.clone(), ..Default::default() };
-            // The server may have dropped it by itself.
-            let id = self.send(event);
-            self.answers.harmless(id);
-            self.tell_kept(&kept, FrameState::Removed);
-        }
-        if self.frames.kept.len() > KEPT {
-            self.frames.kept.pop_front();
-        }
-    }
-
-    /// The server has refused an event. If it was a picture, that is no part of the conversation.
-    pub(super) fn frame_refused(&mut self, event_id: &str) {
-        let refused = self.frames.kept.iter().position(|kept| kept.event_id == event_id);
-        if let Some(kept) = refused.and_then(|index| self.frames.kept.remove(index)) {
-            self.tell_kept(&kept, FrameState::Skipped { reason: "refused" });
-        }
-    }
-
-    /// The conversation with its pictures is gone. The next one sees what the cameras see then.
-    pub(super) fn lose_frames(&mut self) {
-        for kept in std::mem::take(&mut self.frames.kept) {
-            self.tell_kept(&kept, FrameState::Removed);
-        }
-    }
-
-    fn tell_kept(&mut self, kept: &Kept, state: FrameState) {
-        let (pad, item_id) = (kept.pad.clone(), Some(kept.item_id.clone()));
-        self.notify(Notice::Frame(FrameNotice { state, pad, item_id, at: Some(kept.at), size: kept.size }));
     }
 }

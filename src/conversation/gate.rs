@@ -57,6 +57,14 @@ impl Gate {
         self.called_off = self.asked.is_some() || self.announced;
     }
 
+    /// What is asked for and has not begun does not know all: it is called off, and asked for once more.
+    pub fn ask_again(&mut self) {
+        if self.wished.is_none() {
+            self.called_off = self.asked.is_some() || self.announced;
+            self.wished = Some(self.asked.as_ref().and_then(|asked| asked.params.clone()));
+        }
+    }
+
     /// True once where the answer that begins was called off.
     pub fn take_called_off(&mut self) -> bool {
         std::mem::take(&mut self.called_off)

@@ -25,6 +25,7 @@ mod place;
 pub mod playout;
 mod renew;
 mod session;
+mod shown;
 mod tape;
 mod tools;
 mod turn;

@@ -101,14 +101,23 @@ impl Detail {
     }
 }
 
-/// A `conversation.item.create` of a message of the user with a picture in it, which is written straight from the
-/// picture's file. It is the same in every dialect.
+/// A `conversation.item.create` of a message of the user with pictures in it, which is written straight from the
+/// pictures' files. It is the same in every dialect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PictureMessage {
     /// The sender's name for the event.
     pub event_id: String,
     /// The item's name, of at most 32 characters.
     pub item_id: String,
+    /// What is seen.
+    pub pictures: Vec<PicturePart>,
+    /// What the user says about it; stands behind the pictures.
+    pub words: Option<String>,
+}
+
+/// One picture of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PicturePart {
     /// `image/jpeg` or `image/png`.
     pub media_type: &'static str,
     /// The file.
@@ -125,19 +134,48 @@ impl PictureMessage {
 
     /// Writes the event.
     pub fn to_json(&self) -> String {
-        let quoted = |text: &str| serde_json::Value::from(text).to_string();
-        let before = self.text.as_deref().map(|text| format!(r#"{{"type":"input_text","text":{}}},"#, quoted(text)));
-        let before = before.unwrap_or_default();
-        let mut text = String::with_capacity(self.file.len().div_ceil(3) * 4 + before.len() + 320);
-        text.push_str(&format!(
-            r#"{{"type":"{}","event_id":{},"item":{{"id":{},"type":"message","role":"user","content":[{before}{{"type":"input_image","image_url":"data:{};base64,"#,
+        let parts = self.pictures.iter().map(PicturePart::length).sum::<usize>();
+        let mut json = String::with_capacity(parts + self.words.as_ref().map_or(0, String::len) + 320);
+        json.push_str(&format!(
+            r#"{{"type":"{}","event_id":{},"item":{{"id":{},"type":"message","role":"user","content":["#,
             Self::NAME,
             quoted(&self.event_id),
             quoted(&self.item_id),
-            self.media_type,
         ));
-        Base64::encode_into(&self.file, &mut text);
-        text.push_str(&format!(r#"","detail":"{}"}}]}}}}"#, self.detail.name()));
-        text
+        for (index, picture) in self.pictures.iter().enumerate() {
+            json.push_str(if index == 0 { "" } else { "," });
+            picture.write(&mut json);
+        }
+        if let Some(words) = &self.words {
+            json.push_str(if self.pictures.is_empty() { "" } else { "," });
+            json.push_str(&text_part(words));
+        }
+        json.push_str("]}}");
+        json
     }
+}
+
+impl PicturePart {
+    /// Bytes of its JSON, as far as quotation marks in the text allow to know.
+    fn length(&self) -> usize {
+        self.file.len().div_ceil(3) * 4 + self.text.as_ref().map_or(0, String::len) + 160
+    }
+
+    fn write(&self, json: &mut String) {
+        if let Some(text) = &self.text {
+            json.push_str(&text_part(text));
+            json.push(',');
+        }
+        json.push_str(&format!(r#"{{"type":"input_image","image_url":"data:{};base64,"#, self.media_type));
+        Base64::encode_into(&self.file, json);
+        json.push_str(&format!(r#"","detail":"{}"}}"#, self.detail.name()));
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn text_part(text: &str) -> String {
+    format!(r#"{{"type":"input_text","text":{}}}"#, quoted(text))
 }

@@ -211,20 +211,32 @@ fn sound_is_appended_as_the_typed_event_writes_it() {
 
 #[test]
 fn a_picture_is_written_as_the_typed_event_writes_it() {
-    use gstopenairealtime::protocol::client::{Detail, PictureMessage};
+    use gstopenairealtime::protocol::client::{Detail, PictureMessage, PicturePart};
     for text in [None, Some("a \"quoted\" \u{1f440}\n line")] {
         let message = PictureMessage {
             event_id: "event_1".into(),
             item_id: "frame_1".into(),
-            media_type: "image/png",
-            file: (0..=255).collect::<Vec<u8>>().into(),
-            detail: Detail::Low,
-            text: text.map(str::to_owned),
+            pictures: ["image/png", "image/jpeg"]
+                .map(|media_type| PicturePart {
+                    media_type,
+                    file: (0..=255).collect::<Vec<u8>>().into(),
+                    detail: Detail::Low,
+                    text: text.map(str::to_owned),
+                })
+                .into(),
+            words: text.map(str::to_owned),
         };
         let before: Value = serde_json::from_str(&message.to_json()).expect("JSON");
         schema::client().check(&before);
         let parts = before["item"]["content"].as_array().expect("parts");
-        assert_eq!(parts.first().and_then(|part| part["text"].as_str()), text);
+        let image = |part: &Value| part["image_url"].as_str().map(|url| url.chars().take(16).collect::<String>());
+        let told = parts.iter().map(|part| part["text"].as_str().map(str::to_owned).or_else(|| image(part)));
+        let told: Vec<String> = told.map(|told| told.expect("a text or a picture")).collect();
+        let (png, jpeg) = ("data:image/png;b", "data:image/jpeg;");
+        match text {
+            Some(text) => assert_eq!(told, [text, png, text, jpeg, text]),
+            None => assert_eq!(told, [png, jpeg]),
+        }
         let (_, lost) = read_and_write::<ClientEvent>(&before);
         assert!(lost.is_empty(), "{lost:?}");
     }

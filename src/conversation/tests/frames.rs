@@ -21,6 +21,11 @@ pub fn frame(pad: &str, name: &str, at: u64) -> Frame {
     }
 }
 
+/// The files of a message.
+pub fn seen(message: &PictureMessage) -> Vec<String> {
+    message.pictures.iter().map(|picture| String::from_utf8_lossy(&picture.file).into_owned()).collect()
+}
+
 impl Dialogue {
     pub fn see(&mut self, name: &str, at: u64) {
         self.handle(Input::Frame(Box::new(frame("cam", name, at))));
@@ -41,13 +46,24 @@ impl Dialogue {
     pub fn expect_picture(&mut self, name: &str) -> PictureMessage {
         match self.next() {
             Some(Output::SendPicture(picture)) => {
-                assert_eq!(&picture.file[..], name.as_bytes());
+                assert_eq!((seen(&picture), picture.words.as_ref()), (vec![name.to_owned()], None));
                 let told = self.expect_frame(FrameState::Sent);
                 assert_eq!((told.item_id.as_ref(), told.size), (Some(&picture.item_id), name.len()));
                 picture
             }
             other => panic!("expected the picture {name}, got {other:?}"),
         }
+    }
+
+    /// The next thing is a message of these pictures, and what was typed about them.
+    pub fn expect_shown(&mut self, names: &[&str], words: &str) -> PictureMessage {
+        let Some(Output::SendPicture(message)) = self.next() else { panic!("expected {names:?} with {words:?}") };
+        assert_eq!(seen(&message), names);
+        assert_eq!(message.words.as_deref(), Some(words));
+        for _ in names {
+            assert_eq!(self.expect_frame(FrameState::Sent).item_id.as_ref(), Some(&message.item_id));
+        }
+        message
     }
 
     /// The next thing is some picture to the server.
@@ -102,7 +118,10 @@ fn the_newest_goes_at_the_end_of_the_interval_where_no_other_comes() {
     dialogue.expect_nothing();
     dialogue.after(1);
     let notice = dialogue.expect_picture("c");
-    assert_eq!((notice.item_id.as_str(), notice.detail, notice.text), ("frame_2", Detail::Auto, None));
+    assert_eq!(
+        (notice.item_id.as_str(), notice.pictures[0].detail, notice.pictures[0].text.as_ref()),
+        ("frame_2", Detail::Auto, None)
+    );
     dialogue.after(60_000);
     dialogue.expect_nothing();
 }
@@ -117,9 +136,9 @@ fn cameras_are_apart_and_may_have_wishes_of_their_own() {
         ..frame("door", name, at)
     };
     dialogue.see("a", 0);
-    assert_eq!(dialogue.expect_picture("a").text.as_deref(), Some("What is this?"));
+    assert_eq!(dialogue.expect_picture("a").pictures[0].text.as_deref(), Some("What is this?"));
     dialogue.handle(Input::Frame(Box::new(own("b", 100))));
-    let picture = dialogue.expect_picture("b");
+    let picture = &dialogue.expect_picture("b").pictures[0];
     assert_eq!((picture.detail, picture.text.as_deref()), (Detail::High, Some("The door.")));
     dialogue.handle(Input::Frame(Box::new(own("c", 600))));
     dialogue.expect_picture("c");
@@ -332,8 +351,7 @@ fn push_to_talk_and_typed_words_are_turns_too() {
     dialogue.see("b", 900);
     let text = Command::Text { text: "what is this?".into(), respond: true, at: Some(ms(900)) };
     dialogue.handle(Input::Command(text));
-    dialogue.expect_picture("b");
-    dialogue.expect_sent("conversation.item.create");
+    dialogue.expect_shown(&["b"], "what is this?");
     dialogue.expect_sent("response.create");
     dialogue.expect_nothing();
     // A network that is behind carries words, and no pictures.
@@ -430,7 +448,7 @@ fn offline_a_turn_has_the_newest_frame_before_its_end_however_the_sound_is_cut()
         let sent: Vec<_> = all
             .iter()
             .filter_map(|output| match output {
-                Output::SendPicture(picture) => Some(String::from_utf8_lossy(&picture.file).into_owned()),
+                Output::SendPicture(picture) => seen(picture).pop(),
                 Output::Send(event) if event.name() != "input_audio_buffer.append" => Some(event.name().to_owned()),
                 _ => None,
             })

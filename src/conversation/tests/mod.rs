@@ -17,6 +17,7 @@ mod opening;
 mod playout;
 mod renew;
 mod server;
+mod shown;
 mod turns;
 
 pub(super) use dialogue::recording;

@@ -4,6 +4,7 @@ use super::dialogue::{config, delta, own_ear, recording, server_vad};
 use crate::conversation::events::{Command, Frame, FrameConfig, FramePolicy, FrameState, Input, Played, Sound};
 use crate::conversation::{Config, Conversation, Detection, Notice, Output, Timing};
 use crate::protocol::client::PictureMessage;
+use crate::protocol::items::Role;
 use crate::protocol::session::AudioFormat;
 use crate::protocol::{ClientEvent, ServerEvent};
 use bytes::Bytes;
@@ -35,6 +36,14 @@ impl Dice {
     }
 }
 
+/// What the user has typed, as the server has it.
+struct Words {
+    event_id: String,
+    /// The message, where it has pictures.
+    item_id: Option<String>,
+    text: String,
+}
+
 /// A conversation, and what is known of it from outside.
 struct Monkey {
     dice: Dice,
@@ -51,9 +60,14 @@ struct Monkey {
     requests: usize,
     quiet: Duration,
     over: bool,
-    /// Pictures that are in the conversation.
-    shown: Vec<String>,
+    /// Messages with pictures that are in the conversation, and how many each has.
+    shown: Vec<(String, usize)>,
     pictures: usize,
+    typed: usize,
+    /// What of that is in the conversation.
+    words: Vec<Words>,
+    /// What was in it, but for what was refused where it stood alone.
+    said: HashSet<String>,
 }
 
 impl Monkey {
@@ -101,6 +115,9 @@ impl Monkey {
             over: false,
             shown: Vec::new(),
             pictures: 0,
+            typed: 0,
+            words: Vec::new(),
+            said: HashSet::new(),
         };
         monkey.handle(Input::Connected { patience: Duration::from_secs(10) });
         if !monkey.dice.one_in(8) {
@@ -115,6 +132,7 @@ impl Monkey {
         }
         self.conversation.handle(input, self.now);
         self.look();
+        self.check_words();
     }
 
     /// What comes out is right in itself.
@@ -131,7 +149,7 @@ impl Monkey {
                     self.asked = None
                 }
                 Output::Notify(Notice::Frame(frame)) if frame.state == (FrameState::Skipped { reason: "refused" }) => {
-                    self.shown.retain(|shown| frame.item_id.as_ref() != Some(shown));
+                    self.shown.retain(|shown| frame.item_id.as_ref() != Some(&shown.0));
                 }
                 Output::SendPicture(picture) => self.look_at_picture(&picture),
                 Output::Fail(_) | Output::Finished { .. } => self.over = true,
@@ -151,9 +169,15 @@ impl Monkey {
         assert!(self.sent.insert(id.clone()), "{id} is used twice");
         match &event {
             ClientEvent::ConversationItemDelete(delete) if delete.item_id.starts_with("frame_") => {
-                assert_eq!(self.shown.first(), Some(&delete.item_id), "the oldest goes first, and once");
-                assert!(self.shown.len() > 2, "there are not too many");
-                self.shown.remove(0);
+                let pictures: usize = self.shown.iter().map(|shown| shown.1).sum();
+                assert!(pictures > 2, "there are not too many");
+                assert_eq!(self.shown.remove(0).0, delete.item_id, "the oldest goes first, and once");
+                self.words.retain(|words| words.item_id.as_ref() != Some(&delete.item_id));
+            }
+            ClientEvent::ConversationItemCreate(create) if create.item.role == Some(Role::User) => {
+                let text = create.item.content.iter().flatten().find_map(|part| part.text.clone()).unwrap_or_default();
+                self.said.insert(text.clone());
+                self.words.push(Words { event_id: id, item_id: None, text });
             }
             ClientEvent::InputAudioBufferAppend(append) => assert!(!append.audio.0.is_empty()),
             ClientEvent::ResponseCreate(_) => {
@@ -171,12 +195,39 @@ impl Monkey {
         }
     }
 
-    /// Pictures have names of their own, and no more of them stay than may.
-    fn look_at_picture(&mut self, picture: &PictureMessage) {
-        assert!(self.sent.insert(picture.event_id.clone()) && picture.item_id.len() <= 32, "{picture:?}");
-        assert!(!self.shown.contains(&picture.item_id), "{} is used twice", picture.item_id);
-        self.shown.push(picture.item_id.clone());
-        self.pictures += 1;
+    /// Messages with pictures have names of their own.
+    fn look_at_picture(&mut self, message: &PictureMessage) {
+        assert!(self.sent.insert(message.event_id.clone()) && message.item_id.len() <= 32, "{message:?}");
+        assert!(!self.shown.iter().any(|shown| shown.0 == message.item_id), "{} is used twice", message.item_id);
+        assert!(ClientEvent::from_json(&message.to_json()).is_ok() && !message.pictures.is_empty(), "{message:?}");
+        self.shown.push((message.item_id.clone(), message.pictures.len()));
+        self.pictures += message.pictures.len();
+        if let Some(text) = message.words.clone() {
+            self.said.insert(text.clone());
+            let (event_id, item_id) = (message.event_id.clone(), Some(message.item_id.clone()));
+            self.words.push(Words { event_id, item_id, text });
+        }
+    }
+
+    /// The user types something that was never typed before.
+    fn write(&mut self) {
+        self.typed += 1;
+        let (text, respond) = (format!("typed {}", self.typed), self.dice.one_in(2));
+        self.handle(Input::Command(Command::Text { text, respond, at: None }));
+    }
+
+    /// Nothing that was typed is lost with a picture.
+    fn check_words(&self) {
+        let lost = |said: &&String| !self.words.iter().any(|words| words.text == **said);
+        assert_eq!(self.said.iter().find(lost), None, "it is lost");
+    }
+
+    /// What an error names is not in the conversation.
+    fn refuse(&mut self, event_id: &str) {
+        let refused = self.words.extract_if(.., |words| words.event_id == event_id);
+        for words in refused.filter(|words| words.item_id.is_none()) {
+            self.said.remove(&words.text);
+        }
     }
 
     fn see(&mut self) {
@@ -202,6 +253,11 @@ impl Monkey {
         if resolves {
             self.asked = None;
         }
+        if let ServerEvent::Error(error) = &event
+            && let Some(id) = &error.error.event_id
+        {
+            self.refuse(id);
+        }
         self.handle(Input::Server(Box::new(event)));
     }
 
@@ -212,6 +268,7 @@ impl Monkey {
                 let behind = self.dice.one_in(2);
                 self.handle(Input::Behind(behind));
             }
+            8 if self.dice.one_in(4) => self.write(),
             8 => self.see(),
             9 if self.dice.one_in(20) => self.handle(Input::Flushed),
             9 if self.dice.one_in(40) => self.handle(Input::Format(AudioFormat::Pcmu)),
@@ -338,7 +395,7 @@ fn whatever_happens_it_ends_and_never_asks_twice() {
     sound.extend(recording("goforward.wav"));
     sound.extend(vec![0; 48_000]);
     let sound = Bytes::from(sound);
-    let (mut steps, mut requests, mut pictures) = (0, 0, 0);
+    let (mut steps, mut requests, mut pictures, mut typed) = (0, 0, 0, 0);
     for seed in 1..=400 {
         let mut monkey = Monkey::new(seed, &sound);
         for _ in 0..300 {
@@ -350,8 +407,9 @@ fn whatever_happens_it_ends_and_never_asks_twice() {
         }
         requests += monkey.requests;
         pictures += monkey.pictures;
+        typed += monkey.said.len();
         monkey.end();
     }
-    let enough = steps > 50_000 && requests > 200 && pictures > 200;
-    assert!(enough, "{steps} steps, {requests} requests and {pictures} pictures say little");
+    let enough = steps > 50_000 && requests > 200 && pictures > 200 && typed > 200;
+    assert!(enough, "{steps} steps, {requests} requests, {pictures} pictures and {typed} words say little");
 }
