@@ -110,6 +110,7 @@ impl Conversation {
         if self.drain.has_begun() {
             return;
         }
+        self.listening.pace_frame(frame.at, &self.config, self.now);
         if self.config.only_writes_down() {
             if !std::mem::replace(&mut self.frames.warned, true) {
                 self.warn("no-frames", "a session that only writes down looks at no pictures: they are dropped");

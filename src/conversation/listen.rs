@@ -50,6 +50,8 @@ pub(super) struct Listening {
     next_of_turn: u64,
     /// No more sound is wanted before, where a speed is set.
     free_at: Instant,
+    /// Up to here on the timeline, frames have been reckoned with.
+    seen: Option<Duration>,
     /// Up to here, the output was told to be settled.
     pub quiet: Duration,
 }
@@ -68,6 +70,7 @@ impl Listening {
             ear_began: 0,
             next_of_turn: 0,
             free_at: now,
+            seen: None,
             quiet: Duration::ZERO,
         };
         listening.forget(config);
@@ -141,7 +144,23 @@ impl Listening {
         self.sent.time_of(self.committed)
     }
 
-    /// Reckons with so much sound at the speed that is set.
+    /// Reckons with so much sound, the end of which was handed in last. Where a frame stood before, that was done.
+    fn pace_sound(&mut self, length: Duration, config: &Config, now: Instant) {
+        let seen = self.seen.zip(self.place.end).map(|(seen, end)| {
+            let begin = end.saturating_sub(length);
+            seen.min(end).saturating_sub(begin)
+        });
+        self.pace(length.saturating_sub(seen.unwrap_or_default()), config, now);
+    }
+
+    /// Reckons with what lies between this frame and the sound and frames before it.
+    pub fn pace_frame(&mut self, at: Duration, config: &Config, now: Instant) {
+        let before = self.seen.max(self.place.end);
+        self.seen = self.seen.max(Some(at));
+        self.pace(before.map_or(Duration::ZERO, |before| at.saturating_sub(before)), config, now);
+    }
+
+    /// Reckons with so much input at the speed that is set.
     fn pace(&mut self, length: Duration, config: &Config, now: Instant) {
         if config.timing == Timing::Offline && config.max_speed.is_finite() && config.max_speed > 0.0 {
             let seconds = length.as_secs_f64() / config.max_speed;
@@ -176,7 +195,7 @@ impl Conversation {
         self.frames.position = sound.at.unwrap_or(self.frames.position);
         let samples = sound.data.len() / format.sample_size();
         listening.waiting.push_back(sound);
-        listening.pace(hole + samples_to_time(samples as u64, format.rate()), &self.config, self.now);
+        listening.pace_sound(hole + samples_to_time(samples as u64, format.rate()), &self.config, self.now);
     }
 
     /// Takes what was handed in, as long as no answer has to be waited for.
@@ -345,7 +364,7 @@ impl Conversation {
     /// Upstream was flushed: the turn in hand is forgotten, time may begin anew, and the stream is not at its end.
     pub(super) fn flushed(&mut self) {
         self.forget_turn();
-        self.listening.place = Place::default();
+        (self.listening.place, self.listening.seen) = (Place::default(), None);
         self.listening.quiet = Duration::ZERO;
         self.text_quiet = [Duration::ZERO; 2];
         self.answers.forget_time();

@@ -470,6 +470,47 @@ fn offline_a_camera_that_sees_on_after_the_sound_is_not_part_of_its_last_turn() 
 }
 
 #[test]
+fn offline_a_set_speed_is_kept_by_frames_as_by_sound() {
+    let fast = |config: &mut Config| config.max_speed = 2.0;
+    let mut dialogue = with(Timing::Offline, own_ear(), FramePolicy::Interval, fast);
+    let wants = |dialogue: &Dialogue| dialogue.conversation.wants_frames(dialogue.now);
+    // The first one is where the stream begins.
+    dialogue.see("a", 70_000);
+    assert!(wants(&dialogue));
+    for n in 1..20 {
+        dialogue.see("b", 70_000 + n * 1_000);
+        dialogue.after(499);
+        assert!(!wants(&dialogue), "{n} is due");
+        dialogue.after(1);
+        assert!(wants(&dialogue), "{n} is over");
+    }
+    // After a seek the way there is not to be gone.
+    dialogue.handle(Input::Flushed);
+    dialogue.see("c", 500_000);
+    assert!(wants(&dialogue));
+}
+
+#[test]
+fn offline_no_time_is_reckoned_with_twice_where_there_is_sound_too() {
+    let mut dialogue = with(Timing::Offline, Detection::Manual, FramePolicy::Interval, |config| config.max_speed = 1.0);
+    let began = dialogue.now;
+    for n in 0..50u64 {
+        while !dialogue.wants_sound() {
+            dialogue.after(10);
+        }
+        // Every other frame stands in the middle of the sound that comes after it.
+        dialogue.see("a", n * 100 + n % 2 * 50);
+        while !dialogue.wants_sound() {
+            dialogue.after(10);
+        }
+        dialogue.hear(100);
+    }
+    // 200 ms may be caught up with.
+    let took = dialogue.now - began;
+    assert!(took <= ms(5_000) && took >= ms(4_600), "5 s took {took:?}");
+}
+
+#[test]
 fn offline_frames_are_answered_one_after_the_other_where_they_stand() {
     let mut dialogue = with(Timing::Offline, own_ear(), FramePolicy::Interval, |config| config.frames.respond = true);
     for n in 0..3u64 {
