@@ -148,7 +148,7 @@ fn only_the_newest_frames_stay_in_the_conversation() {
 
 #[test]
 fn files_that_differ_and_look_the_same_are_not_sent_if_that_is_wished() {
-    let folder = Folder::with("similar", 4);
+    let folder = Pictures::new(4);
     folder.put(2, &std::fs::read(media("flower.jpg")).expect("a picture"));
     let server = Server::start(&["--engine", "echo"]);
     for (dedupe, sent, skipped) in [("exact", 4, 0), ("similar", 3, 1), ("similar frame-dedupe-threshold=1", 1, 3)] {
@@ -377,8 +377,8 @@ fn ask(server: &Server, properties: &str, questions: &[&str]) -> Vec<String> {
 
 #[test]
 fn what_is_typed_and_what_is_seen_is_one_message_and_answered() {
-    let folder = Folder::new("typed");
-    let record = folder.0.join("trace.jsonl");
+    let folder = Folder::new();
+    let record = folder.join("trace.jsonl");
     let mut server = Server::start(&["--record", record.to_str().expect("a path")]);
     let answers = ask(&server, "", &["What do you see?", "How large is the picture?"]);
     server.terminate();
@@ -394,8 +394,8 @@ fn what_is_typed_and_what_is_seen_is_one_message_and_answered() {
 
 #[test]
 fn words_outlive_the_pictures_that_they_came_with() {
-    let folder = Folder::new("outlive");
-    let record = folder.0.join("trace.jsonl");
+    let folder = Folder::new();
+    let record = folder.join("trace.jsonl");
     let mut server = Server::start(&["--engine", "echo", "--record", record.to_str().expect("a path")]);
     ask(&server, "frame-dedupe=none max-frames=1", &["one", "two"]);
     server.terminate();
