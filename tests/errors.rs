@@ -3,6 +3,8 @@
 mod support;
 
 use gst::prelude::*;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use support::pipeline::{Pipeline, SILENCE};
 use support::server::Server;
@@ -68,6 +70,50 @@ fn an_unauthorized_upgrade() {
     }
 }
 
+/// A server that answers an upgrade with these pieces, one after the other, and leaves the connection open.
+/// Gives its base.
+fn server_in_pieces(pieces: Vec<String>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let base = format!("ws://{}/v1", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let mut request = BufReader::new(&stream).lines().map_while(Result::ok);
+        assert!(request.any(|line| line.is_empty()), "the whole request");
+        for piece in pieces {
+            stream.write_all(piece.as_bytes()).expect("it is read");
+            // Nothing tells when a piece is read, and they are not to come together.
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        // The client ends it.
+        let _ = stream.read(&mut [0]);
+    });
+    base
+}
+
+#[test]
+fn an_explanation_that_comes_after_the_head_is_told() {
+    let body = r#"{"error": {"code": "unsupported", "message": "There is no realtime here."}}"#;
+    let (one, two) = body.split_at(40);
+    let plain = format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+    let chunks = [format!("{:x}\r\n{one}\r\n", one.len()), format!("{:X};x=y\r\n{two}\r\n0\r\n\r\n", two.len())];
+    let cases = [
+        ["HTTP/1.1 400 Bad Request\r\n".into(), plain.clone(), one.into(), two.into()],
+        [format!("HTTP/1.1 400 Bad Request\r\n{plain}"), body.into(), String::new(), String::new()],
+        [
+            "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n".into(),
+            chunks[0].clone(),
+            chunks[1].clone(),
+            String::new(),
+        ],
+        // It never says where it ends.
+        ["HTTP/1.1 400 Bad Request\r\n\r\n".into(), one.into(), two.into(), String::new()],
+    ];
+    for pieces in cases {
+        let uri = format!("uri={}", server_in_pieces(pieces.into()));
+        assert_error(&uri, gst::ResourceError::OpenReadWrite, &["400", "There is no realtime here."]);
+    }
+}
+
 #[test]
 fn a_wrong_model() {
     let server = Server::start(&["--engine", "echo"]);
@@ -86,8 +132,7 @@ fn a_misspelt_host() {
 
 #[test]
 fn a_refused_port() {
-    let free =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let uri = format!("uri=ws://127.0.0.1:{free}/v1 max-reconnects=1 reconnect-delay=1000000");
     assert_error(&uri, gst::ResourceError::OpenReadWrite, &["refused"]);
 }

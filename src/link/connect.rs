@@ -1,26 +1,24 @@
 //! The way to a target: addresses, TLS, the handshake, and what their errors mean.
 
 use super::target::Target;
+use super::upgrade::upgrade;
 use crate::conversation::Failure;
-use rustls::pki_types::CertificateDer;
+use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::http::StatusCode;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{self, Error};
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::tungstenite::http::{Response, StatusCode};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// A connection as the pipeline sees it.
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-/// Both official SDKs lift their libraries' limits: retrieved items and large deltas exceed a megabyte.
-const LARGEST_MESSAGE: usize = 64 << 20;
 
 /// How long one of several addresses of a host may take.
 const ADDRESS: Duration = Duration::from_secs(3);
@@ -39,34 +37,42 @@ pub struct ConnectError {
 impl Target {
     /// Tries to connect once.
     pub async fn connect(&self) -> Result<Socket, ConnectError> {
-        let mut request = self.url().as_str().into_client_request().map_err(|error| self.error(error))?;
-        request.headers_mut().extend(self.headers().clone());
-        let connector = match self.url().scheme() {
+        let config = match self.url().scheme() {
             "wss" => {
                 let ca_file = self.ca_file().map(Path::to_owned);
                 // It reads files, and on some systems asks a service: not a thing for a thread that others need.
                 let config = tokio::task::spawn_blocking(move || tls(ca_file.as_deref())).await;
                 let config = config.map_err(|error| permanent(Failure::Connect(format!("TLS: {error}"))))?;
-                Connector::Rustls(config.map_err(permanent)?)
+                Some(config.map_err(permanent)?)
             }
-            _ => Connector::Plain,
+            _ => None,
         };
         let stream = self.reach().await?;
         stream.set_nodelay(true).map_err(|error| self.error(error.into()))?;
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(LARGEST_MESSAGE))
-            .max_frame_size(Some(LARGEST_MESSAGE))
-            .read_buffer_size(32 << 10)
-            .write_buffer_size(0);
-        tokio_tungstenite::client_async_tls_with_config(request, stream, Some(config), Some(connector))
-            .await
-            .map(|(socket, _)| socket)
-            .map_err(|error| self.error(error))
+        let stream = match config {
+            Some(config) => self.encrypt(stream, config).await.map_err(|error| self.error(error.into()))?,
+            None => MaybeTlsStream::Plain(stream),
+        };
+        upgrade(stream, self.url(), self.headers()).await.map_err(|error| self.error(error))
+    }
+
+    async fn encrypt(
+        &self,
+        stream: TcpStream,
+        config: Arc<ClientConfig>,
+    ) -> std::io::Result<MaybeTlsStream<TcpStream>> {
+        let name = ServerName::try_from(self.host().to_owned()).map_err(std::io::Error::other)?;
+        TlsConnector::from(config).connect(name, stream).await.map(MaybeTlsStream::Rustls)
+    }
+
+    /// The host as the system's resolver takes it.
+    fn host(&self) -> &str {
+        self.url().host_str().unwrap_or_default().trim_matches(['[', ']'])
     }
 
     /// Connects to the first address of the host that takes it.
     async fn reach(&self) -> Result<TcpStream, ConnectError> {
-        let host = self.url().host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let host = self.host();
         let port = self.url().port_or_known_default().unwrap_or(443);
         let addresses = tokio::net::lookup_host((host, port)).await.map_err(|error| ConnectError {
             // What is only out of order for the moment may be mended in the next one.
@@ -98,7 +104,6 @@ impl Target {
     fn error(&self, error: Error) -> ConnectError {
         match error {
             Error::Http(response) => self.http_error(&response),
-            Error::Tls(error) => permanent(Failure::Connect(format!("TLS to {} failed: {error}", self.name()))),
             Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
                 permanent(Failure::Connect(format!("TLS to {} failed: {error}", self.name())))
             }
@@ -113,7 +118,7 @@ impl Target {
         }
     }
 
-    fn http_error(&self, response: &tungstenite::http::Response<Option<Vec<u8>>>) -> ConnectError {
+    fn http_error(&self, response: &Response<Option<Vec<u8>>>) -> ConnectError {
         let status = response.status();
         let said =
             response.body().as_deref().and_then(said_in_body).map(|said| format!(": {said}")).unwrap_or_default();
@@ -136,7 +141,7 @@ impl Target {
 }
 
 /// An explicit provider and configuration: nothing process-wide is touched.
-fn tls(ca_file: Option<&Path>) -> Result<Arc<rustls::ClientConfig>, Failure> {
+fn tls(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Failure> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca_file {
@@ -155,7 +160,7 @@ fn tls(ca_file: Option<&Path>) -> Result<Arc<rustls::ClientConfig>, Failure> {
         return Err(Failure::Connect("this system has no trusted certificates; install them or set ca-file".into()));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Failure::Connect(format!("TLS: {error}")))?
         .with_root_certificates(roots)

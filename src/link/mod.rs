@@ -15,6 +15,7 @@ pub mod secret;
 mod socket;
 mod spare;
 pub mod target;
+mod upgrade;
 mod wire;
 
 pub use mailbox::Mailbox;
