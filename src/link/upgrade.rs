@@ -73,7 +73,7 @@ fn request(url: &Url, headers: &HeaderMap, nonce: &str) -> Zeroizing<Vec<u8>> {
     };
     // Some servers want them spelt like this.
     for (name, value) in [
-        ("Host", url.authority()),
+        ("Host", &url[Position::BeforeHost..Position::AfterPort]),
         ("Connection", "Upgrade"),
         ("Upgrade", "websocket"),
         ("Sec-WebSocket-Version", "13"),
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_request_says_everything_once() {
-        let url = Url::parse("wss://host:8443/v1/realtime?model=m#x").expect("a URL");
+        let url = Url::parse("wss://me:secret@host:8443/v1/realtime?model=m#x").expect("a URL");
         let mut headers = HeaderMap::new();
         headers.insert("upgrade", "WebSocket".parse().expect("a value"));
         headers.insert("x-team", "seven".parse().expect("a value"));
