@@ -56,6 +56,22 @@ fn a_wrong_key() {
 }
 
 #[test]
+fn a_quota_that_is_gone_is_not_asked_for_again() {
+    for field in ["code", "type"] {
+        let server = Server::script(&format!(
+            "connection *\nrefuse 429\n  \
+             body {{\"error\": {{\"{field}\": \"insufficient_quota\", \"message\": \"Nothing is left.\"}}}}\n"
+        ));
+        let mut pipeline = Pipeline::new(&format!("{SOURCE} ! openairealtime uri={} ! fakesink", server.base()));
+        let error = pipeline.run_to_error();
+        assert!(error.matches(gst::ResourceError::NoSpaceLeft), "{error:?}");
+        assert!(error.message().contains("Nothing is left."), "{error}");
+        let attempts = pipeline.all("session").iter().filter(|session| session.has_field("attempt")).count();
+        assert_eq!(attempts, 1);
+    }
+}
+
+#[test]
 fn an_unauthorized_upgrade() {
     for (status, kind) in [
         (401, gst::ResourceError::NotAuthorized),

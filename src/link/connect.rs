@@ -6,6 +6,7 @@ use crate::conversation::Failure;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
+use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,16 +121,20 @@ impl Target {
 
     fn http_error(&self, response: &Response<Option<Vec<u8>>>) -> ConnectError {
         let status = response.status();
-        let said =
-            response.body().as_deref().and_then(said_in_body).map(|said| format!(": {said}")).unwrap_or_default();
+        let body: Value =
+            response.body().as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+        let said = said_in_body(&body).map(|said| format!(": {said}")).unwrap_or_default();
         let message = format!("{} answered {status}{said}", self.name());
         let retry_after = response
             .headers()
             .get("retry-after")
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .map(Duration::from_secs);
-        let again = matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504);
+        // It comes with the status of a server that is busy for the moment.
+        let quota = ["code", "type"].iter().any(|field| body["error"][field] == "insufficient_quota");
+        let again = !quota && matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504);
         let failure = match status {
+            _ if quota => Failure::Quota(format!("{message} (insufficient_quota)")),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Failure::NotAuthorized(format!("{message}; check the key"))
             }
@@ -173,8 +178,8 @@ fn permanent(failure: Failure) -> ConnectError {
 }
 
 /// The message in an API's error body, shortened.
-fn said_in_body(body: &[u8]) -> Option<String> {
-    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let message = json["error"]["message"].as_str().or_else(|| json["message"].as_str())?;
+fn said_in_body(body: &Value) -> Option<String> {
+    let places = [&body["error"]["message"], &body["error"], &body["message"]];
+    let message = places.into_iter().find_map(Value::as_str)?;
     Some(message.chars().take(300).collect())
 }
