@@ -155,12 +155,14 @@ fn a_refused_port() {
 
 #[test]
 fn a_server_that_does_not_answer() {
-    let server = Server::script("hang\n");
+    let server = Server::script("connection *\nhang\n");
     let uri = format!("uri={} connect-timeout=300000000", server.base());
-    assert_error(&uri, gst::ResourceError::OpenReadWrite, &["0.3 s"]);
+    assert_error(&uri, gst::ResourceError::OpenReadWrite, &["did not answer within 300.0ms"]);
+    let uri = format!("uri={} connect-timeout=10", server.base());
+    assert_error(&uri, gst::ResourceError::OpenReadWrite, &["did not answer within 10.0ns"]);
     let server = Server::script("hello\n");
-    let uri = format!("uri={} connect-timeout=300000000", server.base());
-    assert_error(&uri, gst::ResourceError::OpenReadWrite, &["did not accept the session"]);
+    let uri = format!("uri={} connect-timeout=2000000000", server.base());
+    assert_error(&uri, gst::ResourceError::OpenReadWrite, &["did not accept the session within 2.0s"]);
 }
 
 #[test]

@@ -155,9 +155,8 @@ impl Conversation {
 
     /// The server has not accepted the session in time. What it said meanwhile may tell why.
     pub(super) fn not_ready(&mut self, patience: Duration) {
-        let seconds = patience.as_secs_f64();
         let told = self.last_error.take().map(|(_, error)| format!(": {}", error.message)).unwrap_or_default();
-        let message = format!("the server did not accept the session within {seconds} s{told}");
+        let message = format!("the server did not accept the session within {patience:.1?}{told}");
         if self.epoch > 0 {
             return self.lose(message);
         }

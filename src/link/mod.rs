@@ -199,8 +199,7 @@ async fn connect(setup: &Setup, deadline: Instant) -> Result<connect::Socket, Fa
             Ok(Ok(socket)) => return Ok(socket),
             Ok(Err(error)) => error,
             Err(_) => {
-                let seconds = setup.patience.timeout.as_secs_f64();
-                let message = format!("{} did not answer within {seconds} s", setup.target.name());
+                let message = format!("{} did not answer within {:.1?}", setup.target.name(), setup.patience.timeout);
                 return Err(Failure::Connect(message));
             }
         };

@@ -295,13 +295,15 @@ impl Running {
         if self.dropped.is_zero() || self.warned.is_some_and(|at| at.elapsed() < WARN_AGAIN) {
             return;
         }
-        let message = format!(
-            "the server does not keep up: {:.1} s of the oldest sound that was waiting is dropped",
-            std::mem::take(&mut self.dropped).as_secs_f64()
-        );
+        let warning = drop_warning(std::mem::take(&mut self.dropped));
         self.warned = Some(Instant::now());
-        self.post(Post::Notice(Notice::Warning(Warning::new("audio-dropped", message)))).await;
+        self.post(Post::Notice(Notice::Warning(warning))).await;
     }
+}
+
+fn drop_warning(dropped: Duration) -> Warning {
+    let message = format!("the server does not keep up: {dropped:.1?} of the oldest sound that was waiting is dropped");
+    Warning::new("audio-dropped", message)
 }
 
 fn now() -> std::time::Instant {
@@ -311,4 +313,17 @@ fn now() -> std::time::Instant {
 /// For a branch that is switched off.
 fn far_away() -> Instant {
     Instant::now() + Duration::from_secs(3600)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_little_that_is_dropped_is_not_nothing() {
+        for (dropped, told) in [(20, "20.0ms"), (1_250, "1.2s"), (61_000, "61.0s")] {
+            let message = drop_warning(Duration::from_millis(dropped)).message;
+            assert!(message.contains(&format!(": {told} of the oldest sound")), "{message}");
+        }
+    }
 }

@@ -82,7 +82,7 @@ fn a_server_that_never_accepts_the_settings_is_given_up() {
     dialogue.expect_nothing();
     dialogue.after(1);
     let Failure::Connect(message) = dialogue.expect_failure() else { panic!("no connection came about") };
-    assert!(message.contains("10 s") && message.contains("not well"), "{message}");
+    assert!(message.contains("10.0s") && message.contains("not well"), "{message}");
     assert_eq!(dialogue.conversation.deadline(), None);
 }
 
