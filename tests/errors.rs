@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use support::pipeline::{Pipeline, SILENCE};
-use support::server::Server;
+use support::server::{Server, file};
 
 const READY: &str = "hello\nexpect session.update\nsend session.updated {\"session\": {\"type\": \"realtime\"}}\n";
 
@@ -168,6 +168,33 @@ fn a_server_that_does_not_answer() {
 #[test]
 fn an_unencrypted_connection_to_elsewhere() {
     assert_error("uri=ws://example.com/v1 api-key=k", gst::ResourceError::Settings, &["allow-insecure"]);
+}
+
+#[test]
+fn a_certificate_that_is_no_good_is_told_in_plain_words() {
+    let mut of_a_ca = rcgen::CertificateParams::new(vec!["localhost".into()]).expect("a name");
+    of_a_ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let plain = rcgen::CertificateParams::new(vec!["localhost".into()]).expect("a name");
+    for (parameters, is_trusted, words) in [
+        (of_a_ca, true, &["CaUsedAsEndEntity", "basicConstraints=critical,CA:FALSE"]),
+        (plain, false, &["UnknownIssuer", "ca-file"]),
+    ] {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let certificate = file(&parameters.self_signed(&key).expect("a certificate").pem());
+        let key = file(&key.serialize_pem());
+        let [shown, of_key] = [&certificate, &key].map(|path| path.to_str().expect("a path"));
+        let server = Server::start(&["--engine", "echo", "--tls-cert", shown, "--tls-key", of_key]);
+        let trusted = if is_trusted { format!("ca-file={shown}") } else { String::new() };
+        let uri = format!("uri=wss://localhost:{}/v1 {trusted}", server.port());
+        assert_error(&uri, gst::ResourceError::OpenReadWrite, words);
+        for path in [certificate, key] {
+            std::fs::remove_file(path).expect("it was there");
+        }
+    }
+    // It speaks no TLS at all.
+    let server = Server::start(&["--engine", "echo"]);
+    let uri = format!("uri=wss://localhost:{}/v1", server.port());
+    assert_error(&uri, gst::ResourceError::OpenReadWrite, &["speaks no TLS", "ws://"]);
 }
 
 #[test]

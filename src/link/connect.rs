@@ -106,7 +106,9 @@ impl Target {
         match error {
             Error::Http(response) => self.http_error(&response),
             Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
-                permanent(Failure::Connect(format!("TLS to {} failed: {error}", self.name())))
+                let error = error.to_string();
+                let advice = tls_advice(&error).map(|advice| format!("; {advice}")).unwrap_or_default();
+                permanent(Failure::Connect(format!("TLS to {} failed: {error}{advice}", self.name())))
             }
             Error::Io(_) | Error::Protocol(ProtocolError::HandshakeIncomplete) | Error::ConnectionClosed => {
                 ConnectError {
@@ -171,6 +173,23 @@ fn tls(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Failure> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))
+}
+
+/// What to do about an error whose own words are for those who know TLS.
+fn tls_advice(error: &str) -> Option<&'static str> {
+    let unknown = "nobody whom this system trusts has signed the server's certificate: if it is yours, set ca-file";
+    let advice = [
+        (
+            "CaUsedAsEndEntity",
+            "the server shows a certificate that is made to sign others: make one with \
+             basicConstraints=critical,CA:FALSE, or let that one sign the server's",
+        ),
+        ("UnknownIssuer", unknown),
+        // By somebody of the same name.
+        ("BadSignature", unknown),
+        ("InvalidContentType", "what answers there speaks no TLS: is its address one with ws:// or http://?"),
+    ];
+    advice.into_iter().find(|(word, _)| error.contains(word)).map(|(_, advice)| advice)
 }
 
 fn permanent(failure: Failure) -> ConnectError {
