@@ -47,6 +47,14 @@ fn a_key_file_that_is_not_there() {
 }
 
 #[test]
+fn a_key_file_with_nothing_in_it() {
+    let file = file(" \n");
+    let uri = format!("uri=wss://api.example.com/v1 api-key-file={}", file.display());
+    assert_error(&uri, gst::ResourceError::NotAuthorized, &[file.to_str().expect("a path"), "empty"]);
+    std::fs::remove_file(file).expect("it was there");
+}
+
+#[test]
 fn a_wrong_key() {
     let server = Server::start(&["--engine", "echo", "--api-key", "sk-right"]);
     let uri = format!("uri={} api-key=sk-wrong-and-secret", server.base());

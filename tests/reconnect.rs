@@ -5,9 +5,13 @@ mod support;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use gst::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::time::SystemTime;
 use support::pipeline::{Pipeline, SILENCE};
 use support::server::Server;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::{Message, accept_hdr, http};
 
 const READY: &str = r#"
 hello
@@ -106,6 +110,81 @@ fn a_session_that_is_not_to_be_had_back_is_an_error() {
     let server = Server::script(&format!("{}\nreset\nconnection 2\nrefuse 401\n", ready("sess_1")));
     let error = self::pipeline(&server, "").run_to_error();
     assert!(error.matches(gst::ResourceError::NotAuthorized), "{error}");
+}
+
+const OLD_KEY: &str = "eyJ-the-token-of-this-hour";
+const NEW_KEY: &str = "eyJ-the-token-of-the-next-hour";
+
+/// A server whose client is to renew its key in the meantime, which is done here. The first session is lost or is
+/// about to end. The second one warns with both keys. Gives its base.
+#[allow(clippy::result_large_err, reason = "what a handshake wants")]
+fn server_that_wants_another_key(file: std::path::PathBuf, is_lost: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let base = format!("ws://{}/v1", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+        let mut before = None;
+        for (id, key) in [("sess_1", OLD_KEY), ("sess_2", NEW_KEY)] {
+            let (stream, _) = listener.accept().expect("a client");
+            let admit = |request: &Request, response: Response| {
+                let is_right = request.headers().get("authorization").is_some_and(|k| *k == format!("Bearer {key}"));
+                let refused = http::Response::builder().status(401).body(None);
+                if is_right { Ok(response) } else { Err(refused.expect("a response")) }
+            };
+            let Ok(mut socket) = accept_hdr(stream, admit) else { return };
+            while !socket.read().expect("a message").to_text().is_ok_and(|text| text.contains("session.update")) {}
+            std::fs::write(&file, NEW_KEY).expect("a file");
+            let ends = if is_lost { now + 3600 } else { now + 8 };
+            let session = json!({"type": "realtime", "id": id, "expires_at": ends});
+            let warning = json!({"type": "x", "code": "x", "message": format!("not {OLD_KEY}, {NEW_KEY}")});
+            let events =
+                [json!({"type": "session.updated", "session": session}), json!({"type": "error", "error": warning})];
+            for event in events.iter().take(if key == OLD_KEY { 1 } else { 2 }) {
+                socket.send(Message::text(event.to_string())).expect("it is taken");
+            }
+            before = Some(socket).filter(|_| !is_lost || key == NEW_KEY);
+        }
+        // The client ends it.
+        while before.as_mut().is_some_and(|socket| socket.read().is_ok()) {}
+    });
+    base
+}
+
+#[test]
+fn a_key_that_was_renewed_in_its_file_is_used() {
+    for is_lost in [true, false] {
+        let file = support::server::file(OLD_KEY);
+        let base = server_that_wants_another_key(file.clone(), is_lost);
+        let mut pipeline = Pipeline::new(&format!(
+            "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample ! openairealtime uri={base} \
+             api-key-file={} reconnect-delay=1000000 ! fakesink sync=true",
+            file.display()
+        ));
+        pipeline.play();
+        pipeline.until_told("session", |session| session.get::<&str>("session-id") == Ok("sess_2"));
+        pipeline.until("a warning", |message| message.type_() == gst::MessageType::Warning);
+        assert_eq!(pipeline.warnings(), ["not [redacted], [redacted]"], "neither of them is shown");
+        pipeline.stop();
+        std::fs::remove_file(file).expect("it was there");
+    }
+}
+
+#[test]
+fn a_key_file_that_is_gone_is_looked_for_again() {
+    let file = support::server::file(OLD_KEY);
+    let server = Server::script(&format!("{}\nexpect conversation.item.create\nreset\n", ready("sess_1")));
+    let mut pipeline = pipeline(&server, &format!("api-key-file={} max-reconnects=3", file.display()));
+    pipeline.play();
+    pipeline.until_told("session", is_ready);
+    std::fs::remove_file(&file).expect("it was there");
+    assert!(pipeline.element("o").emit_by_name::<bool>("send-text", &[&"Now.", &false]));
+    let error = pipeline.until("an error", |message| message.type_() == gst::MessageType::Error);
+    let gst::MessageView::Error(error) = error.view() else { unreachable!() };
+    let error = error.error();
+    assert!(error.matches(gst::ResourceError::Read), "{error}");
+    assert!(error.message().contains(file.to_str().expect("a path")), "{error}");
+    let tries = pipeline.all("session").iter().filter(|session| session.has_field("attempt")).count();
+    assert_eq!(tries, 1 + 3);
 }
 
 #[test]

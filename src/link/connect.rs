@@ -1,5 +1,6 @@
 //! The way to a target: addresses, TLS, the handshake, and what their errors mean.
 
+use super::key::KeyHeader;
 use super::target::Target;
 use super::upgrade::upgrade;
 use crate::conversation::Failure;
@@ -38,23 +39,25 @@ pub struct ConnectError {
 impl Target {
     /// Tries to connect once.
     pub async fn connect(&self) -> Result<Socket, ConnectError> {
-        let config = match self.url().scheme() {
-            "wss" => {
-                let ca_file = self.ca_file().map(Path::to_owned);
-                // It reads files, and on some systems asks a service: not a thing for a thread that others need.
-                let config = tokio::task::spawn_blocking(move || tls(ca_file.as_deref())).await;
-                let config = config.map_err(|error| permanent(Failure::Connect(format!("TLS: {error}"))))?;
-                Some(config.map_err(permanent)?)
-            }
-            _ => None,
-        };
+        let target = self.clone();
+        // Files are read, and on some systems a service is asked: not a thing for a thread that others need.
+        let prepared = tokio::task::spawn_blocking(move || target.prepare()).await;
+        let (key, config) = prepared.map_err(|error| permanent(Failure::Connect(error.to_string())))??;
         let stream = self.reach().await?;
         stream.set_nodelay(true).map_err(|error| self.error(error.into()))?;
         let stream = match config {
             Some(config) => self.encrypt(stream, config).await.map_err(|error| self.error(error.into()))?,
             None => MaybeTlsStream::Plain(stream),
         };
-        upgrade(stream, self.url(), self.headers()).await.map_err(|error| self.error(error))
+        upgrade(stream, self.url(), self.headers(), key).await.map_err(|error| self.error(error))
+    }
+
+    /// The key's header, and what TLS needs where it is wished.
+    fn prepare(&self) -> Result<(Option<KeyHeader>, Option<Arc<ClientConfig>>), ConnectError> {
+        // A file that cannot be read may be being written.
+        let key = self.key_header().map_err(|failure| ConnectError { failure, again: true, retry_after: None })?;
+        let config = (self.url().scheme() == "wss").then(|| tls(self.ca_file())).transpose();
+        Ok((key, config.map_err(permanent)?))
     }
 
     async fn encrypt(

@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod connect;
+mod key;
 mod lanes;
 pub mod mailbox;
 pub mod playout;

@@ -263,6 +263,7 @@ impl Running {
         match &mut post {
             Post::Notice(Notice::Warning(warning)) => scrub(&mut warning.message),
             Post::Notice(Notice::Response(response)) => response.error_message.iter_mut().for_each(scrub),
+            Post::Notice(Notice::Session(SessionNotice::Reconnecting { reason })) => scrub(reason),
             Post::Event(event) => scrub(&mut event.json),
             Post::Fail(failure, _) => *failure = self.target.scrub_failure(failure.clone()),
             Post::Notice(_) | Post::Text(_) | Post::TextQuiet(..) | Post::Finished(_) => {}

@@ -3,6 +3,7 @@
 //! Everything that can be known to be wrong is found here, before the network is touched. Sources: the API reference
 //! for the URL and headers, Azure's documentation for its two forms of URL.
 
+use super::key::{self, Key, KeyHeader};
 use super::secret::{REDACTED, Secret};
 use crate::conversation::Failure;
 use crate::protocol::dialect::Dialect;
@@ -64,10 +65,12 @@ pub struct Connection {
 #[derive(Clone)]
 pub struct Target {
     url: Url,
+    /// Without the key, which may be another one for each connection.
     headers: HeaderMap,
+    key: Key,
     ca_file: Option<PathBuf>,
     dialect: Dialect,
-    /// The key and what else may be one, to keep it out of every text.
+    /// What may be keys as well, to keep it out of every text.
     secrets: Vec<Secret>,
 }
 
@@ -82,15 +85,15 @@ impl Connection {
     pub fn target(&self, env: impl Fn(&str) -> Option<String>) -> Result<Target, Failure> {
         let env = |name: &str| env(name).filter(|value| !value.trim().is_empty());
         let (url, azure) = self.url(&env)?;
-        let secret = self.secret(azure, &url, &env)?;
+        let key = Key::new(self.key(azure, &url, &env)?, azure)?;
         let dialect = self.dialect.unwrap_or_else(|| dialect_of(&url, azure));
-        let headers = self.request_headers(azure, dialect, secret.as_ref(), &env)?;
+        let headers = self.request_headers(azure, dialect, &env)?;
         let extra = self.headers.iter().flat_map(|(_, value)| [value.as_str(), last_word(value)]);
         let query: Vec<String> =
             url.query_pairs().filter(|(name, _)| !is_told(name)).map(|(_, value)| value.into()).collect();
         let secrets = extra.chain(query.iter().map(String::as_str)).filter(|value| value.len() >= LEAST_SECRET);
-        let secrets = secret.into_iter().chain(secrets.filter_map(Secret::new)).collect();
-        Ok(Target { url, headers, ca_file: self.ca_file.clone(), dialect, secrets })
+        let secrets = secrets.filter_map(Secret::new).collect();
+        Ok(Target { url, headers, key, ca_file: self.ca_file.clone(), dialect, secrets })
     }
 
     fn is_azure(&self, url: &Url) -> bool {
@@ -185,25 +188,20 @@ impl Connection {
     }
 
     /// The key: the property, then the file, then the environment.
-    fn secret(&self, azure: bool, url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, Failure> {
+    fn key(&self, azure: bool, url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<key::Source, Failure> {
         if let Some(key) = &self.api_key {
-            return Ok(Some(key.clone()));
+            return Ok(key::Source::Property(key.clone()));
         }
         if let Some(path) = &self.api_key_file {
-            let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new).map_err(|error| {
-                Failure::NotAuthorized(format!("api-key-file {} cannot be read: {error}", path.display()))
-            })?;
-            return Secret::new(&text)
-                .map(Some)
-                .ok_or_else(|| Failure::NotAuthorized(format!("api-key-file {} is empty", path.display())));
+            return key::Source::file(path);
         }
-        let name = if azure { "AZURE_OPENAI_API_KEY" } else { "OPENAI_API_KEY" };
-        match env(name).as_deref().and_then(Secret::new) {
-            Some(key) => Ok(Some(key)),
-            None if is_loopback(url) => Ok(None),
+        match env(key::variable(azure)).as_deref().and_then(Secret::new) {
+            Some(key) => Ok(key::Source::Environment(key)),
+            None if is_loopback(url) => Ok(key::Source::Nowhere),
             None => Err(Failure::NotAuthorized(format!(
-                "no key for {}: set the environment variable {name}, or the property api-key-file or api-key",
-                url.host_str().unwrap_or_default()
+                "no key for {}: {}",
+                url.host_str().unwrap_or_default(),
+                key::how_to_set(azure)
             ))),
         }
     }
@@ -212,23 +210,11 @@ impl Connection {
         &self,
         azure: bool,
         dialect: Dialect,
-        secret: Option<&Secret>,
         env: &impl Fn(&str) -> Option<String>,
     ) -> Result<HeaderMap, Failure> {
         let mut headers = HeaderMap::new();
         if dialect == Dialect::Beta && !azure {
             headers.insert("openai-beta", HeaderValue::from_static("realtime=v1"));
-        }
-        if let Some(secret) = secret {
-            // An Entra token is a JWT and goes as a bearer token even to Azure.
-            let (name, value) = match azure && !secret.expose().starts_with("eyJ") {
-                true => ("api-key", secret.expose().to_owned()),
-                false => ("authorization", format!("Bearer {}", secret.expose())),
-            };
-            let mut value = HeaderValue::try_from(value)
-                .map_err(|_| Failure::NotAuthorized("the key holds characters that no key has".into()))?;
-            value.set_sensitive(true);
-            headers.insert(HeaderName::from_static(name), value);
         }
         let organization = self.organization.clone().or_else(|| env("OPENAI_ORG_ID"));
         let project = self.project.clone().or_else(|| env("OPENAI_PROJECT_ID"));
@@ -307,6 +293,7 @@ impl Target {
 
     /// The text without the key and what else may be one.
     pub fn scrub(&self, text: &mut String) {
+        self.key.scrub(text);
         self.secrets.iter().for_each(|secret| secret.scrub(text));
     }
 
@@ -323,9 +310,14 @@ impl Target {
         &self.url
     }
 
-    /// The request's headers, the key among them.
+    /// The request's headers but for the key's.
     pub(super) fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+
+    /// The key's header, unless the user has said another one. A file may be read for it.
+    pub(super) fn key_header(&self) -> Result<Option<KeyHeader>, Failure> {
+        Ok(self.key.header()?.filter(|(name, _)| !self.headers.contains_key(*name)))
     }
 
     /// Extra trust roots.
@@ -407,15 +399,17 @@ mod tests {
     fn keys_come_from_the_property_the_file_and_the_environment() {
         let header = |connection: &Connection, name: &str| {
             let target = connection.target(env(KEY)).expect("a target");
-            target.headers.get(name).map(|value| (value.to_str().expect("ascii").to_owned(), value.is_sensitive()))
+            let (header, value) = target.key_header().expect("it is there").expect("a key");
+            assert_eq!(header, name);
+            value.expose().to_owned()
         };
-        assert_eq!(header(&connection(None), "authorization"), Some(("Bearer sk-test".into(), true)));
+        assert_eq!(header(&connection(None), "authorization"), "Bearer sk-test");
         let property = Connection { api_key: Secret::new("sk-mine"), ..connection(None) };
-        assert_eq!(header(&property, "authorization"), Some(("Bearer sk-mine".into(), true)));
+        assert_eq!(header(&property, "authorization"), "Bearer sk-mine");
         let azure = connection(Some("https://my.openai.azure.com"));
-        assert_eq!(header(&azure, "api-key"), Some(("azure-key".into(), true)));
+        assert_eq!(header(&azure, "api-key"), "azure-key");
         let entra = Connection { api_key: Secret::new("eyJhbGciOi"), ..azure };
-        assert_eq!(header(&entra, "authorization"), Some(("Bearer eyJhbGciOi".into(), true)));
+        assert_eq!(header(&entra, "authorization"), "Bearer eyJhbGciOi");
     }
 
     #[test]
@@ -465,6 +459,6 @@ mod tests {
     fn a_loopback_server_needs_no_key_and_names_are_free_of_secrets() {
         let target = connection(Some("ws://[::1]:7/v1?session=hush")).target(env(&[])).expect("a target");
         assert_eq!(format!("{target:?}"), "ws://[::1]:7/v1/realtime");
-        assert!(target.headers.is_empty());
+        assert!(target.headers.is_empty() && target.key_header().is_ok_and(|key| key.is_none()));
     }
 }

@@ -4,6 +4,7 @@
 //! with the head, and whoever asks tungstenite for all of it gets no more than that.
 
 use super::connect::Socket;
+use super::key::KeyHeader;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -27,9 +28,14 @@ const LARGEST_PART: usize = 16 << 10;
 const EXPLANATION: Duration = Duration::from_secs(2);
 
 /// Asks the server to go on with a WebSocket. A refusal is an `Error::Http` with its body.
-pub async fn upgrade(mut stream: MaybeTlsStream<TcpStream>, url: &Url, headers: &HeaderMap) -> Result<Socket, Error> {
+pub async fn upgrade(
+    mut stream: MaybeTlsStream<TcpStream>,
+    url: &Url,
+    headers: &HeaderMap,
+    key: Option<KeyHeader>,
+) -> Result<Socket, Error> {
     let nonce = generate_key();
-    stream.write_all(&request(url, headers, &nonce)).await?;
+    stream.write_all(&request(url, headers, key, &nonce)).await?;
     stream.flush().await?;
     let mut read = Vec::with_capacity(4 << 10);
     let (head, mut response) = loop {
@@ -63,7 +69,7 @@ pub async fn upgrade(mut stream: MaybeTlsStream<TcpStream>, url: &Url, headers: 
 }
 
 /// The request, in which the user's headers replace those of the same name.
-fn request(url: &Url, headers: &HeaderMap, nonce: &str) -> Zeroizing<Vec<u8>> {
+fn request(url: &Url, headers: &HeaderMap, key: Option<KeyHeader>, nonce: &str) -> Zeroizing<Vec<u8>> {
     // Large enough not to grow, which would leave copies of secrets behind.
     let mut request = Zeroizing::new(Vec::with_capacity(LARGEST_PART));
     let line = format!("GET {} HTTP/1.1\r\n", &url[Position::BeforePath..Position::AfterQuery]);
@@ -84,6 +90,7 @@ fn request(url: &Url, headers: &HeaderMap, nonce: &str) -> Zeroizing<Vec<u8>> {
         }
     }
     headers.iter().for_each(|(name, value)| add(name.as_str(), value.as_bytes()));
+    key.iter().for_each(|(name, key)| add(name, key.expose().as_bytes()));
     request.extend_from_slice(b"\r\n");
     request
 }
@@ -120,6 +127,7 @@ fn joined(mut chunks: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Secret;
     use super::*;
 
     #[test]
@@ -129,8 +137,10 @@ mod tests {
         headers.insert("upgrade", "WebSocket".parse().expect("a value"));
         headers.insert("x-team", "seven".parse().expect("a value"));
         let expected = "GET /v1/realtime?model=m HTTP/1.1\r\nHost: host:8443\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: abc\r\nupgrade: WebSocket\r\nx-team: seven\r\n\r\n";
-        assert_eq!(String::from_utf8_lossy(&request(&url, &headers, "abc")), expected);
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: abc\r\nupgrade: WebSocket\r\nx-team: seven\r\n\
+            api-key: k\r\n\r\n";
+        let key = Secret::new("k").map(|key| ("api-key", key));
+        assert_eq!(String::from_utf8_lossy(&request(&url, &headers, key, "abc")), expected);
     }
 
     #[test]

@@ -1,0 +1,173 @@
+//! The key: where it comes from, and the header that carries it.
+//!
+//! One in a file is read anew for each connection, because there are keys that last for an hour and are renewed in
+//! their file.
+
+use super::secret::Secret;
+use crate::conversation::Failure;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use zeroize::Zeroizing;
+
+/// So many keys of a file are kept out of texts; the oldest ones are forgotten.
+const REMEMBERED: usize = 8;
+
+/// The name and the value of the header that carries a key.
+pub type KeyHeader = (&'static str, Secret);
+
+/// Where a key comes from.
+#[derive(Clone)]
+pub enum Source {
+    /// From nowhere: a server on this machine needs none.
+    Nowhere,
+    /// From the property.
+    Property(Secret),
+    /// From the environment.
+    Environment(Secret),
+    /// From a file, which is read for each connection.
+    File(PathBuf),
+    /// From a pipe, which can be read only once.
+    Pipe(PathBuf, Secret),
+}
+
+/// A key that there is or will be.
+#[derive(Clone)]
+pub struct Key {
+    source: Source,
+    is_azure: bool,
+    /// All that were used, by whichever connection.
+    used: Arc<Mutex<VecDeque<Secret>>>,
+}
+
+impl Source {
+    /// The one in this file.
+    pub fn file(path: &Path) -> Result<Self, Failure> {
+        let is_file = std::fs::metadata(path).is_ok_and(|file| file.is_file());
+        let path = path.to_owned();
+        Ok(if is_file { Self::File(path) } else { Self::Pipe(path.clone(), read(&path)?) })
+    }
+
+    /// The key. A file is read for it.
+    fn key(&self) -> Result<Option<Secret>, Failure> {
+        match self {
+            Self::Nowhere => Ok(None),
+            Self::Property(key) | Self::Environment(key) | Self::Pipe(_, key) => Ok(Some(key.clone())),
+            Self::File(path) => read(path).map(Some),
+        }
+    }
+}
+
+impl Key {
+    /// The key from there, which is looked at.
+    pub fn new(source: Source, is_azure: bool) -> Result<Self, Failure> {
+        let key = Self { source, is_azure, used: Arc::default() };
+        key.header().map(|_| key)
+    }
+
+    /// The header that carries the key. A file is read for it.
+    pub fn header(&self) -> Result<Option<KeyHeader>, Failure> {
+        let Some(key) = self.source.key()? else { return Ok(None) };
+        if key.expose().contains(|letter: char| letter.is_control()) {
+            return Err(Failure::NotAuthorized(format!("the key{} holds characters that no key has", self.from())));
+        }
+        {
+            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            if !used.contains(&key) {
+                used.truncate(REMEMBERED - 1);
+                used.push_front(key.clone());
+            }
+        }
+        // An Entra token is a JWT and goes as a bearer token even to Azure.
+        if self.is_azure && !key.expose().starts_with("eyJ") {
+            return Ok(Some(("api-key", key)));
+        }
+        let bearer = Zeroizing::new(format!("Bearer {}", key.expose()));
+        Ok(Secret::new(&bearer).map(|bearer| ("authorization", bearer)))
+    }
+
+    /// The text without any of the keys.
+    pub fn scrub(&self, text: &mut String) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|key| key.scrub(text));
+    }
+
+    fn from(&self) -> String {
+        match &self.source {
+            Source::Nowhere => String::new(),
+            Source::Property(_) => " (from api-key)".into(),
+            Source::Environment(_) => format!(" (from {})", variable(self.is_azure)),
+            Source::File(path) | Source::Pipe(path, _) => format!(" (from api-key-file {})", path.display()),
+        }
+    }
+}
+
+/// The environment's variable for a key.
+pub fn variable(is_azure: bool) -> &'static str {
+    if is_azure { "AZURE_OPENAI_API_KEY" } else { "OPENAI_API_KEY" }
+}
+
+/// What to do without a key.
+pub fn how_to_set(is_azure: bool) -> String {
+    format!("set the environment variable {}, or the property api-key-file or api-key", variable(is_azure))
+}
+
+fn read(path: &Path) -> Result<Secret, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map(Zeroizing::new)
+        .map_err(|error| Failure::NotAuthorized(format!("api-key-file {} cannot be read: {error}", path.display())))?;
+    Secret::new(&text).ok_or_else(|| Failure::NotAuthorized(format!("api-key-file {} is empty", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(key: &Key) -> String {
+        key.header().expect("it can be read").expect("there is one").1.expose().to_owned()
+    }
+
+    #[test]
+    fn a_file_is_read_each_time_and_no_key_of_it_is_told() {
+        let path = std::env::temp_dir().join(format!("openairealtime-key-{}", std::process::id()));
+        std::fs::write(&path, "sk-first\n").expect("a file");
+        let key = Key::new(Source::file(&path).expect("a source"), false).expect("a key");
+        let shared = key.clone();
+        assert_eq!(value(&key), "Bearer sk-first");
+        std::fs::write(&path, "sk-second\n").expect("a file");
+        assert_eq!(value(&key), "Bearer sk-second");
+        let mut text = "sk-first, sk-second".to_owned();
+        shared.scrub(&mut text);
+        assert_eq!(text, "[redacted], [redacted]");
+        std::fs::write(&path, "sk\u{7}").expect("a file");
+        let name = path.display().to_string();
+        assert!(key.header().is_err_and(|failure| failure.to_string().contains(&name)));
+        std::fs::remove_file(&path).expect("it was there");
+        assert!(key.header().is_err_and(|failure| failure.to_string().contains(&name)));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_pipe_is_read_once() {
+        use std::io::Write;
+        use std::os::fd::AsRawFd;
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        writer.write_all(b"sk-from-a-pipe").expect("room");
+        drop(writer);
+        let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+        let key = Key::new(Source::file(Path::new(&path)).expect("a source"), false).expect("a key");
+        assert_eq!((value(&key), value(&key)), ("Bearer sk-from-a-pipe".into(), "Bearer sk-from-a-pipe".into()));
+    }
+
+    #[test]
+    fn only_the_newest_keys_are_remembered() {
+        let path = std::env::temp_dir().join(format!("openairealtime-keys-{}", std::process::id()));
+        std::fs::write(&path, "sk-0").expect("a file");
+        let key = Key::new(Source::file(&path).expect("a source"), true).expect("a key");
+        for number in 1..20 {
+            std::fs::write(&path, format!("sk-{number}")).expect("a file");
+            assert_eq!(value(&key), format!("sk-{number}"));
+        }
+        std::fs::remove_file(&path).expect("it was there");
+        assert_eq!(key.used.lock().expect("no panic").len(), REMEMBERED);
+    }
+}
