@@ -61,6 +61,48 @@ fn a_wrong_key() {
     let (error, text) = error_of(&uri);
     assert!(error.kind::<gst::ResourceError>() == Some(gst::ResourceError::NotAuthorized), "{error:?}");
     assert!(!text.contains("sk-wrong-and-secret"), "{text}");
+    assert!(text.ends_with("; check the key (from api-key)"), "{text}");
+}
+
+#[test]
+fn whoever_is_refused_is_told_which_key_to_set_or_to_check() {
+    let refusals = [
+        "refuse 401\n",
+        "refuse 403\n",
+        "hello\nclose 3000\n",
+        "hello\nsend error {\"error\": {\"type\": \"invalid_request_error\", \"code\": \"invalid_api_key\", \"message\": \"No.\"}}\n",
+    ];
+    let file = file("sk-in-a-file");
+    let in_file = format!("api-key-file={}", file.display());
+    let from_file = format!("check the key (from api-key-file {})", file.display());
+    let cases = [
+        ("", "set the environment variable OPENAI_API_KEY, or"),
+        ("provider=azure", "set the environment variable AZURE_OPENAI_API_KEY, or"),
+        ("headers=\"extra,Authorization=(string)a-token-of-mine\"", "check the key (from headers)"),
+        (&in_file, &from_file),
+    ];
+    for refusal in refusals {
+        for (properties, advice) in cases {
+            let server = Server::script(refusal);
+            let uri = format!("uri={} {properties}", server.base());
+            assert_error(&uri, gst::ResourceError::NotAuthorized, &[advice]);
+        }
+    }
+    std::fs::remove_file(file).expect("it was there");
+}
+
+#[test]
+fn a_close_without_a_reason_is_told_by_its_code() {
+    for (code, kind) in [
+        (3000, gst::ResourceError::NotAuthorized),
+        (4000, gst::ResourceError::Settings),
+        (4004, gst::ResourceError::NotFound),
+        (1008, gst::ResourceError::OpenReadWrite),
+    ] {
+        let server = Server::script(&format!("hello\nclose {code}\n"));
+        let words = format!("the server closed the connection with code {code}");
+        assert_error(&format!("uri={}", server.base()), kind, &[&words]);
+    }
 }
 
 #[test]

@@ -168,19 +168,24 @@ impl Conversation {
         let told = self.last_error.take().filter(|(at, _)| self.now.saturating_duration_since(*at) < EXPLAINS);
         let told = told.map(|(_, error)| error);
         let message = match &told {
-            Some(error) if reason.is_empty() => error.message.clone(),
+            Some(error) if error.message.contains(reason.trim_end_matches('.')) => error.message.clone(),
+            Some(error) if reason.contains(&error.message) => reason.to_owned(),
             Some(error) => format!("{} ({reason})", error.message),
-            None if reason.is_empty() => "no reason given".to_owned(),
             None => reason.to_owned(),
+        };
+        let code_words = code.map(|code| format!(" with code {code}")).unwrap_or_default();
+        let closed = |when: &str| {
+            let colon = if message.is_empty() { "" } else { ": " };
+            format!("the server closed the connection{code_words}{when}{colon}{message}")
         };
         let by_error = told.as_ref().and_then(|error| fatal(error, &self.config.model));
         let by_code = match code {
-            Some(3000) => Some(Failure::NotAuthorized(message.clone())),
-            Some(4000 | 4004) if code == Some(4004) || reason.contains("model") => Some(Failure::NotFound(format!(
-                "the server does not offer the model '{}': {message}",
-                self.config.model
-            ))),
-            Some(4000) => Some(Failure::Settings(message.clone())),
+            Some(3000) => Some(Failure::NotAuthorized(closed(""))),
+            Some(4000 | 4004) if code == Some(4004) || reason.contains("model") => {
+                let model = &self.config.model;
+                Some(Failure::NotFound(format!("the server does not offer the model '{model}': {}", closed(""))))
+            }
+            Some(4000) => Some(Failure::Settings(closed(""))),
             _ => None,
         };
         let expired = told.as_ref().and_then(|error| error.code.as_deref()) == Some("session_expired");
@@ -189,14 +194,11 @@ impl Conversation {
         // How often one that was had before is tried again is not decided here.
         let was_there = matches!(self.phase, Phase::Ready) || self.epoch > 0;
         if comes_back && self.config.reconnects && was_there {
-            return self.lose(message);
+            return self.lose(if message.is_empty() { closed("") } else { message });
         }
-        let code = code.map(|code| format!(" with code {code}")).unwrap_or_default();
         let otherwise = match self.phase {
-            Phase::Ready => Failure::Lost(format!("the server closed the connection{code}: {message}")),
-            _ => {
-                Failure::Connect(format!("the server closed the connection{code} before the session began: {message}"))
-            }
+            Phase::Ready => Failure::Lost(closed("")),
+            _ => Failure::Connect(closed(" before the session began")),
         };
         self.fail(by_error.or(by_code).unwrap_or(otherwise));
     }

@@ -140,9 +140,7 @@ impl Target {
         let again = !quota && matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504);
         let failure = match status {
             _ if quota => Failure::Quota(format!("{message} (insufficient_quota)")),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Failure::NotAuthorized(format!("{message}; check the key"))
-            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::NotAuthorized(message),
             StatusCode::NOT_FOUND => Failure::NotFound(format!("{message}; check uri and model")),
             _ => Failure::Connect(message),
         };

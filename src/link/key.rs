@@ -1,4 +1,4 @@
-//! The key: where it comes from, and the header that carries it.
+//! The key: where it comes from, the header that carries it, and what helps where a server does not take it.
 //!
 //! One in a file is read anew for each connection, because there are keys that last for an hour and are renewed in
 //! their file.
@@ -91,6 +91,14 @@ impl Key {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|key| key.scrub(text));
     }
 
+    /// What to do where a server does not take it.
+    pub fn advice(&self) -> String {
+        match self.source {
+            Source::Nowhere => how_to_set(self.is_azure),
+            _ => format!("check the key{}", self.from()),
+        }
+    }
+
     fn from(&self) -> String {
         match &self.source {
             Source::Nowhere => String::new(),
@@ -143,6 +151,7 @@ mod tests {
         assert!(key.header().is_err_and(|failure| failure.to_string().contains(&name)));
         std::fs::remove_file(&path).expect("it was there");
         assert!(key.header().is_err_and(|failure| failure.to_string().contains(&name)));
+        assert_eq!(key.advice(), format!("check the key (from api-key-file {name})"));
     }
 
     #[test]

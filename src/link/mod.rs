@@ -162,7 +162,7 @@ async fn run(mut setup: Setup, stop: Arc<Notify>) {
     let mut link = match connected {
         Ok(socket) => Link::new(socket),
         Err(failure) => {
-            let failure = setup.target.scrub_failure(failure);
+            let failure = setup.target.told(failure);
             tokio::select! {
                 () = stop.notified() => {}
                 _ = setup.posts.send(Post::Fail(failure, None)) => {}

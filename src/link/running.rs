@@ -265,7 +265,7 @@ impl Running {
             Post::Notice(Notice::Response(response)) => response.error_message.iter_mut().for_each(scrub),
             Post::Notice(Notice::Session(SessionNotice::Reconnecting { reason })) => scrub(reason),
             Post::Event(event) => scrub(&mut event.json),
-            Post::Fail(failure, _) => *failure = self.target.scrub_failure(failure.clone()),
+            Post::Fail(failure, _) => *failure = self.target.told(failure.clone()),
             Post::Notice(_) | Post::Text(_) | Post::TextQuiet(..) | Post::Finished(_) => {}
         }
         // Nobody listens any more only when the session is being stopped.

@@ -15,6 +15,9 @@ use url::{Host, Url};
 /// Shorter words than this are not taken for secrets, unless they are the key.
 const LEAST_SECRET: usize = 8;
 
+/// The headers that carry a key.
+const KEY_HEADERS: [&str; 2] = ["authorization", "api-key"];
+
 /// The model that is asked for when none is named.
 pub const DEFAULT_MODEL: &str = "gpt-realtime-2.1";
 
@@ -297,12 +300,29 @@ impl Target {
         self.secrets.iter().for_each(|secret| secret.scrub(text));
     }
 
-    /// The failure without them.
-    pub fn scrub_failure(&self, failure: Failure) -> Failure {
+    /// The failure as it may be told: without them, and with advice.
+    pub fn told(&self, failure: Failure) -> Failure {
+        let advice = self.advice(&failure);
         failure.map(|mut text| {
             self.scrub(&mut text);
-            text
+            match advice {
+                Some(advice) => format!("{}; {advice}", text.trim_end_matches('.')),
+                None => text,
+            }
         })
+    }
+
+    /// What helps against a failure that does not say so itself.
+    fn advice(&self, failure: &Failure) -> Option<String> {
+        match failure {
+            // What is wrong with a file is said with its name.
+            Failure::NotAuthorized(text) if text.contains("api-key-file") => None,
+            Failure::NotAuthorized(_) if KEY_HEADERS.iter().any(|name| self.headers.contains_key(*name)) => {
+                Some("check the key (from headers)".into())
+            }
+            Failure::NotAuthorized(_) => Some(self.key.advice()),
+            _ => None,
+        }
     }
 
     /// The full URL, with whatever is in its query.

@@ -73,6 +73,42 @@ fn a_wrong_key_or_model_is_told_by_the_close_code() {
 }
 
 #[test]
+fn a_close_is_told_in_words_and_its_reason_once() {
+    let failure = |error: Option<&str>, code, reason| {
+        let mut dialogue = opening();
+        dialogue.skip();
+        if let Some(message) = error {
+            dialogue.server(json!({"type": "error", "error": {"type": "x", "message": message}}));
+            dialogue.skip();
+        }
+        dialogue.closed(code, reason);
+        dialogue.expect_failure().to_string()
+    };
+    for (code, expected) in [
+        (3000, "the server closed the connection with code 3000"),
+        (4000, "the server closed the connection with code 4000"),
+        (
+            4004,
+            "the server does not offer the model 'gpt-realtime-2.1': the server closed the connection with code 4004",
+        ),
+        (1008, "the server closed the connection with code 1008 before the session began"),
+    ] {
+        assert_eq!(failure(None, code, ""), expected);
+    }
+    assert_eq!(failure(None, 3000, "who?"), "the server closed the connection with code 3000: who?");
+    let ended = "the server closed the connection with code 1008 before the session began: ";
+    for (error, reason, expected) in [
+        ("Your hour is over.", "Your hour is over.", "Your hour is over."),
+        ("Your hour is over.", "Your hour", "Your hour is over."),
+        ("Over.", "Over. Come again.", "Over. Come again."),
+        ("Over.", "bye", "Over. (bye)"),
+        ("Over.", "", "Over."),
+    ] {
+        assert_eq!(failure(Some(error), 1008, reason), format!("{ended}{expected}"));
+    }
+}
+
+#[test]
 fn a_server_that_never_accepts_the_settings_is_given_up() {
     let mut dialogue = opening();
     dialogue.skip();
