@@ -112,7 +112,7 @@ fn a_quota_that_is_gone_is_not_asked_for_again() {
             "connection *\nrefuse 429\n  \
              body {{\"error\": {{\"{field}\": \"insufficient_quota\", \"message\": \"Nothing is left.\"}}}}\n"
         ));
-        let mut pipeline = Pipeline::new(&format!("{SOURCE} ! openairealtime uri={} ! fakesink", server.base()));
+        let mut pipeline = Pipeline::new(&format!("{SILENCE} ! openairealtime uri={} ! fakesink", server.base()));
         let error = pipeline.run_to_error();
         assert!(error.matches(gst::ResourceError::NoSpaceLeft), "{error:?}");
         assert!(error.message().contains("Nothing is left."), "{error}");
