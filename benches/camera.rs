@@ -292,7 +292,7 @@ fn conversation(dedupe: Dedupe) -> (Conversation, Instant) {
         interrupt_response: true,
         respond_on_eos: true,
         drain_timeout: Duration::from_secs(30),
-        ready_timeout: Duration::from_secs(10),
+        time_of_day: Duration::ZERO,
         max_speed: 0.0,
         transcribes: true,
         requests_per_minute: 0,
@@ -302,7 +302,7 @@ fn conversation(dedupe: Dedupe) -> (Conversation, Instant) {
         frames: FrameConfig { dedupe, ..FrameConfig::default() },
     };
     let mut conversation = Conversation::new(config, now);
-    conversation.handle(Input::Connected, now);
+    conversation.handle(Input::Connected { patience: Duration::from_secs(10) }, now);
     let ready = ServerEvent::from_json(r#"{"type":"session.updated","session":{}}"#).expect("an event");
     conversation.handle(Input::Server(Box::new(ready)), now);
     while conversation.poll().is_some() {}
