@@ -100,7 +100,7 @@ expect response.create
     assert_eq!(calls[1].get::<&str>("response-id"), Ok("resp_1"));
     // Who answers later answers after it.
     if !pipeline.all("event").iter().any(|event| gives_rain(event)) {
-        pipeline.until_told("event", |event| gives_rain(event));
+        pipeline.until_told("event", gives_rain);
     }
     assert!(element.emit_by_name::<bool>("send-function-output", &[&"call_2", &"sun"]));
     assert!(!element.emit_by_name::<bool>("send-function-output", &[&"call_2", &"snow"]), "it has its output");
