@@ -212,7 +212,11 @@ fn a_server_that_does_not_answer() {
     assert_error(&uri, gst::ResourceError::OpenReadWrite, &["did not answer within 10.0ns"]);
     let server = Server::script("hello\n");
     let uri = format!("uri={} connect-timeout=2000000000", server.base());
-    assert_error(&uri, gst::ResourceError::OpenReadWrite, &["did not accept the session within 2.0s"]);
+    let (error, text) = error_of(&uri);
+    assert!(error.matches(gst::ResourceError::OpenReadWrite), "{error:?}");
+    // Connecting took some of it.
+    let within = text.split("did not accept the session within ").nth(1).expect("it says so");
+    assert!(within.len() <= "2.0s".len(), "{text}");
 }
 
 #[test]
