@@ -248,9 +248,7 @@ fn processor_time() -> Duration {
 
 /// How long a decision about a frame takes, with and without a look at it.
 fn look() {
-    for (name, encoder, media_type) in
-        [("JPEG", "jpegenc quality=90", "image/jpeg"), ("PNG", "video/x-raw,format=RGB ! pngenc", "image/png")]
-    {
+    for (name, encoder, media_type) in [("JPEG", "jpegenc quality=90", "image/jpeg")] {
         let file = photo(encoder);
         for dedupe in [Dedupe::Exact, Dedupe::Similar(0.05)] {
             let (mut conversation, now) = conversation(dedupe);
