@@ -60,6 +60,7 @@ fn config(update: &Value) -> Config {
         max_speed: 0.0,
         requests_per_minute: 0,
         max_cost: 0.0,
+        tool_timeout: None,
         reconnects: false,
         server_answers: true,
         frames: FrameConfig::default(),

@@ -209,6 +209,9 @@ impl Conversation {
         if beside {
             return;
         }
+        if !self.turns.speaking {
+            self.calls.are_answered();
+        }
         // Asked for in a pause, and the user goes on speaking.
         let ours = !matches!(self.config.detection, Detection::Server { .. });
         if self.gate.take_called_off() {

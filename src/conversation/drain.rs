@@ -66,17 +66,18 @@ impl Conversation {
             Drain::No | Drain::Begun => None,
             Drain::Grace(until) => Some(*until),
             Drain::Waiting { .. } if !self.owes_anything() => None,
-            Drain::Fenced(_) | Drain::Waiting { .. } => Some(self.drain_until()),
+            Drain::Fenced(_) | Drain::Waiting { .. } => Some(self.owed_until()),
         }
     }
 
-    /// So long the server may be silent.
-    fn drain_until(&self) -> Instant {
-        self.moved + self.config.drain_timeout
+    /// So long what is owed may take. Functions have a time limit of their own, which has nothing to do with the server.
+    pub(super) fn owed_until(&self) -> Instant {
+        let server = self.moved + self.config.drain_timeout;
+        self.calls_until().map_or(server, |calls| calls.max(server))
     }
 
     pub(super) fn go_on_draining(&mut self) {
-        let late = |conversation: &Self| conversation.now >= conversation.drain_until();
+        let late = |conversation: &Self| conversation.now >= conversation.owed_until();
         loop {
             let next = match &self.drain {
                 Drain::No => return,
@@ -158,7 +159,8 @@ impl Conversation {
     }
 
     fn finish(&mut self, late: bool) {
-        if late {
+        // Calls that are open are told by their names.
+        if late && (self.gate.owes() || self.turns.backlog() > 0 || self.calls.open() == 0) {
             let seconds = self.config.drain_timeout.as_secs_f64();
             let message = format!("the stream has ended, and the server owes something and was silent for {seconds} s");
             self.warn("drain-timeout", message);

@@ -71,6 +71,8 @@ pub struct Config {
     pub reconnects: bool,
     /// Whether a server that finds the turns answers them by itself. Otherwise the answer is asked for.
     pub server_answers: bool,
+    /// How long the output of a function call is waited for; without it there is no limit.
+    pub tool_timeout: Option<Duration>,
     /// What becomes of pictures.
     pub frames: FrameConfig,
 }

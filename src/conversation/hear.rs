@@ -35,6 +35,7 @@ impl Conversation {
     /// The user ended to speak, or is made to.
     pub(super) fn end_turn(&mut self, item_id: Option<String>, end: Option<Duration>) {
         self.turns.end(item_id.as_deref(), end);
+        self.calls.turn_ended(self.now);
         self.await_answer_from(end);
         self.notify(Notice::Speech { active: false, item_id, running_time: end });
     }

@@ -35,6 +35,7 @@ impl Conversation {
         let active = self.gate.active().map(str::to_owned);
         if who == Who::Application {
             self.gate.call_off();
+            self.calls.call_off();
         }
         if unheard.is_empty() && active.is_none() {
             return;
@@ -48,6 +49,7 @@ impl Conversation {
         let mut deleted = Vec::new();
         for part in &unheard {
             self.answers.mute(&part.response_id);
+            self.calls.cut_off(&part.response_id);
             if !part.is_known {
                 continue;
             }
@@ -93,6 +95,7 @@ impl Conversation {
             return;
         }
         self.answers.mute(response_id);
+        self.calls.cut_off(response_id);
         if who == Who::Application || !matches!(self.config.detection, Detection::Server { .. }) {
             let id = self.send(ResponseCancel { response_id: Some(response_id.to_owned()), ..Default::default() });
             self.answers.harmless(id);

@@ -197,6 +197,7 @@ impl Conversation {
                     self.listening.due(self.now),
                     self.words_deadline(),
                     self.updating.deadline(),
+                    self.calls_deadline(),
                     self.next_request(),
                     self.frames_deadline(),
                     self.renewal_deadline(),
@@ -269,7 +270,7 @@ impl Conversation {
         } else if self.gate.owes() {
             Some(self.answer_moved + self.config.drain_timeout)
         } else {
-            self.holds_input().then(|| self.moved + self.config.drain_timeout)
+            self.holds_input().then(|| self.owed_until())
         }
     }
 
@@ -285,6 +286,7 @@ impl Conversation {
         }
         self.go_on_updating();
         self.go_on_speaking();
+        self.go_on_calling();
         self.look();
         self.ask_for_answer();
         if self.patience().is_some_and(|until| self.now >= until) {
@@ -337,6 +339,7 @@ impl Conversation {
         if let Some(params) = self.gate.take_wish() {
             let event_id = self.send(ResponseCreate { response: params.clone(), ..Default::default() });
             self.gate.asked(event_id, params);
+            self.calls.are_answered();
             self.budget.asked(self.now);
             self.answer_moved = self.now;
             self.moved = self.now;

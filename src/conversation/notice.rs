@@ -54,6 +54,11 @@ pub enum Notice {
     },
     /// The model calls a function.
     FunctionCall(FunctionCall),
+    /// A call has got an error as its output, because there was none in time: nobody need answer it any more.
+    CallExpired {
+        /// The call.
+        call_id: String,
+    },
     /// The server asks whether it may call an MCP tool.
     ApprovalRequest {
         /// The request.
@@ -67,14 +72,12 @@ pub enum Notice {
     },
     /// What became of a picture.
     Frame(FrameNotice),
-    /// Settings that were wished are in force, or not.
+    /// Settings that were wished are in force.
     Settings {
         /// The wish.
         revision: u64,
-        /// Where they are not: none of them, and why.
-        refused: Option<String>,
-        /// Those that are not although the others are.
-        without: Vec<&'static str>,
+        /// Fields of the session that are not (`audio.output.voice`): they cannot be had, or the server refuses them.
+        without: Vec<String>,
     },
     /// Something is wrong, and the stream goes on.
     Warning(Warning),

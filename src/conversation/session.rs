@@ -124,7 +124,9 @@ impl Conversation {
         if let Some(id) = guilty {
             self.updates.retain(|update| update != id);
             self.turns.refused(id);
-            self.update_refused(id, &error.message);
+            if self.update_refused(id, error.param.as_deref()) {
+                return;
+            }
             self.frame_refused(id);
         }
         let code = error.code.as_deref().unwrap_or_default();

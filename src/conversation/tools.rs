@@ -2,26 +2,38 @@
 //!
 //! Outputs may come at once, later, or turns later. They are held until the answer that made the calls is done, for a
 //! server would otherwise be asked for a second answer beside it. When the last output of that answer is there, the
-//! next answer is asked for; after a barge-in it is not, because the user has something else in mind.
+//! next answer is asked for; after a barge-in it is not, because the user has something else in mind. A call that has no
+//! output in time gets an error as its output, so that the model does not wait for ever.
 
-use super::Conversation;
 use super::notice::{FunctionCall, Notice};
+use super::{Conversation, Timing};
 use crate::protocol::items::{Item, ItemKind, Status};
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 /// Calls that may be open at a time, and answered ones that are remembered.
 const CALLS: usize = 128;
 /// What a call gets that nobody has answered.
 const UNANSWERED: &str = r#"{"error":"there was no answer to this call"}"#;
 
+/// How long the end of a turn is waited for in which outputs were sent. A server may announce speech and say no more
+/// of it.
+const TURN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long after the end of such a turn its response is waited for.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// A call of the model.
 #[derive(Debug)]
 struct Call {
     call_id: String,
+    name: String,
+    called: Instant,
     response_id: String,
     /// Given, and held until the answer that called is done.
     output: Option<String>,
     sent: bool,
+    /// Its output is the error that it took too long.
+    expired: bool,
 }
 
 impl Call {
@@ -35,8 +47,13 @@ impl Call {
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     calls: VecDeque<Call>,
-    /// Answers that are done, newest last, and whether they were cut off.
-    done: VecDeque<(String, bool)>,
+    /// Answers that are done, newest last.
+    done: VecDeque<String>,
+    /// Answers that were interrupted, cancelled or failed, newest last: their outputs owe no answer.
+    cut_off: VecDeque<String>,
+    /// Outputs were sent while the user spoke, and the answer to the turn is one to them as well. Since when the end of
+    /// the turn, or after that its answer, is waited for.
+    held: Option<Instant>,
 }
 
 impl Calls {
@@ -50,24 +67,65 @@ impl Calls {
     }
 
     fn is_done(&self, response_id: &str) -> bool {
-        self.done.iter().any(|(done, _)| done == response_id)
+        self.done.iter().any(|done| done == response_id)
     }
 
     /// An answer is over. Gives back whether it made calls.
-    fn end(&mut self, response_id: &str, cut_off: bool) -> bool {
-        if !self.calls.iter().any(|call| call.response_id == response_id) {
-            return false;
+    fn end(&mut self, response_id: &str) -> bool {
+        let has_called = self.calls.iter().any(|call| call.response_id == response_id);
+        if has_called {
+            remember(&mut self.done, response_id);
         }
-        if self.done.len() == CALLS {
-            self.done.pop_front();
+        has_called
+    }
+
+    /// An answer was cut off, before or after the server was done with it.
+    pub fn cut_off(&mut self, response_id: &str) {
+        if !self.cut_off.iter().any(|cut| cut == response_id) {
+            remember(&mut self.cut_off, response_id);
         }
-        self.done.push_back((response_id.to_owned(), cut_off));
-        true
+    }
+
+    /// The application wants no answer to what is called so far.
+    pub fn call_off(&mut self) {
+        self.held = None;
+        let unsent = self.calls.iter().filter(|call| !call.sent);
+        let unsent: Vec<String> = unsent.map(|call| call.response_id.clone()).collect();
+        unsent.iter().for_each(|response_id| self.cut_off(response_id));
     }
 
     fn was_cut_off(&self, response_id: &str) -> bool {
-        self.done.iter().any(|(done, cut)| done == response_id && *cut)
+        self.cut_off.iter().any(|cut| cut == response_id)
     }
+
+    /// An answer is asked for, or begins, that knows all outputs.
+    pub fn are_answered(&mut self) {
+        self.held = None;
+    }
+
+    /// The user's turn is over, and its answer is to come.
+    pub fn turn_ended(&mut self, now: Instant) {
+        self.held = self.held.map(|_| now);
+    }
+
+    /// Calls without an output that will have none in time.
+    fn deadlines(&self, timeout: Option<Duration>) -> impl Iterator<Item = Instant> {
+        let open = self.calls.iter().filter(|call| call.is_open());
+        open.filter_map(move |call| call.called.checked_add(timeout?))
+    }
+}
+
+/// Keeps a name, and forgets the oldest where there are too many.
+fn remember(names: &mut VecDeque<String>, name: &str) {
+    if names.len() == CALLS {
+        names.pop_front();
+    }
+    names.push_back(name.to_owned());
+}
+
+/// An error as the output of a call, for the model.
+fn error_output(why: &str) -> String {
+    serde_json::json!({ "error": why }).to_string()
 }
 
 impl Conversation {
@@ -113,9 +171,12 @@ impl Conversation {
         }
         self.calls.calls.push_back(Call {
             call_id: call.call_id.clone(),
+            name: call.name.clone(),
+            called: self.now,
             response_id: call.response_id.clone(),
             output: None,
             sent: false,
+            expired: false,
         });
         self.history.has(&Item {
             kind: ItemKind::FunctionCall,
@@ -129,12 +190,15 @@ impl Conversation {
 
     /// The session in which an answer called is over, and the next one is told of the calls.
     pub(super) fn calls_are_told(&mut self, response_id: &str) {
-        self.calls.end(response_id, false);
+        self.calls.end(response_id);
     }
 
     /// An answer is done: what its calls gave back so far may be sent.
     pub(super) fn calls_of_response_done(&mut self, response_id: &str, cut_off: bool) {
-        if self.calls.end(response_id, cut_off) {
+        if cut_off {
+            self.calls.cut_off(response_id);
+        }
+        if self.calls.end(response_id) {
             self.send_outputs(response_id);
         }
     }
@@ -145,6 +209,14 @@ impl Conversation {
             let message = format!("the model made no call '{call_id}', so an output for it is not sent");
             return self.warn("unknown-call", message);
         };
+        if call.expired {
+            let message = format!(
+                "the output of the function '{}' (call '{call_id}') came too late: the model has got an error instead, \
+                , so it is not sent",
+                call.name
+            );
+            return self.warn("call-expired", message);
+        }
         if !call.is_open() {
             let message = format!("the call '{call_id}' has its output already, so a second one is not sent");
             return self.warn("call-answered", message);
@@ -179,21 +251,85 @@ impl Conversation {
         }
         self.moved = self.now;
         let owes_more = self.calls.calls.iter().any(|call| call.response_id == response_id && !call.sent);
-        // Who speaks gets an answer to that, and the outputs are part of it.
-        let user_speaks = self.turns.speaking || self.gate.expects();
-        if !owes_more && !user_speaks && !self.calls.was_cut_off(response_id) && self.answers_at_all() {
+        if owes_more || self.calls.was_cut_off(response_id) || !self.answers_at_all() {
+            return;
+        }
+        if self.turns.speaking {
+            // Who speaks gets an answer to that, and the outputs are part of it.
+            self.calls.held = Some(self.now);
+        } else {
             self.gate.wish(None);
+        }
+    }
+
+    /// When the next call has to have its output, or the answer to outputs is not left to the user's turn any more.
+    pub(super) fn calls_deadline(&self) -> Option<Instant> {
+        self.calls.deadlines(self.config.tool_timeout).chain(self.held_until()).min()
+    }
+
+    /// Until when calls without an output may get theirs.
+    pub(super) fn calls_until(&self) -> Option<Instant> {
+        self.calls.deadlines(self.config.tool_timeout).max()
+    }
+
+    fn held_until(&self) -> Option<Instant> {
+        let since = self.calls.held.filter(|_| !self.gate.owes())?;
+        match (self.turns.speaking, self.config.timing) {
+            (false, _) => Some(since + RESPONSE_TIMEOUT),
+            (true, Timing::Live) => Some(since + TURN_TIMEOUT),
+            // The end of the stream ends the turn.
+            (true, Timing::Offline) => None,
+        }
+    }
+
+    /// What has to happen with calls at a certain time.
+    pub(super) fn go_on_calling(&mut self) {
+        self.expire_calls();
+        if self.held_until().is_some_and(|until| self.now >= until) {
+            self.calls.held = None;
+            if self.answers_at_all() {
+                self.gate.wish(None);
+            }
+        }
+    }
+
+    /// Calls that have had no output for too long get an error as theirs.
+    fn expire_calls(&mut self) {
+        let Some(timeout) = self.config.tool_timeout else { return };
+        let now = self.now;
+        let is_late = |call: &&mut Call| {
+            call.is_open() && call.called.checked_add(timeout).is_some_and(|deadline| now >= deadline)
+        };
+        let seconds = timeout.as_secs_f64();
+        let mut late = Vec::new();
+        for call in self.calls.calls.iter_mut().filter(is_late) {
+            call.output = Some(error_output(&format!("the function took longer than {seconds} s")));
+            call.expired = true;
+            late.push((call.call_id.clone(), call.name.clone(), call.response_id.clone()));
+        }
+        for (call_id, name, response_id) in late {
+            let message = format!(
+                "the function '{name}' (call '{call_id}') took longer than {seconds} s (tool-timeout), and the model gets \
+                 an error: a handler of function-call returns a string, or NULL and send-function-output follows; one \
+                 that raises counts as NULL"
+            );
+            self.warn("tool-timeout", message);
+            self.notify(Notice::CallExpired { call_id });
+            if self.calls.is_done(&response_id) {
+                self.send_outputs(&response_id);
+            }
         }
     }
 
     /// Nobody will answer what is open: each call is closed, in order, so that the server is not left waiting.
     pub(super) fn close_calls(&mut self) {
         let open = self.calls.calls.iter().filter(|call| call.is_open());
-        let open: Vec<String> = open.map(|call| call.call_id.clone()).collect();
-        for call_id in open {
-            self.warn("call-unanswered", format!("nobody has answered the call '{call_id}'"));
+        let open: Vec<_> = open.map(|call| (call.call_id.clone(), call.name.clone())).collect();
+        for (call_id, name) in open {
+            self.warn("call-unanswered", format!("nobody has answered the call '{call_id}' of the function '{name}'"));
+            self.notify(Notice::CallExpired { call_id: call_id.clone() });
             if let Some(call) = self.calls.calls.iter_mut().find(|call| call.call_id == call_id) {
-                call.sent = true;
+                (call.sent, call.expired) = (true, true);
             }
             let item = Item::function_output(call_id, UNANSWERED.into());
             self.history.has(&item);

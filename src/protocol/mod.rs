@@ -47,6 +47,41 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// The same for people, with no word that only this program knows.
+    pub fn plain(&self) -> String {
+        match self {
+            Self::NotJson(error) => format!("not a JSON object: {}", plain(error)),
+            Self::NoType => self.to_string(),
+            Self::BadField { name, source } => format!("{name}: {}", plain(source)),
+        }
+    }
+}
+
+/// What is wrong with some JSON, in words that name no type of this program.
+pub fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let mut words = text.split(' ').peekable();
+    let mut plain = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "struct" if words.next().is_some_and(|name| name.ends_with(',')) => plain.push("an object,"),
+            "struct" => plain.push("an object"),
+            word => plain.push(word),
+        }
+    }
+    plain.join(" ")
+}
+
+/// Reads a JSON object. The derived readers would take an array for the fields in their order.
+pub fn object<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| plain(&error))?;
+    if !value.is_object() {
+        return Err("expected a JSON object".into());
+    }
+    serde_json::from_value(value).map_err(|error| plain(&error))
+}
+
 /// An event of a type that this version does not know, kept as it came.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct UnknownEvent {

@@ -2,13 +2,12 @@
 //! for how long. What the session's JSON says counts here as well.
 
 use super::settings::{Settings, time};
-use super::{FrameDedupe, SessionType, TurnDetection};
+use super::{FrameDedupe, TurnDetection};
 use crate::conversation::events::{Dedupe, FrameConfig};
 use crate::conversation::vad::EarSettings;
 use crate::conversation::{self, Config, Detection, Failure};
 use crate::protocol::dialect::Dialect;
 use crate::protocol::session::{self, AudioFormat};
-use serde_json::Value;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -36,12 +35,6 @@ impl Settings {
             (TurnDetection::Auto, conversation::Timing::Offline) => TurnDetection::Local,
             (chosen, _) => chosen,
         }
-    }
-
-    /// What the JSON of `session` says of that itself.
-    fn session_answers(&self) -> Option<bool> {
-        let session: Value = serde_json::from_str(self.session.as_deref()?).ok()?;
-        session["audio"]["input"]["turn_detection"]["create_response"].as_bool()
     }
 
     fn frames(&self) -> FrameConfig {
@@ -90,7 +83,8 @@ impl Settings {
     ) -> Result<Configured, Failure> {
         self.check()?;
         let wished = self.detection(timing);
-        let (session, left_out) = self.merged_session(timing, wished, &input, &output, dialect)?;
+        let merged = self.merged_session(timing, wished, &input, &output, dialect)?;
+        let session = merged.session;
         let audio_input = session.audio.as_ref().and_then(|audio| audio.input.as_ref());
         let transcribes = audio_input.is_some_and(|input| input.transcription.value().is_some());
         let by_server = audio_input.and_then(|input| input.turn_detection.value());
@@ -106,12 +100,11 @@ impl Settings {
             }),
             (None, _) => Detection::Manual,
         };
-        let only_writes = self.session_type == SessionType::Transcription;
+        let only_writes = session.kind == Some(session::SessionKind::Transcription);
         let server_paces = timing == conversation::Timing::Offline && matches!(detection, Detection::Server { .. });
         let config = Config {
-            model: self.model.clone(),
-            create_response: by_server.and_then(|_| self.session_answers()).unwrap_or(self.create_response)
-                && !only_writes,
+            model: session.model.clone().unwrap_or_else(|| self.model.clone()),
+            create_response: by_server.and(merged.answers).unwrap_or(self.create_response) && !only_writes,
             interrupt_response: by_server
                 .filter(|_| timing == conversation::Timing::Live)
                 .and_then(|server| server.interrupt_response)
@@ -133,10 +126,11 @@ impl Settings {
             max_cost: self.max_cost,
             reconnects: self.max_reconnects > 0,
             server_answers: by_server.is_some_and(|server| server.create_response.unwrap_or(true)),
+            tool_timeout: Some(time(self.tool_timeout)).filter(|time| !time.is_zero()),
             frames: self.frames(),
             session,
         };
-        Ok((config, left_out))
+        Ok((config, merged.left_out))
     }
 
     /// How much silence a server's detection needs at most.

@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::sink::SinkState;
 use super::told::Told;
 use super::{
-    ConnectionState, Dialect, FrameDedupe, FrameDetail, FramePolicy, Modality, NoiseReduction, Provider,
+    ConnectionState, Dialect, FrameDedupe, FrameDetail, FramePolicy, Messages, Modality, NoiseReduction, Provider,
     ReasoningEffort, SessionType, Silence, Timing, TurnDetection, VadEagerness,
 };
 use crate::link::{self, Secret};
@@ -89,7 +89,7 @@ pub struct OpenAIRealtime {
         blurb = "Words and names that the transcription should expect", mutable_playing)]
     #[property(name = "max-output-tokens", get, set, type = u32, member = max_output_tokens, nick = "Maximum Output Tokens",
         blurb = "Limit of each answer in tokens; 0 means no limit", mutable_playing)]
-    #[property(name = "tools", get, set, type = Option<String>, member = tools, nick = "Tools",
+    #[property(name = "tools", get = Self::tools, set = Self::set_tools, type = Option<String>, nick = "Tools",
         blurb = "JSON array of the functions and MCP servers that the model may use, or @ and the name of a file with it", mutable_playing)]
     #[property(name = "tool-choice", get, set, type = String, member = tool_choice, default = DEFAULTS.tool_choice.as_str(), nick = "Tool Choice",
         blurb = "Whether the model uses tools: auto, none, required, the name of a function, or a JSON object", mutable_playing)]
@@ -97,7 +97,7 @@ pub struct OpenAIRealtime {
         blurb = "How long the model thinks before it answers; only sent to models that do", mutable_playing, builder(ReasoningEffort::Default))]
     #[property(name = "tool-command", get, set, type = Option<String>, member = tool_command, nick = "Tool Command",
         blurb = "Program that answers function calls: gets the function's name as its last argument and the arguments on standard input, and writes the output to standard output; run without a shell and without the environment's keys", mutable_playing)]
-    #[property(name = "tool-timeout", get, set, type = u64, member = tool_timeout, minimum = 1, default = DEFAULTS.tool_timeout, nick = "Tool Timeout",
+    #[property(name = "tool-timeout", get, set, type = u64, member = tool_timeout, default = DEFAULTS.tool_timeout, nick = "Tool Timeout",
         blurb = "How long tool-command may take, in nanoseconds", mutable_playing)]
     #[property(name = "frame-policy", get, set, type = FramePolicy, member = frame_policy, nick = "Frame Policy",
         blurb = "Which frames of the cameras on video_sink_%u the model sees; with turn, the element asks for the answer to each turn itself, so that the frame is there before", mutable_playing, builder(FramePolicy::Interval))]
@@ -123,7 +123,7 @@ pub struct OpenAIRealtime {
         blurb = "What the session may cost in US dollars, by the published prices; then no further answer is asked for and the stream ends; 0 means no limit", mutable_playing)]
     #[property(name = "session-type", get, set, type = SessionType, member = session_type, nick = "Session Type",
         blurb = "Whether the model answers or only writes down what is said", mutable_ready, builder(SessionType::Conversation))]
-    #[property(name = "session", get, set, type = Option<String>, member = session, nick = "Session",
+    #[property(name = "session", get = Self::session_json, set = Self::set_session_json, type = Option<String>, nick = "Session",
         blurb = "JSON object that is merged over the session's settings, so that every field of the API can be set, or @ and the name of a file with it", mutable_playing)]
     #[property(name = "timing", get, set, type = Timing, member = timing, nick = "Timing",
         blurb = "Whether to keep step with the clock", mutable_ready, builder(Timing::Auto))]
@@ -141,6 +141,10 @@ pub struct OpenAIRealtime {
         blurb = "How long the server may stay silent while it owes something at the end of the stream, in nanoseconds", mutable_ready)]
     #[property(name = "raw-events", get, set, type = bool, member = raw_events, nick = "Raw Events",
         blurb = "Post every event of the wire on the bus as openairealtime/event", mutable_playing)]
+    #[property(name = "messages", get, set, type = Messages, member = messages, nick = "Messages",
+        blurb = "Which element messages are posted on the bus; warnings, errors and requests for approval always are", mutable_playing, default = Messages::all())]
+    #[property(name = "partial-transcripts", get, set, type = bool, member = partial_transcripts, default = true, nick = "Partial Transcripts",
+        blurb = "Post openairealtime/transcript for pieces of what is said as well (final=false), not only for whole messages", mutable_playing)]
     #[property(name = "vad-silence-duration", get = Self::vad_silence_duration, set = Self::set_vad_silence_duration, type = u64,
         default = SERVER_SILENCE.as_nanos() as u64, nick = "VAD Silence Duration",
         blurb = "How much silence ends a turn, for server-vad and local, in nanoseconds; unset means 200 ms for server-vad, and for local 500 ms live and 1 s offline", mutable_playing)]
@@ -174,6 +178,22 @@ impl OpenAIRealtime {
 
     fn set_uri(&self, uri: Option<String>) {
         lock(&self.settings).uri = uri;
+    }
+
+    fn tools(&self) -> Option<String> {
+        lock(&self.settings).tools.as_ref().map(|tools| tools.given.clone())
+    }
+
+    fn set_tools(&self, tools: Option<String>) {
+        lock(&self.settings).tools = tools.map(Into::into);
+    }
+
+    fn session_json(&self) -> Option<String> {
+        lock(&self.settings).session.as_ref().map(|session| session.given.clone())
+    }
+
+    fn set_session_json(&self, session: Option<String>) {
+        lock(&self.settings).session = session.map(Into::into);
     }
 
     fn vad_silence_duration(&self) -> u64 {
@@ -299,7 +319,7 @@ impl ObjectImpl for OpenAIRealtime {
             _ => self.derived_set_property(id, value, pspec),
         }
         if pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING) {
-            self.setting_changed();
+            self.setting_changed(pspec.name());
         }
     }
 

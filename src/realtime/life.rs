@@ -23,6 +23,7 @@ type Changed = Result<gst::StateChangeSuccess, gst::StateChangeError>;
 impl OpenAIRealtime {
     /// Makes a run; what can be known to be wrong is found now.
     fn prepare(&self) -> Result<Arc<Run>, Failure> {
+        self.settings().read_again();
         let settings = self.settings().clone();
         let target = settings.connection().target(|name| std::env::var(name).ok())?;
         let (caps, format) = self.choose_output();
@@ -78,7 +79,7 @@ impl OpenAIRealtime {
     /// Settings are not sent, because the model or the server is known to refuse them.
     pub(super) fn warn_of_left_out(&self, left_out: Vec<String>) {
         for what in left_out {
-            errors::post_warning(self.obj().upcast_ref(), &Warning::new("left-out", what));
+            self.warn(&Warning::new("left-out", what));
         }
     }
 
@@ -128,6 +129,7 @@ impl OpenAIRealtime {
     }
 
     fn start(&self) -> Result<(), gst::StateChangeError> {
+        *self.told() = Told::default();
         let run = self.prepare().map_err(|failure| {
             gst::error!(CAT, imp = self, "{failure}");
             errors::post_failure(self.obj().upcast_ref(), &failure, None);
@@ -144,7 +146,6 @@ impl OpenAIRealtime {
             }
         }
         self.latency.store(0, Ordering::Relaxed);
-        *self.told() = Told::default();
         *self.sink() = SinkState::default();
         self.begin_updates();
         self.set_run(Some(run));

@@ -8,10 +8,19 @@ use crate::conversation::events::{
 use crate::link::WireEvent;
 use crate::protocol::Usage;
 use gst::prelude::*;
+use gst::subclass::prelude::*;
 use std::time::Duration;
 
-/// Posts an element message.
+/// Posts an element message, if messages of its kind are wanted.
 pub fn post(element: &super::OpenAIRealtime, structure: gst::Structure) {
+    let is_wanted = {
+        let settings = element.imp().settings();
+        let is_piece = || structure.name() == "openairealtime/transcript" && structure.get("final") == Ok(false);
+        settings.messages.have(structure.name()) && (settings.partial_transcripts || !is_piece())
+    };
+    if !is_wanted {
+        return;
+    }
     gst::log!(CAT, obj = element, "{structure}");
     // Without a bus there is nobody to be told.
     let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
@@ -54,7 +63,9 @@ pub fn structure(notice: &Notice) -> Option<gst::Structure> {
         }
         Notice::Frame(frame) => frame_structure(frame),
         // These are told in another way.
-        Notice::FunctionCall(_) | Notice::Settings { .. } | Notice::Warning(_) => return None,
+        Notice::FunctionCall(_) | Notice::CallExpired { .. } | Notice::Settings { .. } | Notice::Warning(_) => {
+            return None;
+        }
     })
 }
 

@@ -1,6 +1,8 @@
 //! The element `openairealtime`: a voice conversation with a realtime model as part of a pipeline.
 
 mod config;
+#[allow(missing_docs, reason = "the macro that makes flags leaves them out")]
+mod flags;
 #[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
 mod imp;
 mod lane;
@@ -20,6 +22,8 @@ mod text;
 mod told;
 mod tools;
 mod video;
+
+pub use flags::Messages;
 
 use crate::conversation::events;
 use crate::protocol::client::Detail;
@@ -327,6 +331,7 @@ pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
         FrameDetail::static_type(),
         FrameDedupe::static_type(),
         ConnectionState::static_type(),
+        Messages::static_type(),
     ];
     for kind in enums {
         kind.mark_as_plugin_api(gst::PluginAPIFlags::empty());

@@ -4,18 +4,27 @@
 //! as well. What the model or the server is known to refuse is left out and told.
 
 use super::config::SERVER_SILENCE;
-use super::settings::{MILLISECOND, Settings};
+use super::settings::{JsonText, MILLISECOND, Settings};
 use super::{FramePolicy, Modality, NoiseReduction, ReasoningEffort, SessionType, TurnDetection, VadEagerness};
 use crate::conversation::{self, Failure};
 use crate::protocol::dialect::Dialect;
 use crate::protocol::session::{
     AudioConfig, AudioFormat, AudioInput, AudioOutput, MaxTokens, Reasoning, SessionKind, Transcription,
 };
-use crate::protocol::{Session, Setting, session};
+use crate::protocol::{Session, Setting, plain, session};
 use serde_json::{Value, json};
 
+/// The properties and the JSON of `session` in one.
+pub(super) struct Merged {
+    pub session: Session,
+    /// What was left out of it, and why.
+    pub left_out: Vec<String>,
+    /// Whether a server that finds the turns answers them, where the JSON says so.
+    pub answers: Option<bool>,
+}
+
 impl Settings {
-    /// The session that is wished, and what was left out of it.
+    /// The session that is wished.
     pub(super) fn merged_session(
         &self,
         timing: conversation::Timing,
@@ -23,32 +32,34 @@ impl Settings {
         input: &AudioFormat,
         output: &AudioFormat,
         dialect: Dialect,
-    ) -> Result<(Session, Vec<String>), Failure> {
+    ) -> Result<Merged, Failure> {
         let session = self.plain_session(timing, detection, input, output)?;
         let wrong = |why: String| Failure::Settings(format!("session: {why}"));
         let mut merged = serde_json::to_value(session).map_err(|error| wrong(error.to_string()))?;
-        if let Some(text) = self.session.as_deref().filter(|text| !text.trim().is_empty()) {
-            let text = json_text(text).map_err(wrong)?;
-            let over: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let mut answers = None;
+        if let Some(text) = self.session.as_ref().map_or(Ok(None), JsonText::text).map_err(wrong)? {
+            let over: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
             if !over.is_object() {
                 return Err(wrong("it must be a JSON object, such as {\"max_output_tokens\": 500}".into()));
             }
             check_formats(&over, input, output).map_err(wrong)?;
+            answers = over["audio"]["input"]["turn_detection"]["create_response"].as_bool();
             merge(&mut merged, over);
         }
         let left_out = self.guard(&mut merged, dialect);
-        let session = serde_json::from_value(merged).map_err(|error| wrong(error.to_string()))?;
-        Ok((session, left_out))
+        let session = serde_json::from_value(merged).map_err(|error| wrong(plain(&error)))?;
+        Ok(Merged { session, left_out, answers })
     }
 
     /// Takes out what the model or the server is known to refuse, for it would refuse everything else with it.
     fn guard(&self, session: &mut Value, dialect: Dialect) -> Vec<String> {
         let mut left_out = Vec::new();
         let Some(session) = session.as_object_mut() else { return left_out };
-        if !reasons(&self.model) {
+        let model = session.get("model").and_then(Value::as_str).unwrap_or(&self.model).to_owned();
+        if !reasons(&model) {
             for name in ["reasoning", "parallel_tool_calls"] {
                 if session.remove(name).is_some() {
-                    left_out.push(format!("{name} is left out: the model {} does not reason", self.model));
+                    left_out.push(format!("{name} is left out: the model {model} does not reason"));
                 }
             }
         }
@@ -130,10 +141,10 @@ impl Settings {
     }
 
     fn tools(&self) -> Result<Option<Vec<Value>>, Failure> {
-        let Some(text) = self.tools.as_deref().filter(|text| !text.trim().is_empty()) else { return Ok(None) };
         let wrong = |why: String| Failure::Settings(format!("tools: {why}"));
-        let text = json_text(text).map_err(wrong)?;
-        let tools: Vec<Value> = serde_json::from_str(&text).map_err(|error| wrong(format!("a JSON array: {error}")))?;
+        let text = self.tools.as_ref().map_or(Ok(None), JsonText::text).map_err(wrong)?;
+        let Some(text) = text else { return Ok(None) };
+        let tools: Vec<Value> = serde_json::from_str(text).map_err(|error| wrong(format!("a JSON array: {error}")))?;
         for (index, tool) in tools.iter().enumerate() {
             check_tool(tool).map_err(|why| wrong(format!("[{index}]: {why}")))?;
         }
@@ -222,16 +233,6 @@ impl Settings {
             }
             TurnDetection::Local | TurnDetection::None => None,
         }
-    }
-}
-
-/// JSON as it stands in a property, or behind an `@` the file that it is in: a shell's quotes and JSON's do not mix well.
-fn json_text(text: &str) -> Result<std::borrow::Cow<'_, str>, String> {
-    match text.trim().strip_prefix('@') {
-        Some(path) => {
-            std::fs::read_to_string(path).map(Into::into).map_err(|error| format!("the file {path}: {error}"))
-        }
-        None => Ok(text.into()),
     }
 }
 

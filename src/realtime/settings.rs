@@ -4,12 +4,13 @@
 
 use super::tools::Program;
 use super::{
-    Dialect, FrameDedupe, FrameDetail, FramePolicy, Modality, NoiseReduction, Provider, ReasoningEffort, SessionType,
-    Silence, Timing, TurnDetection, VadEagerness,
+    Dialect, FrameDedupe, FrameDetail, FramePolicy, Messages, Modality, NoiseReduction, Provider, ReasoningEffort,
+    SessionType, Silence, Timing, TurnDetection, VadEagerness,
 };
 use crate::conversation::Failure;
 use crate::link::{self, Connection, Patience, Secret};
 use crate::protocol::dialect;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
@@ -21,6 +22,38 @@ const EVER: Duration = Duration::from_secs(365 * 86_400);
 /// A property's nanoseconds as a time that can be waited for.
 pub(super) fn time(nanoseconds: u64) -> Duration {
     Duration::from_nanos(nanoseconds).min(EVER)
+}
+
+/// JSON as it stands in a property, or behind an `@` the file that it is in: a shell's quotes and JSON's do not mix
+/// well. The file is read once for each time that the property is set or a run begins.
+#[derive(Clone, Debug)]
+pub struct JsonText {
+    /// As it was set.
+    pub given: String,
+    read: Arc<OnceLock<Result<String, String>>>,
+}
+
+impl<T: Into<String>> From<T> for JsonText {
+    fn from(given: T) -> Self {
+        Self { given: given.into(), read: Arc::default() }
+    }
+}
+
+impl JsonText {
+    /// The JSON; `None` where there is none.
+    pub fn text(&self) -> Result<Option<&str>, String> {
+        let read = self.read.get_or_init(|| match self.given.trim().strip_prefix('@') {
+            Some(path) => std::fs::read_to_string(path).map_err(|error| format!("the file {path}: {error}")),
+            None => Ok(self.given.clone()),
+        });
+        let text = read.as_ref().map_err(Clone::clone)?;
+        Ok(Some(text.as_str()).filter(|_| !self.given.trim().is_empty()))
+    }
+
+    /// The same, to be read again.
+    fn anew(&self) -> Self {
+        self.given.clone().into()
+    }
 }
 
 /// The properties' values.
@@ -57,13 +90,13 @@ pub struct Settings {
     pub transcription_model: String,
     pub transcription_language: Option<String>,
     pub transcription_prompt: Option<String>,
-    pub tools: Option<String>,
+    pub tools: Option<JsonText>,
     pub tool_choice: String,
     pub max_output_tokens: u32,
     pub reasoning_effort: ReasoningEffort,
     pub tool_command: Option<String>,
     pub tool_timeout: u64,
-    pub session: Option<String>,
+    pub session: Option<JsonText>,
     pub session_type: SessionType,
     pub frame_policy: FramePolicy,
     pub frame_interval: u64,
@@ -84,6 +117,8 @@ pub struct Settings {
     pub respond_on_eos: bool,
     pub drain_timeout: u64,
     pub raw_events: bool,
+    pub messages: Messages,
+    pub partial_transcripts: bool,
 }
 
 impl Default for Settings {
@@ -147,11 +182,19 @@ impl Default for Settings {
             respond_on_eos: true,
             drain_timeout: 30 * SECOND,
             raw_events: false,
+            messages: Messages::all(),
+            partial_transcripts: true,
         }
     }
 }
 
 impl Settings {
+    /// A run begins: files are read again.
+    pub fn read_again(&mut self) {
+        self.tools = self.tools.as_ref().map(JsonText::anew);
+        self.session = self.session.as_ref().map(JsonText::anew);
+    }
+
     /// Where to connect and how.
     pub fn connection(&self) -> Connection {
         let headers = self.headers.iter().flat_map(|headers| headers.iter()).map(|(name, value)| {
@@ -187,7 +230,7 @@ impl Settings {
 
     /// The program that answers function calls.
     pub fn program(&self) -> Result<Option<Program>, Failure> {
-        Program::parse(self.tool_command.as_deref().unwrap_or_default(), time(self.tool_timeout))
+        Program::parse(self.tool_command.as_deref().unwrap_or_default())
     }
 
     /// How patiently a connection is tried.

@@ -6,8 +6,7 @@
 use super::imp::{CAT, OpenAIRealtime};
 use crate::conversation::{Command, Warning};
 use crate::link::mailbox::Refused;
-use crate::media::errors;
-use crate::protocol::{ClientEvent, ResponseParams};
+use crate::protocol::{self, ClientEvent, ResponseParams};
 use gst::glib;
 use gst::glib::subclass::Signal;
 use gst::prelude::*;
@@ -88,8 +87,7 @@ impl OpenAIRealtime {
 
     pub(super) fn not_taken(&self, why: &str) -> bool {
         gst::warning!(CAT, imp = self, "not taken: {why}");
-        let message = format!("an action was not taken: {why}");
-        errors::post_warning(self.obj().upcast_ref(), &Warning::new("not-taken", message));
+        self.warn(&Warning::new("not-taken", format!("an action was not taken: {why}")));
         false
     }
 
@@ -102,18 +100,17 @@ impl OpenAIRealtime {
 
     fn create_response(&self, options: Option<&str>) -> bool {
         let options = options.filter(|text| !text.trim().is_empty());
-        let params = options.map(serde_json::from_str::<ResponseParams>).transpose();
+        let params = options.map(protocol::object::<ResponseParams>).transpose();
         match params {
             Ok(params) => self.command(Command::CreateResponse(params.map(Box::new))),
-            Err(error) => self.not_taken(&format!("create-response: the options are no JSON object of it: {error}")),
+            Err(error) => self.not_taken(&format!("create-response: the options: {error}")),
         }
     }
 
     fn send_function_output(&self, call_id: String, output: String) -> bool {
         let Some(run) = self.run() else { return self.not_taken("the element is not in PAUSED or PLAYING") };
-        if !run.calls.answer(&call_id) {
-            let why = format!("send-function-output: there is no open call '{call_id}'");
-            return self.not_taken(&why);
+        if let Err(why) = run.calls.answer(&call_id) {
+            return self.not_taken(&format!("send-function-output: {why}"));
         }
         self.command(Command::FunctionOutput { call_id, output })
     }
@@ -121,7 +118,7 @@ impl OpenAIRealtime {
     fn send_event_json(&self, json: &str) -> bool {
         match ClientEvent::from_json(json) {
             Ok(event) => self.command(Command::Event(Box::new(event))),
-            Err(error) => self.not_taken(&format!("send-event: {error}")),
+            Err(error) => self.not_taken(&format!("send-event: {}", error.plain())),
         }
     }
 

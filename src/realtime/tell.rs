@@ -77,14 +77,10 @@ impl Run {
         let Some(element) = self.element.upgrade() else { return };
         element.imp().note(notice);
         match notice {
-            Notice::Warning(warning) => {
-                gst::warning!(imp::CAT, obj = element, "{}", warning.message);
-                errors::post_warning(element.upcast_ref(), warning);
-            }
+            Notice::Warning(warning) => element.imp().warn(warning),
             Notice::FunctionCall(call) => self.call(&element, call.clone()),
-            Notice::Settings { revision, refused, without } => {
-                element.imp().settings_told(*revision, refused.is_none(), without);
-            }
+            Notice::CallExpired { call_id } => self.calls.expire(call_id),
+            Notice::Settings { revision, without } => element.imp().settings_told(*revision, without),
             notice => {
                 if let Some(structure) = messages::structure(notice) {
                     messages::post(&element, structure);
@@ -104,7 +100,7 @@ impl Run {
                 && let Some(element) = self.element.upgrade()
             {
                 let message = format!("{} is not read: {lost} of the oldest pieces are dropped", stream.pad().name());
-                errors::post_warning(element.upcast_ref(), &Warning::new("text-dropped", message));
+                element.imp().warn(&Warning::new("text-dropped", message));
             }
         }
     }

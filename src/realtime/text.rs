@@ -4,8 +4,8 @@ use super::imp::{CAT, OpenAIRealtime};
 use super::run::Run;
 use crate::conversation::events::Speaker;
 use crate::conversation::{Command, Warning};
+use crate::media;
 use crate::media::text::{Stream, TextStream};
-use crate::media::{self, errors};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::Arc;
@@ -41,10 +41,11 @@ impl OpenAIRealtime {
             return Err(gst::FlowError::Error);
         };
         let text = match std::str::from_utf8(&data) {
-            Ok(text) => text.trim_end_matches(['\r', '\n']),
+            // A file of text may begin with a byte order mark.
+            Ok(text) => text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']),
             Err(error) => {
                 let message = format!("{}: a buffer that is no UTF-8 is left out: {error}", pad.name());
-                errors::post_warning(self.obj().upcast_ref(), &Warning::new("not-utf8", message));
+                self.warn(&Warning::new("not-utf8", message));
                 return run.source.flow();
             }
         };

@@ -1,9 +1,10 @@
 //! What the session has told so far: the properties that can only be read.
 
 use super::ConnectionState;
-use super::imp::OpenAIRealtime;
-use crate::conversation::Notice;
+use super::imp::{CAT, OpenAIRealtime};
 use crate::conversation::events::{FrameState, SessionNotice};
+use crate::conversation::{Notice, Warning};
+use crate::media::errors;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -88,13 +89,19 @@ impl Told {
                 FrameState::Skipped { .. } => self.frames_skipped += 1,
                 FrameState::Removed => self.frames_removed += 1,
             },
-            Notice::Warning(_) => self.warnings += 1,
             _ => {}
         }
     }
 }
 
 impl OpenAIRealtime {
+    /// Posts a WARNING, and counts it. Every warning of the element goes through here.
+    pub(super) fn warn(&self, warning: &Warning) {
+        gst::warning!(CAT, imp = self, "{}", warning.message);
+        self.told().warnings += 1;
+        errors::post_warning(self.obj().upcast_ref(), warning);
+    }
+
     /// Keeps what the properties tell that can only be read, and says which of them have changed.
     pub(super) fn note(&self, notice: &Notice) {
         let (before, after) = {

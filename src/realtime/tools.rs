@@ -1,25 +1,26 @@
 //! Function calls, as the application sees them: the signal, and the program that answers for people in a shell.
 //!
-//! Each call has a thread of its own, because handlers and programs take their time. A program gets the function's
-//! name as its last argument and the call's arguments on standard input; what it writes to standard output is the
-//! function's output. There is no shell, and it sees no variable of the environment that looks like a secret.
+//! Each call has a thread of its own, because handlers and programs take their time. How long they may take is the
+//! conversation's decision: it says when a call has expired, and then a program is ended and a late output refused. A
+//! program gets the function's name as its last argument and the call's arguments on standard input; what it writes to
+//! standard output is the function's output. There is no shell, and it sees no variable of the environment that looks
+//! like a secret.
 
 use super::imp::{CAT, OpenAIRealtime};
 use super::messages;
 use super::run::Run;
 use crate::conversation::events::FunctionCall;
 use crate::conversation::{Command, Failure, Warning};
-use crate::media::errors;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use process_wrap::std::{ChildWrapper, CommandWrap};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 /// What a program may write; the rest would not be read by any model.
@@ -28,18 +29,25 @@ const LARGEST_OUTPUT: u64 = 256 << 10;
 const LONGEST_COMPLAINT: u64 = 2_000;
 /// Calls that are being answered at a time.
 const AT_A_TIME: usize = 32;
+/// Expired calls that are remembered, for late outputs.
+const EXPIRED: usize = 128;
+/// How long after its end a program's output is read. Whatever it has started and left running holds the pipe open.
+const LAST_OUTPUT: Duration = Duration::from_millis(100);
+/// How long a program that was killed is waited for.
+const KILLED: Duration = Duration::from_secs(1);
+/// The stack of a thread that only copies.
+const COPY_STACK: usize = 256 << 10;
 
 /// The program that answers calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     path: PathBuf,
     args: Vec<OsString>,
-    timeout: Duration,
 }
 
 impl Program {
     /// Reads the property: a program and arguments, quoted as in a shell but never run by one.
-    pub fn parse(text: &str, timeout: Duration) -> Result<Option<Self>, Failure> {
+    pub fn parse(text: &str) -> Result<Option<Self>, Failure> {
         if text.trim().is_empty() {
             return Ok(None);
         }
@@ -48,7 +56,7 @@ impl Program {
         let mut words = words.into_iter();
         let name = PathBuf::from(words.next().ok_or_else(|| wrong("no program in it".into()))?);
         let path = find(&name).ok_or_else(|| wrong(format!("there is no program '{}'", name.display())))?;
-        Ok(Some(Self { path, args: words.collect(), timeout }))
+        Ok(Some(Self { path, args: words.collect() }))
     }
 }
 
@@ -68,6 +76,8 @@ type Running = Arc<Mutex<Box<dyn ChildWrapper>>>;
 struct State {
     /// Calls that have no output.
     open: HashSet<String>,
+    /// Calls that have got an error instead, newest last.
+    expired: VecDeque<String>,
     /// Programs that run, to be ended with the session.
     running: Vec<(u64, Running)>,
     started: u64,
@@ -87,9 +97,34 @@ impl Calls {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody answers a call. False where it is not open (any more).
-    pub fn answer(&self, call_id: &str) -> bool {
-        self.state().open.remove(call_id)
+    /// Somebody answers a call. Tells why not where it is not open (any more).
+    pub fn answer(&self, call_id: &str) -> Result<(), String> {
+        let mut state = self.state();
+        if state.open.remove(call_id) {
+            Ok(())
+        } else if state.expired.iter().any(|expired| expired == call_id) {
+            Err(format!("the output of the call '{call_id}' comes too late: the model has got an error instead"))
+        } else {
+            Err(format!("there is no open call '{call_id}'"))
+        }
+    }
+
+    /// A call has got an error as its output. A program that answers it is ended.
+    pub fn expire(&self, call_id: &str) {
+        let mut state = self.state();
+        if state.expired.len() == EXPIRED {
+            state.expired.pop_front();
+        }
+        state.expired.push_back(call_id.to_owned());
+        state.open.remove(call_id);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Nobody waits for the output of a call.
+    fn is_over(&self, call_id: &str) -> bool {
+        let state = self.state();
+        state.stopped || !state.open.contains(call_id)
     }
 
     /// Ends the programs that run, and waits for their threads; a handler of the application is not waited for.
@@ -123,12 +158,12 @@ impl Run {
             if state.busy >= AT_A_TIME {
                 drop(state);
                 let message = format!("{AT_A_TIME} functions are running already; '{}' waits for nobody", call.name);
-                self.give_back(element, &call.call_id, error_output("too many functions are running"), Some(message));
+                self.fail_call(element, &call.call_id, "too many functions are running", message);
                 return;
             }
             state.busy += 1;
         }
-        let (run, element, name) = (self.clone(), element.clone(), call.call_id.clone());
+        let (run, element, call_id, name) = (self.clone(), element.clone(), call.call_id.clone(), call.name.clone());
         let spawned = std::thread::Builder::new().name("openairt-tool".into()).spawn({
             let element = element.clone();
             move || {
@@ -139,8 +174,8 @@ impl Run {
         });
         if let Err(error) = spawned {
             self.calls.state().busy -= 1;
-            let message = format!("no thread to be had for a function: {error}");
-            self.give_back(&element, &name, error_output("the function could not be run"), Some(message));
+            let message = format!("no thread to be had for the function '{name}': {error}");
+            self.fail_call(&element, &call_id, "the function could not be run", message);
         }
     }
 
@@ -150,36 +185,55 @@ impl Run {
         let program = self.program();
         element.imp().tell_call(call, answer.is_some() || program.is_some());
         if let Some(answer) = answer {
-            return self.give_back(element, &call.call_id, answer, None);
+            return self.give_back(element, call, answer);
         }
         if let Some(program) = program
-            && self.calls.state().open.contains(&call.call_id)
+            && !self.calls.is_over(&call.call_id)
         {
             match self.run_program(&program, call) {
-                Ok(output) => self.give_back(element, &call.call_id, output, None),
+                Ok(output) => self.give_back(element, call, output),
+                // What has expired was told.
+                Err(_) if self.calls.is_over(&call.call_id) => {}
                 Err(why) => {
                     let message = format!("tool-command for '{}': {why}", call.name);
-                    self.give_back(element, &call.call_id, error_output(&why), Some(message));
+                    self.fail_call(element, &call.call_id, &why, message);
                 }
             }
         }
     }
 
-    /// The output of a call, unless somebody was faster.
-    fn give_back(&self, element: &super::OpenAIRealtime, call_id: &str, output: String, warning: Option<String>) {
-        let is_stopped = self.calls.state().stopped;
-        if let Some(warning) = warning.filter(|_| !is_stopped) {
-            errors::post_warning(element.upcast_ref(), &Warning::new("tool-command", warning));
-        }
-        if self.calls.answer(call_id) {
-            let command = Command::FunctionOutput { call_id: call_id.to_owned(), output };
-            if self.mailbox.push_command(command, false).is_err() {
-                gst::debug!(CAT, obj = element, "the session was over before the output of {call_id} was there");
+    /// A handler or a program gave the output of a call.
+    fn give_back(&self, element: &super::OpenAIRealtime, call: &FunctionCall, output: String) {
+        match self.calls.answer(&call.call_id) {
+            Ok(()) => self.hand_over(element, &call.call_id, output),
+            Err(_) if self.calls.state().stopped => {}
+            Err(why) => {
+                let message = format!("what the function '{}' gave back is not sent: {why}", call.name);
+                element.imp().warn(&Warning::new("call-answered", message));
             }
         }
     }
 
-    /// Runs the program to its end, its time limit or the session's end.
+    /// A call has no output and will have none: the model is told so, and the application why.
+    fn fail_call(&self, element: &super::OpenAIRealtime, call_id: &str, why: &str, warning: String) {
+        if self.calls.state().stopped {
+            return;
+        }
+        element.imp().warn(&Warning::new("tool-command", warning));
+        // Somebody else may have answered meanwhile.
+        if self.calls.answer(call_id).is_ok() {
+            self.hand_over(element, call_id, error_output(why));
+        }
+    }
+
+    fn hand_over(&self, element: &super::OpenAIRealtime, call_id: &str, output: String) {
+        let command = Command::FunctionOutput { call_id: call_id.to_owned(), output };
+        if self.mailbox.push_command(command, false).is_err() {
+            gst::debug!(CAT, obj = element, "the session was over before the output of {call_id} was there");
+        }
+    }
+
+    /// Runs the program to its end, that of the call or the session's. What it leaves running goes on.
     fn run_program(&self, program: &Program, call: &FunctionCall) -> Result<String, String> {
         let mut command = CommandWrap::with_new(&program.path, |_| {});
         // With everything that it starts.
@@ -203,22 +257,21 @@ impl Run {
             state.running.push((number, child.clone()));
             number
         };
-        let arguments = call.arguments.clone().into_bytes();
-        let ended = std::thread::scope(|scope| {
-            scope.spawn(move || {
-                if let Some(mut stdin) = stdin {
-                    // A program need not read what it does not want to know.
-                    let _ = stdin.write_all(&arguments);
-                }
-            });
-            let output = scope.spawn(move || read(stdout, LARGEST_OUTPUT + 1));
-            let complaint = scope.spawn(move || read(stderr, LONGEST_COMPLAINT));
-            let ended = self.wait_for(&child, program.timeout);
-            (ended, output.join().unwrap_or_default(), complaint.join().unwrap_or_default())
-        });
+        let output = Copied::start(stdout, LARGEST_OUTPUT + 1);
+        let complaint = Copied::start(stderr, LONGEST_COMPLAINT);
+        let fed = feed(stdin, call.arguments.clone());
+        let status = match (&output, &complaint, fed) {
+            (Ok(_), Ok(_), Ok(())) => self.wait_for(&child, &call.call_id),
+            _ => {
+                end(&child);
+                Err("no thread to be had for what it writes".to_owned())
+            }
+        };
         self.calls.state().running.retain(|(running, _)| *running != number);
-        let (status, output, complaint) = ended;
         let status = status?;
+        let until = Instant::now() + LAST_OUTPUT;
+        let [output, complaint] = [output, complaint].map(|copied| copied.map(|copied| copied.take(until)));
+        let (output, complaint) = (output.unwrap_or_default(), complaint.unwrap_or_default());
         let complaint = String::from_utf8_lossy(&complaint).trim().to_owned();
         if !status.success() {
             let said = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
@@ -230,46 +283,86 @@ impl Run {
         String::from_utf8(output).map(|text| text.trim_end().to_owned()).map_err(|_| "its output is no UTF-8".into())
     }
 
-    fn wait_for(&self, child: &Mutex<Box<dyn ChildWrapper>>, limit: Duration) -> Result<ExitStatus, String> {
-        let child = || child.lock().unwrap_or_else(PoisonError::into_inner);
-        let (until, mut pause) = (Instant::now() + limit, Duration::from_millis(1));
+    fn wait_for(&self, child: &Mutex<Box<dyn ChildWrapper>>, call_id: &str) -> Result<ExitStatus, String> {
+        let mut pause = Duration::from_millis(1);
         loop {
-            match child().try_wait() {
+            match child.lock().unwrap_or_else(PoisonError::into_inner).try_wait() {
                 Ok(Some(status)) => return Ok(status),
                 Ok(None) => {}
                 Err(error) => return Err(format!("it cannot be waited for: {error}")),
             }
-            let left = until.saturating_duration_since(Instant::now());
-            let stopped = {
-                let state = self.calls.state();
-                let wait = self.calls.changed.wait_timeout_while(state, pause.min(left), |state| !state.stopped);
-                wait.unwrap_or_else(PoisonError::into_inner).0.stopped
-            };
-            if stopped || left.is_zero() {
-                // It may have ended by itself.
-                let _ = child().kill();
-                let _ = child().wait();
-                let why = if stopped { "the session ended before it did".to_owned() } else { too_long(limit) };
-                return Err(why);
+            let waits = |state: &mut State| !state.stopped && state.open.contains(call_id);
+            drop(self.calls.changed.wait_timeout_while(self.calls.state(), pause, waits));
+            if self.calls.is_over(call_id) {
+                end(child);
+                return Err("the call was over before it ended".to_owned());
             }
             pause = (pause * 2).min(Duration::from_millis(50));
         }
     }
 }
 
-fn too_long(limit: Duration) -> String {
-    format!("it took longer than {} s", limit.as_secs_f64())
+/// Ends a program with everything that it has started, and waits a moment for it.
+fn end(child: &Mutex<Box<dyn ChildWrapper>>) {
+    let child = || child.lock().unwrap_or_else(PoisonError::into_inner);
+    // It may have ended by itself.
+    let _ = child().kill();
+    let until = Instant::now() + KILLED;
+    while matches!(child().try_wait(), Ok(None)) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
-fn read(from: Option<impl Read>, most: u64) -> Vec<u8> {
-    let mut data = Vec::new();
-    if let Some(mut from) = from {
-        // What was read before an error counts; the program's exit status tells the rest.
-        let _ = from.by_ref().take(most).read_to_end(&mut data);
-        // A program that writes on is not held up.
-        let _ = std::io::copy(&mut from, &mut std::io::sink());
+/// Writes a call's arguments. The thread is not waited for: a program need not read what it does not want to know.
+fn feed(stdin: Option<impl Write + Send + 'static>, arguments: String) -> std::io::Result<()> {
+    let thread = std::thread::Builder::new().name("openairt-stdin".into()).stack_size(COPY_STACK);
+    let write = move || stdin.map(|mut stdin| stdin.write_all(arguments.as_bytes()));
+    thread.spawn(write).map(drop)
+}
+
+/// What a program writes, read by a thread of its own. The thread ends with the pipe, which may be long after the
+/// program: what it has left running is not ended by a pipe that nobody reads.
+struct Copied {
+    data: Arc<Mutex<Vec<u8>>>,
+    end: mpsc::Receiver<()>,
+}
+
+impl Copied {
+    fn start(from: Option<impl Read + Send + 'static>, most: u64) -> std::io::Result<Self> {
+        let data = Arc::<Mutex<Vec<u8>>>::default();
+        let (at_end, end) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("openairt-stdout".into()).stack_size(COPY_STACK);
+        let copied = data.clone();
+        thread.spawn(move || {
+            let Some(mut from) = from else { return };
+            copy(&mut from, most, &copied);
+            drop(at_end);
+            // A program that writes on is not held up.
+            let _ = std::io::copy(&mut from, &mut std::io::sink());
+        })?;
+        Ok(Self { data, end })
     }
-    data
+
+    /// What was written, once that is all, or at this time.
+    fn take(self, until: Instant) -> Vec<u8> {
+        // The other side says nothing, and is gone at the end.
+        let _ = self.end.recv_timeout(until.saturating_duration_since(Instant::now()));
+        std::mem::take(&mut *self.data.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Copies up to so many bytes, as they come.
+fn copy(from: &mut impl Read, most: u64, into: &Mutex<Vec<u8>>) {
+    let (mut from, mut piece) = (from.take(most), [0; 8 << 10]);
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return,
+            Ok(length) => into.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&piece[..length]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            // What was read before an error counts; the program's exit status tells the rest.
+            Err(_) => return,
+        }
+    }
 }
 
 /// A function that could not answer, in the model's words.
@@ -295,7 +388,7 @@ mod tests {
 
     #[test]
     fn programs_are_found_and_quoted_as_in_a_shell() {
-        let parse = |text: &str| Program::parse(text, Duration::from_secs(1));
+        let parse = Program::parse;
         assert_eq!(parse("  ").expect("nothing"), None);
         let program = parse("sh -c 'echo \"a b\"'").expect("a program").expect("one");
         assert!(program.path.ends_with("sh") && program.args == ["-c", "echo \"a b\""]);

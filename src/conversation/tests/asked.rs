@@ -3,7 +3,7 @@
 use super::dialogue::*;
 use crate::conversation::events::{Command, FunctionCall, Wish};
 use crate::conversation::{Config, Detection, Input, Notice, Timing};
-use crate::protocol::ResponseParams;
+use crate::protocol::{ResponseParams, Setting, session};
 use serde_json::{Value, json};
 
 impl Dialogue {
@@ -31,6 +31,13 @@ impl Dialogue {
         assert_eq!(item, json!({"type": "function_call_output", "call_id": call_id, "output": output}));
     }
 
+    fn expect_expired(&mut self, call_id: &str) {
+        match self.expect_notice() {
+            Notice::CallExpired { call_id: expired } => assert_eq!(expired, call_id),
+            other => panic!("expected the end of a call, got {other:?}"),
+        }
+    }
+
     /// Wishes for settings that differ from the first ones.
     fn wish(&mut self, revision: u64, change: impl FnOnce(&mut Config)) {
         let mut config = config(Timing::Live, server_vad());
@@ -38,10 +45,10 @@ impl Dialogue {
         self.handle(Input::Configure(Box::new(Wish { revision, config })));
     }
 
-    fn expect_settings(&mut self, revision: u64, accepted: bool) -> Vec<&'static str> {
+    fn expect_settings(&mut self, expected: u64, all: bool) -> Vec<String> {
         match self.expect_notice() {
-            Notice::Settings { revision: told, refused, without } => {
-                assert_eq!((told, refused.is_none()), (revision, accepted));
+            Notice::Settings { revision, without } => {
+                assert_eq!((revision, without.is_empty()), (expected, all));
                 without
             }
             other => panic!("expected settings, got {other:?}"),
@@ -212,6 +219,159 @@ fn after_a_barge_in_the_output_is_sent_and_no_answer_asked_for() {
     dialogue.expect_nothing();
 }
 
+/// A response that speaks for two seconds and calls a function; all of it is there at once.
+fn speaks_and_calls(dialogue: &mut Dialogue) {
+    dialogue.server_all([
+        created("r1"),
+        delta("r1", "a1", 2_000),
+        audio_done("r1", "a1"),
+        call("r1", "c1", "completed"),
+    ]);
+    dialogue.server(done("r1"));
+    dialogue.expect_response("created");
+    dialogue.expect_play("a1", 2_000);
+    dialogue.expect_call("c1");
+    dialogue.expect_response("completed");
+}
+
+#[test]
+fn an_answer_that_is_interrupted_after_its_end_is_cut_off_as_well() {
+    for by_user in [true, false] {
+        let mut dialogue = Dialogue::live(server_vad());
+        speaks_and_calls(&mut dialogue);
+        dialogue.played(5_000, &[("a1", 400)]);
+        if by_user {
+            dialogue.server(started("u1", 1_000));
+            dialogue.expect_speech(true, Some("u1"), 1_000);
+        } else {
+            dialogue.ask(Command::CancelResponse);
+        }
+        dialogue.expect_cut();
+        dialogue.expect_sent("conversation.item.truncate");
+        dialogue.expect_interrupted("a1", 400);
+        if by_user {
+            dialogue.server_all([stopped("u1", 1_500), committed("u1"), created("r2"), done("r2")]);
+            dialogue.skip();
+        }
+        dialogue.give_back("c1", "sun");
+        dialogue.expect_output("c1", "sun");
+        dialogue.after(60_000);
+        dialogue.expect_nothing();
+    }
+}
+
+#[test]
+fn an_application_that_cancels_wants_no_answer_to_what_still_runs() {
+    let mut dialogue = Dialogue::live(server_vad());
+    dialogue.server_all([created("r1"), call("r1", "c1", "completed"), done("r1")]);
+    dialogue.skip();
+    dialogue.ask(Command::CancelResponse);
+    dialogue.give_back("c1", "sun");
+    dialogue.expect_output("c1", "sun");
+    dialogue.after(60_000);
+    dialogue.expect_nothing();
+}
+
+#[test]
+fn outputs_in_a_turn_that_never_ends_are_answered_in_the_end() {
+    let mut dialogue = Dialogue::live(server_vad());
+    dialogue.server_all([created("r1"), call("r1", "c1", "completed"), done("r1"), started("u2", 800)]);
+    dialogue.skip();
+    dialogue.give_back("c1", "sun");
+    dialogue.expect_output("c1", "sun");
+    dialogue.after(9_000);
+    dialogue.expect_nothing();
+    dialogue.after(1_000);
+    dialogue.expect_sent("response.create");
+    dialogue.server_all([created("r2"), done("r2")]);
+    dialogue.skip();
+    dialogue.after(60_000);
+    dialogue.expect_nothing();
+}
+
+#[test]
+fn the_answer_to_the_turn_is_one_to_the_outputs_in_it_as_well() {
+    let mut dialogue = Dialogue::live(server_vad());
+    dialogue.server_all([created("r1"), call("r1", "c1", "completed"), done("r1"), started("u2", 800)]);
+    dialogue.skip();
+    dialogue.give_back("c1", "sun");
+    dialogue.expect_output("c1", "sun");
+    dialogue.server_all([stopped("u2", 1_500), committed("u2"), created("r2"), done("r2")]);
+    dialogue.skip();
+    dialogue.after(60_000);
+    dialogue.expect_nothing();
+}
+
+#[test]
+fn outputs_in_a_turn_that_nobody_answers_are_answered_after_it() {
+    let config = Config { create_response: false, server_answers: false, ..config(Timing::Live, server_vad()) };
+    let mut dialogue = Dialogue::ready(config);
+    dialogue.server_all([created("r1"), call("r1", "c1", "completed"), done("r1"), started("u2", 800)]);
+    dialogue.skip();
+    dialogue.give_back("c1", "sun");
+    dialogue.expect_output("c1", "sun");
+    dialogue.server_all([stopped("u2", 1_500), committed("u2")]);
+    dialogue.skip();
+    dialogue.after(3_000);
+    dialogue.expect_sent("response.create");
+}
+
+#[test]
+fn a_call_without_an_output_in_time_gets_an_error_and_a_late_output_is_refused() {
+    let config = Config { tool_timeout: Some(ms(5_000)), ..config(Timing::Live, server_vad()) };
+    let mut dialogue = Dialogue::ready(config);
+    dialogue.server_all([created("r1"), call("r1", "c1", "completed"), call("r1", "c2", "completed"), done("r1")]);
+    dialogue.skip();
+    dialogue.give_back("c2", "rain");
+    dialogue.expect_output("c2", "rain");
+    dialogue.after(4_999);
+    dialogue.expect_nothing();
+    dialogue.after(1);
+    assert!(dialogue.expect_warning("tool-timeout").message.contains("'weather'"));
+    dialogue.expect_expired("c1");
+    dialogue.expect_output("c1", "{\"error\":\"the function took longer than 5 s\"}");
+    dialogue.expect_sent("response.create");
+    dialogue.give_back("c1", "sun");
+    assert!(dialogue.expect_warning("call-expired").message.contains("'weather'"));
+    dialogue.expect_nothing();
+}
+
+#[test]
+fn a_call_that_expires_before_its_answer_is_done_waits_for_that() {
+    let config = Config { tool_timeout: Some(ms(100)), ..config(Timing::Live, server_vad()) };
+    let mut dialogue = Dialogue::ready(config);
+    dialogue.server_all([created("r1"), call("r1", "c1", "completed")]);
+    dialogue.skip();
+    dialogue.after(100);
+    dialogue.expect_warning("tool-timeout");
+    dialogue.expect_expired("c1");
+    dialogue.expect_nothing();
+    dialogue.server(done("r1"));
+    dialogue.expect_response("completed");
+    dialogue.expect_output("c1", "{\"error\":\"the function took longer than 0.1 s\"}");
+    dialogue.expect_sent("response.create");
+}
+
+#[test]
+fn at_the_end_functions_may_take_their_time_and_the_server_its_own() {
+    let config = Config { tool_timeout: Some(ms(60_000)), ..config(Timing::Live, Detection::Manual) };
+    let mut dialogue = Dialogue::ready(config);
+    dialogue.server_all([created("r1"), call("r1", "c1", "completed"), done("r1")]);
+    dialogue.skip();
+    dialogue.end_of_stream();
+    dialogue.after(50_000);
+    dialogue.expect_nothing();
+    dialogue.give_back("c1", "sun");
+    dialogue.expect_output("c1", "sun");
+    dialogue.expect_sent("response.create");
+    dialogue.after(29_000);
+    dialogue.expect_nothing();
+    dialogue.server_all([created("r2"), done("r2")]);
+    dialogue.expect_response("created");
+    dialogue.expect_response("completed");
+    assert!(matches!(dialogue.expect_notice(), Notice::Session(_)));
+}
+
 #[test]
 fn an_output_turns_later_starts_an_answer_of_its_own() {
     let mut dialogue = Dialogue::live(server_vad());
@@ -227,8 +387,8 @@ fn an_output_turns_later_starts_an_answer_of_its_own() {
 }
 
 #[test]
-fn calls_that_nobody_answers_are_closed_at_the_end() {
-    let mut dialogue = Dialogue::live(Detection::Manual);
+fn calls_without_a_time_limit_are_closed_at_the_end() {
+    let mut dialogue = Dialogue::ready(Config { tool_timeout: None, ..config(Timing::Live, Detection::Manual) });
     dialogue.server_all([created("r1"), call("r1", "c1", "completed"), done("r1")]);
     dialogue.expect_response("created");
     dialogue.expect_call("c1");
@@ -236,8 +396,8 @@ fn calls_that_nobody_answers_are_closed_at_the_end() {
     dialogue.end_of_stream();
     dialogue.expect_nothing();
     dialogue.after(31_000);
-    dialogue.expect_warning("drain-timeout");
     dialogue.expect_warning("call-unanswered");
+    dialogue.expect_expired("c1");
     dialogue.expect_output("c1", "{\"error\":\"there was no answer to this call\"}");
     assert!(matches!(dialogue.expect_notice(), Notice::Session(_)));
 }
@@ -296,6 +456,83 @@ fn a_refused_update_is_told_and_the_next_one_knows_what_is_in_force() {
     dialogue.expect_nothing();
 }
 
+fn refused_at(id: &Value, param: Option<&str>) -> Value {
+    json!({"type": "error", "error": {"type": "invalid_request_error", "code": "invalid_value", "message": "no",
+        "param": param, "event_id": id}})
+}
+
+#[test]
+fn what_is_refused_of_an_update_does_not_undo_the_rest() {
+    let mut dialogue = Dialogue::live(server_vad());
+    dialogue.wish(1, |config| {
+        config.session.instructions = Some("a".into());
+        config.session.tools = Some(vec![json!({"type": "function", "name": "lamp"})]);
+        config.transcribes = true;
+    });
+    dialogue.after(10);
+    let id = dialogue.expect_sent("session.update")["event_id"].clone();
+    dialogue.server(refused_at(&id, Some("session.tools[0].name")));
+    let update = dialogue.expect_sent("session.update");
+    assert_eq!(update["session"], json!({"type": "realtime", "instructions": "a"}));
+    dialogue.expect_warning("invalid_value");
+    dialogue.server(updated());
+    assert_eq!(dialogue.expect_settings(1, false), ["tools"]);
+    // Both sides agree on what is in force.
+    dialogue.wish(2, instructions("a"));
+    dialogue.after(10);
+    dialogue.expect_settings(2, true);
+    dialogue.expect_nothing();
+}
+
+#[test]
+fn where_a_refusal_names_nothing_each_setting_is_tried_alone() {
+    let mut dialogue = Dialogue::live(server_vad());
+    dialogue.wish(1, |config| {
+        config.session.instructions = Some("a".into());
+        config.session.tools = Some(vec![json!({"type": "function", "name": "lamp"})]);
+        config.create_response = false;
+        voice(config, "cedar");
+    });
+    dialogue.after(10);
+    let id = dialogue.expect_sent("session.update")["event_id"].clone();
+    dialogue.server(refused_at(&id, None));
+    for setting in [
+        json!({"type": "realtime", "audio": {"output": {"voice": "cedar"}}}),
+        json!({"type": "realtime", "instructions": "a"}),
+    ] {
+        assert_eq!(dialogue.expect_sent("session.update")["session"], setting);
+        dialogue.server(updated());
+    }
+    let update = dialogue.expect_sent("session.update");
+    assert_eq!(update["session"]["tools"][0]["name"], "lamp");
+    dialogue.server(refused_at(&update["event_id"], None));
+    assert_eq!(dialogue.expect_settings(1, false), ["tools"]);
+    dialogue.expect_warning("invalid_value");
+    dialogue.expect_nothing();
+}
+
+#[test]
+fn a_refused_turn_detection_leaves_the_one_in_force() {
+    let mut dialogue = Dialogue::live(server_vad());
+    dialogue.wish(1, |config| {
+        let detection = session::TurnDetection { kind: Some("semantic_vad".into()), ..Default::default() };
+        config.session.audio.get_or_insert_default().input.get_or_insert_default().turn_detection =
+            Setting::Set(detection);
+        config.detection = Detection::Server { silence: ms(8_000) };
+        config.create_response = false;
+    });
+    dialogue.after(10);
+    let update = dialogue.expect_sent("session.update");
+    dialogue.server(refused_at(&update["event_id"], None));
+    assert_eq!(dialogue.expect_settings(1, false), ["audio.input.turn_detection"]);
+    dialogue.expect_warning("invalid_value");
+    // Turns are answered as before.
+    dialogue.server_all([started("u1", 100), stopped("u1", 900), committed("u1")]);
+    dialogue.skip();
+    dialogue.after(30_000);
+    dialogue.expect_warning("no-answer");
+}
+
 #[test]
 fn the_voice_is_never_sent_again_once_it_was_heard() {
     let mut dialogue = Dialogue::live(server_vad());
@@ -311,7 +548,7 @@ fn the_voice_is_never_sent_again_once_it_was_heard() {
     dialogue.expect_warning("voice-is-fixed");
     assert_eq!(dialogue.expect_sent("session.update")["session"], json!({"type": "realtime", "instructions": "a"}));
     dialogue.server(updated());
-    assert_eq!(dialogue.expect_settings(1, true), ["voice"]);
+    assert_eq!(dialogue.expect_settings(1, false), ["audio.output.voice"]);
 }
 
 #[test]

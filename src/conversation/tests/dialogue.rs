@@ -59,6 +59,7 @@ pub fn config(timing: Timing, detection: Detection) -> Config {
         max_cost: 0.0,
         reconnects: false,
         server_answers: true,
+        tool_timeout: Some(ms(30_000)),
         frames: FrameConfig::default(),
     }
 }
