@@ -4,5 +4,6 @@
 #   pipelines/typed.sh
 . "$(dirname "$0")/support/prepare.sh"
 
-gst-launch-1.0 -q fdsrc ! text/x-raw,format=utf8 \
+# Each buffer is a message, so each line has to be read alone.
+python3 "$project/pipelines/support/lines.py" | gst-launch-1.0 -q fdsrc ! text/x-raw,format=utf8 \
     ! openairealtime name=ai output-modalities=text ${PROPERTIES-} ai.text_src ! fdsink

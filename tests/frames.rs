@@ -108,7 +108,8 @@ fn broken_and_large_pictures_are_told_and_skipped_and_the_stream_goes_on() {
     assert_eq!(
         pipeline.warnings(),
         [
-            "video_sink_7: a frame is skipped: the JPEG breaks off in its image",
+            "video_sink_7: a frame is skipped: the JPEG breaks off in its image; each buffer has to be a whole file: \
+             jpegparse makes it so",
             "video_sink_7: a frame is skipped: it has 300000 bytes, and max-frame-size is 250000: scale it down \
              (videoscale), or lower its quality"
         ]
@@ -118,6 +119,46 @@ fn broken_and_large_pictures_are_told_and_skipped_and_the_stream_goes_on() {
         frames(&pipeline, "skipped").iter().map(|frame| frame.get("reason").expect("a reason")).collect();
     assert_eq!(reasons, ["broken", "too-large"]);
     assert_eq!((count(&pipeline, "frames-sent"), count(&pipeline, "frames-skipped")), (3, 2));
+}
+
+#[test]
+fn pictures_without_a_timestamp_or_a_rate_are_all_seen() {
+    let server = Server::start(&["--engine", "echo"]);
+    let folder = Pictures::new(3);
+    for rate in ["0/1", "1/1"] {
+        let mut pipeline = Pipeline::new(&format!(
+            "openairealtime name=ai uri={} frame-interval=1000000000 ! fakesink {} stop-index=2 ! ai.video_sink_0",
+            server.base(),
+            folder.source(rate)
+        ));
+        pipeline.run_to_end().stop();
+        assert_eq!(count(&pipeline, "frames-sent"), 3, "{rate}");
+    }
+}
+
+#[test]
+fn frames_without_a_timestamp_stand_behind_the_one_that_has_one() {
+    let server = Server::start(&["--engine", "echo"]);
+    let folder = Pictures::new(3);
+    let mut pipeline = Pipeline::new(&format!(
+        "openairealtime name=ai uri={} frame-interval=1000000000 ! fakesink \
+         appsrc name=camera format=time caps=image/jpeg,framerate=1/3 ! ai.video_sink_0",
+        server.base()
+    ));
+    let camera = pipeline.element("camera");
+    pipeline.play();
+    for number in 0..3 {
+        let file = std::fs::read(folder.0.join(format!("{number}.jpg"))).expect("a picture");
+        let mut buffer = gst::Buffer::from_mut_slice(file);
+        let first = (number == 0).then_some(gst::ClockTime::SECOND);
+        buffer.get_mut().expect("one owner").set_pts(first);
+        assert_eq!(camera.emit_by_name::<gst::FlowReturn>("push-buffer", &[&buffer]), gst::FlowReturn::Ok);
+    }
+    camera.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+    pipeline.run_to_end();
+    let times =
+        frames(&pipeline, "sent").iter().map(|frame| frame.get("running-time").expect("a time")).collect::<Vec<u64>>();
+    assert_eq!(times, [1_000_000_000, 4_000_000_000, 7_000_000_000]);
 }
 
 #[test]

@@ -108,6 +108,66 @@ fn what_is_wrong_is_refused_at_once() {
 }
 
 #[test]
+fn what_is_refused_undoes_nothing_else() {
+    let (_server, mut pipeline) = ready(
+        r#"
+expect session.update {"event_id": "$update", "session": {"instructions": "Be brief.", "max_output_tokens": 100}}
+send error {"error": {"type": "invalid_request_error", "code": "invalid_value", "message": "not this", "param": "session.max_output_tokens", "event_id": "$update"}}
+expect session.update {"session": {"instructions": "Be brief.", "max_output_tokens": null}}
+send session.updated {"session": {"type": "realtime"}}
+"#,
+        "instructions=First.",
+    );
+    let element = pipeline.element("o");
+    let (sender, changed) = mpsc::channel();
+    element.connect_notify(Some("max-output-tokens"), move |element, _| {
+        // The test may have seen enough.
+        let _ = sender.send(element.property::<u32>("max-output-tokens"));
+    });
+    element.set_property("instructions", "Be brief.");
+    element.set_property("tools", "[{");
+    element.set_property("max-output-tokens", 100u32);
+    until_warned(&mut pipeline, "tools");
+    until_warned(&mut pipeline, "not this");
+    let limit = std::time::Duration::from_secs(30);
+    assert_eq!(changed.recv_timeout(limit), Ok(100));
+    assert_eq!(changed.recv_timeout(limit), Ok(0));
+    assert_eq!(element.property::<Option<String>>("instructions").as_deref(), Some("Be brief."));
+    assert_eq!(element.property::<Option<String>>("tools"), None);
+    assert_eq!(element.property::<gst::Structure>("stats").get::<u64>("warnings"), Ok(2));
+    pipeline.stop();
+}
+
+#[test]
+fn messages_can_be_chosen() {
+    let (_server, mut pipeline) = ready(
+        r#"
+send rate_limits.updated {"rate_limits": [{"name": "requests"}]}
+respond "One two three." <tone:440:100>
+"#,
+        "messages=session+transcript+response partial-transcripts=false",
+    );
+    pipeline.until_told("transcript", |words| words.get("final") == Ok(true));
+    let element = pipeline.element("o");
+    element.set_property_from_str("messages", "session+usage");
+    assert!(pipeline.all("rate-limits").is_empty());
+    assert_eq!(pipeline.all("transcript").len(), 1, "no partial ones");
+    pipeline.stop();
+}
+
+#[test]
+fn options_that_are_no_object_are_refused_in_plain_words() {
+    let (_server, mut pipeline) = ready("", "");
+    let element = pipeline.element("o");
+    for options in ["[1]", "1", r#"{"output_modalities": 1}"#] {
+        assert!(!element.emit_by_name::<bool>("create-response", &[&Some(options)]), "{options}");
+    }
+    until_warned(&mut pipeline, "create-response");
+    pipeline.stop();
+    assert!(pipeline.warnings().iter().all(|text| !text.contains("struct")), "{:?}", pipeline.warnings());
+}
+
+#[test]
 fn raw_events_can_be_switched_on_and_off() {
     let (_server, mut pipeline) = ready("", "");
     assert!(pipeline.all("event").is_empty());

@@ -5,6 +5,8 @@ mod support;
 use gst::prelude::*;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Mutex, mpsc};
 use support::pipeline::Pipeline;
 use support::server::Server;
 
@@ -153,6 +155,71 @@ expect response.create
     let warnings = pipeline.warnings();
     assert!(warnings.iter().any(|warning| warning.contains("broken")), "{warnings:?}");
     assert!(warnings.iter().any(|warning| warning.contains("longer than 0.3 s")), "{warnings:?}");
+    pipeline.stop();
+}
+
+#[test]
+fn a_program_may_leave_something_running() {
+    let server = Server::script(&format!(
+        "{CALLS}
+await conversation.item.create {{\"item\": {{\"type\": \"function_call_output\", \"output\": \"ok\"}}}}
+expect conversation.item.create {{\"item\": {{\"type\": \"function_call_output\", \"output\": \"ok\"}}}}
+expect response.create
+{ANSWER}"
+    ));
+    let pids = Program::new("pids", "");
+    let program = Program::new("leaves.sh", &format!("#!/bin/sh\nsleep 600 &\necho $! >> {}\necho ok\n", pids.path()));
+    let mut pipeline = pipeline(&server, &format!("tool-command={} tool-timeout=0", program.path()));
+    ask(&mut pipeline);
+    until_answered(&mut pipeline);
+    assert_eq!(pipeline.warnings(), Vec::<String>::new());
+    pipeline.stop();
+    for pid in std::fs::read_to_string(&pids.0).expect("read").lines() {
+        assert!(Path::new(&format!("/proc/{pid}")).exists(), "{pid} was ended");
+        std::process::Command::new("kill").arg(pid).status().expect("ended");
+    }
+}
+
+#[test]
+fn a_handler_that_gives_nothing_is_told_by_name_and_comes_too_late() {
+    let error = r#"{\"error\":\"the function took longer than 0.3 s\"}"#;
+    let server = Server::script(&format!(
+        "{CALLS}
+await conversation.item.create {{\"item\": {{\"type\": \"function_call_output\", \"output\": \"{error}\"}}}}
+expect conversation.item.create {{\"item\": {{\"type\": \"function_call_output\", \"output\": \"{error}\"}}}}
+expect response.create
+{ANSWER}"
+    ));
+    let mut pipeline = pipeline(&server, "tool-timeout=300000000");
+    let element = pipeline.element("o");
+    // One returns nothing, which is what a handler in Python does that raises; the other never returns in time.
+    let (go_on, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    element.connect("function-call", false, move |args| {
+        let arguments: String = args[3].get().expect("arguments");
+        if arguments.contains("Oslo") {
+            return Some(None::<String>.to_value());
+        }
+        let _ = gate.lock().expect("no panic").recv();
+        Some(Some("sun").to_value())
+    });
+    ask(&mut pipeline);
+    until_answered(&mut pipeline);
+    let expired =
+        pipeline.warnings().iter().filter(|text| text.contains("'weather'") && text.contains("tool-timeout")).count();
+    assert_eq!(expired, 2, "{:?}", pipeline.warnings());
+    assert!(!element.emit_by_name::<bool>("send-function-output", &[&"call_1", &"rain"]), "it is too late");
+    let warned = |text: &'static str| {
+        move |message: &gst::Message| match message.view() {
+            gst::MessageView::Warning(warning) => warning.error().message().contains(text),
+            _ => false,
+        }
+    };
+    pipeline.until("a warning", warned("call_1"));
+    go_on.send(()).expect("the handler waits");
+    pipeline.until("a warning", warned("'weather' gave back is not sent"));
+    let stats: gst::Structure = element.property("stats");
+    assert_eq!(stats.get::<u64>("warnings"), Ok(4));
     pipeline.stop();
 }
 

@@ -57,6 +57,19 @@ fn a_line_of_shell_is_a_typed_conversation() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_text() {
+    let server = Server::start(&["--engine", "echo"]);
+    let question = Text::new("marked", "\u{feff}Hello.\n");
+    let mut pipeline = Pipeline::new(&format!(
+        "filesrc location={} ! text/x-raw,format=utf8 ! openairealtime name=o output-modalities=text uri={} ! fakesink",
+        question.path(),
+        server.base(),
+    ));
+    pipeline.run_to_end().stop();
+    assert_eq!(pipeline.words("assistant"), "You wrote: Hello.");
+}
+
+#[test]
 fn actions_ask_for_what_they_say_and_tell_what_they_did_not_take() {
     let server = Server::start(&["--engine", "echo"]);
     let mut pipeline =

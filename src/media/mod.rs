@@ -2,6 +2,7 @@
 //! at pictures, and the table of errors.
 
 pub mod errors;
+pub mod huffman;
 pub mod pace;
 pub mod picture;
 pub mod source;

@@ -55,6 +55,17 @@ pub enum Fault {
     NoImage(&'static str),
 }
 
+impl Fault {
+    /// What to do about buffers of a stream that are not one picture each.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::BreaksOff("JPEG", _) | Self::Unknown => "; each buffer has to be a whole file: jpegparse makes it so",
+            Self::BreaksOff(..) => "; each buffer has to be a whole file: pngparse makes it so",
+            _ => "",
+        }
+    }
+}
+
 /// Looks a file through. What stands behind the picture's end is no matter.
 pub fn inspect(file: &[u8]) -> Result<Picture, Fault> {
     if file.is_empty() {

@@ -30,128 +30,128 @@ static DEFAULTS: LazyLock<Settings> = LazyLock::new(Settings::default);
 #[properties(wrapper_type = super::OpenAIRealtime)]
 pub struct OpenAIRealtime {
     #[property(name = "uri", get = Self::uri, set = Self::set_uri, type = Option<String>, nick = "URI",
-        blurb = "Base URL (https://host/v1, ws://127.0.0.1:8080/v1) or full URL of the server (path ends in /realtime); unset means OPENAI_BASE_URL, then AZURE_OPENAI_ENDPOINT, then OpenAI", mutable_ready)]
+        blurb = "Base URL (https://host/v1, ws://127.0.0.1:8080/v1) or full URL of the server (path ends in /realtime) (unset = OPENAI_BASE_URL, then AZURE_OPENAI_ENDPOINT, then OpenAI)", mutable_ready)]
     #[property(name = "provider", get, set, type = Provider, member = provider, nick = "Provider",
-        blurb = "Whose server it is, which decides the URL and how to authenticate", mutable_ready, builder(Provider::Auto))]
+        blurb = "Service that the server belongs to, which decides how the URL is built and how to authenticate", mutable_ready, builder(Provider::Auto))]
     #[property(name = "dialect", get, set, type = Dialect, member = dialect, nick = "Dialect",
-        blurb = "Which generation of the protocol is written; both are read always", mutable_ready, builder(Dialect::Auto))]
+        blurb = "Version of the protocol in which events are sent; both are understood", mutable_ready, builder(Dialect::Auto))]
     #[property(name = "model", get, set, type = String, member = model, default = DEFAULTS.model.as_str(), nick = "Model",
-        blurb = "Name of the model; for Azure the name of the deployment (unset there means AZURE_OPENAI_DEPLOYMENT)", mutable_ready)]
+        blurb = "Name of the model (Azure: name of the deployment; unset there = AZURE_OPENAI_DEPLOYMENT)", mutable_ready)]
     #[property(name = "api-version", get, set, type = Option<String>, member = api_version, nick = "API Version",
-        blurb = "Version of Azure's preview API; unset means the GA API", mutable_ready)]
+        blurb = "Version of Azure's preview API (unset = GA API)", mutable_ready)]
     #[property(name = "api-key", set = Self::set_api_key, type = Option<String>, nick = "API Key",
-        blurb = "The key; better set in the environment as OPENAI_API_KEY (Azure: AZURE_OPENAI_API_KEY), because command lines can be seen by others. A loopback server needs none", mutable_ready)]
+        blurb = "API key. Better set OPENAI_API_KEY (Azure: AZURE_OPENAI_API_KEY) or api-key-file, because command lines can be seen by others. A server on loopback needs none", mutable_ready)]
     #[property(name = "api-key-file", get, set, type = Option<String>, member = api_key_file, nick = "API Key File",
-        blurb = "File that holds the key, read at each start; used before the environment", mutable_ready)]
+        blurb = "File with the API key, read for each connection; takes precedence over the environment", mutable_ready)]
     #[property(name = "organization", get, set, type = Option<String>, member = organization, nick = "Organization",
-        blurb = "Organization that is billed; unset means OPENAI_ORG_ID", mutable_ready)]
+        blurb = "Organization that is billed (unset = OPENAI_ORG_ID)", mutable_ready)]
     #[property(name = "project", get, set, type = Option<String>, member = project, nick = "Project",
-        blurb = "Project that is billed; unset means OPENAI_PROJECT_ID", mutable_ready)]
+        blurb = "Project that is billed (unset = OPENAI_PROJECT_ID)", mutable_ready)]
     #[property(name = "ca-file", get, set, type = Option<String>, member = ca_file, nick = "CA File",
-        blurb = "PEM file with certificates to trust besides the system's", mutable_ready)]
+        blurb = "PEM file with certificates to trust in addition to the system's", mutable_ready)]
     #[property(name = "allow-insecure", get, set, type = bool, member = allow_insecure, nick = "Allow Insecure",
-        blurb = "Allow an unencrypted connection to leave this machine", mutable_ready)]
+        blurb = "Allow unencrypted connections to other machines", mutable_ready)]
     #[property(name = "connect-timeout", get, set, type = u64, member = connect_timeout, minimum = 1, default = DEFAULTS.connect_timeout, nick = "Connect Timeout",
-        blurb = "Longest time until the session is ready, all tries included, in nanoseconds", mutable_ready)]
+        blurb = "Maximum time until the session is ready, including retries (in nanoseconds)", mutable_ready)]
     #[property(name = "max-reconnects", get, set, type = u32, member = max_reconnects, default = DEFAULTS.max_reconnects, nick = "Maximum Reconnects",
-        blurb = "How often in a row a connection that failed is tried again, and one that is lost; 0 means that a session is not had back either", mutable_ready)]
+        blurb = "Maximum number of consecutive retries of a connection that failed or was lost (0 = no retry)", mutable_ready)]
     #[property(name = "reconnect-delay", get, set, type = u64, member = reconnect_delay, default = DEFAULTS.reconnect_delay, nick = "Reconnect Delay",
-        blurb = "Time before the first further try, doubled for each one after it, in nanoseconds", mutable_ready)]
+        blurb = "Delay before the first retry, doubled for each further one (in nanoseconds)", mutable_ready)]
     #[property(name = "instructions", get, set, type = Option<String>, member = instructions, nick = "Instructions",
-        blurb = "What the model is told to be and do; unset means the server's own", mutable_playing)]
+        blurb = "System instructions for the model (unset = default of the server)", mutable_playing)]
     #[property(name = "voice", get, set, type = String, member = voice, default = DEFAULTS.voice.as_str(), nick = "Voice",
-        blurb = "Name of the voice <https://platform.openai.com/docs/guides/realtime-conversations>", mutable_playing)]
+        blurb = "Voice of the model; cannot be changed once the model has spoken", mutable_playing)]
     #[property(name = "speed", get, set, type = f64, member = speed, minimum = 0.25, maximum = 1.5, default = DEFAULTS.speed, nick = "Speed",
-        blurb = "How fast the model speaks, as a multiple of its normal speed", mutable_playing)]
+        blurb = "Speed of the model's speech (1.0 = normal)", mutable_playing)]
     #[property(name = "output-modalities", get, set, type = Modality, member = output_modalities, nick = "Output Modalities",
-        blurb = "Whether the model speaks or only writes", mutable_playing, builder(Modality::Audio))]
+        blurb = "Whether the model responds in speech or in text", mutable_playing, builder(Modality::Audio))]
     #[property(name = "turn-detection", get, set, type = TurnDetection, member = turn_detection, nick = "Turn Detection",
-        blurb = "Who finds out when the user has finished", mutable_playing, builder(TurnDetection::Auto))]
+        blurb = "Detector of the turns of the user", mutable_playing, builder(TurnDetection::Auto))]
     #[property(name = "vad-threshold", get, set, type = f64, member = vad_threshold, minimum = 0.0, maximum = 1.0, default = DEFAULTS.vad_threshold, nick = "VAD Threshold",
-        blurb = "How clear speech must be to be heard, for server-vad and local", mutable_playing)]
+        blurb = "Threshold of voice activity detection, for server-vad and local (0.0 = any sound is speech)", mutable_playing)]
     #[property(name = "vad-prefix-padding", get, set, type = u64, member = vad_prefix_padding, default = DEFAULTS.vad_prefix_padding, nick = "VAD Prefix Padding",
-        blurb = "How much sound before the speech belongs to it, for server-vad and local, in nanoseconds", mutable_playing)]
+        blurb = "Audio before the detected start of speech that belongs to the turn, for server-vad and local (in nanoseconds)", mutable_playing)]
     #[property(name = "vad-idle-timeout", get, set, type = u64, member = vad_idle_timeout, nick = "VAD Idle Timeout",
-        blurb = "After how much silence of both sides the model speaks up, 5 to 30 seconds, for server-vad, in nanoseconds; 0 means never", mutable_playing)]
+        blurb = "Silence after which the model speaks by itself, 5 to 30 seconds, for server-vad (in nanoseconds, 0 = never)", mutable_playing)]
     #[property(name = "vad-eagerness", get, set, type = VadEagerness, member = vad_eagerness, nick = "VAD Eagerness",
-        blurb = "How soon semantic-vad takes a pause for the end", mutable_playing, builder(VadEagerness::Auto))]
+        blurb = "How soon semantic-vad takes a pause for the end of the turn", mutable_playing, builder(VadEagerness::Auto))]
     #[property(name = "create-response", get, set, type = bool, member = create_response, default = true, nick = "Create Response",
-        blurb = "Answer every turn that is detected; if not, turns are only told and written down", mutable_playing)]
+        blurb = "Create a response to each turn that is detected", mutable_playing)]
     #[property(name = "interrupt-response", get, set, type = bool, member = interrupt_response, default = true, nick = "Interrupt Response",
-        blurb = "Let the user interrupt the model", mutable_playing)]
+        blurb = "Interrupt the response when the user starts to speak (barge-in)", mutable_playing)]
     #[property(name = "noise-reduction", get, set, type = NoiseReduction, member = noise_reduction, nick = "Noise Reduction",
-        blurb = "What the server does against noise before it listens", mutable_playing, builder(NoiseReduction::None))]
+        blurb = "Noise reduction of the server for the input audio", mutable_playing, builder(NoiseReduction::None))]
     #[property(name = "transcription-model", get, set, type = String, member = transcription_model, default = DEFAULTS.transcription_model.as_str(), nick = "Transcription Model",
-        blurb = "Model that writes down what the user says; empty means that nobody does", mutable_playing)]
+        blurb = "Model for the transcription of the user's speech (empty = no transcription)", mutable_playing)]
     #[property(name = "transcription-language", get, set, type = Option<String>, member = transcription_language, nick = "Transcription Language",
-        blurb = "Language of the user, as in ISO 639-1; unset means that the model finds out", mutable_playing)]
+        blurb = "Language of the user's speech as an ISO 639-1 code (unset = detected)", mutable_playing)]
     #[property(name = "transcription-prompt", get, set, type = Option<String>, member = transcription_prompt, nick = "Transcription Prompt",
-        blurb = "Words and names that the transcription should expect", mutable_playing)]
+        blurb = "Prompt for the transcription, such as words and names to expect", mutable_playing)]
     #[property(name = "max-output-tokens", get, set, type = u32, member = max_output_tokens, nick = "Maximum Output Tokens",
-        blurb = "Limit of each answer in tokens; 0 means no limit", mutable_playing)]
+        blurb = "Maximum number of output tokens of each response (0 = no limit)", mutable_playing)]
     #[property(name = "tools", get = Self::tools, set = Self::set_tools, type = Option<String>, nick = "Tools",
-        blurb = "JSON array of the functions and MCP servers that the model may use, or @ and the name of a file with it", mutable_playing)]
+        blurb = "JSON array of functions and MCP servers that the model may use, or @FILE to read it from a file", mutable_playing)]
     #[property(name = "tool-choice", get, set, type = String, member = tool_choice, default = DEFAULTS.tool_choice.as_str(), nick = "Tool Choice",
-        blurb = "Whether the model uses tools: auto, none, required, the name of a function, or a JSON object", mutable_playing)]
+        blurb = "Use of tools by the model: auto, none, required, the name of a function, or a JSON object", mutable_playing)]
     #[property(name = "reasoning-effort", get, set, type = ReasoningEffort, member = reasoning_effort, nick = "Reasoning Effort",
-        blurb = "How long the model thinks before it answers; only sent to models that do", mutable_playing, builder(ReasoningEffort::Default))]
+        blurb = "Effort of reasoning before a response; sent only to models that reason", mutable_playing, builder(ReasoningEffort::Default))]
     #[property(name = "tool-command", get, set, type = Option<String>, member = tool_command, nick = "Tool Command",
-        blurb = "Program that answers function calls: gets the function's name as its last argument and the arguments on standard input, and writes the output to standard output; run without a shell and without the environment's keys", mutable_playing)]
+        blurb = "Program that answers function calls: receives the name of the function as last argument and the arguments as JSON on standard input, and writes the output to standard output. Started without a shell, and without environment variables that hold keys", mutable_playing)]
     #[property(name = "tool-timeout", get, set, type = u64, member = tool_timeout, default = DEFAULTS.tool_timeout, nick = "Tool Timeout",
-        blurb = "How long tool-command may take, in nanoseconds", mutable_playing)]
+        blurb = "Maximum time from a function call until its output, from tool-command, a handler of function-call or send-function-output; after that the model gets an error as output (in nanoseconds, 0 = no limit)", mutable_playing)]
     #[property(name = "frame-policy", get, set, type = FramePolicy, member = frame_policy, nick = "Frame Policy",
-        blurb = "Which frames of the cameras on video_sink_%u the model sees; with turn, the element asks for the answer to each turn itself, so that the frame is there before", mutable_playing, builder(FramePolicy::Interval))]
+        blurb = "Which frames of the video_sink_%u pads are sent to the model", mutable_playing, builder(FramePolicy::Interval))]
     #[property(name = "frame-interval", get, set, type = u64, member = frame_interval, default = DEFAULTS.frame_interval, nick = "Frame Interval",
-        blurb = "How far apart on the timeline the frames of a camera are that are sent, in nanoseconds", mutable_playing)]
+        blurb = "Minimum interval in running time between frames of a pad that are sent (in nanoseconds)", mutable_playing)]
     #[property(name = "frame-detail", get, set, type = FrameDetail, member = frame_detail, nick = "Frame Detail",
-        blurb = "How closely the model looks at frames", mutable_playing, builder(FrameDetail::Auto))]
+        blurb = "Level of detail at which the model looks at frames", mutable_playing, builder(FrameDetail::Auto))]
     #[property(name = "frame-prompt", get, set, type = Option<String>, member = frame_prompt, nick = "Frame Prompt",
-        blurb = "Text that is sent beside each frame", mutable_playing)]
+        blurb = "Text that is sent with each frame", mutable_playing)]
     #[property(name = "frame-respond", get, set, type = bool, member = frame_respond, nick = "Frame Respond",
-        blurb = "Ask for an answer to each frame; live, the next frame waits until the answer has been heard", mutable_playing)]
+        blurb = "Create a response to each frame; when live, the next frame waits until the response was played", mutable_playing)]
     #[property(name = "frame-dedupe", get, set, type = FrameDedupe, member = frame_dedupe, nick = "Frame Deduplication",
-        blurb = "Which frames are not sent because the model has them already", mutable_playing, builder(FrameDedupe::Exact))]
+        blurb = "Which frames are skipped because they repeat the one that was sent before", mutable_playing, builder(FrameDedupe::Exact))]
     #[property(name = "frame-dedupe-threshold", get, set, type = f64, member = frame_dedupe_threshold, minimum = 0.0, maximum = 1.0, default = DEFAULTS.frame_dedupe_threshold, nick = "Frame Deduplication Threshold",
-        blurb = "With frame-dedupe=similar: how far the part of the picture that differs most may be from the one that was sent last, of 32 by 18 parts; 0 is no difference at all, 1 that from black to white", mutable_playing)]
+        blurb = "Maximum difference of frames that are similar, with frame-dedupe=similar: of 32x18 blocks, the one that differs most counts (0.0 = identical, 1.0 = black and white)", mutable_playing)]
     #[property(name = "max-frames", get, set, type = u32, member = max_frames, default = DEFAULTS.max_frames, nick = "Maximum Frames",
-        blurb = "How many frames stay in the conversation; older ones are deleted from it, for all that are there are paid for with each answer; 0 means all", mutable_playing)]
+        blurb = "Maximum number of frames in the conversation, older ones are deleted from it (0 = no limit)", mutable_playing)]
     #[property(name = "max-frame-size", get, set, type = u32, member = max_frame_size, minimum = 1, maximum = 11_000_000, default = DEFAULTS.max_frame_size, nick = "Maximum Frame Size",
-        blurb = "How many bytes a frame may have; larger ones are skipped with a warning", mutable_ready)]
+        blurb = "Maximum size of a frame, larger ones are skipped with a warning (in bytes)", mutable_ready)]
     #[property(name = "requests-per-minute", get, set, type = u32, member = requests_per_minute, nick = "Requests per Minute",
-        blurb = "How many answers the element asks for in a minute at most; further turns wait; 0 means no limit", mutable_playing)]
+        blurb = "Maximum number of responses per minute that the element requests, further turns wait (0 = no limit)", mutable_playing)]
     #[property(name = "max-cost", get, set, type = f64, member = max_cost, minimum = 0.0, maximum = 1_000_000.0, nick = "Maximum Cost",
-        blurb = "What the session may cost in US dollars, by the published prices; then no further answer is asked for and the stream ends; 0 means no limit", mutable_playing)]
+        blurb = "Maximum cost of the session at published prices; when it is reached no further response is requested and the stream ends (in US dollars, 0 = no limit)", mutable_playing)]
     #[property(name = "session-type", get, set, type = SessionType, member = session_type, nick = "Session Type",
-        blurb = "Whether the model answers or only writes down what is said", mutable_ready, builder(SessionType::Conversation))]
+        blurb = "Whether the model responds or only transcribes", mutable_ready, builder(SessionType::Conversation))]
     #[property(name = "session", get = Self::session_json, set = Self::set_session_json, type = Option<String>, nick = "Session",
-        blurb = "JSON object that is merged over the session's settings, so that every field of the API can be set, or @ and the name of a file with it", mutable_playing)]
+        blurb = "JSON object that is merged over the session configuration, so that every field of the API can be set, or @FILE to read it from a file", mutable_playing)]
     #[property(name = "timing", get, set, type = Timing, member = timing, nick = "Timing",
-        blurb = "Whether to keep step with the clock", mutable_ready, builder(Timing::Auto))]
+        blurb = "Whether to synchronize to the clock of the pipeline", mutable_ready, builder(Timing::Auto))]
     #[property(name = "buffer-time", get, set, type = u64, member = buffer_time, maximum = 2_000_000_000, default = DEFAULTS.buffer_time, nick = "Buffer Time",
-        blurb = "How far ahead of the clock the answer is pushed when live, in nanoseconds", mutable_ready)]
+        blurb = "How far ahead of the clock audio is pushed when live (in nanoseconds)", mutable_ready)]
     #[property(name = "silence", get, set, type = Silence, member = silence, nick = "Silence",
         blurb = "What is pushed while the model is silent", mutable_ready, builder(Silence::Buffers))]
     #[property(name = "flush-on-interrupt", get, set, type = bool, member = flush_on_interrupt, default = true, nick = "Flush on Interrupt",
-        blurb = "Flush downstream when the user interrupts, so that nothing of the answer is heard any more", mutable_ready)]
+        blurb = "Flush downstream when the user interrupts, so that buffered audio of the response is dropped", mutable_ready)]
     #[property(name = "max-speed", get, set, type = f64, member = max_speed, minimum = 0.0, maximum = 1_000_000.0, nick = "Maximum Speed",
-        blurb = "How fast input is taken when offline, as a multiple of real time; 0 means as fast as the server takes it (with a server's turn detection: real time)", mutable_ready)]
+        blurb = "Maximum speed at which input is consumed when offline, as a multiple of real time (0.0 = as fast as the server takes it, but real time with turn detection of the server)", mutable_ready)]
     #[property(name = "respond-on-eos", get, set, type = bool, member = respond_on_eos, default = true, nick = "Respond on EOS",
-        blurb = "Ask for an answer at the end of the stream to what no turn detection has answered", mutable_ready)]
+        blurb = "Create a response at EOS to what no turn detection has answered", mutable_ready)]
     #[property(name = "drain-timeout", get, set, type = u64, member = drain_timeout, default = DEFAULTS.drain_timeout, nick = "Drain Timeout",
-        blurb = "How long the server may stay silent while it owes something at the end of the stream, in nanoseconds", mutable_ready)]
+        blurb = "Maximum time that the server may be silent at EOS while something is outstanding (in nanoseconds)", mutable_ready)]
     #[property(name = "raw-events", get, set, type = bool, member = raw_events, nick = "Raw Events",
-        blurb = "Post every event of the wire on the bus as openairealtime/event", mutable_playing)]
+        blurb = "Post every protocol event on the bus as openairealtime/event", mutable_playing)]
     #[property(name = "messages", get, set, type = Messages, member = messages, nick = "Messages",
-        blurb = "Which element messages are posted on the bus; warnings, errors and requests for approval always are", mutable_playing, default = Messages::all())]
+        blurb = "Which element messages are posted on the bus; approval-request is always posted", mutable_playing, default = Messages::all())]
     #[property(name = "partial-transcripts", get, set, type = bool, member = partial_transcripts, default = true, nick = "Partial Transcripts",
-        blurb = "Post openairealtime/transcript for pieces of what is said as well (final=false), not only for whole messages", mutable_playing)]
+        blurb = "Also post openairealtime/transcript for partial transcripts (final=false)", mutable_playing)]
     #[property(name = "vad-silence-duration", get = Self::vad_silence_duration, set = Self::set_vad_silence_duration, type = u64,
         default = SERVER_SILENCE.as_nanos() as u64, nick = "VAD Silence Duration",
-        blurb = "How much silence ends a turn, for server-vad and local, in nanoseconds; unset means 200 ms for server-vad, and for local 500 ms live and 1 s offline", mutable_playing)]
+        blurb = "Silence that ends a turn, for server-vad and local (in nanoseconds; while unset, local uses 500 ms when live and 1 s when offline)", mutable_playing)]
     settings: Mutex<Settings>,
-    #[property(name = "connection-state", get, type = ConnectionState, member = state, nick = "Connection State", blurb = "How far the connection is", builder(ConnectionState::Closed))]
+    #[property(name = "connection-state", get, type = ConnectionState, member = state, nick = "Connection State", blurb = "State of the connection", builder(ConnectionState::Closed))]
     #[property(name = "session-id", get, type = Option<String>, member = session_id, nick = "Session ID",
-        blurb = "The server's name for the session that runs")]
+        blurb = "Identifier of the session that the server has assigned")]
     told: Mutex<Told>,
     run: Mutex<Option<Arc<Run>>>,
     updates: Mutex<Updates>,
@@ -294,14 +294,14 @@ impl ObjectImpl for OpenAIRealtime {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let headers = glib::ParamSpecBoxed::builder::<gst::Structure>("headers")
                 .nick("Headers")
-                .blurb("Extra headers of the connection's request, as a structure of strings; they may hold secrets, so they cannot be read back")
+                .blurb("Additional HTTP headers of the connection request, as a structure of strings; write-only because they may hold secrets")
                 .write_only()
                 .mutable_ready()
                 .build();
             let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                 .nick("Statistics")
                 .blurb(
-                    "What happened since the session began: application/x-openairealtime-stats with turns, responses, \
+                    "Statistics since the element was started: application/x-openairealtime-stats with turns, responses, \
                      interruptions, warnings, input-tokens, output-tokens, image-tokens, total-cost in US dollars, \
                      first-audio (the newest), silence-latency (the newest) and longest-silence-latency in nanoseconds, \
                      frames-sent, frames-skipped, frames-removed, reconnects",

@@ -381,6 +381,20 @@ mod tests {
     }
 
     #[test]
+    fn session_json_in_a_file_counts_as_if_it_stood_in_the_property() {
+        let path = std::env::temp_dir().join(format!("openairealtime-session-{}.json", std::process::id()));
+        std::fs::write(&path, r#"{"audio": {"input": {"turn_detection": {"create_response": false}}}}"#)
+            .expect("written");
+        let mut settings = Settings { session: Some(format!("@{}", path.display()).into()), ..Default::default() };
+        assert!(!config(&settings, conversation::Timing::Live).create_response);
+        // It is read once, until the next run begins.
+        std::fs::remove_file(&path).expect("removed");
+        assert!(!config(&settings, conversation::Timing::Live).create_response);
+        settings.read_again();
+        assert!(matches!(refusal(&settings), Failure::Settings(why) if why.starts_with("session: the file")));
+    }
+
+    #[test]
     fn what_would_be_refused_is_left_out_and_told() {
         let left_out = |model: &str, session: &str| {
             let settings = Settings {

@@ -1,7 +1,7 @@
 //! The pads `video_sink_%u`: what cameras see, on its way into the mailbox.
 //!
 //! A frame is looked through before it is taken, so that what is broken or too large is told with the pad's name and
-//! goes no further. The buffer itself is handed on, not a copy of it: of each pad the session keeps one, the newest,
+//! goes no further. The buffer itself is handed on, not a copy of it (but for JPEGs that lack their Huffman tables): of each pad the session keeps one, the newest,
 //! while another may be on its way.
 
 use super::FrameDetail;
@@ -10,7 +10,7 @@ use super::run::Run;
 use super::sink::ends_when_unlinked;
 use crate::conversation::events::{Frame, FrameNotice, FrameState};
 use crate::conversation::{Command, Input, Notice, Warning};
-use crate::media::picture;
+use crate::media::{huffman, picture};
 use bytes::Bytes;
 use gst::glib;
 use gst::prelude::*;
@@ -51,11 +51,11 @@ struct Seen {
 #[properties(wrapper_type = VideoPad)]
 pub struct PadImp {
     #[property(name = "interval", get = Self::interval, set = Self::set_interval, type = u64, default = 2_000_000_000, nick = "Interval",
-        blurb = "How far apart on the timeline the frames of this pad are that are sent, in nanoseconds; unset means the element's frame-interval", mutable_playing)]
+        blurb = "Minimum interval in running time between frames of this pad that are sent (in nanoseconds, unset = frame-interval of the element)", mutable_playing)]
     #[property(name = "detail", get = Self::detail, set = Self::set_detail, type = FrameDetail, nick = "Detail",
-        blurb = "How closely the model looks at frames of this pad; unset means the element's frame-detail", mutable_playing, builder(FrameDetail::Auto))]
+        blurb = "Level of detail at which the model looks at frames of this pad (unset = frame-detail of the element)", mutable_playing, builder(FrameDetail::Auto))]
     #[property(name = "prompt", get = Self::prompt, set = Self::set_prompt, type = Option<String>, nick = "Prompt",
-        blurb = "Text that is sent beside each frame of this pad; unset means the element's frame-prompt", mutable_playing)]
+        blurb = "Text that is sent with each frame of this pad (unset = frame-prompt of the element)", mutable_playing)]
     own: Mutex<Own>,
     seen: Mutex<Seen>,
 }
@@ -65,6 +65,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl PadImp {
+    /// Where a frame stands of which nothing is known, offline: an interval behind the one before, so that it is seen.
+    fn next_place(&self) -> Duration {
+        let interval = Duration::from_nanos(self.interval());
+        let mut seen = lock(&self.seen);
+        let at = seen.next;
+        seen.next = at.saturating_add(interval);
+        at
+    }
+
     /// A property of the element, which counts where the pad has none of its own.
     fn element_property<T: for<'a> glib::value::FromValue<'a> + 'static>(&self, name: &str) -> Option<T> {
         Some(self.obj().parent_element()?.property(name))
@@ -139,7 +148,7 @@ impl OpenAIRealtime {
             None => {
                 // Where it stands is not known, so nobody can wait for it.
                 run.mailbox.open(&name, false);
-                (run.pace.now().unwrap_or_default(), Duration::ZERO)
+                (run.pace.now().unwrap_or_else(|| pad.imp().next_place()), Duration::ZERO)
             }
         };
         let known = lock(&pad.imp().seen).is_paced;
@@ -158,19 +167,20 @@ impl OpenAIRealtime {
         run.source.flow()
     }
 
-    /// From where to where a frame is on the timeline: by its timestamp, or where frames have none, by their rate.
+    /// From where to where a frame is on the timeline: by its timestamp, or where it has none, behind the one before it
+    /// if it is known how long frames last.
     fn place_of(&self, pad: &VideoPad, buffer: &gst::Buffer) -> Option<(Duration, Duration)> {
-        let length = buffer.duration().map(Duration::from).unwrap_or_default();
-        if let Some(at) = self.running_time_of(pad.upcast_ref(), buffer.pts()) {
-            return Some((at, at.saturating_add(length)));
-        }
-        let rate = pad.current_caps()?.structure(0)?.get::<gst::Fraction>("framerate").ok()?;
-        let (frames, seconds) = (u32::try_from(rate.numer()).ok()?, u32::try_from(rate.denom()).ok()?);
-        let length = (Duration::from_secs(1) * seconds).checked_div(frames)?;
+        let length = buffer.duration().map(Duration::from).or_else(|| frame_length(pad));
+        let stamped = self.running_time_of(pad.upcast_ref(), buffer.pts());
+        let interval = pad.imp().interval();
         let mut seen = lock(&pad.imp().seen);
-        let at = seen.next;
-        seen.next = at.saturating_add(length);
-        Some((at, seen.next))
+        let at = match stamped {
+            Some(at) => at,
+            None if length.is_some() => seen.next,
+            None => return None,
+        };
+        seen.next = at.saturating_add(length.unwrap_or(Duration::from_nanos(interval)));
+        Some((at, at.saturating_add(length.unwrap_or_default())))
     }
 
     /// Makes a frame of a buffer, which is not copied.
@@ -187,11 +197,16 @@ impl OpenAIRealtime {
         let buffer = buffer
             .into_mapped_buffer_readable()
             .map_err(|_| fault("frame-broken", "its buffer cannot be read".into()))?;
-        let picture = picture::inspect(&buffer).map_err(|why| fault("frame-broken", why.to_string()))?;
+        let picture = picture::inspect(&buffer).map_err(|why| {
+            let hint = if pad.is_some() { why.hint() } else { "" };
+            fault("frame-broken", format!("{why}{hint}"))
+        })?;
+        let is_jpeg = picture.kind == picture::Kind::Jpeg;
+        let mended = is_jpeg.then(|| huffman::with_tables(&buffer)).flatten();
         let own = pad.map(|pad| lock(&pad.imp().own).clone()).unwrap_or_default();
         Ok(Frame {
             pad: pad.map(|pad| pad.name().to_string()),
-            file: Bytes::from_owner(buffer),
+            file: mended.map_or_else(|| Bytes::from_owner(buffer), Bytes::from),
             media_type: picture.kind.media_type(),
             at,
             interval: own.interval.map(Duration::from_nanos),
@@ -254,6 +269,13 @@ impl OpenAIRealtime {
             Err(fault) => self.not_taken(&format!("send-frame: {}", fault.why)),
         }
     }
+}
+
+/// How long a frame of a pad is by the rate in its caps.
+fn frame_length(pad: &VideoPad) -> Option<Duration> {
+    let rate = pad.current_caps()?.structure(0)?.get::<gst::Fraction>("framerate").ok()?;
+    let (frames, seconds) = (u32::try_from(rate.numer()).ok()?, u32::try_from(rate.denom()).ok()?);
+    Duration::from_secs(1).checked_mul(seconds)?.checked_div(frames)
 }
 
 /// Why a frame is not taken.
