@@ -125,14 +125,16 @@ fn broken_and_large_pictures_are_told_and_skipped_and_the_stream_goes_on() {
 fn pictures_without_a_timestamp_or_a_rate_are_all_seen() {
     let server = Server::start(&["--engine", "echo"]);
     let folder = Pictures::new(3);
-    for rate in ["0/1", "1/1"] {
+    let path = folder.0.join("%d.jpg");
+    for caps in ["image/jpeg", "\"image/jpeg,framerate=1/1\""] {
         let mut pipeline = Pipeline::new(&format!(
-            "openairealtime name=ai uri={} frame-interval=1000000000 ! fakesink {} stop-index=2 ! ai.video_sink_0",
+            "openairealtime name=ai uri={} frame-interval=1000000000 ! fakesink \
+             multifilesrc location={} caps={caps} stop-index=2 ! ai.video_sink_0",
             server.base(),
-            folder.source(rate)
+            path.display()
         ));
         pipeline.run_to_end().stop();
-        assert_eq!(count(&pipeline, "frames-sent"), 3, "{rate}");
+        assert_eq!(count(&pipeline, "frames-sent"), 3, "{caps}");
     }
 }
 
