@@ -239,7 +239,7 @@ fn copy_setting(into: &mut Value, from: &Value, path: &[String]) {
 }
 
 /// Whether the `param` of an error (`session.tools[0].name`) is in this setting.
-fn names(param: &str, path: &Path) -> bool {
+fn names(param: &str, path: &[String]) -> bool {
     let param = param.strip_prefix("session.").unwrap_or(param);
     let rest = param.strip_prefix(path.join(".").as_str());
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
