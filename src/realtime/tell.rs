@@ -9,8 +9,8 @@ use super::{imp, messages};
 use crate::conversation::events::SessionNotice;
 use crate::conversation::{Failure, Notice, Warning};
 use crate::link::{Post, WireEvent};
-use crate::media::errors;
 use crate::media::text::{Item, TextStream};
+use crate::media::{errors, glib_text};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::Arc;
@@ -81,7 +81,11 @@ impl Run {
                 gst::warning!(imp::CAT, obj = element, "{}", warning.message);
                 errors::post_warning(element.upcast_ref(), warning);
             }
-            Notice::FunctionCall(call) => self.call(&element, call.clone()),
+            Notice::FunctionCall(call) => {
+                let mut call = call.clone();
+                call.arguments = glib_text(&call.arguments).into_owned();
+                self.call(&element, call);
+            }
             Notice::Settings { revision, refused, without } => {
                 element.imp().settings_told(*revision, refused.is_none(), without);
             }

@@ -1,0 +1,92 @@
+//! What is known of each answer beside its sound: where it stands, and what is reckoned from there.
+
+use super::answer::Answers;
+use crate::protocol::session::AudioFormat;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Answers that are remembered.
+const RECORDS: usize = 64;
+
+/// An answer.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    response_id: String,
+    /// Its begin was told by the server.
+    pub created: bool,
+    /// It is no part of the conversation.
+    pub beside: bool,
+    /// Its end was told by the server.
+    pub done: bool,
+    /// It was not waited for any longer, and is heard if it comes all the same.
+    pub late: bool,
+    /// The end of the turn that it answers.
+    pub turn_ended: Option<Instant>,
+    /// From there to its first sound.
+    pub first_audio: Option<Duration>,
+    /// The format of its sound, where the server tells it.
+    pub format: Option<AudioFormat>,
+    /// Tools that the server is calling for it.
+    tools: Vec<String>,
+    /// Calls of functions that are told by their arguments alone so far.
+    pub calls: Vec<super::notice::FunctionCall>,
+}
+
+/// Answers, newest last.
+#[derive(Debug, Default)]
+pub(super) struct Records(VecDeque<Record>);
+
+impl Answers {
+    pub fn record(&mut self, response_id: &str) -> &mut Record {
+        let records = &mut self.records.0;
+        let found = records.iter().rposition(|record| record.response_id == response_id);
+        let index = found.unwrap_or_else(|| {
+            if records.len() == RECORDS {
+                records.pop_front();
+            }
+            records.push_back(Record { response_id: response_id.to_owned(), ..Record::default() });
+            records.len() - 1
+        });
+        &mut records[index]
+    }
+
+    fn known(&self, response_id: &str) -> Option<&Record> {
+        self.records.0.iter().rev().find(|record| record.response_id == response_id)
+    }
+
+    pub fn is_beside(&self, response_id: &str) -> bool {
+        self.known(response_id).is_some_and(|record| record.beside)
+    }
+
+    /// It is no part of the conversation, and the server is making it.
+    pub fn runs_beside(&self, response_id: &str) -> bool {
+        self.known(response_id).is_some_and(|record| record.beside && !record.done)
+    }
+
+    pub fn is_late(&self, response_id: &str) -> bool {
+        self.known(response_id).is_some_and(|record| record.late)
+    }
+
+    /// The server begins or ends to call a tool; without the answer's name it is for the newest one.
+    pub fn calls_tool(&mut self, item_id: &str, calls: bool) {
+        self.records.0.iter_mut().for_each(|record| record.tools.retain(|tool| tool != item_id));
+        if let Some(record) = self.records.0.iter_mut().rev().find(|record| !record.done && calls) {
+            record.tools.push(item_id.to_owned());
+        }
+    }
+
+    /// The server is calling a tool.
+    pub fn calls_tools(&self) -> bool {
+        self.records.0.iter().any(|record| !record.done && !record.tools.is_empty())
+    }
+
+    /// The session is over, and what the server was doing as well.
+    pub fn end_records(&mut self) {
+        self.records.0.iter_mut().for_each(|record| (record.done, record.late) = (true, false));
+    }
+
+    /// Some answer has come to its end.
+    pub fn any_is_done(&self) -> bool {
+        self.records.0.iter().any(|record| record.done)
+    }
+}
