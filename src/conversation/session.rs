@@ -113,8 +113,9 @@ impl Conversation {
     pub(super) fn greeted(&mut self, session: Session) {
         self.greeting = session;
         if let Phase::Opening { deadline, .. } = &mut self.phase {
-            *deadline = (self.now + UNACKNOWLEDGED).min(*deadline);
-            self.greeted = true;
+            let until = self.now + UNACKNOWLEDGED;
+            self.greeted = until < *deadline;
+            *deadline = until.min(*deadline);
         }
     }
 
@@ -256,7 +257,7 @@ impl Conversation {
     pub(super) fn not_ready(&mut self, patience: Duration) {
         if std::mem::take(&mut self.greeted) {
             self.acknowledges = false;
-            let seconds = UNACKNOWLEDGED.min(patience).as_secs_f64();
+            let seconds = UNACKNOWLEDGED.as_secs_f64();
             let message = format!(
                 "the server has not said 'session.updated' within {seconds} s: the conversation goes on, and which settings \
                  are in force is not known"
@@ -266,8 +267,9 @@ impl Conversation {
             return self.ready(Session::default());
         }
         let told = self.last_error.take().map(|(_, error)| format!(": {}", error.message)).unwrap_or_default();
-        let message =
-            format!("the server did not accept the session (by 'session.updated') within {patience:.1?}{told}");
+        let message = format!(
+            "the server never said 'session.updated': it did not accept the session within {patience:.1?}{told}"
+        );
         if self.epoch > 0 {
             return self.lose(message);
         }

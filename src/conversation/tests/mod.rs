@@ -4,6 +4,7 @@ mod anew;
 mod answers;
 mod asked;
 mod captions;
+mod compatible;
 mod dialogue;
 mod drain;
 mod floor;
