@@ -43,6 +43,7 @@ pub use events::{
 
 use crate::protocol::client::ResponseCreate;
 use crate::protocol::response::ServerError;
+use crate::protocol::session::AudioFormat;
 use crate::protocol::{ClientEvent, ServerEvent, Session};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -82,6 +83,8 @@ pub struct Conversation {
     greeted: bool,
     /// So long it may take to open the session.
     opened: Instant,
+    /// The user was told that the server takes the input for this format.
+    input_told: Option<AudioFormat>,
     /// The server says when settings are in force.
     acknowledges: bool,
     /// The server writes down what the user says.
@@ -135,6 +138,7 @@ impl Conversation {
             greeting: Session::default(),
             greeted: false,
             opened: now,
+            input_told: None,
             acknowledges: true,
             writes_down: false,
             updates: VecDeque::new(),

@@ -32,6 +32,13 @@ pub(super) struct Record {
     pub calls: Vec<super::notice::FunctionCall>,
 }
 
+impl Record {
+    /// Nobody waits for the tools any longer.
+    pub fn forget_tools(&mut self) {
+        self.tools.clear();
+    }
+}
+
 /// Answers, newest last.
 #[derive(Debug, Default)]
 pub(super) struct Records(VecDeque<Record>);

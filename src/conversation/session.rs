@@ -165,12 +165,14 @@ impl Conversation {
             return;
         }
         let (input, output) = (session.input_format(), session.output_format());
-        if let Some(told) = input.filter(|told| *told != self.config.input) {
+        let is_told = self.input_told.as_ref() == input.as_ref();
+        if let Some(told) = input.filter(|told| !is_told && *told != self.config.input) {
             let message = format!(
                 "the server takes the user's sound for {}, and it is {}: it will hear noise",
                 told.describe(),
                 self.config.input.describe()
             );
+            self.input_told = Some(told);
             self.warn("other-input-format", message);
         }
         if let Some(told) = output {
@@ -288,8 +290,11 @@ impl Conversation {
         };
         let code_words = code.map(|code| format!(" with code {code}")).unwrap_or_default();
         // The largest messages are pictures.
-        let hint =
-            if code == Some(1009) { " (a message was too large for it: 'max-frame-size' limits pictures)" } else { "" };
+        let hint = if code == Some(1009) {
+            " (a message was too large; 'max-frame-size' limits what is sent of pictures)"
+        } else {
+            ""
+        };
         let closed = |when: &str| {
             let colon = if message.is_empty() { "" } else { ": " };
             format!("the server closed the connection{code_words}{when}{colon}{message}{hint}")
