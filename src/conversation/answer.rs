@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Spoken items that are remembered.
-const SPOKEN: usize = 64;
+pub(super) const SPOKEN: usize = 64;
 
 /// A message of the model, as far as its sound goes.
 #[derive(Debug, Default)]
@@ -63,7 +63,7 @@ pub(super) struct Answers {
     /// The user was told that the server's sound has this format.
     pub(super) format_told: Option<AudioFormat>,
     /// Answers whose end was told although the server had not said it.
-    unsaid: VecDeque<String>,
+    pub(super) unsaid: VecDeque<String>,
 }
 
 impl Answers {
@@ -245,57 +245,11 @@ impl Conversation {
         }
     }
 
-    /// Another answer begins although the end of the one before was not told: it never will be.
-    fn replaces(&mut self, next: &str) {
-        let Some(before) = self.gate.active().filter(|active| *active != next).map(str::to_owned) else { return };
-        if self.answers.is_muted(&before) {
-            self.ends_unsaid(&before, "cancelled", None);
-        } else {
-            self.ends_unsaid(&before, "incomplete", Some("superseded"));
-        }
-    }
-
     fn item_added(&mut self, event: &ResponseOutputItemAdded) {
         match event.item.kind {
             ItemKind::McpCall => self.answers.calls_tool(event.item.id(), true),
             ItemKind::FunctionCall => self.call_added(&event.response_id, &event.item),
             _ => {}
-        }
-    }
-
-    /// The answer is not waited for any longer; if it comes all the same, it may be heard.
-    pub(super) fn ends_late(&mut self, response_id: &str) {
-        self.ends_unsaid(response_id, "incomplete", Some("timeout"));
-        self.answers.record(response_id).late = true;
-    }
-
-    /// An answer that was given up goes on: it is heard if nothing else is under way.
-    pub(super) fn comes_late(&mut self, response_id: &str) {
-        self.answers.record(response_id).late = false;
-        let is_other = self.gate.active().is_some_and(|active| active != response_id);
-        if is_other || self.gate.expects() || self.turns.speaking && self.may_be_interrupted() {
-            return self.answers.mute(response_id);
-        }
-        self.answers.unsaid.retain(|unsaid| unsaid != response_id);
-        self.gate.created(response_id);
-    }
-
-    /// An answer is over, and the server will not say so.
-    pub(super) fn ends_unsaid(&mut self, response_id: &str, state: &str, reason: Option<&str>) {
-        self.words_of_response_done(response_id);
-        self.answers.record(response_id).forget_tools();
-        self.calls_are_told(response_id);
-        if !self.answers.unsaid.iter().any(|unsaid| unsaid == response_id) {
-            if self.answers.unsaid.len() == SPOKEN {
-                self.answers.unsaid.pop_front();
-            }
-            self.answers.unsaid.push_back(response_id.to_owned());
-            self.notify(Notice::Response(ResponseNotice {
-                state: state.into(),
-                response_id: response_id.to_owned(),
-                reason: reason.map(str::to_owned),
-                ..Default::default()
-            }));
         }
     }
 

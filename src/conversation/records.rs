@@ -1,6 +1,9 @@
-//! What is known of each answer beside its sound: where it stands, and what is reckoned from there.
+//! What is known of each answer beside its sound: where it stands, what is reckoned from there, and what becomes of it
+//! where the server does not tell its end in time.
 
-use super::answer::Answers;
+use super::answer::{Answers, SPOKEN};
+use super::events::ResponseNotice;
+use super::{Conversation, Notice};
 use crate::protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -95,5 +98,53 @@ impl Answers {
     /// Some answer has come to its end.
     pub fn any_is_done(&self) -> bool {
         self.records.0.iter().any(|record| record.done)
+    }
+}
+
+impl Conversation {
+    /// Another answer begins although the end of the one before was not told: it never will be.
+    pub(super) fn replaces(&mut self, next: &str) {
+        let Some(before) = self.gate.active().filter(|active| *active != next).map(str::to_owned) else { return };
+        if self.answers.is_muted(&before) {
+            self.ends_unsaid(&before, "cancelled", None);
+        } else {
+            self.ends_unsaid(&before, "incomplete", Some("superseded"));
+        }
+    }
+
+    /// The answer is not waited for any longer; if it comes all the same, it may be heard.
+    pub(super) fn ends_late(&mut self, response_id: &str) {
+        self.ends_unsaid(response_id, "incomplete", Some("timeout"));
+        self.answers.record(response_id).late = true;
+    }
+
+    /// An answer that was given up goes on: it is heard if nothing else is under way.
+    pub(super) fn comes_late(&mut self, response_id: &str) {
+        self.answers.record(response_id).late = false;
+        let is_other = self.gate.active().is_some_and(|active| active != response_id);
+        if is_other || self.gate.expects() || self.turns.speaking && self.may_be_interrupted() {
+            return self.answers.mute(response_id);
+        }
+        self.answers.unsaid.retain(|unsaid| unsaid != response_id);
+        self.gate.created(response_id);
+    }
+
+    /// An answer is over, and the server will not say so.
+    pub(super) fn ends_unsaid(&mut self, response_id: &str, state: &str, reason: Option<&str>) {
+        self.words_of_response_done(response_id);
+        self.answers.record(response_id).forget_tools();
+        self.calls_are_told(response_id);
+        if !self.answers.unsaid.iter().any(|unsaid| unsaid == response_id) {
+            if self.answers.unsaid.len() == SPOKEN {
+                self.answers.unsaid.pop_front();
+            }
+            self.answers.unsaid.push_back(response_id.to_owned());
+            self.notify(Notice::Response(ResponseNotice {
+                state: state.into(),
+                response_id: response_id.to_owned(),
+                reason: reason.map(str::to_owned),
+                ..Default::default()
+            }));
+        }
     }
 }

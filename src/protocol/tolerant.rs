@@ -104,18 +104,33 @@ fn form(field: &Value, index: usize) -> Option<Value> {
         let fits = (i64::MIN as f64..=i64::MAX as f64).contains(&number);
         fits.then(|| Value::from(number as i64))
     };
-    let forms: [Option<Value>; 2] = match field {
-        Value::Number(number) if number.is_f64() => [number.as_f64().and_then(whole), Some(number.to_string().into())],
-        Value::Number(number) => [Some(number.to_string().into()), None],
-        Value::Bool(told) => [Some(told.to_string().into()), None],
+    let forms: [Option<Value>; 3] = match field {
+        Value::Number(number) if number.is_f64() => {
+            [number.as_f64().and_then(whole), Some(number.to_string().into()), None]
+        }
+        Value::Number(number) => [Some(number.to_string().into()), None, None],
+        Value::Bool(told) => [Some(told.to_string().into()), None, None],
         Value::String(text) => {
             let number = text.trim().parse::<Number>().ok();
-            [number.clone().map(Value::Number), number.and_then(|number| whole(number.as_f64()?))]
+            [number.clone().map(Value::Number), number.and_then(|number| whole(number.as_f64()?)), padded(text)]
         }
-        Value::Object(_) | Value::Array(_) => [Some(field.to_string().into()), None],
-        Value::Null => [None, None],
+        Value::Object(_) | Value::Array(_) => [Some(field.to_string().into()), None, None],
+        Value::Null => [None, None, None],
     };
     forms.into_iter().flatten().nth(index)
+}
+
+/// Base64 with the letters and the padding that the API has: some servers leave the padding out, some use the letters for
+/// URLs.
+fn padded(text: &str) -> Option<Value> {
+    let letter = |letter: char| match letter {
+        '-' => '+',
+        '_' => '/',
+        letter => letter,
+    };
+    let mut text: String = text.chars().filter(|c| !c.is_whitespace() && *c != '=').map(letter).collect();
+    text.extend(std::iter::repeat_n('=', text.len().wrapping_neg() % 4));
+    (!text.is_empty()).then(|| text.into())
 }
 
 fn words(place: &[Step]) -> String {
@@ -213,6 +228,17 @@ mod tests {
             "content_index": null, "output_index": null, "delta": "AAAA"}));
         let ServerEvent::ResponseOutputAudioDelta(event) = event else { panic!("{event:?}") };
         assert_eq!((event.delta.0.len(), event.content_index, left_out.len()), (3, 0, 0));
+    }
+
+    #[test]
+    fn sound_may_lack_its_padding() {
+        for (delta, bytes) in [("AAE", 2), ("-_8=", 2), ("AA AA\n", 3), ("AAAA", 3)] {
+            let (event, left_out) = read_all(json!({"type": "response.output_audio.delta", "delta": delta}));
+            let ServerEvent::ResponseOutputAudioDelta(event) = event else { panic!("{event:?}") };
+            assert_eq!((event.delta.0.len(), left_out.len()), (bytes, 0), "{delta}");
+        }
+        let (_, left_out) = read_all(json!({"type": "response.output_audio.delta", "delta": "not base64!"}));
+        assert_eq!(left_out, ["delta"]);
     }
 
     #[test]

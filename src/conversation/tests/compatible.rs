@@ -1,89 +1,11 @@
 //! What compatible servers do in another way than the API has it: names, formats, cancels, and what they leave out.
 
+use super::came::Came;
 use super::dialogue::*;
-use crate::conversation::events::{Command, Speaker};
+use crate::conversation::events::Command;
 use crate::conversation::{Config, Detection, Input, Notice, Output, Timing};
 use crate::protocol::session::AudioFormat;
 use serde_json::{Value, json};
-
-/// What came out of a dialogue.
-struct Came(Vec<Output>);
-
-impl Came {
-    fn of(dialogue: &mut Dialogue) -> Self {
-        Self(dialogue.take_all())
-    }
-
-    /// Milliseconds of speech at 24 kHz.
-    fn speech(&self) -> u64 {
-        let bytes = |output: &Output| if let Output::Play(speech) = output { speech.data.len() } else { 0 };
-        self.0.iter().map(bytes).sum::<usize>() as u64 / 48
-    }
-
-    fn sent(&self, name: &str) -> Vec<Value> {
-        let event = |output: &Output| match output {
-            Output::Send(event) if event.name() == name => Some(json!(event)),
-            _ => None,
-        };
-        self.0.iter().filter_map(event).collect()
-    }
-
-    fn notices(&self) -> impl Iterator<Item = &Notice> {
-        self.0.iter().filter_map(|output| if let Output::Notify(notice) = output { Some(notice) } else { None })
-    }
-
-    fn warnings(&self) -> Vec<&str> {
-        let code = |notice| match notice {
-            &Notice::Warning(ref warning) => warning.code.as_deref(),
-            _ => None,
-        };
-        self.notices().filter_map(code).collect()
-    }
-
-    /// The ends of answers, and why.
-    fn ends(&self) -> Vec<(&str, Option<&str>)> {
-        let end = |notice| match notice {
-            &Notice::Response(ref response) if response.state != "created" => {
-                Some((response.state.as_str(), response.reason.as_deref()))
-            }
-            _ => None,
-        };
-        self.notices().filter_map(end).collect()
-    }
-
-    fn first_audio(&self) -> Vec<Option<u128>> {
-        let time = |notice| match notice {
-            &Notice::Response(ref response) if response.state != "created" => {
-                Some(response.first_audio.map(|time| time.as_millis()))
-            }
-            _ => None,
-        };
-        self.notices().filter_map(time).collect()
-    }
-
-    fn calls(&self) -> Vec<(&str, &str)> {
-        let call = |notice| match notice {
-            &Notice::FunctionCall(ref call) => Some((call.name.as_str(), call.arguments.as_str())),
-            _ => None,
-        };
-        self.notices().filter_map(call).collect()
-    }
-
-    fn wholes(&self) -> Vec<&str> {
-        let whole = |notice| match notice {
-            &Notice::Transcript(ref words) if words.last && words.role == Speaker::Assistant => {
-                Some(words.text.as_str())
-            }
-            _ => None,
-        };
-        self.notices().filter_map(whole).collect()
-    }
-}
-
-fn cancelled(response: &str) -> Value {
-    let details = json!({"type": "cancelled", "reason": "turn_detected"});
-    json!({"type": "response.done", "response": {"id": response, "status": "cancelled", "status_details": details}})
-}
 
 fn call(response: &str, call_id: &str, arguments: Value) -> Value {
     let item = json!({"id": format!("item_{response}"), "type": "function_call", "status": "completed",
@@ -99,11 +21,6 @@ fn reconnect(dialogue: &mut Dialogue) {
 
 fn that_reconnects() -> Dialogue {
     Dialogue::ready(Config { reconnects: true, ..config(Timing::Live, server_vad()) })
-}
-
-/// The user's turn, as a server tells of it.
-fn turn(item: &str, from: u64) -> [Value; 3] {
-    [started(item, from), stopped(item, from + 300), committed(item)]
 }
 
 #[test]
@@ -245,147 +162,6 @@ fn sound_of_another_format_is_converted_and_told_once() {
         _ => false,
     };
     assert!(came.notices().any(named));
-}
-
-#[test]
-fn an_answer_to_half_a_sentence_is_not_spoken_over_the_user() {
-    let mut dialogue = Dialogue::live(server_vad());
-    dialogue.server_all(turn("u1", 0));
-    dialogue.server_all([
-        started("u2", 500),
-        created("r1"),
-        delta("r1", "a1", 1_500),
-        say("r1", "a1", "Half.", "delta"),
-    ]);
-    dialogue.after(300);
-    dialogue.server(cancelled("r1"));
-    let came = Came::of(&mut dialogue);
-    assert_eq!((came.speech(), came.ends()), (0, vec![("cancelled", Some("turn_detected"))]));
-    assert_eq!(came.sent("conversation.item.delete")[0]["item_id"], "a1");
-    assert!(came.wholes().is_empty());
-    dialogue.server_all([stopped("u2", 1_500), committed("u2"), created("r2"), delta("r2", "a2", 400), done("r2")]);
-    let came = Came::of(&mut dialogue);
-    assert_eq!((came.speech(), came.ends()), (400, vec![("completed", None)]));
-}
-
-#[test]
-fn an_answer_that_nobody_cancels_is_heard_when_the_user_has_ended_or_after_a_while() {
-    for ends in [true, false] {
-        let mut dialogue = Dialogue::live(server_vad());
-        dialogue.server_all([started("u1", 0), created("r1"), delta("r1", "a1", 500), done("r1")]);
-        assert_eq!(Came::of(&mut dialogue).speech(), 0);
-        if ends {
-            dialogue.server(stopped("u1", 400));
-        } else {
-            dialogue.after(3_000);
-        }
-        let came = Came::of(&mut dialogue);
-        assert_eq!((came.speech(), came.ends()), (500, vec![("completed", None)]));
-    }
-}
-
-#[test]
-fn what_the_server_cancels_by_itself_falls_silent_and_is_truncated() {
-    let mut dialogue = Dialogue::live(server_vad());
-    dialogue.server_all([created("r1"), delta("r1", "a1", 2_000)]);
-    dialogue.skip();
-    dialogue.played(400, &[("a1", 400)]);
-    dialogue.server(cancelled("r1"));
-    let came = Came::of(&mut dialogue);
-    assert!(came.0.iter().any(|output| matches!(output, Output::Cut)));
-    assert_eq!(came.sent("conversation.item.truncate")[0]["audio_end_ms"], 400);
-    assert!(came.notices().any(|notice| matches!(notice, Notice::Interrupted { .. })));
-    assert_eq!(came.ends(), [("cancelled", Some("turn_detected"))]);
-}
-
-#[test]
-fn an_answer_that_was_given_up_is_heard_if_nothing_else_is_under_way() {
-    let mut dialogue = Dialogue::live(server_vad());
-    dialogue.server_all(turn("u1", 0));
-    dialogue.server(created("r1"));
-    dialogue.after(30_001);
-    let came = Came::of(&mut dialogue);
-    assert_eq!((came.warnings(), came.ends()), (vec!["no-answer"], vec![("incomplete", Some("timeout"))]));
-    dialogue.server_all([delta("r1", "a1", 500), audio_done("r1", "a1"), done("r1")]);
-    let came = Came::of(&mut dialogue);
-    assert_eq!((came.speech(), came.ends()), (500, vec![("completed", None)]));
-    // Not beside another one.
-    dialogue.server_all(turn("u2", 700));
-    dialogue.server(created("r2"));
-    dialogue.after(30_001);
-    dialogue.server_all(turn("u3", 1_100));
-    dialogue.server_all([created("r3"), delta("r3", "a3", 200)]);
-    dialogue.skip();
-    dialogue.server_all([delta("r2", "a2", 500), done("r2")]);
-    assert_eq!(Came::of(&mut dialogue).speech(), 0);
-}
-
-#[test]
-fn a_server_that_calls_a_tool_is_not_silent() {
-    let mut dialogue = Dialogue::live(server_vad());
-    let item = json!({"id": "m1", "type": "mcp_call", "status": "in_progress"});
-    dialogue.server(created("r1"));
-    dialogue.server(json!({"type": "response.output_item.added", "response_id": "r1", "item": item}));
-    dialogue.server(json!({"type": "response.mcp_call.in_progress", "item_id": "m1"}));
-    dialogue.after(60_000);
-    assert!(Came::of(&mut dialogue).warnings().is_empty());
-    dialogue.server(json!({"type": "response.mcp_call.completed", "item_id": "m1"}));
-    dialogue.server_all([delta("r1", "a1", 500), done("r1")]);
-    let came = Came::of(&mut dialogue);
-    assert_eq!((came.speech(), came.ends()), (500, vec![("completed", None)]));
-}
-
-#[test]
-fn an_answer_without_a_begin_frees_the_gate_and_one_without_an_end_is_told_of() {
-    let mut dialogue = Dialogue::live(server_vad());
-    let ask = |dialogue: &mut Dialogue| {
-        dialogue.handle(Input::Command(Command::CreateResponse(None)));
-        Came::of(dialogue).sent("response.create").len()
-    };
-    assert_eq!(ask(&mut dialogue), 1);
-    dialogue.server_all([delta("r1", "a1", 400), audio_done("r1", "a1"), done("r1")]);
-    dialogue.skip();
-    assert_eq!(ask(&mut dialogue), 1);
-    dialogue.server_all([created("r2"), delta("r2", "a2", 400), audio_done("r2", "a2")]);
-    dialogue.skip();
-    dialogue.server_all([created("r3"), delta("r3", "a3", 400), done("r3")]);
-    let came = Came::of(&mut dialogue);
-    assert_eq!((came.speech(), came.ends()), (400, vec![("incomplete", Some("superseded")), ("completed", None)]));
-}
-
-#[test]
-fn the_first_sound_is_reckoned_for_each_answer_alone() {
-    let mut dialogue = Dialogue::live(server_vad());
-    dialogue.handle(Input::Command(Command::CreateResponse(None)));
-    dialogue.after(500);
-    dialogue.handle(Input::Command(Command::CancelResponse));
-    dialogue.after(1_500);
-    dialogue.handle(Input::Command(Command::CreateResponse(None)));
-    dialogue.server_all([created("r1"), delta("r1", "a1", 500), done("r1"), created("r2")]);
-    dialogue.after(7);
-    dialogue.server_all([delta("r2", "a2", 500), done("r2")]);
-    assert_eq!(Came::of(&mut dialogue).first_audio(), [None, Some(7)]);
-    // One beside the conversation takes nothing from it.
-    dialogue.handle(Input::Command(Command::CreateResponse(None)));
-    dialogue.server(created("r3"));
-    let beside = json!({"id": "r9", "conversation_id": null, "metadata": {"what": "hold"}});
-    dialogue.server_all([json!({"type": "response.created", "response": beside}), delta("r9", "a9", 300), done("r9")]);
-    dialogue.after(11);
-    dialogue.server_all([delta("r3", "a3", 300), done("r3")]);
-    assert_eq!(Came::of(&mut dialogue).first_audio(), [None, Some(11)]);
-}
-
-#[test]
-fn an_answer_beside_the_conversation_is_cancelled_and_not_truncated() {
-    let mut dialogue = Dialogue::live(server_vad());
-    let beside = json!({"id": "r9", "conversation_id": null, "metadata": {"what": "hold"}});
-    dialogue.server_all([json!({"type": "response.created", "response": beside}), delta("r9", "a9", 2_000)]);
-    dialogue.played(800, &[("a9", 800)]);
-    dialogue.skip();
-    dialogue.server(started("u1", 900));
-    let came = Came::of(&mut dialogue);
-    assert_eq!(came.sent("response.cancel")[0]["response_id"], "r9");
-    assert!(came.sent("conversation.item.truncate").is_empty());
 }
 
 #[test]

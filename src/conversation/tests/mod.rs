@@ -3,6 +3,7 @@
 mod anew;
 mod answers;
 mod asked;
+mod came;
 mod captions;
 mod compatible;
 mod dialogue;
@@ -11,6 +12,7 @@ mod floor;
 mod frames;
 mod input;
 mod interrupt;
+mod late;
 mod likeness;
 mod monkey;
 mod offline;

@@ -1,0 +1,80 @@
+//! What came out of a dialogue, by kind.
+
+use super::dialogue::Dialogue;
+use crate::conversation::events::Speaker;
+use crate::conversation::{Notice, Output};
+use serde_json::{Value, json};
+
+/// What came out of a dialogue.
+pub struct Came(pub Vec<Output>);
+
+impl Came {
+    pub fn of(dialogue: &mut Dialogue) -> Self {
+        Self(dialogue.take_all())
+    }
+
+    /// Milliseconds of speech at 24 kHz.
+    pub fn speech(&self) -> u64 {
+        let bytes = |output: &Output| if let Output::Play(speech) = output { speech.data.len() } else { 0 };
+        self.0.iter().map(bytes).sum::<usize>() as u64 / 48
+    }
+
+    pub fn sent(&self, name: &str) -> Vec<Value> {
+        let event = |output: &Output| match output {
+            Output::Send(event) if event.name() == name => Some(json!(event)),
+            _ => None,
+        };
+        self.0.iter().filter_map(event).collect()
+    }
+
+    pub fn notices(&self) -> impl Iterator<Item = &Notice> {
+        self.0.iter().filter_map(|output| if let Output::Notify(notice) = output { Some(notice) } else { None })
+    }
+
+    pub fn warnings(&self) -> Vec<&str> {
+        let code = |notice| match notice {
+            &Notice::Warning(ref warning) => warning.code.as_deref(),
+            _ => None,
+        };
+        self.notices().filter_map(code).collect()
+    }
+
+    /// The ends of answers, and why.
+    pub fn ends(&self) -> Vec<(&str, Option<&str>)> {
+        let end = |notice| match notice {
+            &Notice::Response(ref response) if response.state != "created" => {
+                Some((response.state.as_str(), response.reason.as_deref()))
+            }
+            _ => None,
+        };
+        self.notices().filter_map(end).collect()
+    }
+
+    pub fn first_audio(&self) -> Vec<Option<u128>> {
+        let time = |notice| match notice {
+            &Notice::Response(ref response) if response.state != "created" => {
+                Some(response.first_audio.map(|time| time.as_millis()))
+            }
+            _ => None,
+        };
+        self.notices().filter_map(time).collect()
+    }
+
+    pub fn calls(&self) -> Vec<(&str, &str)> {
+        let call = |notice| match notice {
+            &Notice::FunctionCall(ref call) => Some((call.name.as_str(), call.arguments.as_str())),
+            _ => None,
+        };
+        self.notices().filter_map(call).collect()
+    }
+
+    pub fn wholes(&self) -> Vec<&str> {
+        let whole = |notice| match notice {
+            &Notice::Transcript(ref words) if words.last && words.role == Speaker::Assistant => {
+                Some(words.text.as_str())
+            }
+            _ => None,
+        };
+        self.notices().filter_map(whole).collect()
+    }
+}
