@@ -146,12 +146,12 @@ mod tests {
         let odd = AudioFormat::Other(json!({"type": "audio/pcm", "rate": 22_050}));
         for (from, rate) in [(AudioFormat::Pcm, 24_000), (wide, 16_000), (odd, 22_000)] {
             for to in [AudioFormat::Pcm, AudioFormat::Pcmu, AudioFormat::Pcma] {
-                let mut there = Converter::new(&from, &to).unwrap();
+                let mut there = Converter::new(&from, &to).expect("it is there");
                 let data = tone(rate, 440.0, 1_000);
                 let converted: Vec<u8> = data.chunks(962).flat_map(|piece| there.convert(piece)).collect();
                 let mut pcm = Vec::new();
                 let mut samples = Vec::new();
-                Coding::of(&to).unwrap().decode(&converted, &mut samples);
+                Coding::of(&to).expect("it is there").decode(&converted, &mut samples);
                 samples.iter().for_each(|sample| Coding::Pcm(0).encode(*sample, &mut pcm));
                 let ((loud, crossings), length) =
                     (measure(&pcm, to.rate()), samples.len() as f64 / f64::from(to.rate()));
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_the_lower_rate_cannot_hold_is_taken_away() {
-        let mut there = Converter::new(&AudioFormat::Pcm, &AudioFormat::Pcmu).unwrap();
+        let mut there = Converter::new(&AudioFormat::Pcm, &AudioFormat::Pcmu).expect("it is there");
         let mut samples = Vec::new();
         Coding::Ulaw.decode(&there.convert(&tone(24_000, 7_000.0, 500)), &mut samples);
         let loudest = samples.iter().skip(100).fold(0.0_f32, |loudest, sample| loudest.max(sample.abs()));

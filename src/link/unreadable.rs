@@ -67,7 +67,7 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(unreadable.warning_of_event("noise", now), None);
         }
-        let warning = unreadable.warning_of_event("noise", now + WARN_AGAIN).unwrap();
+        let warning = unreadable.warning_of_event("noise", now + WARN_AGAIN).expect("it is there");
         assert!(warning.message.ends_with("noise (3 more since the last warning)"), "{}", warning.message);
     }
 
@@ -75,7 +75,7 @@ mod tests {
     fn each_field_is_told_of_once() {
         let mut unreadable = Unreadable::default();
         unreadable.left_out("response.done", vec!["response.usage".into(), "response.output[]".into()]);
-        let warning = unreadable.warning_of_fields().unwrap();
+        let warning = unreadable.warning_of_fields().expect("it is there");
         assert!(warning.message.contains("response.done: response.usage, response.done: response.output[]"));
         unreadable.left_out("response.done", vec!["response.usage".into()]);
         assert_eq!(unreadable.warning_of_fields(), None);

@@ -203,7 +203,16 @@ mod tests {
             "audio": {"input": {"turn_detection": {"prefix_padding_ms": "300", "silence_duration_ms": 500.9}}}}}));
         let ServerEvent::SessionUpdated(event) = event else { panic!("{event:?}") };
         assert_eq!((event.session.expires_at, left_out.len()), (Some(1_750_000_000), 0));
-        let detection = event.session.audio.unwrap().input.unwrap().turn_detection.value().unwrap().clone();
+        let detection = event
+            .session
+            .audio
+            .expect("it is there")
+            .input
+            .expect("it is there")
+            .turn_detection
+            .value()
+            .expect("it is there")
+            .clone();
         assert_eq!((detection.prefix_padding_ms, detection.silence_duration_ms), (Some(300), Some(500)));
     }
 
@@ -214,9 +223,9 @@ mod tests {
             "metadata": {"n": 5, "list": [1]}, "output": [3, {"type": "message", "id": "a1"}],
             "usage": {"input_tokens": 3, "output_tokens": [], "total_tokens": -4}}}));
         let ServerEvent::ResponseDone(event) = event else { panic!("{event:?}") };
-        let metadata = event.response.metadata.unwrap();
+        let metadata = event.response.metadata.expect("it is there");
         assert_eq!((metadata["n"].as_str(), metadata["list"].as_str()), ("5", "[1]"));
-        assert_eq!((event.response.output.len(), event.response.usage.unwrap().input_tokens), (1, 3));
+        assert_eq!((event.response.output.len(), event.response.usage.expect("it is there").input_tokens), (1, 3));
         let lost = ["response.output[]", "response.usage.output_tokens", "response.usage.total_tokens"];
         assert!(lost.iter().all(|lost| left_out.iter().any(|out| out == lost)) && left_out.len() == 3, "{left_out:?}");
     }
@@ -245,7 +254,8 @@ mod tests {
     fn half_a_letter_is_a_replacement_character_and_a_whole_one_stays() {
         let text =
             r#"{"type":"response.output_audio_transcript.delta","delta":"a\ud83d b\ud83d\ude00 c\\ud83d \ude00"}"#;
-        let (ServerEvent::ResponseOutputAudioTranscriptDelta(event), left_out) = ServerEvent::read(text).unwrap()
+        let (ServerEvent::ResponseOutputAudioTranscriptDelta(event), left_out) =
+            ServerEvent::read(text).expect("it is there")
         else {
             panic!("another event")
         };

@@ -32,49 +32,54 @@ impl Came {
     }
 
     pub fn warnings(&self) -> Vec<&str> {
-        let code = |notice| match notice {
-            &Notice::Warning(ref warning) => warning.code.as_deref(),
-            _ => None,
-        };
-        self.notices().filter_map(code).collect()
+        self.notices()
+            .filter_map(|notice| match notice {
+                Notice::Warning(warning) => warning.code.as_deref(),
+                _ => None,
+            })
+            .collect()
     }
 
     /// The ends of answers, and why.
     pub fn ends(&self) -> Vec<(&str, Option<&str>)> {
-        let end = |notice| match notice {
-            &Notice::Response(ref response) if response.state != "created" => {
-                Some((response.state.as_str(), response.reason.as_deref()))
-            }
-            _ => None,
-        };
-        self.notices().filter_map(end).collect()
+        self.notices()
+            .filter_map(|notice| match notice {
+                Notice::Response(response) if response.state != "created" => {
+                    Some((response.state.as_str(), response.reason.as_deref()))
+                }
+                _ => None,
+            })
+            .collect()
     }
 
     pub fn first_audio(&self) -> Vec<Option<u128>> {
-        let time = |notice| match notice {
-            &Notice::Response(ref response) if response.state != "created" => {
-                Some(response.first_audio.map(|time| time.as_millis()))
-            }
-            _ => None,
-        };
-        self.notices().filter_map(time).collect()
+        self.notices()
+            .filter_map(|notice| match notice {
+                Notice::Response(response) if response.state != "created" => {
+                    Some(response.first_audio.map(|time| time.as_millis()))
+                }
+                _ => None,
+            })
+            .collect()
     }
 
     pub fn calls(&self) -> Vec<(&str, &str)> {
-        let call = |notice| match notice {
-            &Notice::FunctionCall(ref call) => Some((call.name.as_str(), call.arguments.as_str())),
-            _ => None,
-        };
-        self.notices().filter_map(call).collect()
+        self.notices()
+            .filter_map(|notice| match notice {
+                Notice::FunctionCall(call) => Some((call.name.as_str(), call.arguments.as_str())),
+                _ => None,
+            })
+            .collect()
     }
 
     pub fn wholes(&self) -> Vec<&str> {
-        let whole = |notice| match notice {
-            &Notice::Transcript(ref words) if words.last && words.role == Speaker::Assistant => {
-                Some(words.text.as_str())
-            }
-            _ => None,
-        };
-        self.notices().filter_map(whole).collect()
+        self.notices()
+            .filter_map(|notice| match notice {
+                Notice::Transcript(words) if words.last && words.role == Speaker::Assistant => {
+                    Some(words.text.as_str())
+                }
+                _ => None,
+            })
+            .collect()
     }
 }

@@ -60,7 +60,7 @@ fn a_message_of_the_next_session_has_its_own_place_and_length() {
             Output::Play(speech) => Some(speech.item_id),
             _ => None,
         });
-        let began = Input::Began { item_id: played.unwrap(), at: ms(1_000 * length as u64) };
+        let began = Input::Began { item_id: played.expect("it is there"), at: ms(1_000 * length as u64) };
         dialogue.handle(began);
         dialogue.server_all([say("resp_1", "item_2", "Words.", "done"), done("resp_1")]);
         dialogue.after(length as u64);
@@ -82,8 +82,9 @@ fn without_any_names_every_answer_is_heard_and_nothing_nameless_is_truncated() {
     let nameless = |kind: &str| json!({"type": kind, "response": {"status": "completed", "conversation_id": "c"}});
     let sound = || {
         let mut delta = delta("", "", 500);
-        let fields = delta.as_object_mut().unwrap();
-        (fields.remove("response_id"), fields.remove("item_id"));
+        let fields = delta.as_object_mut().expect("it is there");
+        fields.remove("response_id");
+        fields.remove("item_id");
         delta
     };
     dialogue.server_all([nameless("response.created"), sound()]);
