@@ -156,7 +156,8 @@ fn frames_without_a_timestamp_stand_behind_the_one_that_has_one() {
         buffer.get_mut().expect("one owner").set_pts(first);
         assert_eq!(camera.emit_by_name::<gst::FlowReturn>("push-buffer", &[&buffer]), gst::FlowReturn::Ok);
     }
-    camera.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+    let ended = camera.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+    assert_eq!(ended, gst::FlowReturn::Ok);
     pipeline.run_to_end();
     let times =
         frames(&pipeline, "sent").iter().map(|frame| frame.get("running-time").expect("a time")).collect::<Vec<u64>>();

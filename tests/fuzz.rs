@@ -106,6 +106,7 @@ impl Wished {
             interrupt_response: self.interrupt,
             respond_on_eos: true,
             drain_timeout: Duration::from_secs(5),
+            tool_timeout: Some(Duration::from_secs(7)),
             time_of_day: Duration::ZERO,
             max_speed: 0.0,
             transcribes: self.transcribes,

@@ -1,18 +1,21 @@
 //! The model's side: answers as they come, and their sound.
 
+use super::convert::Converter;
 use super::events::{Played, ResponseNotice};
 use super::interrupt::Who;
+use super::records::Records;
 use super::uplink::samples_to_time;
 use super::{Conversation, Detection, Notice, Output, Speech, Timing};
-use crate::protocol::items::Status;
-use crate::protocol::server::ResponseOutputAudioDelta;
+use crate::protocol::items::{ItemKind, Status};
+use crate::protocol::server::{ResponseOutputAudioDelta, ResponseOutputItemAdded};
+use crate::protocol::session::AudioFormat;
 use crate::protocol::{Response, ServerEvent};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Spoken items that are remembered.
-const SPOKEN: usize = 64;
+pub(super) const SPOKEN: usize = 64;
 
 /// A message of the model, as far as its sound goes.
 #[derive(Debug, Default)]
@@ -28,6 +31,8 @@ pub(super) struct Spoken {
     pub growing: bool,
     /// The beginning of a sample whose end comes with the next delta.
     rest: Vec<u8>,
+    /// Where it comes in another format than the output's.
+    converter: Option<Converter>,
     /// Offline: the end of the turn that it answers.
     not_before: Duration,
     /// Where it begins on the output, once that is known.
@@ -52,9 +57,13 @@ pub(super) struct Answers {
     not_before: Duration,
     /// Offline: the end of all sound so far on the output.
     end: Duration,
-    first_audio: Option<Duration>,
+    pub(super) records: Records,
+    /// The format of the server's sound, where it is another one than was asked for.
+    pub(super) format: Option<AudioFormat>,
+    /// The user was told that the server's sound has this format.
+    pub(super) format_told: Option<AudioFormat>,
     /// Answers whose end was told although the server had not said it.
-    unsaid: VecDeque<String>,
+    pub(super) unsaid: VecDeque<String>,
 }
 
 impl Answers {
@@ -187,7 +196,15 @@ impl Conversation {
                 }
                 self.settle_words();
             }
-            ServerEvent::ResponseOutputItemDone(event) => self.item_done(&event.response_id, &event.item),
+            ServerEvent::ResponseOutputItemAdded(event) => self.item_added(&event),
+            ServerEvent::ResponseOutputItemDone(event) => {
+                self.answers.calls_tool(event.item.id(), false);
+                self.item_done(&event.response_id, &event.item);
+            }
+            ServerEvent::FunctionCallArgumentsDone(event) => self.arguments_done(event),
+            ServerEvent::McpCallInProgress(event) => self.answers.calls_tool(&event.item_id, true),
+            ServerEvent::McpCallCompleted(event) => self.answers.calls_tool(&event.item_id, false),
+            ServerEvent::McpCallFailed(event) => self.answers.calls_tool(&event.item_id, false),
             other => self.hear_words(other),
         }
     }
@@ -196,10 +213,17 @@ impl Conversation {
         let id = response.id().to_owned();
         // Answers beside the conversation have no `conversation_id`; but some servers never tell it.
         let beside = response.conversation_id.is_none() && response.metadata.is_some() && !self.gate.expects();
+        let is_called_off = !beside && self.gate.take_called_off();
         if !beside {
+            self.replaces(&id);
             self.gate.created(&id);
         }
-        self.answers.first_audio = None;
+        let turn_ended = if beside || is_called_off { None } else { self.gate.turn_ended.take() };
+        let format = response.audio_format();
+        let record = self.answers.record(&id);
+        (record.created, record.beside, record.format) = (true, beside, format.clone());
+        record.turn_ended = record.turn_ended.or(turn_ended);
+        self.look_at_format(format.as_ref());
         self.notify(Notice::Response(ResponseNotice {
             state: "created".into(),
             response_id: id.clone(),
@@ -212,42 +236,41 @@ impl Conversation {
         if !self.turns.speaking {
             self.calls.are_answered();
         }
-        // Asked for in a pause, and the user goes on speaking.
-        let ours = !matches!(self.config.detection, Detection::Server { .. });
-        if self.gate.take_called_off() {
+        if is_called_off {
             self.cancel(&id, Who::Application);
-        } else if ours && self.turns.speaking && self.may_be_interrupted() {
-            self.cancel(&id, Who::User);
+        } else if self.turns.speaking && self.may_be_interrupted() {
+            // Begun in a pause, and the user goes on speaking. A server that finds the turns says what becomes of it.
+            if !matches!(self.config.detection, Detection::Server { .. }) {
+                self.cancel(&id, Who::User);
+            } else if !self.gate.is_ours() || !self.server_answers() {
+                self.hold(&id);
+            }
         }
     }
 
-    /// An answer is over, and the server will not say so.
-    pub(super) fn ends_unsaid(&mut self, response_id: &str, state: &str, reason: Option<&str>) {
-        self.answers.mute(response_id);
-        self.words_of_response_done(response_id);
-        self.calls_are_told(response_id);
-        if !self.answers.unsaid.iter().any(|unsaid| unsaid == response_id) {
-            if self.answers.unsaid.len() == SPOKEN {
-                self.answers.unsaid.pop_front();
-            }
-            self.answers.unsaid.push_back(response_id.to_owned());
-            self.notify(Notice::Response(ResponseNotice {
-                state: state.into(),
-                response_id: response_id.to_owned(),
-                reason: reason.map(str::to_owned),
-                ..Default::default()
-            }));
+    fn item_added(&mut self, event: &ResponseOutputItemAdded) {
+        match event.item.kind {
+            ItemKind::McpCall => self.answers.calls_tool(event.item.id(), true),
+            ItemKind::FunctionCall => self.call_added(&event.response_id, &event.item),
+            _ => {}
         }
     }
 
     fn response_done(&mut self, response: Response) {
         let id = response.id().to_owned();
-        self.gate.done(&id);
+        let record = self.answers.record(&id);
+        record.done = true;
+        let unseen = !record.created;
+        self.gate.done(&id, unseen);
         for item in &response.output {
             self.item_done(&id, item);
         }
-        self.answers.spoken.iter_mut().filter(|s| s.response_id == id).for_each(|s| s.growing = false);
+        self.calls_by_arguments(&id);
         let details = response.status_details.unwrap_or_default();
+        if response.status == Some(Status::Cancelled) {
+            self.cancelled_by_server(&id, details.reason.as_deref());
+        }
+        self.answers.spoken.iter_mut().filter(|s| s.response_id == id).for_each(|s| s.growing = false);
         let state = match response.status {
             Some(Status::Other(name)) => name,
             Some(Status::Cancelled) => "cancelled".into(),
@@ -263,13 +286,19 @@ impl Conversation {
         let quota = super::session::quota(&error);
         let cut_off = matches!(state.as_str(), "cancelled" | "failed");
         self.words_of_response_done(&id);
+        let record = self.answers.record(&id);
+        let (first_audio, turn_ended) = (record.first_audio.take(), record.turn_ended.take());
+        if first_audio.is_none() && !cut_off && self.calls.of_response(&id) {
+            // The turn is answered when its calls are.
+            self.gate.turn_ended = self.gate.turn_ended.or(turn_ended);
+        }
         let notice = ResponseNotice {
             state,
             response_id: id.clone(),
             reason: details.reason,
             error_code: error.code,
             error_message: Some(error.message).filter(|message| !message.is_empty()),
-            first_audio: self.answers.first_audio.take(),
+            first_audio,
             metadata: response.metadata,
         };
         // Its end is told already if it comes too late.
@@ -290,20 +319,35 @@ impl Conversation {
         if event.delta.0.is_empty() || self.answers.is_muted(&event.response_id) {
             return;
         }
-        let format = &self.config.output;
+        let record = self.answers.record(&event.response_id);
+        let ended = record.turn_ended.take();
+        let told = record.format.clone().or_else(|| self.answers.format.clone());
+        let told = told.unwrap_or_else(|| self.config.output.clone());
+        let size = told.sample_size();
         let rest = self.answers.find(&event.item_id, event.content_index).map(|part| std::mem::take(&mut part.rest));
-        let rest = whole_samples(&mut event.delta.0, rest.unwrap_or_default(), format.sample_size());
+        let rest = whole_samples(&mut event.delta.0, rest.unwrap_or_default(), size);
+        let format = &self.config.output;
+        let mut converter = None;
+        if told != *format {
+            let part = self.answers.find(&event.item_id, event.content_index);
+            converter = part.and_then(|part| part.converter.take()).or_else(|| Converter::new(&told, format));
+            if let Some(converter) = &mut converter {
+                event.delta.0 = converter.convert(&event.delta.0).into();
+            }
+        }
         let samples = (event.delta.0.len() / format.sample_size()) as u64;
         let length = samples_to_time(samples, format.rate());
         self.has_spoken = true;
-        if self.answers.first_audio.is_none()
-            && let Some(ended) = self.gate.turn_ended.take()
-        {
-            self.answers.first_audio = Some(self.now.saturating_duration_since(ended));
+        let now = self.now;
+        let record = self.answers.record(&event.response_id);
+        if record.first_audio.is_none() {
+            // The begin of some answers is not told.
+            let ended = ended.or_else(|| if record.created { None } else { self.gate.turn_ended.take() });
+            record.first_audio = ended.map(|ended| now.saturating_duration_since(ended));
         }
         let offline = self.config.timing == Timing::Offline;
         let spoken = self.answers.lay(&event, samples, length, offline);
-        (spoken.epoch, spoken.rest) = (self.epoch, rest);
+        (spoken.epoch, spoken.rest, spoken.converter) = (self.epoch, rest, converter);
         if samples == 0 {
             return;
         }

@@ -10,6 +10,7 @@ use super::uplink::samples_to_time;
 use super::{Conversation, Output, Timing};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+use unicode_segmentation::UnicodeSegmentation;
 
 /// A piece is no longer than two lines of a subtitle.
 const PIECE: usize = 84;
@@ -28,6 +29,33 @@ pub(super) struct Place {
     pub content_index: u32,
     /// They are written, and have no sound.
     pub written: bool,
+}
+
+/// How much of the text are whole words that end at this byte or before. Chinese, Japanese, Thai and their neighbours
+/// write without spaces: there it may end behind every letter with its marks.
+fn whole_words(text: &str, end: usize) -> usize {
+    let may_end = |at: usize, letter: &str| {
+        let before = text[..at].chars().next_back();
+        let (before, after) = (before.unwrap_or(' '), letter.chars().next().unwrap_or(' '));
+        before.is_whitespace() || after.is_whitespace() || has_no_spaces(before) || has_no_spaces(after)
+    };
+    let letters = text.grapheme_indices(true).take_while(|(at, _)| *at <= end);
+    letters.filter(|(at, letter)| may_end(*at, letter)).last().map_or(0, |(at, _)| at)
+}
+
+/// Letters of scripts that put no spaces between words.
+fn has_no_spaces(letter: char) -> bool {
+    matches!(letter,
+        '\u{0e00}'..='\u{0eff}' // Thai, Lao
+        | '\u{1000}'..='\u{109f}' // Myanmar
+        | '\u{1780}'..='\u{17ff}' // Khmer
+        | '\u{0f00}'..='\u{0fff}' // Tibetan
+        | '\u{2e80}'..='\u{312f}' // radicals, marks, kana, Bopomofo
+        | '\u{31a0}'..='\u{4dbf}'
+        | '\u{4e00}'..='\u{9fff}' // Han
+        | '\u{f900}'..='\u{faff}'
+        | '\u{ff00}'..='\u{ff9f}' // wide marks, narrow kana
+        | '\u{20000}'..='\u{3ffff}')
 }
 
 /// The words of a part of a message.
@@ -50,18 +78,16 @@ impl Part {
     /// The end of the next piece, in bytes of the text; `None` while it is not known.
     fn next_piece(&self) -> Option<usize> {
         let rest = &self.text[self.out..];
-        let mut space = None;
         for (letters, (at, letter)) in rest.char_indices().enumerate() {
             let end = at + letter.len_utf8();
             let ends = rest[end..].chars().next().is_some_and(char::is_whitespace);
-            if matches!(letter, '.' | '!' | '?' | '…' | '\n') && ends || matches!(letter, '。' | '！' | '？') {
+            if matches!(letter, '.' | '!' | '?' | '…' | '\n') && ends || matches!(letter, '。' | '！' | '？' | '｡')
+            {
                 return Some(self.out + end);
             }
-            if letter.is_whitespace() {
-                space = Some(end);
-            }
             if letters + 1 >= PIECE {
-                return Some(self.out + space.unwrap_or(end));
+                let whole = whole_words(rest, end);
+                return Some(self.out + if whole > 0 { whole } else { end });
             }
         }
         (self.complete && !rest.is_empty()).then_some(self.text.len())
@@ -303,11 +329,7 @@ impl Conversation {
         let heard = usize::try_from(heard).unwrap_or(usize::MAX);
         match part.text.char_indices().nth(heard) {
             None => part.text.clone(),
-            Some((end, _)) => {
-                let words = &part.text[..end];
-                let whole = words.rfind(char::is_whitespace).map_or("", |space| &words[..space]);
-                whole.trim_end().to_owned()
-            }
+            Some((end, _)) => part.text[..whole_words(&part.text, end)].trim_end().to_owned(),
         }
     }
 }

@@ -14,6 +14,10 @@ const MARGIN: Duration = Duration::from_millis(500);
 /// How long a server may take after the last sound to say that somebody spoke in it.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// The words of a user that no server has written down so far are waited for so long once all is answered: to write
+/// them down is optional.
+const UNWRITTEN: Duration = Duration::from_secs(2);
+
 /// How far the end has come.
 #[derive(Debug, Default)]
 pub(super) enum Drain {
@@ -70,14 +74,25 @@ impl Conversation {
         }
     }
 
-    /// So long what is owed may take. Functions have a time limit of their own, which has nothing to do with the server.
+    /// Time until which what is owed may stay away. Functions have a time limit of their own, which has nothing to do
+    /// with the server.
     pub(super) fn owed_until(&self) -> Instant {
-        let server = self.moved + self.config.drain_timeout;
+        let patience = if self.gate.owes() { self.answer_patience() } else { self.config.drain_timeout };
+        let server = self.moved + if self.seems_not_to_write() { patience.min(UNWRITTEN) } else { patience };
         self.calls_until().map_or(server, |calls| calls.max(server))
+    }
+
+    /// Only the user's words are owed, all is answered, and the server has not written down a word so far.
+    fn seems_not_to_write(&self) -> bool {
+        !self.owes_answer() && !self.writes_down && self.answers.any_is_done() && !self.config.only_writes_down()
     }
 
     pub(super) fn go_on_draining(&mut self) {
         let late = |conversation: &Self| conversation.now >= conversation.owed_until();
+        let is_waiting = matches!(self.drain, Drain::Waiting { .. });
+        if is_waiting && self.owes_anything() && self.seems_not_to_write() && late(self) {
+            self.does_not_write();
+        }
         loop {
             let next = match &self.drain {
                 Drain::No => return,
@@ -124,6 +139,9 @@ impl Conversation {
             }
             Detection::Server { silence } if self.listening.sent.samples() > 0 => {
                 self.append_silence(silence + MARGIN);
+                if !self.acknowledges {
+                    return Drain::Grace(self.now + GRACE);
+                }
                 return Drain::Fenced(self.send_fence());
             }
             Detection::Server { .. } => {}

@@ -53,7 +53,7 @@ impl Gate {
 
     /// What is wished is not wanted any more, nor what is asked for and has not begun.
     pub fn call_off(&mut self) {
-        self.wished = None;
+        (self.wished, self.turn_ended) = (None, None);
         self.called_off = self.asked.is_some() || self.announced;
     }
 
@@ -91,13 +91,18 @@ impl Gate {
         self.active = Some(Active { response_id: response_id.to_owned(), request: self.asked.take() });
     }
 
-    /// An answer is done; a server that gives no name means the one that is under way.
-    pub fn done(&mut self, response_id: &str) {
+    /// An answer is done. One that began unseen is what was asked for or announced: some servers do not tell of the
+    /// begin.
+    pub fn done(&mut self, response_id: &str, unseen: bool) {
         match self.active() {
-            Some(active) if active == response_id || response_id.is_empty() => self.active = None,
+            Some(active) if active == response_id => self.active = None,
             Some(_) => {}
-            // It began unseen: it is what a refused request had to wait for.
-            None => self.announced = false,
+            None => {
+                self.announced = false;
+                if unseen {
+                    self.asked = None;
+                }
+            }
         }
     }
 
@@ -156,6 +161,11 @@ impl Gate {
         self.asked.is_some() || self.announced
     }
 
+    /// The answer that is under way was asked for by us.
+    pub fn is_ours(&self) -> bool {
+        self.active.as_ref().is_some_and(|active| active.request.is_some())
+    }
+
     /// The answer that is under way.
     pub fn active(&self) -> Option<&str> {
         self.active.as_ref().map(|active| active.response_id.as_str())
@@ -191,10 +201,10 @@ mod tests {
         assert_eq!(ask(&mut gate, "e2"), None);
         gate.created("r1");
         assert_eq!(ask(&mut gate, "e2"), None);
-        gate.done("r1");
+        gate.done("r1", false);
         assert_eq!(ask(&mut gate, "e2"), Some(None));
         gate.created("r2");
-        gate.done("r2");
+        gate.done("r2", false);
         assert_eq!(ask(&mut gate, "e3"), None);
         assert!(!gate.owes());
     }
@@ -208,7 +218,7 @@ mod tests {
         assert!(gate.refused(Some("e1"), true));
         gate.created("r1");
         assert_eq!(ask(&mut gate, "e2"), None);
-        gate.done("r1");
+        gate.done("r1", false);
         assert_eq!(ask(&mut gate, "e2"), Some(loud()));
     }
 
@@ -220,7 +230,7 @@ mod tests {
         gate.created("r1");
         assert!(gate.refused(Some("e1"), true));
         assert_eq!(ask(&mut gate, "e2"), None);
-        gate.done("r1");
+        gate.done("r1", false);
         assert_eq!(ask(&mut gate, "e2"), Some(loud()));
     }
 
@@ -230,7 +240,7 @@ mod tests {
         gate.created("r1");
         gate.announce();
         assert!(gate.refused(None, true));
-        gate.done("r1");
+        gate.done("r1", false);
         assert_eq!(ask(&mut gate, "e1"), Some(None));
     }
 

@@ -23,7 +23,7 @@ impl Conversation {
     }
 
     /// Whether turns are answered by the server without being asked.
-    fn server_answers(&self) -> bool {
+    pub(super) fn server_answers(&self) -> bool {
         self.config.server_answers && matches!(self.config.detection, Detection::Server { .. })
     }
 
@@ -72,9 +72,13 @@ impl Conversation {
                 let time = |ms| self.listening.sent.time_of_ms(ms);
                 let (start, end) = (time(event.audio_start_ms), time(event.audio_end_ms));
                 self.committed_up_to(event.audio_end_ms);
-                self.turns.begin(Some(event.item_id), start);
+                self.turns.begin(Some(event.item_id.clone()), start);
                 self.turns.end(None, end);
+                self.turns.idle = Some(event.item_id.clone());
                 self.await_answer_from(end);
+                let duration = end.zip(start).and_then(|(end, start)| end.checked_sub(start));
+                let item_id = Some(event.item_id);
+                self.notify(Notice::IdleTimeout { item_id, running_time: start, duration });
             }
             other => return Some(other),
         }
@@ -85,7 +89,8 @@ impl Conversation {
     fn committed(&mut self, item_id: &str) {
         self.turns.name(item_id);
         self.history.name(item_id);
-        if self.config.transcribes {
+        // Not every server writes down that nobody spoke.
+        if self.config.transcribes && self.turns.idle.as_deref() != Some(item_id) {
             self.turns.await_transcript(item_id);
             self.script.expect(Speaker::User, item_id, 0);
         }

@@ -142,8 +142,9 @@ impl Conversation {
         let active = self.gate.active().map(str::to_owned);
         let unspoken = |response: &String| !self.answers.spoken.iter().any(|spoken| spoken.response_id == *response);
         let is_owed = self.gate.expects() || active.as_ref().is_some_and(unspoken);
-        self.free_floor();
+        self.release_floor();
         self.phase = Phase::Offline;
+        self.approvals.clear();
         self.epoch += 1;
         self.renewal = super::renew::Renewal::default();
         self.gate.give_up();
@@ -151,9 +152,11 @@ impl Conversation {
             self.gate.wish(None);
         }
         if let Some(active) = active {
+            self.answers.mute(&active);
             self.ends_unsaid(&active, "incomplete", Some("session_lost"));
         }
         self.answers.give_up();
+        self.answers.end_records();
         self.give_up_turns();
         self.lose_frames();
         // A server that finds the turns will find this one again.

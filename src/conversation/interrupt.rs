@@ -4,8 +4,9 @@
 //! said what nobody heard.
 
 use super::answer::Spoken;
+use super::names::{given, plain};
 use super::uplink::samples_to_time;
-use super::{Conversation, Detection, Notice, Output};
+use super::{Conversation, Detection, Notice, Output, Timing};
 use crate::protocol::client::{ConversationItemDelete, ConversationItemTruncate, ResponseCancel};
 
 /// Who silences the model.
@@ -24,7 +25,7 @@ struct Unheard {
     content_index: u32,
     /// Samples that were heard of it.
     heard: u64,
-    /// The server knows it.
+    /// The server knows it, by a name and in the conversation.
     is_known: bool,
 }
 
@@ -48,6 +49,10 @@ impl Conversation {
         let rate = self.config.output.rate();
         let mut deleted = Vec::new();
         for part in &unheard {
+            // A server cancels by itself only what belongs to the conversation.
+            if self.answers.runs_beside(&part.response_id) && !self.answers.is_muted(&part.response_id) {
+                self.send_cancel(&part.response_id);
+            }
             self.answers.mute(&part.response_id);
             self.calls.cut_off(&part.response_id);
             if !part.is_known {
@@ -56,9 +61,7 @@ impl Conversation {
             if self.is_unheard(&part.item_id) {
                 if !deleted.contains(&&part.item_id) {
                     deleted.push(&part.item_id);
-                    let event = ConversationItemDelete { item_id: part.item_id.clone(), ..Default::default() };
-                    let id = self.send(event);
-                    self.answers.harmless(id);
+                    self.forget_item(&part.item_id);
                 }
             } else {
                 let id = self.send(ConversationItemTruncate {
@@ -97,7 +100,31 @@ impl Conversation {
         self.answers.mute(response_id);
         self.calls.cut_off(response_id);
         if who == Who::Application || !matches!(self.config.detection, Detection::Server { .. }) {
-            let id = self.send(ResponseCancel { response_id: Some(response_id.to_owned()), ..Default::default() });
+            self.send_cancel(response_id);
+        }
+    }
+
+    fn send_cancel(&mut self, response_id: &str) {
+        let id = self.send(ResponseCancel { response_id: given(response_id), ..Default::default() });
+        self.answers.harmless(id);
+    }
+
+    /// The server has cancelled an answer by itself: what is there of it is not heard any more either.
+    pub(super) fn cancelled_by_server(&mut self, response_id: &str, reason: Option<&str>) {
+        let is_meant = match reason {
+            Some("client_cancelled") => self.config.timing == Timing::Live,
+            _ => self.may_be_interrupted(),
+        };
+        let is_heard = || self.unheard().iter().any(|part| part.response_id == response_id);
+        if is_meant && self.gate.active().is_none() && !self.answers.is_muted(response_id) && is_heard() {
+            self.interrupt(Who::User);
+        }
+    }
+
+    /// No client knows of an answer of which nothing was heard: the server forgets it as well.
+    pub(super) fn forget_item(&mut self, item_id: &str) {
+        if !plain(item_id).is_empty() {
+            let id = self.send(ConversationItemDelete { item_id: item_id.to_owned(), ..Default::default() });
             self.answers.harmless(id);
         }
     }
@@ -110,7 +137,9 @@ impl Conversation {
             item_id: spoken.item_id.clone(),
             content_index: spoken.content_index,
             heard: spoken.heard,
-            is_known: spoken.epoch == self.epoch,
+            is_known: spoken.epoch == self.epoch
+                && !plain(&spoken.item_id).is_empty()
+                && !self.answers.is_beside(&spoken.response_id),
         };
         self.answers.spoken.iter().filter(unheard).map(part).collect()
     }

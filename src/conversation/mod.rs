@@ -9,6 +9,7 @@ mod answer;
 mod budget;
 mod captions;
 mod commands;
+mod convert;
 mod drain;
 pub mod events;
 mod floor;
@@ -20,9 +21,11 @@ mod history;
 mod interrupt;
 mod likeness;
 mod listen;
+mod names;
 mod notice;
 mod place;
 pub mod playout;
+mod records;
 mod renew;
 mod session;
 mod shown;
@@ -40,12 +43,15 @@ pub use events::{
 
 use crate::protocol::client::ResponseCreate;
 use crate::protocol::response::ServerError;
+use crate::protocol::session::AudioFormat;
 use crate::protocol::{ClientEvent, ServerEvent, Session};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// How long the end of an answer that was cancelled is waited for.
 const CANCELLED: Duration = Duration::from_secs(3);
+/// A tool that the server calls may take so long.
+const TOOL_CALL: Duration = Duration::from_secs(120);
 /// Offline: so many turns of the user may wait for the server to acknowledge or to write them down.
 const BACKLOG: usize = 16;
 
@@ -73,6 +79,16 @@ pub struct Conversation {
     sent_events: u64,
     /// What the server told of the session before it knew the settings.
     greeting: Session,
+    /// It has said so in the session that is being opened, and no error since.
+    greeted: bool,
+    /// So long it may take to open the session.
+    opened: Instant,
+    /// The user was told that the server takes the input for this format.
+    input_told: Option<AudioFormat>,
+    /// The server says when settings are in force.
+    acknowledges: bool,
+    /// The server writes down what the user says.
+    writes_down: bool,
     /// Events of our own that settings depend on, oldest first.
     updates: VecDeque<String>,
     /// When something moved on last, on either side.
@@ -105,6 +121,8 @@ pub struct Conversation {
     time_of_day: (Instant, Duration),
     /// How many sessions there were before this one.
     epoch: u32,
+    /// The server's names, each of which means one thing.
+    names: names::Names,
     /// Up to here no user's and no model's text begins any more.
     text_quiet: [Duration; 2],
 }
@@ -118,6 +136,11 @@ impl Conversation {
             output: VecDeque::new(),
             sent_events: 0,
             greeting: Session::default(),
+            greeted: false,
+            opened: now,
+            input_told: None,
+            acknowledges: true,
+            writes_down: false,
             updates: VecDeque::new(),
             moved: now,
             answer_moved: now,
@@ -141,6 +164,7 @@ impl Conversation {
             renewal: renew::Renewal::default(),
             time_of_day: (now, config.time_of_day),
             epoch: 0,
+            names: names::Names::default(),
             text_quiet: [Duration::ZERO; 2],
             config,
         }
@@ -182,7 +206,7 @@ impl Conversation {
 
     /// What is to be done next; to be called until there is nothing.
     pub fn poll(&mut self) -> Option<Output> {
-        self.output.pop_front()
+        self.output.pop_front().map(names::with_plain_names)
     }
 
     /// When to come back without an input.
@@ -235,6 +259,9 @@ impl Conversation {
                 matches!(command, Command::CancelResponse)
                     || matches!(command, Command::Event(event) if event.name() == "response.cancel")
             }
+            Input::Server(event) => {
+                matches!(**event, ServerEvent::InputAudioBufferSpeechStarted(_) | ServerEvent::ResponseDone(_))
+            }
             _ => false,
         }
     }
@@ -268,10 +295,16 @@ impl Conversation {
         } else if self.is_cancelled() {
             Some(self.answer_moved + CANCELLED.min(self.config.drain_timeout))
         } else if self.gate.owes() {
-            Some(self.answer_moved + self.config.drain_timeout)
+            Some(self.answer_moved + self.answer_patience())
         } else {
             self.holds_input().then(|| self.owed_until())
         }
+    }
+
+    /// How long an answer may not move on. While the server calls a tool, it waits for somebody else.
+    fn answer_patience(&self) -> Duration {
+        let calls = self.answers.calls_tools();
+        if calls { self.config.drain_timeout.max(TOOL_CALL) } else { self.config.drain_timeout }
     }
 
     /// Everything that follows by itself from what has happened.
@@ -302,16 +335,19 @@ impl Conversation {
 
     /// The server will not give what it owes. The conversation goes on without.
     fn give_up(&mut self) {
-        let seconds = self.config.drain_timeout.as_secs_f64();
         if self.gate.owes() {
             let active = self.gate.active().map(str::to_owned);
             if self.is_cancelled() {
                 // Some servers say nothing more of an answer that was cancelled.
-                active.inspect(|active| self.ends_unsaid(active, "cancelled", None));
+                active.inspect(|active| {
+                    self.answers.mute(active);
+                    self.ends_unsaid(active, "cancelled", None);
+                });
             } else {
+                let seconds = self.answer_patience().as_secs_f64();
                 let message = format!("the server owes an answer and has not gone on with it for {seconds} s");
                 self.warn("no-answer", message);
-                active.inspect(|active| self.ends_unsaid(active, "incomplete", Some("timeout")));
+                active.inspect(|active| self.ends_late(active));
             }
             self.gate.give_up();
             self.answers.give_up();
@@ -319,6 +355,7 @@ impl Conversation {
         } else if self.calls.open() > 0 {
             self.close_calls();
         } else {
+            let seconds = self.config.drain_timeout.as_secs_f64();
             self.warn("no-transcript", format!("the server has not taken in what the user said for {seconds} s"));
             self.give_up_turns();
         }
@@ -347,6 +384,7 @@ impl Conversation {
     }
 
     fn hear_server(&mut self, event: ServerEvent) {
+        let event = self.names.make_unique(event, self.epoch);
         let name = event.name();
         if name.starts_with("response.") {
             self.answer_moved = self.now;
@@ -355,9 +393,9 @@ impl Conversation {
             self.moved = self.now;
         }
         match event {
-            ServerEvent::SessionCreated(event) => self.greeting = event.session,
+            ServerEvent::SessionCreated(event) => self.greeted(event.session),
             ServerEvent::SessionUpdated(event) => self.session_updated(event.session),
-            ServerEvent::Error(event) => self.refused(event.error),
+            ServerEvent::Error(event) => self.refused(event.error, &event.extra),
             ServerEvent::RateLimitsUpdated(event) => self.rate_limits(event.rate_limits),
             event => {
                 if let Some(event) = self.hear_turn(event) {

@@ -17,6 +17,15 @@ pub enum Notice {
         /// Where on the input.
         running_time: Option<Duration>,
     },
+    /// Nobody spoke for so long that the model speaks up.
+    IdleTimeout {
+        /// The message of silence that is answered, where the server has named it.
+        item_id: Option<String>,
+        /// Where the silence began on the input.
+        running_time: Option<Duration>,
+        /// How long it is.
+        duration: Option<Duration>,
+    },
     /// What somebody said.
     Transcript(TranscriptNotice),
     /// An answer began or ended.
@@ -44,7 +53,7 @@ pub enum Notice {
     /// One of the account's limits.
     RateLimit {
         /// `requests` or `tokens`.
-        name: String,
+        name: Option<String>,
         /// The whole.
         limit: Option<u64>,
         /// What is left.

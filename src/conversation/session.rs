@@ -1,16 +1,37 @@
 //! The session around the conversation: its opening, its settings, its errors and its end.
 
+use super::convert::Converter;
 use super::events::SessionNotice;
 use super::{Conversation, Detection, Failure, Notice, Phase, Warning};
 use crate::protocol::client::SessionUpdate;
 use crate::protocol::response::ServerError;
 use crate::protocol::session::{AudioConfig, AudioFormat, AudioInput};
 use crate::protocol::usage::RateLimit;
-use crate::protocol::{Session, Setting};
+use crate::protocol::{Extra, Session, Setting};
 use std::time::Duration;
 
 /// An `error` explains a close that follows it so soon.
 const EXPLAINS: Duration = Duration::from_secs(5);
+
+/// A server that has greeted and says nothing of the settings is talked to after so long: some never do.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+
+/// What an error says that has no message: other fields may, and else all of it does.
+fn words_of(error: &ServerError, event: &Extra) -> String {
+    let fields = || event.iter().chain(&error.extra);
+    let text = |name: &str| {
+        let mut named = fields().filter(|(field, _)| *field == name);
+        named.find_map(|(_, value)| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned))
+    };
+    let named = text("message").or_else(|| text("detail")).or_else(|| text("error"));
+    named.or_else(|| error.code.clone()).unwrap_or_else(|| {
+        let all: Extra = fields().map(|(name, value)| (name.clone(), value.clone())).collect();
+        match serde_json::to_string(&all) {
+            Ok(all) if !all.is_empty() && all != "{}" => format!("the server tells of an error: {all}"),
+            _ => "the server tells of an error, and not of which".into(),
+        }
+    })
+}
 
 /// Error codes that end a session before it began, by what the user has to mend.
 pub(super) fn fatal(error: &ServerError, model: &str) -> Option<Failure> {
@@ -40,6 +61,8 @@ impl Conversation {
     /// sound with its default settings would answer wrongly, and refuse the settings afterwards.
     pub(super) fn open(&mut self, patience: Duration) {
         self.phase = Phase::Opening { deadline: self.now + patience, patience };
+        (self.greeted, self.opened) = (false, self.now + patience);
+        (self.answers.format, self.answers.format_told) = (None, None);
         let session = self.config.session.clone();
         self.update(session);
     }
@@ -78,45 +101,124 @@ impl Conversation {
         if let Some(update) = self.updates.pop_front() {
             self.update_accepted(&update);
         }
+        self.acknowledges = true;
         self.look_for_transcription(&session);
+        self.look_at_formats(&session);
         if matches!(self.phase, Phase::Opening { .. }) {
-            self.phase = Phase::Ready;
-            // Some servers tell only what has changed since their greeting.
-            let greeting = std::mem::take(&mut self.greeting);
-            let expires_at = session.expires_at.or(greeting.expires_at);
-            self.notify(Notice::Session(SessionNotice::Ready {
-                session_id: session.id.or(greeting.id),
-                model: session.model.or(greeting.model).or_else(|| Some(self.config.model.clone())),
-                expires_at,
-                resumed: self.epoch > 0,
-            }));
-            self.session_ends(expires_at);
-            if self.epoch > 0 {
-                self.begin_anew();
-            }
-            (self.moved, self.answer_moved) = (self.now, self.now);
-            self.obey_early();
+            self.ready(session);
         }
+    }
+
+    /// The server tells of the session before it knows the settings.
+    pub(super) fn greeted(&mut self, session: Session) {
+        self.greeting = session;
+        if let Phase::Opening { deadline, .. } = &mut self.phase {
+            let until = self.now + UNACKNOWLEDGED;
+            self.greeted = until < *deadline;
+            *deadline = until.min(*deadline);
+        }
+    }
+
+    /// The session has begun, with what the server tells of it.
+    fn ready(&mut self, session: Session) {
+        self.phase = Phase::Ready;
+        // Some servers tell only what has changed since their greeting.
+        let greeting = std::mem::take(&mut self.greeting);
+        // Some tell 0 where they do not know.
+        let expires_at = session.expires_at.or(greeting.expires_at).filter(|at| *at > 0);
+        self.notify(Notice::Session(SessionNotice::Ready {
+            session_id: session.id.or(greeting.id).filter(|id| !id.is_empty()),
+            model: session
+                .model
+                .or(greeting.model)
+                .filter(|model| !model.is_empty())
+                .or_else(|| Some(self.config.model.clone())),
+            expires_at,
+            resumed: self.epoch > 0,
+        }));
+        self.session_ends(expires_at);
+        if self.epoch > 0 {
+            self.begin_anew();
+        }
+        (self.moved, self.answer_moved) = (self.now, self.now);
+        self.obey_early();
     }
 
     /// A server may not write down what the user says although it was asked to. Nobody waits for that then.
     fn look_for_transcription(&mut self, session: &Session) {
         let input = session.audio.as_ref().and_then(|audio| audio.input.as_ref());
         if self.config.transcribes && input.is_some_and(|input| matches!(input.transcription, Setting::Off)) {
-            self.config.transcribes = false;
-            self.give_up_turns();
-            self.warn("no-transcription", "the server does not write down what the user says");
+            self.does_not_write();
         }
     }
 
+    /// The server does not write down what the user says.
+    pub(super) fn does_not_write(&mut self) {
+        self.config.transcribes = false;
+        self.give_up_turns();
+        self.warn("no-transcription", "the server does not write down what the user says");
+    }
+
+    /// What the server says of the sound's formats, once no settings are on their way.
+    fn look_at_formats(&mut self, session: &Session) {
+        if !self.updates.is_empty() {
+            return;
+        }
+        let (input, output) = (session.input_format(), session.output_format());
+        let is_told = self.input_told.as_ref() == input.as_ref();
+        if let Some(told) = input.filter(|told| !is_told && *told != self.config.input) {
+            let message = format!(
+                "the server takes the user's sound for {}, and it is {}: it will hear noise",
+                told.describe(),
+                self.config.input.describe()
+            );
+            self.input_told = Some(told);
+            self.warn("other-input-format", message);
+        }
+        if let Some(told) = output {
+            self.look_at_format(Some(&told));
+            self.answers.format = Some(told).filter(|told| *told != self.config.output);
+        }
+    }
+
+    /// The server tells the format of the model's sound. Where it is another one than was asked for, the sound is
+    /// converted.
+    pub(super) fn look_at_format(&mut self, told: Option<&AudioFormat>) {
+        let asked = &self.config.output;
+        let Some(told) = told.filter(|told| *told != asked) else { return };
+        if self.answers.format_told.as_ref() == Some(told) {
+            return;
+        }
+        self.answers.format_told = Some(told.clone());
+        let what = match Converter::new(told, asked) {
+            Some(_) => "it is converted",
+            None => "it cannot be converted, and is played as it comes",
+        };
+        let message = format!(
+            "the server says that its sound is {}, and {} was asked for: {what}",
+            told.describe(),
+            asked.describe()
+        );
+        self.warn("other-output-format", message);
+    }
+
     /// The server refused something. Most of that is harmless; what waits for the guilty event must not wait for ever.
-    pub(super) fn refused(&mut self, error: ServerError) {
+    pub(super) fn refused(&mut self, mut error: ServerError, event: &Extra) {
+        if error.message.is_empty() {
+            error.message = words_of(&error, event);
+        }
         let guilty = error.event_id.as_deref();
         let is_update = guilty.is_some_and(|id| self.updates.iter().any(|update| update == id));
         if matches!(self.phase, Phase::Opening { .. })
             && let Some(failure) = self.refused_opening(&error, is_update)
         {
             return self.fail(failure);
+        }
+        // What is wrong with the settings is for the server to say.
+        if let Phase::Opening { deadline, .. } = &mut self.phase
+            && std::mem::take(&mut self.greeted)
+        {
+            *deadline = self.opened;
         }
         if let Some(failure) = quota(&error) {
             return self.fail(failure);
@@ -157,8 +259,21 @@ impl Conversation {
 
     /// The server has not accepted the session in time. What it said meanwhile may tell why.
     pub(super) fn not_ready(&mut self, patience: Duration) {
+        if std::mem::take(&mut self.greeted) {
+            self.acknowledges = false;
+            let seconds = UNACKNOWLEDGED.as_secs_f64();
+            let message = format!(
+                "the server has not said 'session.updated' within {seconds} s: the conversation goes on, and which settings \
+                 are in force is not known"
+            );
+            self.warn("no-session-updated", message);
+            self.updates.clear();
+            return self.ready(Session::default());
+        }
         let told = self.last_error.take().map(|(_, error)| format!(": {}", error.message)).unwrap_or_default();
-        let message = format!("the server did not accept the session within {patience:.1?}{told}");
+        let message = format!(
+            "the server never said 'session.updated': it did not accept the session within {patience:.1?}{told}"
+        );
         if self.epoch > 0 {
             return self.lose(message);
         }
@@ -176,9 +291,15 @@ impl Conversation {
             None => reason.to_owned(),
         };
         let code_words = code.map(|code| format!(" with code {code}")).unwrap_or_default();
+        // The largest messages are pictures.
+        let hint = if code == Some(1009) {
+            " (a message was too large; 'max-frame-size' limits what is sent of pictures)"
+        } else {
+            ""
+        };
         let closed = |when: &str| {
             let colon = if message.is_empty() { "" } else { ": " };
-            format!("the server closed the connection{code_words}{when}{colon}{message}")
+            format!("the server closed the connection{code_words}{when}{colon}{message}{hint}")
         };
         let by_error = told.as_ref().and_then(|error| fatal(error, &self.config.model));
         let by_code = match code {
@@ -208,7 +329,7 @@ impl Conversation {
     pub(super) fn rate_limits(&mut self, limits: Vec<RateLimit>) {
         for limit in limits {
             self.notify(Notice::RateLimit {
-                name: limit.name.unwrap_or_default(),
+                name: limit.name.filter(|name| !name.is_empty()),
                 limit: limit.limit,
                 remaining: limit.remaining,
                 reset: limit.reset_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),

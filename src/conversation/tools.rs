@@ -8,6 +8,7 @@
 use super::notice::{FunctionCall, Notice};
 use super::{Conversation, Timing};
 use crate::protocol::items::{Item, ItemKind, Status};
+use crate::protocol::server::FunctionCallArgumentsDone;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -57,13 +58,28 @@ pub(super) struct Calls {
 }
 
 impl Calls {
+    /// Whether an answer made calls.
+    pub fn of_response(&self, response_id: &str) -> bool {
+        self.calls.iter().any(|call| call.response_id == response_id)
+    }
+
     /// Calls that have no output so far.
     pub fn open(&self) -> usize {
         self.calls.iter().filter(|call| call.is_open()).count()
     }
 
-    fn knows(&self, call_id: &str) -> bool {
-        self.calls.iter().any(|call| call.call_id == call_id)
+    /// The call is told already: an answer tells each of its calls several times. Some models number the calls of each
+    /// answer anew, so another answer's call of the same name is another one.
+    fn knows(&self, call: &FunctionCall) -> bool {
+        self.calls.iter().any(|known| known.call_id == call.call_id && known.response_id == call.response_id)
+    }
+
+    /// The call that an output is for: the oldest one of that name that has none.
+    fn find(&mut self, call_id: &str) -> Option<&mut Call> {
+        let named = |call: &Call| call.call_id == call_id;
+        let open = self.calls.iter().position(|call| named(call) && call.is_open());
+        let index = open.or_else(|| self.calls.iter().rposition(named))?;
+        self.calls.get_mut(index)
     }
 
     fn is_done(&self, response_id: &str) -> bool {
@@ -161,8 +177,53 @@ impl Conversation {
         }
     }
 
-    fn called(&mut self, call: FunctionCall) {
-        if call.call_id.is_empty() || self.calls.knows(&call.call_id) {
+    /// An answer gets a call, of which the arguments are still to come.
+    pub(super) fn call_added(&mut self, response_id: &str, item: &Item) {
+        let calls = &mut self.answers.record(response_id).calls;
+        if calls.len() < CALLS {
+            calls.push(FunctionCall {
+                call_id: item.call_id.clone().unwrap_or_default(),
+                name: item.name.clone().unwrap_or_default(),
+                item_id: item.id().to_owned(),
+                ..Default::default()
+            });
+        }
+    }
+
+    /// The arguments of a call are complete. Most servers tell of the whole call afterwards, some do not.
+    pub(super) fn arguments_done(&mut self, event: FunctionCallArgumentsDone) {
+        let FunctionCallArgumentsDone { response_id, item_id, call_id, name, arguments, .. } = event;
+        let calls = &mut self.answers.record(&response_id).calls;
+        let is_it = |call: &FunctionCall| !item_id.is_empty() && call.item_id == item_id;
+        let mut call = calls.iter().position(is_it).map(|index| calls.remove(index)).unwrap_or_default();
+        let or = |told: String, known: String| if told.is_empty() { known } else { told };
+        (call.call_id, call.name) = (or(call_id, call.call_id), or(name, call.name));
+        (call.item_id, call.arguments, call.response_id) = (item_id, arguments, response_id);
+        if calls.len() < CALLS {
+            calls.push(call);
+        }
+    }
+
+    /// An answer is over. Calls of which only the arguments were told are complete.
+    pub(super) fn calls_by_arguments(&mut self, response_id: &str) {
+        for call in std::mem::take(&mut self.answers.record(response_id).calls) {
+            // Of others the arguments never came.
+            if !call.response_id.is_empty() {
+                self.called(call);
+            }
+        }
+    }
+
+    fn called(&mut self, mut call: FunctionCall) {
+        // The arguments are JSON, also where the model gave none.
+        if call.arguments.trim().is_empty() {
+            call.arguments = "{}".into();
+        }
+        if call.call_id.is_empty() {
+            let message = format!("the server gave no name to a call of '{}', so it cannot be answered", call.name);
+            return self.warn("call-without-id", message);
+        }
+        if self.calls.knows(&call) {
             return;
         }
         if self.calls.calls.len() == CALLS {
@@ -205,7 +266,7 @@ impl Conversation {
 
     /// A function gave something back.
     pub(super) fn function_output(&mut self, call_id: &str, output: String) {
-        let Some(call) = self.calls.calls.iter_mut().find(|call| call.call_id == call_id) else {
+        let Some(call) = self.calls.find(call_id) else {
             let message = format!("the model made no call '{call_id}', so an output for it is not sent");
             return self.warn("unknown-call", message);
         };
@@ -328,7 +389,7 @@ impl Conversation {
         for (call_id, name) in open {
             self.warn("call-unanswered", format!("nobody has answered the call '{call_id}' of the function '{name}'"));
             self.notify(Notice::CallExpired { call_id: call_id.clone() });
-            if let Some(call) = self.calls.calls.iter_mut().find(|call| call.call_id == call_id) {
+            if let Some(call) = self.calls.find(&call_id) {
                 (call.sent, call.expired) = (true, true);
             }
             let item = Item::function_output(call_id, UNANSWERED.into());

@@ -39,6 +39,8 @@ pub struct Turns {
     turns: VecDeque<Turn>,
     /// A turn is open: the user is speaking.
     pub speaking: bool,
+    /// The newest message in which nobody spoke.
+    pub idle: Option<String>,
     /// Messages whose transcript has not come yet.
     untranscribed: VecDeque<String>,
 }

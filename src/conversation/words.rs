@@ -77,6 +77,12 @@ impl Script {
 impl Conversation {
     /// The words that the server hears and says.
     pub(super) fn hear_words(&mut self, event: ServerEvent) {
+        self.writes_down |= matches!(
+            event,
+            ServerEvent::TranscriptionDelta(_)
+                | ServerEvent::TranscriptionCompleted(_)
+                | ServerEvent::TranscriptionFailed(_)
+        );
         match event {
             ServerEvent::ResponseOutputAudioTranscriptDelta(ResponseOutputAudioTranscriptDelta {
                 response_id,

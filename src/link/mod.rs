@@ -16,6 +16,7 @@ pub mod secret;
 mod socket;
 mod spare;
 pub mod target;
+mod unreadable;
 mod upgrade;
 mod wire;
 

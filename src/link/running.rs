@@ -3,6 +3,7 @@
 use super::backoff::Backoff;
 use super::socket::{Event, Link};
 use super::spare::Spare;
+use super::unreadable::Unreadable;
 use super::{Mailbox, Patience, Playout, Post, Setup, Target, WireEvent, connect, good_bye, wire};
 use crate::conversation::events::SessionNotice;
 use crate::conversation::{Conversation, Failure, Input, Notice, Output, Warning};
@@ -41,6 +42,7 @@ pub struct Running {
     dropped: Duration,
     warned: Option<Instant>,
     warned_of_lost: bool,
+    unreadable: Unreadable,
     /// When what is being handled came.
     received: Option<Instant>,
 }
@@ -64,6 +66,7 @@ impl Running {
             dropped: Duration::ZERO,
             warned: None,
             warned_of_lost: false,
+            unreadable: Unreadable::default(),
             received: None,
         }
     }
@@ -170,29 +173,44 @@ impl Running {
     async fn react(&mut self, event: Event, link: &mut Link) {
         match event {
             Event::Written => self.tell_behind(link),
-            Event::Text(text) => {
-                self.received = Some(Instant::now());
-                match ServerEvent::from_json(&text) {
-                    Ok(event) => {
-                        if matches!(event, ServerEvent::InputAudioBufferSpeechStarted(_)) {
-                            self.look_at_playout();
-                        }
-                        self.trace(true, event.name(), &text).await;
-                        self.conversation.handle(Input::Server(Box::new(event)), now());
-                    }
-                    Err(error) => {
-                        let message = format!("the server sent something that cannot be read: {error}");
-                        self.post(Post::Notice(Notice::Warning(Warning::new("unreadable-event", message)))).await;
-                    }
+            Event::Text(text) => self.hear(&text).await,
+            // Some proxies pass the text on as bytes.
+            Event::Binary(data) => match std::str::from_utf8(&data) {
+                Ok(text) => self.hear(text).await,
+                Err(_) => {
+                    let length = data.len();
+                    self.warn_of_unreadable(format!("{length} bytes of binary data, which mean nothing here")).await;
                 }
-            }
-            Event::Binary(length) => {
-                let message = format!("the server sent {length} bytes of binary data, which mean nothing here");
-                self.post(Post::Notice(Notice::Warning(Warning::new("unreadable-event", message)))).await;
-            }
+            },
             Event::Closed { code, reason } => self.conversation.handle(Input::Closed { code, reason }, now()),
         }
         self.carry_out(link).await;
+    }
+
+    /// The server said something.
+    async fn hear(&mut self, text: &str) {
+        self.received = Some(Instant::now());
+        match ServerEvent::read(text) {
+            Ok((event, left_out)) => {
+                self.trace(true, event.name(), text).await;
+                self.unreadable.left_out(event.name(), left_out);
+                let input = Input::Server(Box::new(event));
+                if self.conversation.may_interrupt(&input) {
+                    self.look_at_playout();
+                }
+                self.conversation.handle(input, now());
+                if let Some(warning) = self.unreadable.warning_of_fields() {
+                    self.post(Post::Notice(Notice::Warning(warning))).await;
+                }
+            }
+            Err(error) => self.warn_of_unreadable(format!("something that cannot be read: {error}")).await,
+        }
+    }
+
+    async fn warn_of_unreadable(&mut self, what: String) {
+        if let Some(warning) = self.unreadable.warning_of_event(&what, now()) {
+            self.post(Post::Notice(Notice::Warning(warning))).await;
+        }
     }
 
     /// The conversation is about to decide about what was heard.

@@ -28,8 +28,8 @@ pub enum Event {
     Written,
     /// A message.
     Text(Utf8Bytes),
-    /// A message that the protocol does not know, and its length.
-    Binary(usize),
+    /// A message of bytes, which the protocol does not know.
+    Binary(Bytes),
     /// It is closed or broken.
     Closed {
         /// The close code, where there was one.
@@ -119,7 +119,7 @@ impl Link {
             self.asked = false;
             match message {
                 Some(Ok(Message::Text(text))) => Some(Event::Text(text)),
-                Some(Ok(Message::Binary(data))) => Some(Event::Binary(data.len())),
+                Some(Ok(Message::Binary(data))) => Some(Event::Binary(data)),
                 Some(Ok(Message::Close(frame))) => Some(Event::Closed {
                     code: frame.as_ref().map(|frame| frame.code.into()),
                     reason: frame.map(|frame| frame.reason.to_string()).unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! The table of errors: what went wrong, as GStreamer tells it.
 
+use super::glib_text;
 use crate::conversation::{Failure, Warning};
 use gst::glib::translate::IntoGlib;
 use gst::prelude::*;
@@ -17,6 +18,7 @@ pub fn post_failure(element: &gst::Element, failure: &Failure, done: Option<Dura
         Failure::Quota(_) => gst::ResourceError::NoSpaceLeft,
     };
     let text = failure.to_string();
+    let text = glib_text(&text);
     let mut message = gst::message::Error::builder(kind, &text).src(element);
     if let Some(done) = done {
         let done = done.as_nanos() as u64;
@@ -45,10 +47,10 @@ pub fn post_warning(element: &gst::Element, warning: &Warning) {
     let fields = [("code", &warning.code), ("type", &warning.kind), ("param", &warning.param)];
     for (name, value) in fields {
         if let Some(value) = value {
-            details.set(name, value);
+            details.set(name, &*glib_text(value));
         }
     }
-    let message = gst::message::Warning::builder(gst::ResourceError::Failed, &warning.message)
+    let message = gst::message::Warning::builder(gst::ResourceError::Failed, &glib_text(&warning.message))
         .details(details)
         .src(element)
         .build();

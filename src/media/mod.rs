@@ -10,6 +10,12 @@ pub mod text;
 
 use gst::glib;
 use gst::prelude::*;
+use std::borrow::Cow;
+
+/// Text as GLib can hold it: its strings end at the first U+0000, which a server's text may have in its midst.
+pub fn glib_text(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
 
 /// Runs a pad's streaming thread, one turn after another until one says that it was the last.
 pub fn start_task(pad: &gst::Pad, mut turn: impl FnMut() -> bool + Send + 'static) -> Result<(), glib::BoolError> {

@@ -2,7 +2,7 @@
 //!
 //! Nothing here decides, waits or counts. It is the only part of the house where the JSON names of the API stand,
 //! and it reads tolerantly: a missing field takes its default, an unknown field is kept in `extra`, an unknown event
-//! is kept whole. What was read can be written again without loss, so a trace of a session is a faithful one.
+//! is kept whole, and what cannot be read of a server's event is left out of it. What was read can be written again without loss, so a trace of a session is a faithful one.
 //!
 //! Source of the names: the published types of the official `openai` packages (version 3.52.0 for Python), which the
 //! tests turn into JSON Schemas and check every event against.
@@ -14,6 +14,7 @@ pub mod items;
 pub mod response;
 pub mod server;
 pub mod session;
+mod tolerant;
 pub mod usage;
 
 pub use client::ClientEvent;
@@ -193,6 +194,25 @@ macro_rules! events {
                 match $crate::protocol::dialect::ga_event_name(&name) {
                     $( $wire => serde_json::from_str(text).map(Self::$Name).map_err(bad), )*
                     _ => serde_json::from_str(text).map(Self::Unknown).map_err(bad),
+                }
+            }
+
+            /// Reads one message of the wire as far as it can be read, with the places of what was left out.
+            pub fn read(text: &str) -> Result<(Self, Vec<String>), $crate::protocol::ReadError> {
+                let text = text.trim_start_matches('\u{feff}');
+                let name = $crate::protocol::event_name(text)?;
+                match $crate::protocol::dialect::ga_event_name(&name) {
+                    $( $wire => match serde_json::from_str(text) {
+                        Ok(event) => Ok((Self::$Name(event), Vec::new())),
+                        Err(_) => {
+                            let (event, left_out) = $crate::protocol::tolerant::read(text, &name)?;
+                            Ok((Self::$Name(event), left_out))
+                        }
+                    }, )*
+                    _ => {
+                        let (event, left_out) = $crate::protocol::tolerant::read(text, &name)?;
+                        Ok((Self::Unknown(event), left_out))
+                    }
                 }
             }
 

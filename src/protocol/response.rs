@@ -4,9 +4,12 @@
 use super::items::{Item, Status};
 use super::session::{AudioFormat, AudioOutput, MaxTokens, Modality, Reasoning};
 use super::{Extra, Setting, Usage};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What may differ from the session for one response. A field that is left out is the session's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,9 +109,11 @@ impl Response {
         self.id.as_deref().unwrap_or_default()
     }
 
-    /// The format of its sound, where the server tells it.
-    pub fn audio_format(&self) -> Option<&AudioFormat> {
-        self.audio.as_ref()?.output.as_ref()?.format.as_ref()
+    /// The format of its sound, where the server tells it, in either spelling.
+    pub fn audio_format(&self) -> Option<AudioFormat> {
+        let format = self.audio.as_ref().and_then(|audio| audio.output.as_ref()?.format.clone());
+        let beta = || self.extra.get("output_audio_format").filter(|format| !format.is_null()).cloned();
+        format.or_else(|| serde_json::from_value(beta()?).ok())
     }
 }
 
@@ -139,9 +144,10 @@ fn without_null_param<S: Serializer>(error: &Option<ServerError>, serializer: S)
     value.serialize(serializer)
 }
 
-/// What went wrong, in an `error` event, a failed response or a failed transcription.
+/// What went wrong, in an `error` event, a failed response or a failed transcription. Some servers give words alone, or
+/// a number: that is the message then.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct ServerError {
     /// The family, e.g. `invalid_request_error`.
     #[serde(rename = "type", deserialize_with = "super::fields::null_is_default")]
@@ -159,4 +165,49 @@ pub struct ServerError {
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+impl Serialize for ServerError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ServerError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyForm;
+        impl AnyForm {
+            fn words<E>(words: impl ToString) -> Result<ServerError, E> {
+                Ok(ServerError { message: words.to_string(), ..Default::default() })
+            }
+        }
+        impl<'de> Visitor<'de> for AnyForm {
+            type Value = ServerError;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an error")
+            }
+
+            fn visit_str<E>(self, words: &str) -> Result<ServerError, E> {
+                Self::words(words)
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<ServerError, E> {
+                Self::words(number)
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<ServerError, E> {
+                Self::words(number)
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<ServerError, E> {
+                Self::words(number)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<ServerError, A::Error> {
+                ServerError::deserialize(MapAccessDeserializer::new(fields))
+            }
+        }
+        deserializer.deserialize_any(AnyForm)
+    }
 }

@@ -88,6 +88,25 @@ pub struct Session {
     pub extra: Extra,
 }
 
+impl Session {
+    /// The format of the user's sound, in either spelling.
+    pub fn input_format(&self) -> Option<AudioFormat> {
+        let format = self.audio.as_ref().and_then(|audio| audio.input.as_ref()?.format.clone());
+        format.or_else(|| self.beta_format("input_audio_format"))
+    }
+
+    /// The format of the model's sound, in either spelling.
+    pub fn output_format(&self) -> Option<AudioFormat> {
+        let format = self.audio.as_ref().and_then(|audio| audio.output.as_ref()?.format.clone());
+        format.or_else(|| self.beta_format("output_audio_format"))
+    }
+
+    fn beta_format(&self, name: &str) -> Option<AudioFormat> {
+        let format = self.extra.get(name).filter(|format| !format.is_null())?;
+        serde_json::from_value(format.clone()).ok()
+    }
+}
+
 /// Both directions' sound.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -157,6 +176,28 @@ pub enum AudioFormat {
 }
 
 impl AudioFormat {
+    /// Samples in a second of plain samples at another rate than the protocol's own.
+    pub fn pcm_rate(&self) -> Option<u32> {
+        let Self::Other(value) = self else { return None };
+        let name = value.as_str().or_else(|| value["type"].as_str()).unwrap_or_default();
+        let rate = value["rate"].as_u64().and_then(|rate| u32::try_from(rate).ok());
+        rate.filter(|rate| super::dialect::ga_format_name(name) == "audio/pcm" && (4_000..=192_000).contains(rate))
+    }
+
+    /// For people.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Pcm => "audio/pcm at 24000 Hz".into(),
+            Self::Pcmu => "audio/pcmu at 8000 Hz".into(),
+            Self::Pcma => "audio/pcma at 8000 Hz".into(),
+            Self::Other(value) => match (value["type"].as_str(), value["rate"].as_u64()) {
+                (Some(name), Some(rate)) => format!("{name} at {rate} Hz"),
+                (Some(name), None) => name.into(),
+                _ => value.to_string(),
+            },
+        }
+    }
+
     /// Samples in a second.
     pub const fn rate(&self) -> u32 {
         match self {

@@ -6,6 +6,7 @@ use crate::conversation::events::{
     FrameNotice, FrameState, FunctionCall, ResponseNotice, SessionNotice, Speaker, TranscriptNotice,
 };
 use crate::link::WireEvent;
+use crate::media::glib_text;
 use crate::protocol::Usage;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -32,34 +33,43 @@ pub fn structure(notice: &Notice) -> Option<gst::Structure> {
         Notice::Session(session) => session_structure(session),
         Notice::Speech { active, item_id, running_time } => {
             let mut message = gst::Structure::builder("openairealtime/speech").field("active", *active).build();
-            set(&mut message, "item-id", item_id.as_deref());
+            set_text(&mut message, "item-id", item_id.as_deref());
             set_time(&mut message, "running-time", *running_time);
+            message
+        }
+        Notice::IdleTimeout { item_id, running_time, duration } => {
+            let mut message = gst::Structure::new_empty("openairealtime/idle-timeout");
+            set_text(&mut message, "item-id", item_id.as_deref());
+            set_time(&mut message, "running-time", *running_time);
+            set_time(&mut message, "duration", *duration);
             message
         }
         Notice::Transcript(transcript) => transcript_structure(transcript),
         Notice::Response(response) => response_structure(response),
         Notice::Interrupted { response_id, item_id, heard, running_time } => {
-            let mut message = gst::Structure::builder("openairealtime/interrupted").field("item-id", item_id).build();
-            set(&mut message, "response-id", response_id.as_deref());
+            let mut message = gst::Structure::new_empty("openairealtime/interrupted");
+            set_text(&mut message, "item-id", Some(item_id));
+            set_text(&mut message, "response-id", response_id.as_deref());
             set_time(&mut message, "heard", Some(*heard));
             set_time(&mut message, "running-time", Some(*running_time));
             message
         }
         Notice::Usage { usage, cost, total_cost } => usage_structure(usage, *cost, *total_cost),
         Notice::RateLimit { name, limit, remaining, reset } => {
-            let mut message = gst::Structure::builder("openairealtime/rate-limits").field("name", name).build();
+            let mut message = gst::Structure::new_empty("openairealtime/rate-limits");
+            set_text(&mut message, "name", name.as_deref());
             set(&mut message, "limit", *limit);
             set(&mut message, "remaining", *remaining);
             set_time(&mut message, "reset", *reset);
             message
         }
         Notice::ApprovalRequest { request_id, server_label, name, arguments } => {
-            gst::Structure::builder("openairealtime/approval-request")
-                .field("approval-request-id", request_id)
-                .field("server-label", server_label)
-                .field("name", name)
-                .field("arguments", arguments)
-                .build()
+            let mut message = gst::Structure::new_empty("openairealtime/approval-request");
+            set_text(&mut message, "approval-request-id", Some(request_id));
+            set_text(&mut message, "server-label", Some(server_label));
+            set_text(&mut message, "name", Some(name));
+            set_text(&mut message, "arguments", Some(arguments));
+            message
         }
         Notice::Frame(frame) => frame_structure(frame),
         // These are told in another way.
@@ -73,21 +83,20 @@ pub fn structure(notice: &Notice) -> Option<gst::Structure> {
 pub fn event(event: &WireEvent) -> gst::Structure {
     gst::Structure::builder("openairealtime/event")
         .field("direction", if event.from_server { "server" } else { "client" })
-        .field("type", &event.name)
-        .field("json", &event.json)
+        .field("type", &*glib_text(&event.name))
+        .field("json", &*glib_text(&event.json))
         .build()
 }
 
 /// A call of a function, and whether somebody answers it.
 pub fn function_call(call: &FunctionCall, handled: bool) -> gst::Structure {
-    gst::Structure::builder("openairealtime/function-call")
-        .field("call-id", &call.call_id)
-        .field("name", &call.name)
-        .field("arguments", &call.arguments)
-        .field("item-id", &call.item_id)
-        .field("response-id", &call.response_id)
-        .field("handled", handled)
-        .build()
+    let mut message = gst::Structure::builder("openairealtime/function-call").field("handled", handled).build();
+    set_text(&mut message, "call-id", Some(&call.call_id));
+    set_text(&mut message, "name", Some(&call.name));
+    set_text(&mut message, "arguments", Some(&call.arguments));
+    set_text(&mut message, "item-id", Some(&call.item_id));
+    set_text(&mut message, "response-id", Some(&call.response_id));
+    message
 }
 
 fn session_structure(session: &SessionNotice) -> gst::Structure {
@@ -99,18 +108,18 @@ fn session_structure(session: &SessionNotice) -> gst::Structure {
         }
         SessionNotice::Reconnecting { reason } => {
             message.set("state", "reconnecting");
-            message.set("reason", reason);
+            set_text(&mut message, "reason", Some(reason));
         }
         SessionNotice::Ready { session_id, model, expires_at, resumed } => {
             message.set("state", "ready");
             message.set("resumed", *resumed);
-            set(&mut message, "session-id", session_id.as_deref());
-            set(&mut message, "model", model.as_deref());
+            set_text(&mut message, "session-id", session_id.as_deref());
+            set_text(&mut message, "model", model.as_deref());
             set(&mut message, "expires-at", *expires_at);
         }
         SessionNotice::Closed { reason, running_time } => {
             message.set("state", "closed");
-            message.set("reason", reason);
+            set_text(&mut message, "reason", Some(reason));
             set_time(&mut message, "running-time", *running_time);
         }
     }
@@ -124,29 +133,28 @@ fn transcript_structure(transcript: &TranscriptNotice) -> gst::Structure {
     };
     let mut message = gst::Structure::builder("openairealtime/transcript")
         .field("role", role)
-        .field("text", &transcript.text)
+        .field("text", &*glib_text(&transcript.text))
         .field("final", transcript.last)
-        .field("item-id", &transcript.item_id)
         .build();
-    set(&mut message, "response-id", transcript.response_id.as_deref());
+    set_text(&mut message, "item-id", Some(&transcript.item_id));
+    set_text(&mut message, "response-id", transcript.response_id.as_deref());
     set_time(&mut message, "running-time", transcript.running_time);
     set_time(&mut message, "duration", transcript.duration);
     message
 }
 
 fn response_structure(response: &ResponseNotice) -> gst::Structure {
-    let mut message = gst::Structure::builder("openairealtime/response")
-        .field("state", &response.state)
-        .field("response-id", &response.response_id)
-        .build();
-    set(&mut message, "reason", response.reason.as_deref());
-    set(&mut message, "error-code", response.error_code.as_deref());
-    set(&mut message, "error-message", response.error_message.as_deref());
+    let mut message = gst::Structure::new_empty("openairealtime/response");
+    set_text(&mut message, "state", Some(&response.state));
+    set_text(&mut message, "response-id", Some(&response.response_id));
+    set_text(&mut message, "reason", response.reason.as_deref());
+    set_text(&mut message, "error-code", response.error_code.as_deref());
+    set_text(&mut message, "error-message", response.error_message.as_deref());
     set_time(&mut message, "first-audio", response.first_audio);
     if let Some(pairs) = &response.metadata {
         let mut metadata = gst::Structure::new_empty("metadata");
         for (key, value) in pairs {
-            metadata.set(key.as_str(), value);
+            metadata.set(&*glib_text(key), &*glib_text(value));
         }
         message.set("metadata", metadata);
     }
@@ -160,9 +168,9 @@ fn frame_structure(frame: &FrameNotice) -> gst::Structure {
         FrameState::Removed => ("removed", None),
     };
     let mut message = gst::Structure::builder("openairealtime/frame").field("state", state).build();
-    set(&mut message, "reason", reason);
-    set(&mut message, "pad", frame.pad.as_deref());
-    set(&mut message, "item-id", frame.item_id.as_deref());
+    set_text(&mut message, "reason", reason);
+    set_text(&mut message, "pad", frame.pad.as_deref());
+    set_text(&mut message, "item-id", frame.item_id.as_deref());
     set_time(&mut message, "running-time", frame.at);
     message.set("size", frame.size as u64);
     message
@@ -197,6 +205,11 @@ fn set<T: Into<gst::glib::Value> + gst::glib::value::ToValue + Send>(
     if let Some(value) = value {
         message.set_value(name, value.to_send_value());
     }
+}
+
+/// What is not known is left out, also where a server gives it as empty.
+fn set_text(message: &mut gst::Structure, name: &str, text: Option<&str>) {
+    set(message, name, text.filter(|text| !text.is_empty()).map(|text| glib_text(text).into_owned()));
 }
 
 fn set_time(message: &mut gst::Structure, name: &str, time: Option<Duration>) {

@@ -9,8 +9,8 @@ use super::{imp, messages};
 use crate::conversation::events::SessionNotice;
 use crate::conversation::{Failure, Notice, Warning};
 use crate::link::{Post, WireEvent};
-use crate::media::errors;
 use crate::media::text::{Item, TextStream};
+use crate::media::{errors, glib_text};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::Arc;
@@ -78,7 +78,11 @@ impl Run {
         element.imp().note(notice);
         match notice {
             Notice::Warning(warning) => element.imp().warn(warning),
-            Notice::FunctionCall(call) => self.call(&element, call.clone()),
+            Notice::FunctionCall(call) => {
+                let mut call = call.clone();
+                call.arguments = glib_text(&call.arguments).into_owned();
+                self.call(&element, call);
+            }
             Notice::CallExpired { call_id } => self.calls.expire(call_id),
             Notice::Settings { revision, without } => element.imp().settings_told(*revision, without),
             notice => {

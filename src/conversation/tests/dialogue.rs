@@ -126,7 +126,7 @@ impl Dialogue {
     }
 
     pub fn server(&mut self, event: Value) {
-        let event = ServerEvent::from_json(&event.to_string()).unwrap_or_else(|error| panic!("{error}"));
+        let (event, _) = ServerEvent::read(&event.to_string()).unwrap_or_else(|error| panic!("{error}"));
         self.handle(Input::Server(Box::new(event)));
     }
 

@@ -48,7 +48,7 @@ fn who_waits_is_silenced_with_who_speaks() {
     dialogue.server(started("u1", 0));
     dialogue.server_all([delta("r1", "a1", 100), delta("r2", "a2", 100), done("r1"), done("r2")]);
     assert_eq!(heard(&mut dialogue), ["a1"]);
-    dialogue.server_all([created("r3"), delta("r3", "a3", 100)]);
+    dialogue.server_all([stopped("u1", 500), created("r3"), delta("r3", "a3", 100)]);
     assert_eq!(heard(&mut dialogue), ["a3"]);
 }
 

@@ -29,8 +29,9 @@ fn the_server_learns_what_was_heard_to_the_millisecond() {
     dialogue.expect_nothing();
     dialogue.server(refused(&truncate, "invalid_value"));
     dialogue.expect_nothing();
-    dialogue.server_all([done("r1"), created("r2"), delta("r2", "a3", 500)]);
+    dialogue.server_all([done("r1"), stopped("u1", 4_900), created("r2"), delta("r2", "a3", 500)]);
     dialogue.expect_response("completed");
+    dialogue.expect_speech(false, Some("u1"), 4_900);
     dialogue.expect_response("created");
     dialogue.expect_play("a3", 500);
 }

@@ -3,13 +3,16 @@
 mod anew;
 mod answers;
 mod asked;
+mod came;
 mod captions;
+mod compatible;
 mod dialogue;
 mod drain;
 mod floor;
 mod frames;
 mod input;
 mod interrupt;
+mod late;
 mod likeness;
 mod monkey;
 mod offline;

@@ -167,7 +167,7 @@ fn limits_are_told() {
     let limit = json!({"name": "tokens", "limit": 100, "remaining": 40, "reset_seconds": 1.5});
     dialogue.server(json!({"type": "rate_limits.updated", "rate_limits": [limit]}));
     let Notice::RateLimit { name, reset, .. } = dialogue.expect_notice() else { panic!("a limit was told") };
-    assert_eq!((name.as_str(), reset), ("tokens", Some(ms(1500))));
+    assert_eq!((name.as_deref(), reset), (Some("tokens"), Some(ms(1500))));
 }
 
 #[test]

@@ -55,3 +55,8 @@ pub fn say(response: &str, item: &str, words: &str, kind: &str) -> Value {
     json!({"type": format!("response.output_audio_transcript.{kind}"), "response_id": response, "item_id": item,
         "content_index": 0, field: words})
 }
+
+/// The user's turn, as a server tells of it.
+pub fn turn(item: &str, from: u64) -> [Value; 3] {
+    [started(item, from), stopped(item, from + 300), committed(item)]
+}
