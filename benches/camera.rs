@@ -291,6 +291,8 @@ fn conversation(dedupe: Dedupe) -> (Conversation, Instant) {
         respond_on_eos: true,
         drain_timeout: Duration::from_secs(30),
         time_of_day: Duration::ZERO,
+        alignment_threshold: Duration::from_millis(40),
+        discont_wait: Duration::from_secs(1),
         max_speed: 0.0,
         transcribes: true,
         requests_per_minute: 0,

@@ -107,6 +107,8 @@ impl Wished {
             respond_on_eos: true,
             drain_timeout: Duration::from_secs(5),
             time_of_day: Duration::ZERO,
+            alignment_threshold: Duration::from_millis(40),
+            discont_wait: Duration::from_secs(1),
             max_speed: 0.0,
             transcribes: self.transcribes,
             requests_per_minute: self.per_minute,

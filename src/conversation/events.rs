@@ -71,6 +71,10 @@ pub struct Config {
     pub reconnects: bool,
     /// Whether a server that finds the turns answers them by itself. Otherwise the answer is asked for.
     pub server_answers: bool,
+    /// Timestamps of the input that differ from the counted samples by no more are jitter and drift.
+    pub alignment_threshold: Duration,
+    /// How long larger differences have to persist until they are believed.
+    pub discont_wait: Duration,
     /// What becomes of pictures.
     pub frames: FrameConfig,
 }
@@ -260,6 +264,8 @@ pub enum Input {
     Server(Box<ServerEvent>),
     /// The user said something.
     Sound(Sound),
+    /// The timestamp of the sound that comes next is right, whatever was counted before it.
+    Discont,
     /// A camera saw something.
     Frame(Box<Frame>),
     /// The camera of this pad is gone.

@@ -76,6 +76,13 @@ pub enum Notice {
         /// Those that are not although the others are.
         without: Vec<&'static str>,
     },
+    /// Input was left out or filled in, to be counted.
+    Aligned {
+        /// Sound that was left out.
+        dropped: Duration,
+        /// Silence that was put in for sound that was missing.
+        inserted: Duration,
+    },
     /// Something is wrong, and the stream goes on.
     Warning(Warning),
 }

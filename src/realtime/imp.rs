@@ -139,6 +139,10 @@ pub struct OpenAIRealtime {
         blurb = "Ask for an answer at the end of the stream to what no turn detection has answered", mutable_ready)]
     #[property(name = "drain-timeout", get, set, type = u64, member = drain_timeout, default = DEFAULTS.drain_timeout, nick = "Drain Timeout",
         blurb = "How long the server may stay silent while it owes something at the end of the stream, in nanoseconds", mutable_ready)]
+    #[property(name = "alignment-threshold", get, set, type = u64, member = alignment_threshold, default = DEFAULTS.alignment_threshold, nick = "Alignment Threshold",
+        blurb = "Timestamps on audio_sink that differ from the counted samples by no more are jitter, in nanoseconds", mutable_ready)]
+    #[property(name = "discont-wait", get, set, type = u64, member = discont_wait, default = DEFAULTS.discont_wait, nick = "Discont Wait",
+        blurb = "How long timestamps on audio_sink have to differ by more than alignment-threshold until they are believed, in nanoseconds; those of a buffer with DISCONT are at once", mutable_ready)]
     #[property(name = "raw-events", get, set, type = bool, member = raw_events, nick = "Raw Events",
         blurb = "Post every event of the wire on the bus as openairealtime/event", mutable_playing)]
     #[property(name = "vad-silence-duration", get = Self::vad_silence_duration, set = Self::set_vad_silence_duration, type = u64,

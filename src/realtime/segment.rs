@@ -15,7 +15,11 @@ pub enum Segment {
 /// A segment as it is heard, or why it cannot be. Speech that runs backwards or at another speed is no speech.
 pub fn heard(segment: &gst::Segment) -> Result<gst::FormattedSegment<gst::ClockTime>, String> {
     let Some(time) = segment.downcast_ref::<gst::ClockTime>() else {
-        return Err(format!("The input's segment is in format {:?}, only TIME can be mapped", segment.format()));
+        return Err(format!(
+            "The input's segment is in format {:?}, only TIME can be mapped; put rawaudioparse before it (raw samples), \
+             decodebin (a file), or set format=time (appsrc)",
+            segment.format()
+        ));
     };
     if time.rate() != 1.0 {
         return Err(format!("The input plays at rate {}, only rate 1.0 can be heard; seek with rate 1.0", time.rate()));

@@ -83,6 +83,8 @@ pub struct Settings {
     pub max_speed: f64,
     pub respond_on_eos: bool,
     pub drain_timeout: u64,
+    pub alignment_threshold: u64,
+    pub discont_wait: u64,
     pub raw_events: bool,
 }
 
@@ -146,6 +148,8 @@ impl Default for Settings {
             max_speed: 0.0,
             respond_on_eos: true,
             drain_timeout: 30 * SECOND,
+            alignment_threshold: 40 * MILLISECOND,
+            discont_wait: SECOND,
             raw_events: false,
         }
     }
