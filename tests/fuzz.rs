@@ -108,6 +108,8 @@ impl Wished {
             drain_timeout: Duration::from_secs(5),
             tool_timeout: Some(Duration::from_secs(7)),
             time_of_day: Duration::ZERO,
+            alignment_threshold: Duration::from_millis(40),
+            discont_wait: Duration::from_secs(1),
             max_speed: 0.0,
             transcribes: self.transcribes,
             requests_per_minute: self.per_minute,

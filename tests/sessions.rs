@@ -57,6 +57,8 @@ fn config(update: &Value) -> Config {
         respond_on_eos: true,
         drain_timeout: Duration::from_secs(30),
         time_of_day: Duration::ZERO,
+        alignment_threshold: Duration::from_millis(40),
+        discont_wait: Duration::from_secs(1),
         max_speed: 0.0,
         requests_per_minute: 0,
         max_cost: 0.0,

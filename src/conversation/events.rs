@@ -73,6 +73,10 @@ pub struct Config {
     pub server_answers: bool,
     /// How long the output of a function call is waited for; without it there is no limit.
     pub tool_timeout: Option<Duration>,
+    /// Timestamps of the input that differ from the counted samples by no more are jitter and drift.
+    pub alignment_threshold: Duration,
+    /// How long larger differences have to persist until they are believed.
+    pub discont_wait: Duration,
     /// What becomes of pictures.
     pub frames: FrameConfig,
 }
@@ -262,6 +266,8 @@ pub enum Input {
     Server(Box<ServerEvent>),
     /// The user said something.
     Sound(Sound),
+    /// The timestamp of the sound that comes next is right, whatever was counted before it.
+    Discont,
     /// A camera saw something.
     Frame(Box<Frame>),
     /// The camera of this pad is gone.

@@ -176,6 +176,7 @@ impl Conversation {
     pub(super) fn begin_anew(&mut self) {
         self.has_spoken = false;
         let rate = self.config.input.rate();
+        self.listening.last_sound = self.listening.last_sound.map(|_| self.now);
         let open = self.listening.restart_clock(rate);
         let in_hand = self.turns.drop_open();
         for said in std::mem::take(&mut self.history).0 {

@@ -5,7 +5,7 @@
 //! which moves the server's clock.
 
 use super::events::{Detection, Speaker};
-use super::place::Place;
+use super::place::{Place, Tolerance};
 use super::tape::{self, Tape};
 use super::uplink::{SampleClock, samples_to_time, time_to_samples};
 use super::vad::{Ear, Heard};
@@ -21,6 +21,10 @@ use std::time::{Duration, Instant};
 pub(super) const LEAST_COMMIT: Duration = Duration::from_millis(100);
 /// A server's detection tells of a turn's end so much later than it was sent, at most, if the network is good.
 pub(super) const DETECTION: Duration = Duration::from_secs(2);
+/// Silence in a hole beyond the one that ends a turn, so that a detection surely finds the end.
+const FILL_MARGIN: Duration = Duration::from_millis(500);
+/// Input has stopped when it is later than bursts may be by this much.
+const STALL_MARGIN: Duration = Duration::from_millis(500);
 /// How far input that came late may catch up with the speed that is set.
 const CATCH_UP: Duration = Duration::from_millis(200);
 /// How often it is told that no text comes.
@@ -41,6 +45,10 @@ pub(super) struct Listening {
     pub tape: Tape,
     /// The end of what was handed in.
     place: Place,
+    /// When sound was handed in last, or could be again.
+    pub last_sound: Option<Instant>,
+    /// Nothing has come since silence was put in place of sound that had stopped.
+    stalled: bool,
     /// Handed in, and waiting for an answer to end.
     waiting: VecDeque<Sound>,
     ear: Option<Ear>,
@@ -65,6 +73,8 @@ impl Listening {
             committed: 0,
             tape: Tape::default(),
             place: Place::default(),
+            last_sound: None,
+            stalled: false,
             waiting: VecDeque::new(),
             ear: None,
             ear_began: 0,
@@ -185,17 +195,83 @@ impl Conversation {
             return;
         }
         sound.data.truncate(samples * format.sample_size());
+        let length = samples_to_time(samples as u64, format.rate());
+        let tolerance = Tolerance {
+            threshold: self.config.alignment_threshold,
+            wait: self.config.discont_wait,
+            exact: self.config.timing == Timing::Offline,
+        };
         let listening = &mut self.listening;
-        // Push to talk has no holes between its turns.
-        let fills = !matches!(self.config.detection, Detection::Manual) || listening.uncommitted() > 0;
-        let Some((hole, sound)) = listening.place.put(sound, fills, format) else { return };
-        if !hole.is_zero() {
-            listening.waiting.push_back(Sound { data: silence(format, hole), at: None });
+        let was_stalled = std::mem::take(&mut listening.stalled);
+        listening.last_sound = Some(self.now);
+        if was_stalled {
+            listening.place.expect_break();
         }
-        self.frames.position = sound.at.unwrap_or(self.frames.position);
-        let samples = sound.data.len() / format.sample_size();
-        listening.waiting.push_back(sound);
-        listening.pace_sound(hole + samples_to_time(samples as u64, format.rate()), &self.config, self.now);
+        let is_first = listening.place.end.is_none();
+        let mut placed = listening.place.put(&sound, format, tolerance);
+        sound.at = Some(placed.at);
+        // Push to talk has no holes between its turns, and a stall has got its silence already.
+        let is_manual = matches!(self.config.detection, Detection::Manual);
+        let fills = !was_stalled && (!is_manual || listening.uncommitted() > 0);
+        let filled = if fills { placed.hole.min(self.longest_fill()) } else { Duration::ZERO };
+        if !filled.is_zero() {
+            let silence = silence(&self.config.input, filled);
+            self.listening.waiting.push_back(Sound { data: silence, at: None });
+        }
+        self.frames.position = placed.at;
+        if is_first && tolerance.exact {
+            placed.hole = placed.at;
+        }
+        self.listening.waiting.push_back(sound);
+        self.listening.pace_sound(filled + length, &self.config, self.now);
+        self.tell_placed(&placed, filled, was_stalled || is_manual || is_first);
+    }
+
+    /// Whether the network takes less than is to be sent; sound waits outside meanwhile.
+    pub(super) fn is_behind(&mut self, behind: bool) {
+        self.frames.is_behind = behind;
+        self.listening.last_sound = self.listening.last_sound.map(|_| self.now);
+    }
+
+    /// The next timestamp is right, whatever was counted.
+    pub(super) fn timestamps_break(&mut self) {
+        self.listening.place.expect_break();
+    }
+
+    /// So much silence stands for any hole: what ends a turn. More would only delay the words behind it.
+    fn longest_fill(&self) -> Duration {
+        let silence = match &self.config.detection {
+            Detection::Server { silence } => *silence,
+            Detection::Local(settings) => settings.silence,
+            Detection::Manual => Duration::ZERO,
+        };
+        silence + FILL_MARGIN
+    }
+
+    /// Live, when input that has stopped in the middle of a turn gets the silence that ends it.
+    pub(super) fn stall_deadline(&self) -> Option<Instant> {
+        let may_stall = self.config.timing == Timing::Live
+            && !matches!(self.config.detection, Detection::Manual)
+            && self.turns.speaking
+            && !self.listening.stalled
+            // Then sound waits outside.
+            && !self.frames.is_behind
+            && !self.drain.has_begun();
+        let wait = (self.config.discont_wait + STALL_MARGIN).max(self.longest_fill());
+        self.listening.last_sound.filter(|_| may_stall).map(|last| last + wait)
+    }
+
+    /// Nothing has come for so long that the user's turn has to end.
+    pub(super) fn fill_stall(&mut self) {
+        if self.stall_deadline().is_none_or(|deadline| self.now < deadline) {
+            return;
+        }
+        self.listening.stalled = true;
+        let length = self.longest_fill();
+        let silence = silence(&self.config.input, length);
+        self.listening.place.advance(length);
+        self.listening.waiting.push_back(Sound { data: silence, at: None });
+        self.tell_stall(length);
     }
 
     /// Takes what was handed in, as long as no answer has to be waited for.

@@ -5,6 +5,7 @@
 //! and comes back at [`Conversation::deadline`] if nothing happens before. What it decides depends on nothing else, so
 //! a test of it reads as a dialogue and a recorded session can be played back through it.
 
+mod alignment;
 mod answer;
 mod budget;
 mod captions;
@@ -98,6 +99,7 @@ pub struct Conversation {
     /// The last `error` of the server and when it came; it explains a close that follows.
     last_error: Option<(Instant, ServerError)>,
     listening: listen::Listening,
+    alignment: alignment::Alignment,
     turns: turn::Turns,
     gate: gate::Gate,
     answers: answer::Answers,
@@ -146,6 +148,7 @@ impl Conversation {
             answer_moved: now,
             last_error: None,
             listening: listen::Listening::new(&config, now),
+            alignment: alignment::Alignment::default(),
             turns: turn::Turns::default(),
             gate: gate::Gate::default(),
             answers: answer::Answers::default(),
@@ -181,9 +184,10 @@ impl Conversation {
             Input::Spare(there) => self.spare_is(there),
             Input::Server(event) => self.hear_server(*event),
             Input::Sound(sound) => self.hand_in(sound),
+            Input::Discont => self.timestamps_break(),
             Input::Frame(frame) => self.see(*frame),
             Input::Unplugged(pad) => self.frames.unplugged(&pad),
-            Input::Behind(behind) => self.frames.is_behind = behind,
+            Input::Behind(behind) => self.is_behind(behind),
             Input::Played { now, items } => self.answers.played(now, &items),
             Input::Began { item_id, at } => self.answers.began(&item_id, at, now),
             Input::Command(command) => self.obey(command),
@@ -226,6 +230,8 @@ impl Conversation {
                     self.frames_deadline(),
                     self.renewal_deadline(),
                     self.floor_deadline(),
+                    self.stall_deadline(),
+                    self.alignment_deadline(),
                 ];
                 deadlines.into_iter().flatten().min()
             }
@@ -325,7 +331,9 @@ impl Conversation {
         if self.patience().is_some_and(|until| self.now >= until) {
             self.give_up();
         }
+        self.fill_stall();
         self.listen();
+        self.tell_alignment();
         self.settle_words();
         self.tell_wholes();
         self.go_on_draining();

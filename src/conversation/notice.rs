@@ -88,6 +88,13 @@ pub enum Notice {
         /// Fields of the session that are not (`audio.output.voice`): they cannot be had, or the server refuses them.
         without: Vec<String>,
     },
+    /// Input was left out or filled in, to be counted.
+    Aligned {
+        /// Sound that was left out.
+        dropped: Duration,
+        /// Silence that was put in for sound that was missing.
+        inserted: Duration,
+    },
     /// Something is wrong, and the stream goes on.
     Warning(Warning),
 }

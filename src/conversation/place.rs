@@ -1,60 +1,97 @@
 //! Where the input's sound belongs on the timeline, and how far the conversation has come in it.
 //!
-//! Each piece is measured against the end of the one before it. Up to 40 ms, the alignment threshold of GStreamer's
-//! sinks, is jitter. A larger hole is filled with silence, and of what overlaps the part is left out that was heard.
-//! `GstAudioStreamAlign` adds small differences up and sets the stream right in a jump, as a sound card needs it. That
-//! would cut words where a device's clock drifts; here the clock of samples remembers every difference instead.
+//! Time is counted in samples. A timestamp that differs from the count by more than the alignment threshold is believed
+//! only when such differences persist for the discont wait, as in `GstAudioStreamAlign`, or at once with DISCONT: stamps
+//! of a network are times of arrival, and sound comes in bursts. Smaller differences are drift, and the count follows
+//! them slowly. Sound is never cut: where time goes back, the sound follows what is there.
 
 use super::events::Detection;
 use super::listen::DETECTION;
-use super::uplink::{samples_to_time, time_to_samples};
+use super::uplink::samples_to_time;
 use super::{Conversation, Sound};
 use crate::protocol::session::AudioFormat;
 use std::time::Duration;
 
-/// Timestamps that are further off than this are a hole or an overlap; less is jitter and drift.
-const HOLE: Duration = Duration::from_millis(40);
-/// A hole is filled so far at most: behind that nobody is in the middle of a sentence.
-const FILL: Duration = Duration::from_secs(60);
-/// When so much in a row would be left out, it is not the sound that comes twice but time that was set back.
-const SET_BACK: Duration = Duration::from_secs(1);
+/// The count follows this part of a difference that is within the threshold, with each piece of sound.
+const DRIFT_PART: u32 = 16;
+
+/// What is taken for a break in time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tolerance {
+    pub threshold: Duration,
+    /// How long differences have to persist.
+    pub wait: Duration,
+    /// The stamps are the media's own, not times of arrival: a jump ahead by more than the wait is believed at once.
+    pub exact: bool,
+}
+
+/// Where a piece of sound belongs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub at: Duration,
+    /// Time without sound before it.
+    pub hole: Duration,
+    /// How far time went back, when that has just been believed.
+    pub back: Duration,
+}
 
 /// The end of what was handed in.
 #[derive(Debug, Default)]
 pub(super) struct Place {
     /// In running time.
     pub end: Option<Duration>,
-    /// Left out in a row.
-    late: Duration,
+    /// What timestamps are behind the timeline, since time went back.
+    shift: Duration,
+    /// The first of the timestamps in a row that are not believed.
+    doubted: Option<Duration>,
+    /// The next timestamp is believed.
+    is_break: bool,
 }
 
 impl Place {
-    /// Sound comes behind what was there. Gives what is new in it, and how much silence belongs before that, unless
-    /// holes are of no matter.
-    pub fn put(&mut self, mut sound: Sound, fills: bool, format: &AudioFormat) -> Option<(Duration, Sound)> {
-        let length = |bytes: usize| samples_to_time((bytes / format.sample_size()) as u64, format.rate());
-        let mut hole = Duration::ZERO;
-        if let (Some(at), Some(end)) = (sound.at, self.end) {
-            let overlap = end.saturating_sub(at);
-            if overlap <= HOLE {
-                hole = Some(at.saturating_sub(end)).filter(|hole| fills && *hole > HOLE).unwrap_or_default().min(FILL);
-                self.late = Duration::ZERO;
-            } else if self.late >= SET_BACK {
-                // The sound follows what is there.
-                sound.at = None;
-            } else {
-                let samples = usize::try_from(time_to_samples(overlap, format.rate())).unwrap_or(usize::MAX);
-                let twice = samples.saturating_mul(format.sample_size()).min(sound.data.len());
-                drop(sound.data.split_to(twice));
-                if sound.data.is_empty() {
-                    self.late += length(twice);
-                    return None;
-                }
-                (sound.at, self.late) = (Some(end), Duration::ZERO);
-            }
+    /// The next timestamp is to be believed.
+    pub fn expect_break(&mut self) {
+        self.is_break = true;
+    }
+
+    /// Silence was put behind what is there.
+    pub fn advance(&mut self, length: Duration) {
+        self.end = self.end.map(|end| end.saturating_add(length));
+    }
+
+    /// Sound comes behind what was there.
+    pub fn put(&mut self, sound: &Sound, format: &AudioFormat, tolerance: Tolerance) -> Placed {
+        let length = samples_to_time((sound.data.len() / format.sample_size()) as u64, format.rate());
+        let placed = self.place(sound.at, tolerance);
+        self.end = Some(placed.at.saturating_add(length));
+        placed
+    }
+
+    fn place(&mut self, at: Option<Duration>, tolerance: Tolerance) -> Placed {
+        let Some(end) = self.end else {
+            self.is_break = false;
+            return Placed { at: at.unwrap_or_default(), ..Placed::default() };
+        };
+        let counted = Placed { at: end, ..Placed::default() };
+        let Some(raw) = at else { return counted };
+        let at = raw.saturating_add(self.shift);
+        let difference = at.abs_diff(end);
+        if difference <= tolerance.threshold {
+            (self.doubted, self.is_break) = (None, false);
+            let part = difference / DRIFT_PART;
+            let at = if at > end { end + part } else { end.saturating_sub(part) };
+            return Placed { at, ..Placed::default() };
         }
-        self.end = sound.at.or(self.end).map(|at| at + length(sound.data.len()));
-        Some((hole, sound))
+        let since = *self.doubted.get_or_insert(raw);
+        let persists = raw.abs_diff(since) >= tolerance.wait;
+        let jumps = tolerance.exact && raw.checked_sub(end).is_some_and(|jump| jump > tolerance.wait);
+        if !(std::mem::take(&mut self.is_break) || persists || jumps) {
+            return counted;
+        }
+        self.doubted = None;
+        let before = std::mem::replace(&mut self.shift, end.saturating_sub(raw));
+        let at = raw.max(end);
+        Placed { at, hole: at - end, back: self.shift.saturating_sub(before) }
     }
 }
 

@@ -17,6 +17,10 @@ const REMEMBERED: usize = 256;
 /// Items whose sound may come interleaved.
 const INTERLEAVED: usize = 8;
 
+/// Silence that is known in one step and is longer is left out of an offline stream, whose timestamps go on behind it:
+/// how long it is comes from outside, and nobody has a disk for it.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+
 /// How long speech that is cut off takes to fade: too short to be heard as speech, long enough not to click.
 const FADE: Duration = Duration::from_millis(5);
 
@@ -88,6 +92,8 @@ pub struct Timeline {
     sent: VecDeque<Sent>,
     quiet: u64,
     ends_at: Option<u64>,
+    /// Offline: where the stream leaves silence out, and where it goes on.
+    jumps: VecDeque<(u64, u64)>,
     /// Silence as pieces of its own, so that it can be left out.
     split_silence: bool,
 }
@@ -104,6 +110,7 @@ impl Timeline {
             sent: VecDeque::new(),
             quiet: 0,
             ends_at: None,
+            jumps: VecDeque::new(),
             split_silence,
         }
     }
@@ -136,12 +143,14 @@ impl Timeline {
             return;
         }
         let offset = self.receive(&speech, samples);
+        let not_before = time_to_samples(speech.not_before, self.format.rate());
+        self.leave_out_silence(not_before);
         self.queued += samples;
         self.queue.push_back(Queued {
             item_id: speech.item_id,
             content_index: speech.content_index,
             offset,
-            not_before: time_to_samples(speech.not_before, self.format.rate()),
+            not_before,
             data: speech.data.slice(..samples as usize * size),
         });
     }
@@ -162,7 +171,17 @@ impl Timeline {
 
     /// Nothing new will begin before this running time.
     pub fn quiet_until(&mut self, time: Duration) {
-        self.quiet = self.quiet.max(time_to_samples(time, self.format.rate()));
+        let quiet = time_to_samples(time, self.format.rate());
+        self.leave_out_silence(quiet);
+        self.quiet = self.quiet.max(quiet);
+    }
+
+    /// The stream is known up to this position.
+    fn leave_out_silence(&mut self, position: u64) {
+        let known = self.known();
+        if position.saturating_sub(known) > time_to_samples(LONGEST_SILENCE, self.format.rate()) {
+            self.jumps.push_back((known, position));
+        }
     }
 
     /// Nothing new will come at all; the stream ends with what is there, and not before this running time.
@@ -200,6 +219,10 @@ impl Timeline {
 
     /// The next piece of an offline stream, as soon as it cannot change any more.
     pub fn next_offline(&mut self, samples: u64) -> Next {
+        while let Some((_, to)) = self.jumps.pop_front_if(|(from, _)| *from <= self.position) {
+            self.position = self.position.max(to);
+        }
+        let samples = self.jumps.front().map_or(samples, |(from, _)| samples.min(from - self.position));
         let known = self.known();
         if known < self.position + samples && self.ends_at.is_none() {
             return Next::Wait;

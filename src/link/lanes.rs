@@ -99,8 +99,9 @@ impl Lanes {
         lane.flushing = flushing;
         if flushing {
             lane.reached = Duration::ZERO;
-            lane.waiting
-                .retain(|waiting| pad == SOUND && !matches!(waiting.input, Input::Sound(_) | Input::EndOfStream));
+            lane.waiting.retain(|waiting| {
+                pad == SOUND && !matches!(waiting.input, Input::Sound(_) | Input::Discont | Input::EndOfStream)
+            });
         }
         if flushing && pad == SOUND {
             self.waiting = Duration::ZERO;
@@ -150,12 +151,26 @@ impl Lanes {
     pub fn drop_oldest_sound(&mut self) {
         let lane = self.lane(SOUND);
         let oldest = lane.waiting.iter().position(|waiting| matches!(waiting.input, Input::Sound(_)));
-        if let Some(Waiting { length, .. }) = oldest.and_then(|index| lane.waiting.remove(index)) {
-            self.waiting = self.waiting.saturating_sub(length);
-            self.dropped += length;
-        } else {
+        let taken = oldest.and_then(|index| Some((index, lane.waiting.remove(index)?)));
+        let Some((index, Waiting { length, number, .. })) = taken else {
             self.waiting = Duration::ZERO;
+            return;
+        };
+        // What comes next is later than what was taken before.
+        let is_break = |index: Option<usize>| {
+            index
+                .and_then(|index| lane.waiting.get(index))
+                .is_some_and(|waiting| matches!(waiting.input, Input::Discont))
+        };
+        match (is_break(index.checked_sub(1)), is_break(Some(index))) {
+            (true, true) => drop(lane.waiting.remove(index)),
+            (false, false) => {
+                lane.waiting.insert(index, Waiting { number, ..Waiting::new(Input::Discont, None) });
+            }
+            _ => {}
         }
+        self.waiting = self.waiting.saturating_sub(length);
+        self.dropped += length;
     }
 
     /// The next thing of a live stream: frames first, for they are the newest ones, then what came first.

@@ -310,7 +310,11 @@ impl Running {
     }
 
     async fn warn_of_drops(&mut self) {
-        self.dropped += self.mailbox.take_dropped();
+        let dropped = self.mailbox.take_dropped();
+        if !dropped.is_zero() {
+            self.post(Post::Notice(Notice::Aligned { dropped, inserted: Duration::ZERO })).await;
+        }
+        self.dropped += dropped;
         if self.dropped.is_zero() || self.warned.is_some_and(|at| at.elapsed() < WARN_AGAIN) {
             return;
         }
@@ -321,7 +325,10 @@ impl Running {
 }
 
 fn drop_warning(dropped: Duration) -> Warning {
-    let message = format!("the server does not keep up: {dropped:.1?} of the oldest sound that was waiting is dropped");
+    let message = format!(
+        "more than 10 s of sound was waiting to be sent: {dropped:.1?} of the oldest sound is dropped; either the server \
+         or the network does not keep up, or the input comes faster than real time (then timing=offline)"
+    );
     Warning::new("audio-dropped", message)
 }
 

@@ -44,6 +44,8 @@ pub struct Stream {
     has_piece: bool,
     /// The next buffer goes on where the last one ended.
     goes_on: bool,
+    /// The position behind the last piece.
+    end: u64,
     /// Cuts behind which the stream has gone on.
     flushes_ended: u64,
 }
@@ -255,6 +257,12 @@ impl Source {
             self.pad.push_event(gst::event::Gap::builder(pts).duration(duration).build());
             return true;
         }
+        let left_out = clock_time(time(stream.end));
+        if stream.timing == Some(Timing::Offline) && pts > left_out {
+            self.pad.push_event(gst::event::Gap::builder(left_out).duration(pts - left_out).build());
+            stream.goes_on = false;
+        }
+        stream.end = piece.position + piece.samples;
         let size = self.settings.format.sample_size();
         let data = if piece.silent { self.silence.slice(..piece.samples as usize * size) } else { piece.data };
         let mut buffer = gst::Buffer::from_slice(data);

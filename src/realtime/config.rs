@@ -116,6 +116,8 @@ impl Settings {
             respond_on_eos: self.respond_on_eos,
             drain_timeout: time(self.drain_timeout),
             time_of_day: Duration::ZERO,
+            alignment_threshold: time(self.alignment_threshold),
+            discont_wait: time(self.discont_wait),
             max_speed: match self.max_speed {
                 // A server that finds the turns must be able to say so before more of the file is there.
                 0.0 if server_paces => 1.0,

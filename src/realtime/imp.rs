@@ -139,6 +139,10 @@ pub struct OpenAIRealtime {
         blurb = "Create a response at EOS to what no turn detection has answered", mutable_ready)]
     #[property(name = "drain-timeout", get, set, type = u64, member = drain_timeout, default = DEFAULTS.drain_timeout, nick = "Drain Timeout",
         blurb = "Maximum time that the server may be silent at EOS while something is outstanding (in nanoseconds)", mutable_ready)]
+    #[property(name = "alignment-threshold", get, set, type = u64, member = alignment_threshold, default = DEFAULTS.alignment_threshold, nick = "Alignment Threshold",
+        blurb = "Timestamp alignment threshold of audio_sink: smaller differences from the counted samples are jitter (in nanoseconds)", mutable_ready)]
+    #[property(name = "discont-wait", get, set, type = u64, member = discont_wait, default = DEFAULTS.discont_wait, nick = "Discont Wait",
+        blurb = "How long timestamps of audio_sink have to differ by more than alignment-threshold before a discontinuity is assumed (in nanoseconds); at once for a buffer with the DISCONT flag", mutable_ready)]
     #[property(name = "raw-events", get, set, type = bool, member = raw_events, nick = "Raw Events",
         blurb = "Post every protocol event on the bus as openairealtime/event", mutable_playing)]
     #[property(name = "messages", get, set, type = Messages, member = messages, nick = "Messages",

@@ -100,18 +100,24 @@ impl OpenAIRealtime {
         told.longest_silence_latency = told.longest_silence_latency.max(told.silence_latency);
     }
 
-    /// The running time, where the element joins a pipeline that plays.
+    /// The running time, where the element joins a pipeline that plays, or one whose running time does not begin at 0.
     fn running_already(&self) -> Option<Duration> {
-        let element = self.obj();
-        let parent = element.parent()?.downcast::<gst::Bin>().ok()?;
+        let element: gst::Element = self.obj().clone().upcast();
         // The pipeline itself goes back for a moment where a sink joins. What is in it goes on.
-        let plays = |child: &gst::Element| {
-            child != element.upcast_ref::<gst::Element>() && child.current_state() == gst::State::Playing
-        };
-        if !parent.children().iter().any(plays) {
-            return None;
+        let mut child = element.clone();
+        while let Some(parent) = child.parent().and_then(|parent| parent.downcast::<gst::Bin>().ok()) {
+            let plays = |other: &gst::Element| *other != child && other.current_state() == gst::State::Playing;
+            if parent.children().iter().any(plays) {
+                // What is new has not been told the clock and the base time; what it joins has.
+                let clock = parent.clock().or_else(|| element.clock())?;
+                return Some(clock.time().checked_sub(parent.base_time().or_else(|| element.base_time())?)?.into());
+            }
+            child = parent.upcast();
         }
-        Some(element.clock()?.time().checked_sub(element.base_time()?)?.into())
+        // An application that keeps the base time itself.
+        let pipeline = child.downcast::<gst::Pipeline>().ok().filter(|pipeline| pipeline.start_time().is_none())?;
+        let base = pipeline.base_time().filter(|base| !base.is_zero())?;
+        Some(pipeline.pipeline_clock().time().checked_sub(base)?.into())
     }
 
     /// The pipeline ends here.
@@ -162,8 +168,16 @@ impl OpenAIRealtime {
             if self.is_sink() && self.some_upstream_is_not_live() {
                 run.await_arrival();
             }
-            let clock = element.clock().unwrap_or_else(gst::SystemClock::obtain);
-            run.play(clock, element.base_time().unwrap_or_default());
+            match element.clock() {
+                Some(clock) => run.play(clock, element.base_time().unwrap_or_default()),
+                // The pipeline has none, and so no base time either: running time goes on where the stream is.
+                None => {
+                    let clock = gst::SystemClock::obtain();
+                    let position = gst::ClockTime::from_nseconds(run.position().as_nanos() as u64);
+                    let base = clock.time().saturating_sub(position);
+                    run.play(clock, base);
+                }
+            }
         }
     }
 

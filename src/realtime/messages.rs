@@ -73,9 +73,11 @@ pub fn structure(notice: &Notice) -> Option<gst::Structure> {
         }
         Notice::Frame(frame) => frame_structure(frame),
         // These are told in another way.
-        Notice::FunctionCall(_) | Notice::CallExpired { .. } | Notice::Settings { .. } | Notice::Warning(_) => {
-            return None;
-        }
+        Notice::FunctionCall(_)
+        | Notice::CallExpired { .. }
+        | Notice::Settings { .. }
+        | Notice::Aligned { .. }
+        | Notice::Warning(_) => return None,
     })
 }
 

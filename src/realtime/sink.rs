@@ -6,7 +6,8 @@ use super::run::Run;
 use super::segment::{self, Segment};
 use super::video::VideoPad;
 use crate::conversation::uplink::{samples_to_time, time_to_samples};
-use crate::conversation::{Input, Sound, Timing};
+use crate::conversation::{Input, Sound, Timing, Warning};
+use crate::media::errors;
 use crate::protocol::session::AudioFormat;
 use bytes::Bytes;
 use gst::prelude::*;
@@ -20,6 +21,15 @@ use std::time::Duration;
 const PIECE: Duration = Duration::from_millis(100);
 /// A GAP event stands for as much silence at most; behind that nobody is in the middle of a sentence.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
+/// The same live, where more would not find room.
+const LONGEST_LIVE_GAP: Duration = Duration::from_secs(5);
+/// A live buffer that is longer is a recording, and is played as one: so much sound at once would not find room.
+const LONGEST_LIVE_BUFFER: Duration = Duration::from_secs(5);
+/// Timestamps that are further behind or ahead of the clock are not waited for.
+const LATE: Duration = Duration::from_millis(200);
+const FAR: Duration = Duration::from_secs(60);
+/// Without timestamps, sound that comes so much later than it was expected has a pause before it.
+const PAUSE: Duration = Duration::from_millis(1500);
 
 /// What the sink pad knows of its stream.
 #[derive(Debug, Default)]
@@ -28,8 +38,16 @@ pub struct SinkState {
     format: AudioFormat,
     /// The caps have told it.
     has_format: bool,
-    /// The end of what was handed over in step with the clock.
+    /// The end of what was handed over.
     end: Option<Duration>,
+    /// What running times of the input are behind the clock since it was played from an earlier place.
+    shift: Duration,
+    /// Time may begin anew.
+    was_flushed: bool,
+    /// It was told that timestamps are too far ahead.
+    told_far: bool,
+    /// The first part of a sample, the rest of which comes with the next buffer.
+    torn: Vec<u8>,
     /// Sink pads that are at their end.
     pub ended: HashSet<String>,
 }
@@ -70,7 +88,8 @@ impl OpenAIRealtime {
                     else {
                         return run.source.flow();
                     };
-                    let at = buffer.pts().and_then(|pts| segment.to_running_time(pts)).map(Duration::from);
+                    let stamp = buffer.pts().or_else(|| buffer.dts());
+                    let at = stamp.and_then(|stamp| segment.to_running_time(stamp)).map(Duration::from);
                     Some((buffer, at, sink.format.clone()))
                 }
             }
@@ -84,7 +103,62 @@ impl OpenAIRealtime {
             gst::FlowError::Error
         })?;
         // What waits for a session waits long, and buffers of a device or a pool are few: a copy gives them back.
-        self.take_sound(&run, Bytes::copy_from_slice(&data), at, &format)
+        let is_break = buffer.flags().contains(gst::BufferFlags::DISCONT);
+        let Some(data) = self.whole_samples(&data, is_break, &format) else { return run.source.flow() };
+        let at = self.place_in_time(&run, at, is_break);
+        if is_break {
+            run.mailbox.push_in_order(Input::Discont);
+        }
+        self.take_sound(&run, data, at, &format)
+    }
+
+    /// The whole samples of a buffer and of what the one before it had left over.
+    fn whole_samples(&self, data: &[u8], is_break: bool, format: &AudioFormat) -> Option<Bytes> {
+        let mut sink = self.sink();
+        if is_break {
+            sink.torn.clear();
+        }
+        let mut all = std::mem::take(&mut sink.torn);
+        all.extend_from_slice(data);
+        sink.torn = all.split_off(all.len() / format.sample_size() * format.sample_size());
+        (!all.is_empty()).then(|| all.into())
+    }
+
+    /// The running time of sound. Without timestamps it is counted, live with the pauses that the clock tells. Input
+    /// that is paced here and begins at an earlier place again, or far away, is heard now.
+    fn place_in_time(&self, run: &Run, at: Option<Duration>, is_break: bool) -> Duration {
+        let now = run.pace.now().filter(|_| run.is_live());
+        let paces = run.paces_input();
+        let mut sink = self.sink();
+        let Some(at) = at else {
+            let counted = sink.end.or(now).unwrap_or_default();
+            return now.filter(|now| *now > counted + PAUSE).unwrap_or(counted);
+        };
+        if paces {
+            let now = now.or(sink.end).unwrap_or_default();
+            let begins = is_break && sink.end.is_some() || std::mem::take(&mut sink.was_flushed);
+            let shifted = at.saturating_add(sink.shift);
+            if begins && shifted + LATE < now {
+                sink.shift = now - at;
+            } else if shifted > now + FAR {
+                let placed = now.max(sink.end.unwrap_or_default());
+                let is_new = !std::mem::replace(&mut sink.told_far, true);
+                drop(sink);
+                if is_new {
+                    self.warn_of_far(shifted - now);
+                }
+                return placed;
+            }
+        }
+        at.saturating_add(sink.shift)
+    }
+
+    fn warn_of_far(&self, ahead: Duration) {
+        let message = format!(
+            "the input's timestamps are {ahead:.1?} ahead of the clock, which is not waited for: its sound is heard now; \
+             running time has to begin at 0 (timestamps from 0, or a segment that begins with them)"
+        );
+        errors::post_warning(self.obj().upcast_ref(), &Warning::new("timestamps-far", message));
     }
 
     /// Hands sound over, in step with the clock where upstream is not: as from a microphone, each piece when its end
@@ -93,12 +167,15 @@ impl OpenAIRealtime {
         &self,
         run: &Arc<Run>,
         mut data: Bytes,
-        at: Option<Duration>,
+        at: Duration,
         format: &AudioFormat,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         let size = format.sample_size();
         let most = time_to_samples(PIECE, format.rate()) as usize * size;
-        let start = run.paces_input().then(|| at.or(self.sink().end).or_else(|| run.pace.now()).unwrap_or_default());
+        let length = samples_to_time((data.len() / size) as u64, format.rate());
+        let is_recording = run.is_live() && length > LONGEST_LIVE_BUFFER;
+        let now = || run.pace.now().unwrap_or_default();
+        let start = if run.paces_input() { Some(at) } else { is_recording.then(|| at.max(now())) };
         let (mut position, mut taken) = (Duration::ZERO, 0);
         while !data.is_empty() {
             let piece = data.split_to(data.len().min(most));
@@ -107,13 +184,11 @@ impl OpenAIRealtime {
             if let Some(start) = start {
                 run.pace.wait_until_unnudged(start + end).map_err(|_| gst::FlowError::Flushing)?;
             }
-            let sound = Sound { data: piece, at: at.map(|at| at + position) };
+            let sound = Sound { data: piece, at: Some(at + position) };
             run.mailbox.push_sound(sound).map_err(|refused| run.flow_of(refused))?;
             position = end;
         }
-        if let Some(start) = start {
-            self.sink().end = Some(start + position);
-        }
+        self.sink().end = Some(at + position);
         run.source.flow()
     }
 
@@ -151,7 +226,9 @@ impl OpenAIRealtime {
                 self.pad_goes_on(pad);
                 {
                     let mut sink = self.sink();
-                    (sink.segment, sink.end) = (Segment::None, None);
+                    (sink.segment, sink.end, sink.shift) = (Segment::None, None, Duration::ZERO);
+                    sink.torn.clear();
+                    sink.was_flushed = true;
                 }
                 if let Some(run) = self.run() {
                     run.pace.set_flushing(false);
@@ -177,6 +254,7 @@ impl OpenAIRealtime {
         {
             let mut sink = self.sink();
             (sink.format, sink.has_format) = (format.clone(), true);
+            sink.torn.clear();
         }
         if let Some(run) = self.run() {
             self.begin_if_known(&run, true);
@@ -211,9 +289,12 @@ impl OpenAIRealtime {
             (time(begin).map(Duration::from), time(end).map(Duration::from), sink.format.clone())
         };
         let (Some(begin), Some(end)) = (begin, end) else { return true };
-        let samples = time_to_samples(end.saturating_sub(begin).min(LONGEST_GAP), format.rate()) as usize;
+        let length = end.saturating_sub(begin);
+        let longest = if run.is_live() { LONGEST_LIVE_GAP } else { LONGEST_GAP };
+        let begin = self.place_in_time(&run, Some(begin), false);
+        let samples = time_to_samples(length.min(longest), format.rate()) as usize;
         let data = vec![format.silence()[0]; samples * format.sample_size()];
-        self.take_sound(&run, data.into(), Some(begin), &format).is_ok()
+        self.take_sound(&run, data.into(), begin, &format).is_ok()
     }
 
     /// Begins the session if it is known whether upstream is live; with `data_flows` it is known at the latest.

@@ -28,6 +28,8 @@ pub struct Told {
     pub reconnects: u64,
     pub silence_latency: u64,
     pub longest_silence_latency: u64,
+    pub audio_dropped: u64,
+    pub audio_inserted: u64,
 }
 
 impl Told {
@@ -54,6 +56,8 @@ impl Told {
             .field("reconnects", self.reconnects)
             .field("silence-latency", self.silence_latency)
             .field("longest-silence-latency", self.longest_silence_latency)
+            .field("audio-dropped", self.audio_dropped)
+            .field("audio-inserted", self.audio_inserted)
             .build()
     }
 
@@ -89,6 +93,10 @@ impl Told {
                 FrameState::Skipped { .. } => self.frames_skipped += 1,
                 FrameState::Removed => self.frames_removed += 1,
             },
+            Notice::Aligned { dropped, inserted } => {
+                self.audio_dropped += dropped.as_nanos() as u64;
+                self.audio_inserted += inserted.as_nanos() as u64;
+            }
             _ => {}
         }
     }

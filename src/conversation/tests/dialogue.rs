@@ -53,6 +53,8 @@ pub fn config(timing: Timing, detection: Detection) -> Config {
         respond_on_eos: true,
         drain_timeout: ms(30_000),
         time_of_day: ms(0),
+        alignment_threshold: ms(40),
+        discont_wait: ms(1_000),
         max_speed: 0.0,
         transcribes: false,
         requests_per_minute: 0,

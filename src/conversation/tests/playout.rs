@@ -136,3 +136,19 @@ fn messages_that_interleave_keep_their_counts() {
     let heard: Vec<_> = timeline.heard_at(ms(1_000)).into_iter().map(|item| (item.item_id, item.heard)).collect();
     assert_eq!(heard, [("a".into(), 480), ("b".into(), 240)]);
 }
+
+#[test]
+fn an_offline_stream_leaves_out_hours_of_silence() {
+    let mut timeline = Timeline::new(AudioFormat::Pcm, false);
+    timeline.quiet_until(ms(100));
+    timeline.quiet_until(ms(3_600_000));
+    timeline.quiet_until(ms(3_600_100));
+    timeline.play(speech("a", 480, 1, 7_200_000));
+    timeline.finish(ms(0));
+    let mut pieces = Vec::new();
+    while let Next::Piece(piece) = timeline.next_offline(2_400) {
+        pieces.push((piece.position, piece.samples, piece.silent));
+    }
+    let hour = 3_600 * 24_000;
+    assert_eq!(pieces, [(0, 2_400, true), (hour, 2_400, true), (2 * hour, 480, false)]);
+}
