@@ -15,8 +15,10 @@ use std::time::Duration;
 
 /// What waits at most. Beyond that a live stream loses its oldest, and offline whoever brings more has to wait.
 const WAITING: usize = 4096;
-/// How often a live stream tells how far the time has come.
-const STEP: Duration = Duration::from_millis(500);
+/// How often a live stream tells how far the time has come: as often as pictures come, so that none waits for it.
+const STEP: Duration = Duration::from_millis(20);
+/// How far ahead of the clock that is, so that it is known in time. Speech is never begun nearer than this.
+const AHEAD: Duration = Duration::from_millis(40);
 
 /// What goes out.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub enum Item {
     Event(WireEvent),
     /// Nothing will begin before this running time.
     Quiet(Duration),
+    /// A serialized event that passes.
+    Passing(gst::Event),
 }
 
 #[derive(Debug, Default)]
@@ -44,22 +48,32 @@ pub struct Stream {
     began: bool,
     told_speaker: bool,
     position: gst::ClockTime,
+    /// By how much the words of a message are late that came after their time.
+    shift: gst::ClockTime,
 }
 
 /// The stream of one pad.
 pub struct TextStream {
     pad: gst::Pad,
     pace: Arc<Pace>,
-    /// Live, nothing comes that is stamped before now.
-    is_prompt: bool,
+    group: gst::GroupId,
+    /// What the pad answers to LATENCY: live, the stream stays so far behind the clock.
+    latency: Duration,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 impl TextStream {
-    /// A stream that has not begun. One that `is_prompt` never brings, live, what is stamped before now.
-    pub fn new(pad: gst::Pad, pace: Arc<Pace>, is_prompt: bool, timing: Option<Timing>) -> Self {
-        Self { pad, pace, is_prompt, state: Mutex::new(State { timing, ..State::default() }), changed: Condvar::new() }
+    /// A stream that has not begun. What comes live is stamped as it is, if it comes within `latency`.
+    pub fn new(pad: gst::Pad, pace: Arc<Pace>, group: gst::GroupId, latency: Duration, timing: Option<Timing>) -> Self {
+        Self {
+            pad,
+            pace,
+            group,
+            latency,
+            state: Mutex::new(State { timing, ..State::default() }),
+            changed: Condvar::new(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -99,6 +113,16 @@ impl TextStream {
         self.changed.notify_all();
     }
 
+    /// Brings an event that passes. That never waits: its thread is another stream's.
+    pub fn push_event(&self, event: gst::Event) {
+        let mut state = self.state();
+        if self.pad.is_linked() && state.waiting.len() < WAITING && !state.stopped && !state.ended {
+            state.waiting.push_back(Item::Passing(event));
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
     /// No more will come.
     pub fn finish(&self) {
         self.state().ended = true;
@@ -125,7 +149,7 @@ impl TextStream {
         let state = self.state();
         let idle = |state: &mut State| state.waiting.is_empty() && !state.ended && !state.stopped;
         let mut state = match state.timing {
-            Some(Timing::Live) if self.is_prompt => {
+            Some(Timing::Live) => {
                 self.changed.wait_timeout_while(state, STEP, idle).unwrap_or_else(PoisonError::into_inner).0
             }
             _ => self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner),
@@ -143,7 +167,8 @@ impl TextStream {
                 false
             }
             None => {
-                self.quiet_until(self.pace.now().map(clock_time), stream);
+                let until = self.pace.now().map(|now| clock_time((now + AHEAD).saturating_sub(self.latency)));
+                self.quiet_until(until, stream);
                 true
             }
         }
@@ -152,7 +177,7 @@ impl TextStream {
     /// Sends what stands before every stream, and a gap, so that sinks need not wait for the first words.
     fn begin(&self) {
         let stream_id = super::stream_id(&self.pad, &self.pad.name());
-        let start = gst::event::StreamStart::builder(&stream_id).group_id(gst::GroupId::next());
+        let start = gst::event::StreamStart::builder(&stream_id).group_id(self.group);
         self.pad.push_event(start.flags(gst::StreamFlags::SPARSE).build());
         self.pad.push_event(gst::event::Caps::new(&self.pad.pad_template_caps()));
         self.pad.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
@@ -164,6 +189,10 @@ impl TextStream {
         match item {
             Item::Quiet(until) => {
                 self.quiet_until(Some(clock_time(until)), stream);
+                true
+            }
+            Item::Passing(event) => {
+                self.pad.push_event(event);
                 true
             }
             Item::Event(event) => {
@@ -188,6 +217,12 @@ impl TextStream {
                     (false, _) => format!("{} ", words.text),
                 };
                 let text = if words.duration.is_some() { text.trim_start().to_owned() } else { text };
+                // All words of a message are late alike, so that they do not all stand at one time.
+                stream.shift = at.map_or(stream.shift, |at| stream.shift.max(stream.position.saturating_sub(at)));
+                let at = at.map(|at| at.saturating_add(stream.shift));
+                if words.last {
+                    stream.shift = gst::ClockTime::ZERO;
+                }
                 let goes_on = self.push_buffer(text, at, words.duration.map(clock_time), stream);
                 if goes_on && words.last {
                     self.tell(gst::Structure::new_empty("rstranscribe/final-transcript"));

@@ -1,6 +1,7 @@
 //! The element `openairealtime`: a voice conversation with a realtime model as part of a pipeline.
 
 mod config;
+mod cross;
 #[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
 mod imp;
 mod lane;
@@ -8,6 +9,7 @@ mod life;
 mod live;
 mod messages;
 mod pads;
+mod recording;
 mod run;
 mod segment;
 mod session;
