@@ -58,7 +58,7 @@ fn nothing_that_records_or_sends_is_flushed() {
         ("wav", "wavenc ! FILE"),
         ("mkv", "tee name=t t. ! queue ! fakesink sync=true t. ! queue ! matroskamux ! FILE"),
         ("ogg", "queue ! audioconvert ! opusenc ! oggmux ! FILE"),
-        ("bin", "tee name=t t. ! fakesink t. ! (queue ! wavenc ! FILE)"),
+        ("bin", "tee name=t t. ! queue ! fakesink t. ! ( queue ! wavenc ! FILE )"),
         ("rtp", "queue ! audioconvert ! rtpL16pay ! fakesink sync=true"),
     ] {
         let path = folder.join(name);

@@ -244,9 +244,9 @@ impl Source {
         self.state().cuts.push_back(flushes);
         self.changed.notify_all();
         self.pace.nudge();
-        if let Some(keeper) = keeper
-            && !std::mem::replace(&mut self.state().told_kept, true)
-        {
+        let Some(keeper) = keeper else { return };
+        let is_told = std::mem::replace(&mut self.state().told_kept, true);
+        if !is_told {
             (self.settings.kept)(&keeper);
         }
     }

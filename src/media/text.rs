@@ -52,6 +52,15 @@ pub struct Stream {
     shift: gst::ClockTime,
 }
 
+impl Stream {
+    /// Where words stand. All words of a message are late alike, so that they do not all stand at one time.
+    fn shifted(&mut self, at: gst::ClockTime) -> gst::ClockTime {
+        let late = self.position.saturating_sub(at);
+        self.shift = if late.is_zero() { gst::ClockTime::ZERO } else { self.shift.max(late) };
+        at.saturating_add(self.shift)
+    }
+}
+
 /// The stream of one pad.
 pub struct TextStream {
     pad: gst::Pad,
@@ -217,13 +226,11 @@ impl TextStream {
                     (false, _) => format!("{} ", words.text),
                 };
                 let text = if words.duration.is_some() { text.trim_start().to_owned() } else { text };
-                // All words of a message are late alike, so that they do not all stand at one time.
-                stream.shift = at.map_or(stream.shift, |at| stream.shift.max(stream.position.saturating_sub(at)));
-                let at = at.map(|at| at.saturating_add(stream.shift));
+                let at = at.map(|at| stream.shifted(at));
+                let goes_on = self.push_buffer(text, at, words.duration.map(clock_time), stream);
                 if words.last {
                     stream.shift = gst::ClockTime::ZERO;
                 }
-                let goes_on = self.push_buffer(text, at, words.duration.map(clock_time), stream);
                 if goes_on && words.last {
                     self.tell(gst::Structure::new_empty("rstranscribe/final-transcript"));
                 }
@@ -275,4 +282,21 @@ impl TextStream {
 
 fn clock_time(time: Duration) -> gst::ClockTime {
     gst::ClockTime::from_nseconds(time.as_nanos() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_come_late_keep_their_distances() {
+        let ms = gst::ClockTime::from_mseconds;
+        let mut stream = Stream { position: ms(3000), ..Stream::default() };
+        let mut stamp = |at| {
+            stream.position = stream.shifted(ms(at));
+            stream.position
+        };
+        assert_eq!([stamp(500), stamp(900), stamp(1500)], [ms(3000), ms(3400), ms(4000)]);
+        assert_eq!(stamp(5000), ms(5000), "what comes in time is not moved");
+    }
 }

@@ -46,7 +46,7 @@ impl OpenAIRealtime {
             gaps,
             flushes: settings.flush_on_interrupt,
             keeps: Box::new(super::recording::downstream_of),
-            kept: Box::new(move |keeper| {
+            kept: Box::new(move |keeper: &gst::Element| {
                 if let Some(element) = keeping.upgrade() {
                     element.imp().warn_of_recording(keeper);
                 }
