@@ -150,7 +150,9 @@ impl Source {
 
     fn send_events(&self) {
         let events = std::mem::take(&mut self.state().events);
-        events.into_iter().for_each(|event| drop(self.pad.push_event(event)));
+        for event in events {
+            self.pad.push_event(event);
+        }
     }
 
     /// Whether a cut is followed by a flush, as the links are now.
