@@ -5,5 +5,5 @@
 . "$(dirname "$0")/support/prepare.sh"
 [ $# = 2 ] || fail "usage: $0 INPUT OUTPUT.wav"
 
-gst-launch-1.0 -m filesrc location="$1" ! decodebin ! audioconvert ! audioresample \
+gst-launch-1.0 -e -m filesrc location="$1" ! decodebin ! audioconvert ! audioresample \
     ! openairealtime timing=offline ! wavenc ! filesink location="$2" | conversation

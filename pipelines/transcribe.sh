@@ -7,8 +7,8 @@
 usage="usage: $0 INPUT [OUTPUT.srt|OUTPUT.vtt]"
 case "$#-${2-}" in
 1-) subtitles=() ;;
-2-*.srt) subtitles=(ai.transcript_src ! srtenc ! filesink location="$2") ;;
-2-*.vtt) subtitles=(ai.transcript_src ! webvttenc ! filesink location="$2") ;;
+2-*.srt) subtitles=(ai.transcript_src ! srtenc ! filesink location="$2" buffer-mode=unbuffered) ;;
+2-*.vtt) subtitles=(ai.transcript_src ! webvttenc ! filesink location="$2" buffer-mode=unbuffered) ;;
 *) fail "$usage" ;;
 esac
 

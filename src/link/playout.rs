@@ -17,8 +17,6 @@ const LIMIT: Duration = Duration::from_secs(600);
 struct State {
     timeline: Timeline,
     stopped: bool,
-    /// Whether a cut ends in a fade.
-    fades: bool,
     /// Speech was dropped. What is out of it already is to be silenced before the stream goes on.
     cut: Option<Cut>,
     /// Behind the last sample of speech that went out.
@@ -40,6 +38,8 @@ pub struct Playout {
     changed: Condvar,
     room: Notify,
     listener: Box<dyn Fn() -> Option<Duration> + Send + Sync>,
+    /// Whether a cut ends in a fade.
+    fades: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
     /// Silences what is out already.
     silencer: OnceLock<Box<dyn Fn(Instant) + Send + Sync>>,
 }
@@ -61,7 +61,6 @@ impl Playout {
             state: Mutex::new(State {
                 timeline: Timeline::new(format, split_silence),
                 stopped: false,
-                fades: false,
                 cut: None,
                 spoken: 0,
                 told: 0,
@@ -69,6 +68,7 @@ impl Playout {
             changed: Condvar::new(),
             room: Notify::new(),
             listener: Box::new(listener),
+            fades: OnceLock::new(),
             silencer: OnceLock::new(),
         }
     }
@@ -99,16 +99,17 @@ impl Playout {
         let _ = self.silencer.set(Box::new(silencer));
     }
 
-    /// A cut does not end in a click but in a very short fade.
-    pub fn fade_cuts(&self) {
-        self.state().fades = true;
+    /// A cut does not end in a click but in a very short fade, where this says so.
+    pub fn fade_cuts_where(&self, fades: impl Fn() -> bool + Send + Sync + 'static) {
+        // It is set once, by the one who made the play-out.
+        let _ = self.fades.set(Box::new(fades));
     }
 
     /// Drops what is not out yet; nothing more goes out before [`Self::take_cut`]. `since` is when it was known that
     /// the model has to be silent. True where what is out already is to be silenced by [`Self::silence`], once.
     pub fn cut(&self, since: Instant) -> bool {
+        let fades = self.fades.get().is_some_and(|fades| fades());
         let mut state = self.state();
-        let fades = state.fades;
         state.timeline.cut(fades);
         let is_new = state.cut.is_none();
         state.cut.get_or_insert(Cut { since });

@@ -41,6 +41,17 @@ pub fn post_flow_error(element: &gst::Element, error: gst::FlowError) {
     );
 }
 
+/// Posts that downstream takes other caps than those that were chosen when the stream began.
+pub fn post_not_negotiated(element: &gst::Element, pad: &str, is: &gst::Caps, wished: &gst::Caps) {
+    let text = format!(
+        "{pad} is linked to what takes {wished}, but its format was chosen at PAUSED and is {is}: link it before, or \
+         convert (audioconvert ! audioresample, and an encoder) behind it"
+    );
+    let reason = gst::FlowReturn::NotNegotiated.into_glib();
+    let details = gst::Structure::builder("details").field("flow-return", reason).build();
+    gst::element_error!(element, gst::StreamError::Format, ("{text}"), ["not negotiated"], details: details);
+}
+
 /// Posts a warning with its details as a structure.
 pub fn post_warning(element: &gst::Element, warning: &Warning) {
     let mut details = gst::Structure::new_empty("openairealtime/warning");

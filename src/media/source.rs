@@ -12,6 +12,7 @@ use crate::link::playout::Cut;
 use crate::protocol::session::AudioFormat;
 use bytes::Bytes;
 use gst::prelude::*;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,13 +26,20 @@ const TOO_LATE: Duration = Duration::from_secs(1);
 /// Silence does not go further ahead than this, whatever the lead is: an answer could not begin before its end.
 const SILENT_LEAD: Duration = Duration::from_millis(40);
 
+/// How many events wait at most; a stream that stands still loses the oldest.
+const MOST_EVENTS: usize = 1024;
+
 #[derive(Debug, Default)]
 struct State {
     /// Live or offline, once that is known.
     timing: Option<Timing>,
     stopped: bool,
-    /// Cuts for which FLUSH_START is out.
-    flushes_begun: u64,
+    /// Of each cut behind which the stream has not gone on, whether FLUSH_START is out.
+    cuts: VecDeque<bool>,
+    /// Serialized events that go out in front of the next piece.
+    events: VecDeque<gst::Event>,
+    /// It was told that there is no flush.
+    told_kept: bool,
 }
 
 /// What the streaming thread alone knows of the stream.
@@ -46,8 +54,6 @@ pub struct Stream {
     goes_on: bool,
     /// The position behind the last piece.
     end: u64,
-    /// Cuts behind which the stream has gone on.
-    flushes_ended: u64,
 }
 
 /// What a source is for.
@@ -62,6 +68,10 @@ pub struct SourceSettings {
     pub gaps: bool,
     /// Whether a cut silences what is downstream already.
     pub flushes: bool,
+    /// The element downstream that a flush would destroy, if there is one now.
+    pub keeps: Box<dyn Fn(&gst::Pad) -> Option<gst::Element> + Send + Sync>,
+    /// Called once, when a cut is not followed by a flush because of that element.
+    pub kept: Box<dyn Fn(&gst::Element) + Send + Sync>,
     /// Called for every item that begins, with its running time.
     pub began: Box<dyn Fn(String, Duration) + Send + Sync>,
     /// Called when the model is silent, with the time that this took.
@@ -78,6 +88,8 @@ pub struct Source {
     silence: Bytes,
     /// The source's own pace.
     pub pace: Arc<Pace>,
+    /// All streams of one element are of one group.
+    pub group: gst::GroupId,
     latency: Arc<AtomicU64>,
     state: Mutex<State>,
     changed: Condvar,
@@ -102,6 +114,7 @@ impl Source {
             settings,
             silence,
             pace,
+            group: gst::GroupId::next(),
             latency,
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -122,6 +135,31 @@ impl Source {
     /// What downstream said last, if it was not good.
     pub fn flow(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
         self.flow.get().map_or(Ok(gst::FlowSuccess::Ok), |error| Err(*error))
+    }
+
+    /// A serialized event goes out in front of the next piece, from the streaming thread.
+    pub fn push_event(&self, event: gst::Event) {
+        if !self.pad.is_linked() {
+            return;
+        }
+        let mut state = self.state();
+        if state.events.len() == MOST_EVENTS {
+            state.events.pop_front();
+            gst::warning!(gst::CAT_EVENT, obj = self.pad, "the stream stands still, and the oldest event is dropped");
+        }
+        state.events.push_back(event);
+    }
+
+    fn send_events(&self) {
+        let events = std::mem::take(&mut self.state().events);
+        for event in events {
+            self.pad.push_event(event);
+        }
+    }
+
+    /// Whether a cut is followed by a flush, as the links are now.
+    pub fn may_flush(&self) -> bool {
+        self.settings.flushes && (self.settings.keeps)(&self.pad).is_none()
     }
 
     /// Ends every wait, now and later.
@@ -148,6 +186,7 @@ impl Source {
             let segment = gst::FormattedSegment::<gst::ClockTime>::new();
             self.pad.push_event(gst::event::Segment::new(&segment));
         }
+        self.send_events();
         match timing {
             Timing::Live => self.iterate_live(stream),
             Timing::Offline => {
@@ -192,8 +231,7 @@ impl Source {
     /// Sends what stands before every stream.
     fn begin(&self) {
         let stream_id = super::stream_id(&self.pad, "answer");
-        let group = gst::GroupId::next();
-        self.pad.push_event(gst::event::StreamStart::builder(&stream_id).group_id(group).build());
+        self.pad.push_event(gst::event::StreamStart::builder(&stream_id).group_id(self.group).build());
         if !self.pad.push_event(gst::event::Caps::new(&self.settings.caps)) && self.pad.is_linked() {
             gst::debug!(gst::CAT_NEGOTIATION, obj = self.pad, "downstream does not take {}", self.settings.caps);
         }
@@ -201,29 +239,36 @@ impl Source {
 
     /// There was a cut: silences what is downstream, also while the streaming thread is held up there.
     pub fn silence(&self, since: Instant) {
-        if self.settings.flushes {
+        let keeper = if self.settings.flushes { (self.settings.keeps)(&self.pad) } else { None };
+        let flushes = self.settings.flushes && keeper.is_none();
+        if flushes {
             self.pad.push_event(gst::event::FlushStart::new());
             (self.settings.silenced)(since.elapsed());
-            self.state().flushes_begun += 1;
-            self.changed.notify_all();
         }
+        self.state().cuts.push_back(flushes);
+        self.changed.notify_all();
         self.pace.nudge();
+        let Some(keeper) = keeper else { return };
+        let is_told = std::mem::replace(&mut self.state().told_kept, true);
+        if !is_told {
+            (self.settings.kept)(&keeper);
+        }
     }
 
     /// Goes on behind a cut; running time does as well. False where the stream was stopped meanwhile.
     fn go_on_behind(&self, cut: Cut, stream: &mut Stream) -> bool {
-        if !self.settings.flushes {
-            (self.settings.silenced)(cut.since.elapsed());
-            return true;
-        }
         let state = self.state();
-        let begun = |state: &mut State| state.flushes_begun <= stream.flushes_ended && !state.stopped;
-        let state = self.changed.wait_while(state, begun).unwrap_or_else(PoisonError::into_inner);
+        let is_open = |state: &mut State| state.cuts.is_empty() && !state.stopped;
+        let mut state = self.changed.wait_while(state, is_open).unwrap_or_else(PoisonError::into_inner);
         if state.stopped {
             return false;
         }
+        let flushed = state.cuts.pop_front().unwrap_or_default();
         drop(state);
-        stream.flushes_ended += 1;
+        if !flushed {
+            (self.settings.silenced)(cut.since.elapsed());
+            return true;
+        }
         self.pad.push_event(gst::event::FlushStop::builder(false).build());
         (stream.has_segment, stream.goes_on) = (false, false);
         true
@@ -241,6 +286,7 @@ impl Source {
     }
 
     fn end(&self) {
+        self.send_events();
         self.pad.push_event(gst::event::Eos::new());
         (self.settings.ended)();
     }
@@ -296,7 +342,12 @@ impl Source {
                 if error != gst::FlowError::Eos
                     && let Some(element) = self.pad.parent_element()
                 {
-                    super::errors::post_flow_error(&element, error);
+                    if error == gst::FlowError::NotNegotiated {
+                        let (is, wished) = (&self.settings.caps, self.pad.peer_query_caps(None));
+                        super::errors::post_not_negotiated(&element, &self.pad.name(), is, &wished);
+                    } else {
+                        super::errors::post_flow_error(&element, error);
+                    }
                 }
                 // Upstream hears it after the application.
                 let _ = self.flow.set(error);

@@ -15,8 +15,10 @@ use std::time::Duration;
 
 /// What waits at most. Beyond that a live stream loses its oldest, and offline whoever brings more has to wait.
 const WAITING: usize = 4096;
-/// How often a live stream tells how far the time has come.
-const STEP: Duration = Duration::from_millis(500);
+/// How often a live stream tells how far the time has come: as often as pictures come, so that none waits for it.
+const STEP: Duration = Duration::from_millis(20);
+/// How far ahead of the clock that is, so that it is known in time. Speech is never begun nearer than this.
+const AHEAD: Duration = Duration::from_millis(40);
 
 /// What goes out.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub enum Item {
     Event(WireEvent),
     /// Nothing will begin before this running time.
     Quiet(Duration),
+    /// A serialized event that passes.
+    Passing(gst::Event),
 }
 
 #[derive(Debug, Default)]
@@ -44,22 +48,41 @@ pub struct Stream {
     began: bool,
     told_speaker: bool,
     position: gst::ClockTime,
+    /// By how much the words of a message are late that came after their time.
+    shift: gst::ClockTime,
+}
+
+impl Stream {
+    /// Where words stand. All words of a message are late alike, so that they do not all stand at one time.
+    fn shifted(&mut self, at: gst::ClockTime) -> gst::ClockTime {
+        let late = self.position.saturating_sub(at);
+        self.shift = if late.is_zero() { gst::ClockTime::ZERO } else { self.shift.max(late) };
+        at.saturating_add(self.shift)
+    }
 }
 
 /// The stream of one pad.
 pub struct TextStream {
     pad: gst::Pad,
     pace: Arc<Pace>,
-    /// Live, nothing comes that is stamped before now.
-    is_prompt: bool,
+    group: gst::GroupId,
+    /// What the pad answers to LATENCY: live, the stream stays so far behind the clock.
+    latency: Duration,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 impl TextStream {
-    /// A stream that has not begun. One that `is_prompt` never brings, live, what is stamped before now.
-    pub fn new(pad: gst::Pad, pace: Arc<Pace>, is_prompt: bool, timing: Option<Timing>) -> Self {
-        Self { pad, pace, is_prompt, state: Mutex::new(State { timing, ..State::default() }), changed: Condvar::new() }
+    /// A stream that has not begun. What comes live is stamped as it is, if it comes within `latency`.
+    pub fn new(pad: gst::Pad, pace: Arc<Pace>, group: gst::GroupId, latency: Duration, timing: Option<Timing>) -> Self {
+        Self {
+            pad,
+            pace,
+            group,
+            latency,
+            state: Mutex::new(State { timing, ..State::default() }),
+            changed: Condvar::new(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -99,6 +122,16 @@ impl TextStream {
         self.changed.notify_all();
     }
 
+    /// Brings an event that passes. That never waits: its thread is another stream's.
+    pub fn push_event(&self, event: gst::Event) {
+        let mut state = self.state();
+        if self.pad.is_linked() && state.waiting.len() < WAITING && !state.stopped && !state.ended {
+            state.waiting.push_back(Item::Passing(event));
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
     /// No more will come.
     pub fn finish(&self) {
         self.state().ended = true;
@@ -125,7 +158,7 @@ impl TextStream {
         let state = self.state();
         let idle = |state: &mut State| state.waiting.is_empty() && !state.ended && !state.stopped;
         let mut state = match state.timing {
-            Some(Timing::Live) if self.is_prompt => {
+            Some(Timing::Live) => {
                 self.changed.wait_timeout_while(state, STEP, idle).unwrap_or_else(PoisonError::into_inner).0
             }
             _ => self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner),
@@ -143,7 +176,8 @@ impl TextStream {
                 false
             }
             None => {
-                self.quiet_until(self.pace.now().map(clock_time), stream);
+                let until = self.pace.now().map(|now| clock_time((now + AHEAD).saturating_sub(self.latency)));
+                self.quiet_until(until, stream);
                 true
             }
         }
@@ -152,7 +186,7 @@ impl TextStream {
     /// Sends what stands before every stream, and a gap, so that sinks need not wait for the first words.
     fn begin(&self) {
         let stream_id = super::stream_id(&self.pad, &self.pad.name());
-        let start = gst::event::StreamStart::builder(&stream_id).group_id(gst::GroupId::next());
+        let start = gst::event::StreamStart::builder(&stream_id).group_id(self.group);
         self.pad.push_event(start.flags(gst::StreamFlags::SPARSE).build());
         self.pad.push_event(gst::event::Caps::new(&self.pad.pad_template_caps()));
         self.pad.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
@@ -164,6 +198,10 @@ impl TextStream {
         match item {
             Item::Quiet(until) => {
                 self.quiet_until(Some(clock_time(until)), stream);
+                true
+            }
+            Item::Passing(event) => {
+                self.pad.push_event(event);
                 true
             }
             Item::Event(event) => {
@@ -188,7 +226,11 @@ impl TextStream {
                     (false, _) => format!("{} ", words.text),
                 };
                 let text = if words.duration.is_some() { text.trim_start().to_owned() } else { text };
+                let at = at.map(|at| stream.shifted(at));
                 let goes_on = self.push_buffer(text, at, words.duration.map(clock_time), stream);
+                if words.last {
+                    stream.shift = gst::ClockTime::ZERO;
+                }
                 if goes_on && words.last {
                     self.tell(gst::Structure::new_empty("rstranscribe/final-transcript"));
                 }
@@ -240,4 +282,21 @@ impl TextStream {
 
 fn clock_time(time: Duration) -> gst::ClockTime {
     gst::ClockTime::from_nseconds(time.as_nanos() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_come_late_keep_their_distances() {
+        let ms = gst::ClockTime::from_mseconds;
+        let mut stream = Stream { position: ms(3000), ..Stream::default() };
+        let mut stamp = |at| {
+            stream.position = stream.shifted(ms(at));
+            stream.position
+        };
+        assert_eq!([stamp(500), stamp(900), stamp(1500)], [ms(3000), ms(3400), ms(4000)]);
+        assert_eq!(stamp(5000), ms(5000), "what comes in time is not moved");
+    }
 }

@@ -1,6 +1,7 @@
 //! The element's GObject: properties, pads and states. It converts and never decides.
 
 use super::config::SERVER_SILENCE;
+use super::cross::Passed;
 use super::live::Updates;
 use super::run::Run;
 use super::settings::Settings;
@@ -132,7 +133,11 @@ pub struct OpenAIRealtime {
     #[property(name = "silence", get, set, type = Silence, member = silence, nick = "Silence",
         blurb = "What is pushed while the model is silent", mutable_ready, builder(Silence::Buffers))]
     #[property(name = "flush-on-interrupt", get, set, type = bool, member = flush_on_interrupt, default = true, nick = "Flush on Interrupt",
-        blurb = "Flush downstream when the user interrupts, so that buffered audio of the response is dropped", mutable_ready)]
+        blurb = "Flush downstream when the user interrupts, so that buffered audio of the response is dropped; where a muxer, a file or the network is downstream, silence follows without a flush", mutable_ready)]
+    #[property(name = "transcript-latency", get, set, type = u64, member = transcript_latency, maximum = 3_600_000_000_000, nick = "Transcript Latency",
+        blurb = "Latency of transcript_src when live: words that come within it are stamped with the time at which they were said (in nanoseconds; 0 = stamped when they come)", mutable_ready)]
+    #[property(name = "text-latency", get, set, type = u64, member = text_latency, maximum = 3_600_000_000_000, nick = "Text Latency",
+        blurb = "Latency of text_src when live: words that come within it are stamped with the time at which they are spoken (in nanoseconds; 0 = stamped when they come)", mutable_ready)]
     #[property(name = "max-speed", get, set, type = f64, member = max_speed, minimum = 0.0, maximum = 1_000_000.0, nick = "Maximum Speed",
         blurb = "Maximum speed at which input is consumed when offline, as a multiple of real time (0.0 = as fast as the server takes it, but real time with turn detection of the server)", mutable_ready)]
     #[property(name = "respond-on-eos", get, set, type = bool, member = respond_on_eos, default = true, nick = "Respond on EOS",
@@ -160,6 +165,7 @@ pub struct OpenAIRealtime {
     run: Mutex<Option<Arc<Run>>>,
     updates: Mutex<Updates>,
     sink: Mutex<SinkState>,
+    passed: Mutex<Passed>,
     /// The pipeline's latency in nanoseconds.
     pub(super) latency: Arc<AtomicU64>,
     pub(super) audio_sink: gst::Pad,
@@ -220,6 +226,10 @@ impl OpenAIRealtime {
         lock(&self.sink)
     }
 
+    pub(super) fn passed(&self) -> MutexGuard<'_, Passed> {
+        lock(&self.passed)
+    }
+
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
         lock(&self.settings)
     }
@@ -258,26 +268,17 @@ impl ObjectSubclass for OpenAIRealtime {
         let template = |name| class.pad_template(name).unwrap_or_else(|| unreachable!("declared below"));
         let audio_sink = gst::Pad::builder_from_template(&template("audio_sink"))
             .chain_function(|_, parent, buffer| {
-                Self::catch_panic_pad_function(parent, || Err(gst::FlowError::Error), |this| this.sink_chain(buffer))
+                Self::in_pad(parent, || Err(gst::FlowError::Error), |this| this.sink_chain(buffer))
             })
-            .event_function(|pad, parent, event| {
-                Self::catch_panic_pad_function(parent, || false, |this| this.sink_event(pad, event))
-            })
+            .event_function(|pad, parent, event| Self::in_pad(parent, || false, |this| this.sink_event(pad, event)))
+            .query_function(|pad, parent, query| Self::in_pad(parent, || false, |this| this.sink_query(pad, query)))
             .build();
         let src = gst::Pad::builder_from_template(&template("src"))
             .activatemode_function(|pad, parent, _mode, active| {
-                Self::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::loggable_error!(CAT, "panic")),
-                    |this| this.src_activate(pad, active),
-                )
+                Self::in_pad(parent, || Ok(()), |this| this.src_activate(pad, active))
             })
-            .query_function(|pad, parent, query| {
-                Self::catch_panic_pad_function(parent, || false, |this| this.src_query(pad, query))
-            })
-            .event_function(|pad, parent, event| {
-                Self::catch_panic_pad_function(parent, || false, |this| this.src_event(pad, event))
-            })
+            .query_function(|pad, parent, query| Self::in_pad(parent, || false, |this| this.src_query(pad, query)))
+            .event_function(|pad, parent, event| Self::in_pad(parent, || false, |this| this.src_event(pad, event)))
             .build();
         Self {
             settings: Mutex::default(),
@@ -285,6 +286,7 @@ impl ObjectSubclass for OpenAIRealtime {
             run: Mutex::default(),
             updates: Mutex::default(),
             sink: Mutex::default(),
+            passed: Mutex::default(),
             latency: Arc::default(),
             audio_sink,
             src,
@@ -402,6 +404,10 @@ impl ElementImpl for OpenAIRealtime {
             // By itself GStreamer would send it past the element, and the answer would be cut off.
             gst::EventView::Eos(_) => self.end_of_all(),
             _ if self.custom_event(&event) => true,
+            gst::EventView::Tag(_)
+            | gst::EventView::CustomDownstream(_)
+            | gst::EventView::CustomDownstreamSticky(_)
+            | gst::EventView::CustomBoth(_) => self.queue_event(&event),
             _ => self.parent_send_event(event),
         }
     }

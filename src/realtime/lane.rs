@@ -3,7 +3,6 @@
 
 use super::imp::{CAT, OpenAIRealtime};
 use gst::prelude::*;
-use gst::subclass::prelude::*;
 use std::time::Duration;
 
 impl OpenAIRealtime {
@@ -41,11 +40,10 @@ impl OpenAIRealtime {
                 true
             }
             gst::EventView::CustomDownstream(_)
+            | gst::EventView::CustomDownstreamSticky(_)
             | gst::EventView::CustomDownstreamOob(_)
             | gst::EventView::CustomBoth(_)
-            | gst::EventView::CustomBothOob(_) => {
-                self.custom_event(&event) || gst::Pad::event_default(pad, Some(&*self.obj()), event)
-            }
+            | gst::EventView::CustomBothOob(_) => self.custom_event(&event) || self.pass_on(pad, event),
             // What the input's stream says of itself is not true of the answer.
             _ => true,
         }

@@ -38,6 +38,7 @@ impl OpenAIRealtime {
             playout.skip_to(now);
         }
         let mailbox = Arc::new(Mailbox::default());
+        let keeping = self.obj().downgrade();
         let (began, element, silenced) = (mailbox.clone(), self.obj().downgrade(), self.obj().downgrade());
         let source_settings = SourceSettings {
             caps,
@@ -45,6 +46,12 @@ impl OpenAIRealtime {
             lead: Duration::from_nanos(settings.buffer_time),
             gaps,
             flushes: settings.flush_on_interrupt,
+            keeps: Box::new(super::recording::downstream_of),
+            kept: Box::new(move |keeper: &gst::Element| {
+                if let Some(element) = keeping.upgrade() {
+                    element.imp().warn_of_recording(keeper);
+                }
+            }),
             began: Box::new(move |item_id, at| began.push(Input::Began { item_id, at })),
             silenced: Box::new(move |time| {
                 if let Some(element) = silenced.upgrade() {
@@ -57,11 +64,10 @@ impl OpenAIRealtime {
                 }
             }),
         };
-        if !settings.flush_on_interrupt {
-            playout.fade_cuts();
-        }
         let source = Source::new(self.src.clone(), playout.clone(), pace, self.latency.clone(), source_settings);
         let source = Arc::new(source);
+        let fading = Arc::downgrade(&source);
+        playout.fade_cuts_where(move || fading.upgrade().is_some_and(|source| !source.may_flush()));
         let silencer = Arc::downgrade(&source);
         playout.set_silencer(move |since| {
             if let Some(source) = silencer.upgrade() {
@@ -98,6 +104,17 @@ impl OpenAIRealtime {
         let mut told = self.told();
         told.silence_latency = time.as_nanos() as u64;
         told.longest_silence_latency = told.longest_silence_latency.max(told.silence_latency);
+    }
+
+    /// What was pushed of an answer that is cut plays to its end, because a flush would destroy what is downstream.
+    fn warn_of_recording(&self, keeper: &gst::Element) {
+        let factory = keeper.factory().map(|factory| factory.name().to_string()).unwrap_or_default();
+        let message = format!(
+            "src is not flushed when the model is interrupted, because {} ({factory}) downstream would lose what it has \
+             written: what was pushed before plays to its end. Set flush-on-interrupt=false to be told no more",
+            keeper.name()
+        );
+        self.warn(&Warning::new("flush-left-out", message));
     }
 
     /// The running time, where the element joins a pipeline that plays, or one whose running time does not begin at 0.
@@ -202,6 +219,9 @@ impl OpenAIRealtime {
         match transition {
             gst::StateChange::ReadyToPaused if changed.is_ok() => {
                 if let Some(run) = self.run() {
+                    for pad in self.obj().src_pads() {
+                        self.start_text(&pad);
+                    }
                     self.begin_if_known(&run, false);
                     run.begins();
                 }

@@ -1,6 +1,7 @@
 //! The element `openairealtime`: a voice conversation with a realtime model as part of a pipeline.
 
 mod config;
+mod cross;
 #[allow(missing_docs, reason = "the macro that makes flags leaves them out")]
 mod flags;
 #[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
@@ -10,6 +11,7 @@ mod life;
 mod live;
 mod messages;
 mod pads;
+mod recording;
 mod run;
 mod segment;
 mod session;

@@ -2,6 +2,7 @@
 
 use super::imp::{CAT, OpenAIRealtime};
 use super::text::Carries;
+use super::video::VideoPad;
 use crate::conversation::Input;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -24,7 +25,11 @@ pub fn templates() -> &'static [gst::PadTemplate] {
             ("transcript_src", Src, Request, text),
             ("event_src", Src, Request, json),
         ];
-        let make = |(name, direction, presence, caps)| gst::PadTemplate::new(name, direction, presence, &caps).ok();
+        let make = |(name, direction, presence, caps): (&str, _, _, gst::Caps)| {
+            // The type tells which properties the pads have.
+            let kind = if name.starts_with("video_sink") { VideoPad::static_type() } else { gst::Pad::static_type() };
+            gst::PadTemplate::with_gtype(name, direction, presence, &caps, kind).ok()
+        };
         templates.into_iter().filter_map(make).collect()
     });
     &TEMPLATES
@@ -73,35 +78,29 @@ impl OpenAIRealtime {
             Some(_) => gst::Pad::builder_from_template(template)
                 .name(name)
                 .activatemode_function(|pad, parent, _mode, active| {
-                    Self::catch_panic_pad_function(
+                    Self::in_pad(
                         parent,
-                        || Err(gst::loggable_error!(CAT, "panic")),
+                        // Its thread begins when the element has it.
+                        || Ok(()),
                         |this| this.text_src_activate(pad, active),
                     )
                 })
                 .query_function(|pad, parent, query| {
-                    Self::catch_panic_pad_function(parent, || false, |this| this.stream_query(pad, query))
+                    Self::in_pad(parent, || false, |this| this.stream_query(pad, query))
                 })
-                .event_function(|pad, parent, event| {
-                    Self::catch_panic_pad_function(parent, || false, |this| this.src_event(pad, event))
-                })
+                .event_function(|pad, parent, event| Self::in_pad(parent, || false, |this| this.src_event(pad, event)))
                 .build(),
             None => gst::Pad::builder_from_template(template)
                 .name(name)
                 .chain_function(|pad, parent, buffer| {
-                    Self::catch_panic_pad_function(
-                        parent,
-                        || Err(gst::FlowError::Error),
-                        |this| this.text_chain(pad, &buffer),
-                    )
+                    Self::in_pad(parent, || Err(gst::FlowError::Error), |this| this.text_chain(pad, &buffer))
                 })
-                .event_function(|pad, parent, event| {
-                    Self::catch_panic_pad_function(parent, || false, |this| this.text_event(pad, event))
-                })
+                .event_function(|pad, parent, event| Self::in_pad(parent, || false, |this| this.text_event(pad, event)))
+                .query_function(|pad, parent, query| Self::in_pad(parent, || false, |this| this.sink_query(pad, query)))
                 .build(),
         };
-        // It may join while the element runs.
-        if self.run().is_some()
+        // It may join while the element runs, and no pad may join such an element that is not active.
+        if self.is_active()
             && let Err(error) = pad.set_active(true)
         {
             gst::error!(CAT, obj = pad, "{error}");
@@ -111,8 +110,26 @@ impl OpenAIRealtime {
             gst::error!(CAT, imp = self, "{error}");
             return None;
         }
+        self.start_text(&pad);
         self.obj().child_added(&pad, &pad.name());
         Some(pad)
+    }
+
+    /// The element is in PAUSED or PLAYING, or on its way there.
+    fn is_active(&self) -> bool {
+        let element = self.obj();
+        let (_, state, pending) = element.state(gst::ClockTime::ZERO);
+        state > gst::State::Ready || pending > gst::State::Ready || self.run().is_some()
+    }
+
+    /// Begins the stream of a source pad for text that was active before the element had it, or a run.
+    pub(super) fn start_text(&self, pad: &gst::Pad) {
+        if self.run().is_some()
+            && Carries::by_name(&pad.name()).is_some()
+            && let Err(error) = self.text_src_activate(pad, true)
+        {
+            gst::error!(CAT, obj = pad, "{error:?}");
+        }
     }
 
     /// A pad goes. If it was the one that all waited for, the input has ended.

@@ -158,7 +158,7 @@ impl OpenAIRealtime {
             "the input's timestamps are {ahead:.1?} ahead of the clock, which is not waited for: its sound is heard now; \
              running time has to begin at 0 (timestamps from 0, or a segment that begins with them)"
         );
-        errors::post_warning(self.obj().upcast_ref(), &Warning::new("timestamps-far", message));
+        self.warn(&Warning::new("timestamps-far", message));
     }
 
     /// Hands sound over, in step with the clock where upstream is not: as from a microphone, each piece when its end
@@ -239,11 +239,10 @@ impl OpenAIRealtime {
             }
             // Events of applications pass.
             gst::EventView::CustomDownstream(_)
+            | gst::EventView::CustomDownstreamSticky(_)
             | gst::EventView::CustomDownstreamOob(_)
             | gst::EventView::CustomBoth(_)
-            | gst::EventView::CustomBothOob(_) => {
-                self.custom_event(&event) || gst::Pad::event_default(pad, Some(&*self.obj()), event)
-            }
+            | gst::EventView::CustomBothOob(_) => self.custom_event(&event) || self.pass_on(pad, event),
             // What the input's stream says of itself is not true of the answer.
             _ => true,
         }

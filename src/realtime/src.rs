@@ -27,7 +27,9 @@ impl OpenAIRealtime {
             gst::QueryViewMut::Latency(query) => {
                 // Pieces leave ahead of their time, and what upstream needs does not delay them: the answer is
                 // stamped when it is spoken.
-                query.set(self.run().is_some_and(|run| run.is_live()), gst::ClockTime::ZERO, gst::ClockTime::NONE);
+                let is_live = self.run().is_some_and(|run| run.is_live());
+                let latency = self.text_latency_of(pad).filter(|_| is_live).unwrap_or_default();
+                query.set(is_live, latency, gst::ClockTime::NONE);
                 true
             }
             gst::QueryViewMut::Position(query) => {
@@ -35,12 +37,12 @@ impl OpenAIRealtime {
                 position.inspect(|position| query.set(*position)).is_some()
             }
             gst::QueryViewMut::Duration(query) => {
-                let input = || self.audio_sink.peer_query_duration::<gst::ClockTime>();
+                let input = || self.cross(|| self.audio_sink.peer_query_duration::<gst::ClockTime>()).flatten();
                 let is_known = query.format() == gst::Format::Time && self.audio_sink.is_linked();
                 let duration = is_known.then(input).flatten().map(|input| position().unwrap_or_default().max(input));
                 duration.inspect(|duration| query.set(*duration)).is_some()
             }
-            _ => gst::Pad::query_default(pad, Some(&*self.obj()), query),
+            _ => self.own_query(pad, query),
         }
     }
 
@@ -48,16 +50,19 @@ impl OpenAIRealtime {
         gst::log!(CAT, obj = pad, "{event:?}");
         match event.view() {
             gst::EventView::Latency(latency) if *pad == self.src => {
+                // Upstream is another stream, which its own sinks delay.
                 self.latency.store(latency.latency().nseconds(), Ordering::Relaxed);
-                gst::Pad::event_default(pad, Some(&*self.obj()), event)
+                true
             }
+            gst::EventView::Latency(_) => true,
             gst::EventView::Qos(_) | gst::EventView::Reconfigure(_) => true,
             // The answer's stream is made as it is listened to.
             gst::EventView::Seek(_) | gst::EventView::Navigation(_) => false,
             gst::EventView::CustomUpstream(_) | gst::EventView::CustomBoth(_) | gst::EventView::CustomBothOob(_) => {
-                self.custom_event(&event) || gst::Pad::event_default(pad, Some(&*self.obj()), event)
+                self.custom_event(&event)
+                    || self.cross(|| gst::Pad::event_default(pad, Some(&*self.obj()), event)).unwrap_or(false)
             }
-            _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),
+            _ => false,
         }
     }
 

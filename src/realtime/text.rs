@@ -2,6 +2,7 @@
 
 use super::imp::{CAT, OpenAIRealtime};
 use super::run::Run;
+use super::settings::Settings;
 use crate::conversation::events::Speaker;
 use crate::conversation::{Command, Warning};
 use crate::media;
@@ -9,6 +10,7 @@ use crate::media::text::{Stream, TextStream};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a pad of text carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,12 @@ impl OpenAIRealtime {
         true
     }
 
+    /// What a pad of text answers to LATENCY.
+    pub(super) fn text_latency_of(&self, pad: &gst::Pad) -> Option<gst::ClockTime> {
+        let carries = Carries::by_name(&pad.name())?;
+        Some(gst::ClockTime::from_nseconds(self.settings().text_latency(carries)))
+    }
+
     pub(super) fn text_src_activate(&self, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
         if !active {
             if let Some(run) = self.run() {
@@ -76,23 +84,45 @@ impl OpenAIRealtime {
             }
             return pad.stop_task().map_err(|error| gst::loggable_error!(CAT, "the task does not stop: {error}"));
         }
-        let run = self.run().ok_or_else(|| gst::loggable_error!(CAT, "no run"))?;
+        // Without a run it begins when there is one.
+        let Some(run) = self.run() else { return Ok(()) };
         let carries = Carries::by_name(&pad.name()).ok_or_else(|| gst::loggable_error!(CAT, "no pad of text"))?;
-        let (source, mut stream) = (run.add_text(pad, carries), Stream::default());
+        let (Some(source), mut stream) = (run.add_text(pad, carries), Stream::default()) else { return Ok(()) };
         let started = media::start_task(pad, move || source.iterate(&mut stream));
         started.map_err(|error| gst::loggable_error!(CAT, "the task does not start: {error}"))
     }
 }
 
+impl Settings {
+    /// How late, live, what a pad carries may be and still be stamped as it is.
+    fn text_latency(&self, carries: Carries) -> u64 {
+        match carries {
+            Carries::Words(Speaker::User) => self.transcript_latency,
+            Carries::Words(Speaker::Assistant) => self.text_latency,
+            Carries::Events => 0,
+        }
+    }
+}
+
 impl Run {
-    /// A pad of text joins.
-    fn add_text(&self, pad: &gst::Pad, carries: Carries) -> Arc<TextStream> {
-        let is_prompt = carries != Carries::Words(Speaker::User);
-        let stream = TextStream::new(pad.clone(), self.source.pace.clone(), is_prompt, self.timing());
-        let stream = Arc::new(stream);
-        self.texts().push((carries, stream.clone()));
+    /// A pad of text joins. `None` where it has.
+    fn add_text(&self, pad: &gst::Pad, carries: Carries) -> Option<Arc<TextStream>> {
+        let latency = Duration::from_nanos(self.settings().text_latency(carries));
+        let (pace, group) = (self.source.pace.clone(), self.source.group);
+        let stream = Arc::new(TextStream::new(pad.clone(), pace, group, latency, self.timing()));
+        {
+            let mut texts = self.texts();
+            if texts.iter().any(|(_, other)| other.pad() == pad) {
+                return None;
+            }
+            texts.push((carries, stream.clone()));
+        }
+        // It may have become known meanwhile.
+        if let Some(timing) = self.timing() {
+            stream.set_timing(timing);
+        }
         self.update_traces();
-        stream
+        Some(stream)
     }
 
     fn remove_text(&self, pad: &gst::Pad) {

@@ -125,14 +125,11 @@ impl OpenAIRealtime {
         let pad = gst::PadBuilder::<VideoPad>::from_template(template)
             .name(name)
             .chain_function(|pad, parent, buffer| {
-                Self::catch_panic_pad_function(
-                    parent,
-                    || Err(gst::FlowError::Error),
-                    |this| this.video_chain(pad, buffer),
-                )
+                Self::in_pad(parent, || Err(gst::FlowError::Error), |this| this.video_chain(pad, buffer))
             })
-            .event_function(|pad, parent, event| {
-                Self::catch_panic_pad_function(parent, || false, |this| this.video_event(pad, event))
+            .event_function(|pad, parent, event| Self::in_pad(parent, || false, |this| this.video_event(pad, event)))
+            .query_function(|pad, parent, query| {
+                Self::in_pad(parent, || false, |this| this.sink_query(pad.upcast_ref(), query))
             })
             .build();
         ends_when_unlinked(pad.upcast_ref());

@@ -1,0 +1,193 @@
+//! "Pads come and go, and what is said on them stays on its side": requests in every state, events and queries that
+//! arrive at one side, elements in a circle.
+
+mod support;
+
+use gst::prelude::*;
+use std::time::Duration;
+use support::pipeline::{Pipeline, SILENCE, Tap, events};
+use support::server::Server;
+
+const REQUESTED: [&str; 5] = ["text_src", "transcript_src", "event_src", "text_sink", "video_sink_%u"];
+const STATES: [gst::State; 4] = [gst::State::Null, gst::State::Ready, gst::State::Paused, gst::State::Playing];
+
+fn request(ai: &gst::Element, name: &str) -> gst::Pad {
+    let template = ai.pad_template(name).expect("a template");
+    ai.request_pad(&template, None, None).unwrap_or_else(|| panic!("{name}"))
+}
+
+fn talk(server: &Server, more: &str) -> Pipeline {
+    Pipeline::new(&format!("{SILENCE} ! openairealtime name=ai uri={} ! fakesink sync=true {more}", server.base()))
+}
+
+/// Links a sink to a source pad, which then has to bring its stream.
+fn assert_brings(pipeline: &Pipeline, pad: &gst::Pad) {
+    let sink = gst::ElementFactory::make("fakesink").property("async", false).build().expect("a sink");
+    pipeline.pipeline.add(&sink).expect("added");
+    sink.sync_state_with_parent().expect("a state");
+    let (sender, receiver) = std::sync::mpsc::channel();
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if info.event().is_some_and(|event| event.type_() == gst::EventType::Gap) {
+            let _ = sender.send(());
+        }
+        gst::PadProbeReturn::Ok
+    });
+    pad.link(&sink.static_pad("sink").expect("a pad")).expect("linked");
+    receiver.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| panic!("{} brings nothing", pad.name()));
+    sink.set_state(gst::State::Null).expect("NULL");
+    pipeline.pipeline.remove(&sink).expect("removed");
+}
+
+#[test]
+fn every_pad_is_requested_and_released_in_every_state_and_thread() {
+    let server = Server::start(&["--engine", "echo"]);
+    for state in STATES {
+        let pipeline = talk(&server, "");
+        pipeline.pipeline.set_state(state).expect("a state");
+        let _ = pipeline.pipeline.state(gst::ClockTime::from_seconds(10));
+        let ai = pipeline.element("ai");
+        for name in REQUESTED {
+            let pad = request(&ai, name);
+            if state == gst::State::Playing && pad.direction() == gst::PadDirection::Src {
+                assert_brings(&pipeline, &pad);
+            }
+            ai.release_request_pad(&pad);
+            // Its functions may still be called by who holds it.
+            pad.query(&mut gst::query::Latency::new());
+            pad.send_event(gst::event::FlushStop::builder(true).build());
+        }
+        let from_thread = |name: &'static str| {
+            let ai = ai.clone();
+            std::thread::spawn(move || (0..10).for_each(|_| ai.release_request_pad(&request(&ai, name))))
+        };
+        REQUESTED.map(from_thread).into_iter().for_each(|thread| thread.join().expect("no panic"));
+    }
+}
+
+#[test]
+fn a_pad_that_was_requested_early_or_while_the_state_changes_has_its_stream() {
+    let server = Server::start(&["--engine", "echo"]);
+    for state in STATES {
+        let mut pipeline = talk(&server, "");
+        let _ = pipeline.pipeline.set_state(state);
+        let ai = pipeline.element("ai");
+        let other = {
+            let ai = ai.clone();
+            std::thread::spawn(move || request(&ai, "event_src"))
+        };
+        pipeline.play();
+        let pads = [request(&ai, "transcript_src"), other.join().expect("no panic")];
+        pads.iter().for_each(|pad| assert_brings(&pipeline, pad));
+    }
+}
+
+#[test]
+fn the_source_pads_of_one_element_are_one_group() {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline = talk(&server, "ai.text_src ! fakesink async=false name=text");
+    let tap = pipeline.tap("ai");
+    pipeline.play();
+    tap.wait_for(1);
+    let ai = pipeline.element("ai");
+    assert_brings(&pipeline, &request(&ai, "transcript_src"));
+    let group = |name: &str| {
+        let start = ai.static_pad(name).expect("a pad").sticky_event::<gst::event::StreamStart>(0);
+        start.expect("it began").group_id()
+    };
+    assert!(group("src").is_some());
+    assert_eq!(group("src"), group("text_src"));
+}
+
+#[test]
+fn the_cameras_properties_are_known_before_there_is_a_pad() {
+    support::pipeline::init();
+    let ai = gst::ElementFactory::make("openairealtime").build().expect("the element");
+    let template = ai.pad_template("video_sink_%u").expect("a template");
+    let kind: gst::glib::Type = template.property("gtype");
+    assert_eq!(kind.name(), "GstOpenAIRealtimeVideoPad");
+}
+
+#[test]
+fn serialized_events_go_out_of_each_source_pad_from_its_own_thread() {
+    let server = Server::start(&["--engine", "echo"]);
+    // Without a queue, the sinks hold up the threads of their pads while they preroll.
+    let mut pipeline = talk(&server, "ai.transcript_src ! fakesink ai.event_src ! fakesink ai.text_src ! fakesink");
+    let ai = pipeline.element("ai");
+    let sink = ai.static_pad("audio_sink").expect("a pad");
+    let source = sink.peer().expect("linked");
+    source.add_probe(gst::PadProbeType::BUFFER, move |pad, _| {
+        pad.push_event(gst::event::CustomDownstream::new(gst::Structure::new_empty("an-applications-own")));
+        gst::PadProbeReturn::Ok
+    });
+    let seen: Vec<_> = ai.src_pads().iter().map(events).collect();
+    let input = Tap::on(&sink);
+    pipeline.play();
+    input.wait_for(20);
+    let limit = std::time::Instant::now() + Duration::from_secs(30);
+    let has = |seen: &Vec<String>| seen.iter().any(|name| name == "an-applications-own");
+    while !seen.iter().all(|seen| has(&seen.lock().expect("no panic"))) {
+        assert!(std::time::Instant::now() < limit, "{seen:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    pipeline.stop();
+}
+
+#[test]
+fn two_elements_that_talk_to_each_other_answer_queries_and_take_events() {
+    let server = Server::start(&["--engine", "echo"]);
+    let element = |name| format!("openairealtime name={name} timing=live uri={}", server.base());
+    let mut pipeline = Pipeline::new(&format!("{} ! {} ! a.audio_sink", element("a"), element("b")));
+    let tap = pipeline.tap("a");
+    pipeline.play();
+    tap.wait_for(5);
+    let src = pipeline.element("a").static_pad("src").expect("a pad");
+    let mut latency = gst::query::Latency::new();
+    assert!(src.query(&mut latency) && latency.result().0);
+    assert_eq!(src.query_duration::<gst::ClockTime>(), None);
+    src.send_event(gst::event::Latency::new(gst::ClockTime::from_mseconds(20)));
+    let structure = || gst::Structure::new_empty("round");
+    src.send_event(gst::event::CustomUpstream::new(structure()));
+    let sink = pipeline.element("a").static_pad("audio_sink").expect("a pad");
+    sink.send_event(gst::event::CustomDownstreamOob::new(structure()));
+    sink.send_event(gst::event::CustomDownstream::new(structure()));
+    tap.wait_for(20);
+    pipeline.stop();
+}
+
+#[test]
+fn muxing_what_the_user_said_beside_their_sound_does_not_hold_up_the_input() {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline = Pipeline::new(&format!(
+        "audiotestsrc is-live=true ! audio/x-raw,format=S16LE,rate=24000,channels=1 ! tee name=t \
+         t. ! queue ! openairealtime name=ai uri={} ! fakesink t. ! queue ! m.audio_0 \
+         ai.transcript_src ! queue ! m.subtitle_0 matroskamux name=m ! fakesink name=file async=false",
+        server.base()
+    ));
+    let input = Tap::on(&pipeline.element("ai").static_pad("audio_sink").expect("a pad"));
+    pipeline.play();
+    // The queues hold one second.
+    input.wait_for_time(4_000_000_000);
+    pipeline.stop();
+}
+
+#[test]
+fn the_latency_of_text_is_what_is_set() {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline = Pipeline::new(&format!(
+        "{SILENCE} ! openairealtime name=ai uri={} transcript-latency=3000000000 ! fakesink sync=true \
+         ai.transcript_src ! fakesink async=false ai.text_src ! fakesink async=false",
+        server.base()
+    ));
+    let tap = pipeline.tap("ai");
+    pipeline.play();
+    tap.wait_for(3);
+    let latency = |name: &str| {
+        let mut query = gst::query::Latency::new();
+        assert!(pipeline.element("ai").static_pad(name).expect("a pad").query(&mut query));
+        query.result()
+    };
+    assert_eq!(latency("transcript_src"), (true, gst::ClockTime::from_seconds(3), None));
+    assert_eq!(latency("text_src"), (true, gst::ClockTime::ZERO, None));
+    assert_eq!(latency("src"), (true, gst::ClockTime::ZERO, None));
+    pipeline.stop();
+}
