@@ -193,6 +193,8 @@ impl Conversation {
     }
 
     fn response_created(&mut self, response: Response) {
+        // One before it may have no end.
+        self.let_through();
         let id = response.id().to_owned();
         // Answers beside the conversation have no `conversation_id`; but some servers never tell it.
         let beside = response.conversation_id.is_none() && response.metadata.is_some() && !self.gate.expects();
@@ -220,6 +222,7 @@ impl Conversation {
 
     /// An answer is over, and the server will not say so.
     pub(super) fn ends_unsaid(&mut self, response_id: &str, state: &str, reason: Option<&str>) {
+        self.let_through();
         self.answers.mute(response_id);
         self.words_of_response_done(response_id);
         self.calls_are_told(response_id);
@@ -245,6 +248,9 @@ impl Conversation {
         }
         self.answers.spoken.iter_mut().filter(|s| s.response_id == id).for_each(|s| s.growing = false);
         let details = response.status_details.unwrap_or_default();
+        if response.status.is_none() || response.status == Some(Status::Completed) {
+            self.has_carried();
+        }
         let state = match response.status {
             Some(Status::Other(name)) => name,
             Some(Status::Cancelled) => "cancelled".into(),
@@ -283,6 +289,15 @@ impl Conversation {
         }
     }
 
+    /// The first sound of an answer is there.
+    pub(super) fn answers_first_audio(&mut self) {
+        if self.answers.first_audio.is_none()
+            && let Some(ended) = self.gate.turn_ended.take()
+        {
+            self.answers.first_audio = Some(self.now.saturating_duration_since(ended));
+        }
+    }
+
     fn speech(&mut self, mut event: ResponseOutputAudioDelta) {
         if event.delta.0.is_empty() || self.answers.is_muted(&event.response_id) {
             return;
@@ -293,11 +308,7 @@ impl Conversation {
         let samples = (event.delta.0.len() / format.sample_size()) as u64;
         let length = samples_to_time(samples, format.rate());
         self.has_spoken = true;
-        if self.answers.first_audio.is_none()
-            && let Some(ended) = self.gate.turn_ended.take()
-        {
-            self.answers.first_audio = Some(self.now.saturating_duration_since(ended));
-        }
+        self.answers_first_audio();
         let offline = self.config.timing == Timing::Offline;
         let spoken = self.answers.lay(&event, samples, length, offline);
         (spoken.epoch, spoken.rest) = (self.epoch, rest);

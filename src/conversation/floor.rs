@@ -47,6 +47,14 @@ impl Floor {
 impl Conversation {
     /// Something is told of an answer. It is heard when that has the floor.
     pub(super) fn hear_answer(&mut self, event: ServerEvent) {
+        let Some(answer) = answer_of(&event).map(str::to_owned) else { return self.follow_answer(event) };
+        if let Some(event) = self.hold(&answer, event) {
+            self.follow_in_turn(event);
+        }
+    }
+
+    /// The same, past what is kept until an answer is whole.
+    pub(super) fn follow_in_turn(&mut self, event: ServerEvent) {
         let Some(answer) = answer_of(&event) else { return self.follow_answer(event) };
         let length = match &event {
             ServerEvent::ResponseOutputAudioDelta(event) => event.delta.0.len(),
@@ -78,7 +86,7 @@ impl Conversation {
     /// Whoever speaks has ended, or is not waited for: who comes next may speak.
     pub(super) fn free_floor(&mut self) {
         let Floor { waiting, .. } = std::mem::take(&mut self.floor);
-        waiting.into_iter().for_each(|event| self.hear_answer(event));
+        waiting.into_iter().for_each(|event| self.follow_in_turn(event));
     }
 
     /// Nobody of those who wait is to be heard any more.

@@ -57,6 +57,12 @@ pub struct OpenAIRealtime {
         blurb = "How often in a row a connection that failed is tried again, and one that is lost; 0 means that a session is not had back either", mutable_ready)]
     #[property(name = "reconnect-delay", get, set, type = u64, member = reconnect_delay, default = DEFAULTS.reconnect_delay, nick = "Reconnect Delay",
         blurb = "Time before the first further try, doubled for each one after it, in nanoseconds", mutable_ready)]
+    #[property(name = "reconnect-buffer", get, set, type = u64, member = reconnect_buffer, default = DEFAULTS.reconnect_buffer, nick = "Reconnect Buffer",
+        blurb = "How much live sound is kept while there is no connection, in nanoseconds; older sound is left out, and that is told", mutable_ready)]
+    #[property(name = "max-session-duration", get, set, type = u64, member = max_session_duration, default = DEFAULTS.max_session_duration, nick = "Maximum Session Duration",
+        blurb = "A session is renewed before it is older than this, in nanoseconds; 0 means when the server says", mutable_ready)]
+    #[property(name = "replay-frames", get, set, type = bool, member = replay_frames, default = false, nick = "Replay Frames",
+        blurb = "Show the frames that are in the conversation again to the session that comes after one that was lost or renewed; they are paid for again", mutable_ready)]
     #[property(name = "instructions", get, set, type = Option<String>, member = instructions, nick = "Instructions",
         blurb = "What the model is told to be and do; unset means the server's own", mutable_playing)]
     #[property(name = "voice", get, set, type = String, member = voice, default = DEFAULTS.voice.as_str(), nick = "Voice",
@@ -278,6 +284,14 @@ impl ObjectImpl for OpenAIRealtime {
                 .write_only()
                 .mutable_ready()
                 .build();
+            let uri =
+                glib::ParamSpecString::builder("uri").nick("URI").blurb("A base or a full URL").readwrite().build();
+            let fallback_uris = gst::ParamSpecArray::builder("fallback-uris")
+                .nick("Fallback URIs")
+                .blurb("Servers that are tried in this order when one is not to be had after the last try; each is what uri takes, and gets the key of its provider")
+                .element_spec(&uri)
+                .mutable_ready()
+                .build();
             let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                 .nick("Statistics")
                 .blurb(
@@ -288,7 +302,7 @@ impl ObjectImpl for OpenAIRealtime {
                 )
                 .read_only()
                 .build();
-            OpenAIRealtime::derived_properties().iter().cloned().chain([headers, stats]).collect()
+            OpenAIRealtime::derived_properties().iter().cloned().chain([headers, fallback_uris, stats]).collect()
         });
         &PROPERTIES
     }
@@ -296,6 +310,12 @@ impl ObjectImpl for OpenAIRealtime {
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         match pspec.name() {
             "headers" => lock(&self.settings).headers = value.get().ok().flatten(),
+            "fallback-uris" => {
+                let uris = value
+                    .get::<gst::ArrayRef>()
+                    .map(|array| array.as_slice().iter().filter_map(|uri| uri.get::<String>().ok()).collect());
+                lock(&self.settings).fallback_uris = uris.unwrap_or_default();
+            }
             _ => self.derived_set_property(id, value, pspec),
         }
         if pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING) {
@@ -310,6 +330,10 @@ impl ObjectImpl for OpenAIRealtime {
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "stats" => self.told().stats().to_value(),
+            "fallback-uris" => {
+                let uris = lock(&self.settings).fallback_uris.clone();
+                gst::Array::new(uris.iter().map(|uri| link::target::shown_uri(uri))).to_value()
+            }
             _ => self.derived_property(id, pspec),
         }
     }

@@ -4,7 +4,7 @@ mod anew;
 mod answers;
 mod asked;
 mod captions;
-mod dialogue;
+pub(crate) mod dialogue;
 mod drain;
 mod floor;
 mod frames;
