@@ -164,6 +164,7 @@ impl Conversation {
             self.warn("drain-timeout", message);
         }
         self.let_through();
+        self.end_in_hand();
         self.close_calls();
         self.settle_all_words();
         self.tell_all_wholes();

@@ -5,13 +5,17 @@
 
 use super::events::SessionNotice;
 use super::tape;
+use super::turn::Turn;
 use super::uplink::{samples_to_time, time_to_samples};
 use super::{Conversation, Detection, Failure, Notice, Output, Phase, Warning, renew};
 use crate::protocol::ResponseParams;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The same answer is asked for again so often. A server that fails over one would do so for ever.
 const ASKED_AGAIN: u32 = 5;
+
+/// The next server has so long to find the turn that was in hand.
+const FOUND_AGAIN: Duration = Duration::from_secs(5);
 
 /// Why there is to be another session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +37,17 @@ pub(super) struct Losses {
     pub has_standby: bool,
     /// How often the answer that is owed was asked for again.
     asked_again: u32,
+    /// The user was speaking when the session was lost, as was told.
+    in_hand: Option<Turn>,
+    /// When that is not so any more, unless the server says it.
+    in_hand_until: Option<Instant>,
 }
 
 impl Losses {
     /// A session is ready.
-    pub fn session_began(&mut self) {
+    pub fn session_began(&mut self, now: Instant) {
         self.has_carried = false;
+        self.in_hand_until = self.in_hand.is_some().then(|| now + FOUND_AGAIN);
     }
 }
 
@@ -175,6 +184,31 @@ impl Conversation {
         }
         // A server that finds the turns will find this one again.
         if by_server && let Some(turn) = self.turns.drop_open() {
+            self.losses.in_hand.get_or_insert(turn);
+        }
+        self.losses.in_hand_until = None;
+    }
+
+    /// The user speaks, as this server says. Where that is the turn that was in hand, its beginning was told already.
+    pub(super) fn take_in_hand(&mut self) -> Option<Turn> {
+        self.losses.in_hand_until = None;
+        self.losses.in_hand.take()
+    }
+
+    /// When the turn that was in hand is over, if the server does not find it.
+    pub(super) fn in_hand_deadline(&self) -> Option<Instant> {
+        self.losses.in_hand_until
+    }
+
+    pub(super) fn go_on_in_hand(&mut self) {
+        if self.in_hand_deadline().is_some_and(|until| self.now >= until) {
+            self.end_in_hand();
+        }
+    }
+
+    /// Nobody has found the turn that was in hand, and its end is told.
+    pub(super) fn end_in_hand(&mut self) {
+        if let Some(turn) = self.take_in_hand() {
             let running_time = self.listening.heard.end();
             self.notify(Notice::Speech { active: false, item_id: turn.item_id, running_time });
         }

@@ -210,6 +210,7 @@ impl Conversation {
                     self.frames_deadline(),
                     self.renewal_deadline(),
                     self.floor_deadline(),
+                    self.in_hand_deadline(),
                 ];
                 deadlines.into_iter().flatten().min()
             }
@@ -293,6 +294,7 @@ impl Conversation {
             return;
         }
         self.go_on_updating();
+        self.go_on_in_hand();
         self.go_on_speaking();
         self.look();
         self.ask_for_answer();

@@ -91,7 +91,7 @@ impl Conversation {
                 resumed: self.epoch > 0,
             }));
             self.session_ends(expires_at);
-            self.losses.session_began();
+            self.losses.session_began(self.now);
             if self.epoch > 0 {
                 self.begin_anew();
             }

@@ -110,7 +110,8 @@ impl Target {
             return Ok(to);
         }
         let mut shown = to;
-        (shown.set_query(None), shown.set_fragment(None));
+        shown.set_query(None);
+        shown.set_fragment(None);
         let _ = (shown.set_username(""), shown.set_password(None));
         let (name, status) = (self.name(), response.status());
         let message =

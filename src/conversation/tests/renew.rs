@@ -112,13 +112,34 @@ fn who_speaks_on_and_on_is_heard_by_the_next_session_from_the_beginning() {
     dialogue.after(2 * MINUTE - 5_001);
     dialogue.expect_nothing();
     dialogue.after(1);
-    // The next session's server will find the turn anew.
-    dialogue.expect_speech(false, Some("u1"), 15_000);
     expect_move(&mut dialogue);
     begin_second(&mut dialogue);
     assert_eq!(dialogue.appended(), seconds(4, 11));
+    // The server finds the turn anew, and it is told once.
     dialogue.server(started("u2", 500));
-    dialogue.expect_speech(true, Some("u2"), 4_500);
+    dialogue.expect_nothing();
+    dialogue.server(stopped("u2", 10_000));
+    dialogue.expect_speech(false, Some("u2"), 14_000);
+}
+
+#[test]
+fn a_turn_that_the_next_server_does_not_find_is_over() {
+    let mut dialogue = dialogue(server_vad());
+    hear_seconds(&mut dialogue, 0, 3);
+    dialogue.server(started("u1", 1_000));
+    dialogue.expect_speech(true, Some("u1"), 1_000);
+    for _ in 0..2 {
+        dialogue.closed(1006, "gone");
+        expect_move(&mut dialogue);
+        begin_second(&mut dialogue);
+        dialogue.skip();
+        dialogue.after(4_999);
+        dialogue.expect_nothing();
+    }
+    dialogue.after(1);
+    dialogue.expect_speech(false, Some("u1"), 3_000);
+    dialogue.server(started("u2", 2_500));
+    assert!(matches!(dialogue.expect_notice(), Notice::Speech { active: true, .. }));
 }
 
 #[test]

@@ -8,8 +8,11 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// A fault: its name, and what a server does.
+type Fault = (&'static str, fn(Peer));
+
 /// Faults that another try may mend, told by their name, at a server that has just upgraded the connection.
-const FAULTS: [(&str, fn(Peer)); 9] = [
+const FAULTS: [Fault; 9] = [
     ("end of the stream", drop),
     ("half a frame", |mut peer| peer.0.get_mut().write_all(&[0x81, 100, b'{']).expect("it is taken")),
     ("no frame", |mut peer| peer.0.get_mut().write_all(&[0xff; 64]).expect("it is taken")),
