@@ -195,7 +195,7 @@ fn soak() {
                     script.push_str(&format!("connection {connection}\n{stage}{fault}\n"));
                 }
                 script.push_str(&format!("connection *\n{WELL}"));
-                let live = number % 2 == 0;
+                let live = number.is_multiple_of(2);
                 let end = converse(&script, live);
                 let is_right = match end {
                     End::Answered => true,
