@@ -299,6 +299,8 @@ fn conversation(dedupe: Dedupe) -> (Conversation, Instant) {
         requests_per_minute: 0,
         max_cost: 0.0,
         reconnects: false,
+        max_session_duration: Duration::ZERO,
+        replays_frames: false,
         server_answers: true,
         frames: FrameConfig { dedupe, ..FrameConfig::default() },
     };

@@ -179,7 +179,7 @@ fn only_the_newest_frames_stay_in_the_conversation() {
     assert_eq!(count(&pipeline, "frames-removed"), 3);
     assert_eq!(pipeline.warnings(), Vec::<String>::new());
     // The bytes are those of the files.
-    let events = pipeline.all("event").into_iter();
+    let events = pipeline.all("event").into_iter().filter(|event| event.get::<&str>("direction") == Ok("client"));
     let sent = events.map(|event| serde_json::from_str::<Value>(event.get("json").expect("an event")).expect("JSON"));
     let pictures: Vec<String> =
         sent.filter_map(|event| Some(event["item"]["content"][0]["image_url"].as_str()?.to_owned())).collect();

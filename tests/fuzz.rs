@@ -115,6 +115,8 @@ impl Wished {
             requests_per_minute: self.per_minute,
             max_cost: self.max_cost,
             reconnects: true,
+            max_session_duration: Duration::ZERO,
+            replays_frames: false,
             server_answers: self.create && self.frames.0 % 4 != 1,
             frames: FrameConfig {
                 policy: [FramePolicy::Interval, FramePolicy::Turn, FramePolicy::Speech, FramePolicy::Manual]

@@ -249,3 +249,45 @@ send rate_limits.updated {{"rate_limits": [{{"name": "second"}}]}}
     let (status, said) = server.terminate();
     assert!(status.success(), "{said}");
 }
+
+#[test]
+fn another_server_takes_over() {
+    let dead = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let gone = format!("ws://{}/v1", dead.local_addr().expect("an address"));
+    drop(dead);
+    let server = Server::script(&ready("sess_2"));
+    let base = server.base();
+    let mut pipeline = Pipeline::new(&format!(
+        "{SILENCE} ! openairealtime name=o instructions=\"Be kind.\" reconnect-delay=1000000 max-reconnects=2 uri={gone} \
+         fallback-uris=\"<\\\"{gone}\\\",\\\"{base}\\\">\" ! fakesink sync=true"
+    ));
+    pipeline.play();
+    pipeline.until_told("session", |session| session.get::<&str>("session-id") == Ok("sess_2"));
+    let uris = pipeline.all("session");
+    let uris: Vec<_> = uris.iter().filter_map(|session| session.get::<&str>("uri").ok()).collect();
+    let (gone, base) = (format!("{gone}/realtime"), format!("{base}/realtime"));
+    assert_eq!(uris, [&*gone, &*gone, &*gone, &*gone, &*gone, &*gone, &*base]);
+    let array = pipeline.element("o").property::<gst::Array>("fallback-uris");
+    assert_eq!(array.as_slice().len(), 2);
+}
+
+#[test]
+fn an_application_gives_the_key() {
+    let server = Server::script("refuse 401\n");
+    let mut pipeline = pipeline(&server, "");
+    pipeline.element("o").connect("get-credentials", false, |_| Some("sk-from-the-application".to_value()));
+    let error = pipeline.run_to_error();
+    assert!(error.matches(gst::ResourceError::NotAuthorized), "{error}");
+    assert!(error.message().contains("get-credentials"), "{error}");
+}
+
+#[test]
+fn a_wait_that_the_server_asks_for_is_told() {
+    let server = Server::script(&format!("refuse 503\n  Retry-After: 1\nconnection 2\n{}", ready("sess_1")));
+    let mut pipeline = pipeline(&server, "");
+    pipeline.play();
+    let again = pipeline.until_told("session", |session| session.get::<u32>("attempt") == Ok(2));
+    assert_eq!(again.get::<u64>("delay"), Ok(1_000_000_000), "{again}");
+    assert!(again.get::<&str>("reason").is_ok_and(|reason| reason.contains("503")), "{again}");
+    pipeline.until_told("session", is_ready);
+}

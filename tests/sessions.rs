@@ -64,6 +64,8 @@ fn config(update: &Value) -> Config {
         max_cost: 0.0,
         tool_timeout: None,
         reconnects: false,
+        max_session_duration: Duration::ZERO,
+        replays_frames: false,
         server_answers: true,
         frames: FrameConfig::default(),
     }

@@ -210,6 +210,8 @@ impl Conversation {
     }
 
     fn response_created(&mut self, response: Response) {
+        // One before it may have no end.
+        self.let_through();
         let id = response.id().to_owned();
         // Answers beside the conversation have no `conversation_id`; but some servers never tell it.
         let beside = response.conversation_id.is_none() && response.metadata.is_some() && !self.gate.expects();
@@ -267,6 +269,9 @@ impl Conversation {
         }
         self.calls_by_arguments(&id);
         let details = response.status_details.unwrap_or_default();
+        if response.status.is_none() || response.status == Some(Status::Completed) {
+            self.has_carried();
+        }
         if response.status == Some(Status::Cancelled) {
             self.cancelled_by_server(&id, details.reason.as_deref());
         }
@@ -315,12 +320,23 @@ impl Conversation {
         }
     }
 
+    /// The first sound of an answer is there.
+    pub(super) fn answers_first_audio(&mut self, response_id: &str) {
+        let now = self.now;
+        let record = self.answers.record(response_id);
+        if record.first_audio.is_none() {
+            let ended = record.turn_ended.take();
+            // The begin of some answers is not told.
+            let ended = ended.or_else(|| if record.created { None } else { self.gate.turn_ended.take() });
+            record.first_audio = ended.map(|ended| now.saturating_duration_since(ended));
+        }
+    }
+
     fn speech(&mut self, mut event: ResponseOutputAudioDelta) {
         if event.delta.0.is_empty() || self.answers.is_muted(&event.response_id) {
             return;
         }
         let record = self.answers.record(&event.response_id);
-        let ended = record.turn_ended.take();
         let told = record.format.clone().or_else(|| self.answers.format.clone());
         let told = told.unwrap_or_else(|| self.config.output.clone());
         let size = told.sample_size();
@@ -338,13 +354,7 @@ impl Conversation {
         let samples = (event.delta.0.len() / format.sample_size()) as u64;
         let length = samples_to_time(samples, format.rate());
         self.has_spoken = true;
-        let now = self.now;
-        let record = self.answers.record(&event.response_id);
-        if record.first_audio.is_none() {
-            // The begin of some answers is not told.
-            let ended = ended.or_else(|| if record.created { None } else { self.gate.turn_ended.take() });
-            record.first_audio = ended.map(|ended| now.saturating_duration_since(ended));
-        }
+        self.answers_first_audio(&event.response_id);
         let offline = self.config.timing == Timing::Offline;
         let spoken = self.answers.lay(&event, samples, length, offline);
         (spoken.epoch, spoken.rest, spoken.converter) = (self.epoch, rest, converter);

@@ -183,6 +183,8 @@ impl Conversation {
             let message = format!("the stream has ended, and the server owes something and was silent for {seconds} s");
             self.warn("drain-timeout", message);
         }
+        self.let_through();
+        self.end_in_hand();
         self.close_calls();
         self.settle_all_words();
         self.tell_all_wholes();

@@ -69,6 +69,10 @@ pub struct Config {
     pub max_cost: f64,
     /// Whether a connection that is lost is to be had back.
     pub reconnects: bool,
+    /// A session is renewed before it is older than this; 0 is when the server says.
+    pub max_session_duration: Duration,
+    /// Whether the next session is shown again the pictures that are in the conversation.
+    pub replays_frames: bool,
     /// Whether a server that finds the turns answers them by itself. Otherwise the answer is asked for.
     pub server_answers: bool,
     /// How long the output of a function call is waited for; without it there is no limit.
@@ -298,6 +302,11 @@ pub enum Input {
     Flushed,
     /// Every linked sink pad is at its end.
     EndOfStream,
+    /// The server has given no sign of life for so long, although it was asked for one.
+    Gone {
+        /// Since the last one.
+        silent: Duration,
+    },
     /// The connection is gone.
     Closed {
         /// The WebSocket close code, where there was one.

@@ -58,6 +58,14 @@ impl Conversation {
     /// Something is told of an answer. It is heard when that has the floor.
     pub(super) fn hear_answer(&mut self, event: ServerEvent) {
         let Some(answer) = answer_of(&event).map(str::to_owned) else { return self.follow_answer(event) };
+        if let Some(event) = self.keep_until_whole(&answer, event) {
+            self.follow_in_turn(event);
+        }
+    }
+
+    /// The same, past what is kept until an answer is whole.
+    pub(super) fn follow_in_turn(&mut self, event: ServerEvent) {
+        let Some(answer) = answer_of(&event).map(str::to_owned) else { return self.follow_answer(event) };
         let answer = answer.as_str();
         if self.answers.is_late(answer) {
             self.comes_late(answer);
@@ -95,7 +103,7 @@ impl Conversation {
     pub(super) fn free_floor(&mut self) {
         let held = self.floor.held.take();
         let waiting = std::mem::replace(&mut self.floor, Floor { held, ..Floor::default() }).waiting;
-        waiting.into_iter().for_each(|event| self.hear_answer(event));
+        waiting.into_iter().for_each(|event| self.follow_in_turn(event));
     }
 
     fn wait(&mut self, event: ServerEvent) {

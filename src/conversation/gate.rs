@@ -70,6 +70,12 @@ impl Gate {
         std::mem::take(&mut self.called_off)
     }
 
+    /// The parameters of the answer that is asked for or under way.
+    pub fn params(&self) -> Option<ResponseParams> {
+        let active = || self.active.as_ref().and_then(|active| active.request.as_ref());
+        self.asked.as_ref().or_else(active).and_then(|request| request.params.clone())
+    }
+
     /// The parameters of the request that may be sent now, if any; whoever takes them sends it and calls
     /// [`Self::asked`].
     pub fn take_wish(&mut self) -> Option<Option<ResponseParams>> {

@@ -9,8 +9,13 @@ use std::time::{Duration, Instant};
 impl Conversation {
     /// The user began to speak.
     pub(super) fn begin_turn(&mut self, item_id: Option<String>, start: Option<Duration>) {
-        self.turns.begin(item_id.clone(), start);
-        self.notify(Notice::Speech { active: true, item_id, running_time: start });
+        match self.take_in_hand() {
+            Some(turn) => self.turns.begin(item_id, turn.start.or(start)),
+            None => {
+                self.turns.begin(item_id.clone(), start);
+                self.notify(Notice::Speech { active: true, item_id, running_time: start });
+            }
+        }
         if self.may_be_interrupted() {
             self.interrupt(Who::User);
         }

@@ -6,8 +6,8 @@
 //! A turn that had no answer yet is asked about again.
 
 use super::answer::Spoken;
-use super::events::{Detection, SessionNotice, Speaker, TranscriptNotice};
-use super::{Conversation, Notice, Output, Phase, Sound};
+use super::events::{Detection, Speaker, TranscriptNotice};
+use super::{Conversation, Phase, Sound};
 use crate::protocol::Base64;
 use crate::protocol::items::{ContentPart, Item, ItemKind, PartKind, Role};
 use std::collections::VecDeque;
@@ -22,8 +22,9 @@ const SOUND: usize = 2_880_000;
 enum Said {
     /// In words.
     Words(Box<Item>),
-    /// A turn of the user that is not written down: its message, once that has a name, and its sound.
-    Sound { item_id: Option<String>, sound: Vec<Sound> },
+    /// A turn of the user that is not written down: its message, once that has a name, its sound, and whether it was told
+    /// that its words are lost.
+    Sound { item_id: Option<String>, sound: Vec<Sound>, is_told: bool },
 }
 
 impl Said {
@@ -58,17 +59,22 @@ impl Said {
 
 /// The conversation so far, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct History(VecDeque<Said>);
+pub(super) struct History {
+    said: VecDeque<Said>,
+    /// Turns whose sound was forgotten.
+    forgotten: usize,
+}
 
 impl History {
     fn add(&mut self, said: Said) {
-        self.0.push_back(said);
-        while self.0.len() > 1 && self.0.iter().map(Said::letters).sum::<usize>() > LETTERS {
-            self.0.pop_front();
+        self.said.push_back(said);
+        while self.said.len() > 1 && self.said.iter().map(Said::letters).sum::<usize>() > LETTERS {
+            self.said.pop_front();
         }
-        while self.0.iter().map(Said::bytes).sum::<usize>() > SOUND {
-            let oldest = self.0.iter().position(|said| said.bytes() > 0);
-            oldest.and_then(|oldest| self.0.remove(oldest));
+        while self.said.iter().map(Said::bytes).sum::<usize>() > SOUND {
+            let oldest = self.said.iter().position(|said| said.bytes() > 0);
+            oldest.and_then(|oldest| self.said.remove(oldest));
+            self.forgotten += 1;
         }
     }
 
@@ -82,9 +88,9 @@ impl History {
         let words = (!text.is_empty()).then(|| Said::Words(Box::new(Item::message(role, text))));
         let is_it =
             |said: &Said| matches!(said, Said::Sound { item_id: Some(item_id), .. } if *item_id == whole.item_id);
-        match (self.0.iter().position(is_it), words) {
-            (Some(index), Some(words)) => self.0[index] = words,
-            (Some(index), None) => drop(self.0.remove(index)),
+        match (self.said.iter().position(is_it), words) {
+            (Some(index), Some(words)) => self.said[index] = words,
+            (Some(index), None) => drop(self.said.remove(index)),
             (None, words) => words.into_iter().for_each(|words| self.add(words)),
         }
     }
@@ -92,14 +98,14 @@ impl History {
     /// The user said something that is a message now, and not written down so far.
     pub fn heard(&mut self, item_id: Option<String>, sound: Vec<Sound>) {
         if !sound.is_empty() {
-            self.add(Said::Sound { item_id, sound });
+            self.add(Said::Sound { item_id, sound, is_told: false });
         }
     }
 
     /// The server has made a message. A name that is new belongs to the oldest turn that has none.
     pub fn name(&mut self, name: &str) {
         let names = || {
-            self.0.iter().filter_map(|said| match said {
+            self.said.iter().filter_map(|said| match said {
                 Said::Sound { item_id, .. } => item_id.as_deref(),
                 Said::Words(_) => None,
             })
@@ -107,7 +113,7 @@ impl History {
         if names().any(|known| known == name) {
             return;
         }
-        let unnamed = self.0.iter_mut().find_map(|said| match said {
+        let unnamed = self.said.iter_mut().find_map(|said| match said {
             Said::Sound { item_id, .. } => Some(item_id).filter(|item_id| item_id.is_none()),
             Said::Words(_) => None,
         });
@@ -116,7 +122,14 @@ impl History {
 
     /// The user's sound is coded in another way from now on, and a session knows one way only.
     pub fn forget_sound(&mut self) {
-        self.0.retain(|said| said.bytes() == 0);
+        let before = self.said.len();
+        self.said.retain(|said| said.bytes() == 0);
+        self.forgotten += before - self.said.len();
+    }
+
+    /// How many turns no session can hear again, since this was asked last.
+    fn take_forgotten(&mut self) -> usize {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// The user typed something, the model called a function, or a function gave something back.
@@ -137,41 +150,6 @@ pub(super) fn may_come_back(code: Option<u16>) -> bool {
 }
 
 impl Conversation {
-    /// The session is over and there may be another one. What is there plays on; what was asked for is asked for again.
-    pub(super) fn lose(&mut self, reason: String) {
-        let active = self.gate.active().map(str::to_owned);
-        let unspoken = |response: &String| !self.answers.spoken.iter().any(|spoken| spoken.response_id == *response);
-        let is_owed = self.gate.expects() || active.as_ref().is_some_and(unspoken);
-        self.release_floor();
-        self.phase = Phase::Offline;
-        self.approvals.clear();
-        self.epoch += 1;
-        self.renewal = super::renew::Renewal::default();
-        self.gate.give_up();
-        if is_owed && self.answers_at_all() {
-            self.gate.wish(None);
-        }
-        if let Some(active) = active {
-            self.answers.mute(&active);
-            self.ends_unsaid(&active, "incomplete", Some("session_lost"));
-        }
-        self.answers.give_up();
-        self.answers.end_records();
-        self.give_up_turns();
-        self.lose_frames();
-        // A server that finds the turns will find this one again.
-        if matches!(self.config.detection, Detection::Server { .. })
-            && let Some(turn) = self.turns.drop_open()
-        {
-            let running_time = self.listening.heard.end();
-            self.notify(Notice::Speech { active: false, item_id: turn.item_id, running_time });
-        }
-        self.updates.clear();
-        self.lose_update();
-        self.notify(Notice::Session(SessionNotice::Reconnecting { reason }));
-        self.output.push_back(Output::Reconnect);
-    }
-
     /// A new session has begun: its voice is new, it is told what was said, and hears what was about to be said.
     pub(super) fn begin_anew(&mut self) {
         self.has_spoken = false;
@@ -179,8 +157,14 @@ impl Conversation {
         self.listening.last_sound = self.listening.last_sound.map(|_| self.now);
         let open = self.listening.restart_clock(rate);
         let in_hand = self.turns.drop_open();
-        for said in std::mem::take(&mut self.history).0 {
+        for said in std::mem::take(&mut self.history.said) {
             self.tell_again(said);
+        }
+        self.show_again();
+        let forgotten = self.history.take_forgotten();
+        if forgotten > 0 {
+            let message = format!("the next session does not hear {forgotten} older turns that nobody wrote down");
+            self.warn("turns-forgotten", message);
         }
         in_hand.into_iter().for_each(|turn| self.turns.go_on(turn));
         self.say_again(open);
@@ -196,14 +180,27 @@ impl Conversation {
             Said::Sound { sound, .. } if only_writes || !by_server => {
                 self.say_again(sound);
                 self.commit_by_hand();
+                if by_server {
+                    // The server may have found the turn by itself.
+                    let commit = format!("evt_{}", self.sent_events);
+                    self.answers.harmless(commit);
+                }
             }
             // Such a session takes no words.
             Said::Words(_) if only_writes => {}
-            said => {
+            mut said => {
+                if let Said::Sound { is_told: is_told @ false, .. } = &mut said
+                    && self.config.transcribes
+                {
+                    *is_told = true;
+                    let message = "a turn was not written down before its session was lost: the next one hears it, but its \
+                                   words are not told";
+                    self.warn("no-transcript", message);
+                }
                 let id = self.create_item(said.to_item());
                 // What a server does not take of it is no reason to worry the user.
                 self.answers.harmless(id);
-                self.history.0.push_back(said);
+                self.history.said.push_back(said);
             }
         }
     }

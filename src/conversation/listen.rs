@@ -384,7 +384,7 @@ impl Conversation {
     fn remember(&mut self, samples: u64, sound: &Sound) {
         if self.config.reconnects {
             let waits_for_speech = matches!(self.config.detection, Detection::Server { .. }) && !self.turns.speaking;
-            let most = if waits_for_speech { tape::QUIET } else { tape::TURN };
+            let most = if waits_for_speech { tape::UNHEARD } else { tape::TURN };
             let most = time_to_samples(most, self.config.input.rate());
             self.listening.tape.add(self.listening.sent.samples(), samples, sound.clone(), most);
         }

@@ -18,10 +18,12 @@ mod frames;
 mod g711;
 mod gate;
 mod hear;
+mod held;
 mod history;
 mod interrupt;
 mod likeness;
 mod listen;
+mod loss;
 mod names;
 mod notice;
 mod place;
@@ -37,6 +39,8 @@ mod update;
 pub mod uplink;
 pub mod vad;
 mod words;
+
+pub use loss::Loss;
 
 pub use events::{
     Command, Config, Detection, Failure, Frame, Input, Notice, Output, Sound, Speech, Timing, Warning, Wish,
@@ -118,6 +122,8 @@ pub struct Conversation {
     /// The model has spoken, so its voice is fixed.
     has_spoken: bool,
     history: history::History,
+    held: held::Held,
+    losses: loss::Losses,
     renewal: renew::Renewal,
     /// The time of day, since 1970, of an instant.
     time_of_day: (Instant, Duration),
@@ -164,6 +170,8 @@ impl Conversation {
             early: VecDeque::new(),
             has_spoken: false,
             history: history::History::default(),
+            held: held::Held::default(),
+            losses: loss::Losses::default(),
             renewal: renew::Renewal::default(),
             time_of_day: (now, config.time_of_day),
             epoch: 0,
@@ -196,6 +204,7 @@ impl Conversation {
             Input::Flushed => self.flushed(),
             Input::EndOfStream => self.drain.begin(),
             Input::Closed { code, reason } => self.closed(code, &reason),
+            Input::Gone { silent } => self.gone(silent),
         }
         self.go_on();
     }
@@ -232,6 +241,7 @@ impl Conversation {
                     self.floor_deadline(),
                     self.stall_deadline(),
                     self.alignment_deadline(),
+                    self.in_hand_deadline(),
                 ];
                 deadlines.into_iter().flatten().min()
             }
@@ -324,6 +334,7 @@ impl Conversation {
             return;
         }
         self.go_on_updating();
+        self.go_on_in_hand();
         self.go_on_speaking();
         self.go_on_calling();
         self.look();
@@ -436,10 +447,11 @@ impl Conversation {
     }
 
     fn fail(&mut self, failure: Failure) {
+        self.let_through();
         self.phase = Phase::Over;
         self.output.push_back(Output::Fail(failure));
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -150,6 +150,12 @@ pub enum SessionNotice {
     Connecting {
         /// 1 for the first.
         attempt: u32,
+        /// How long is waited before it.
+        delay: Duration,
+        /// The server, without anything that could be secret.
+        uri: Option<String>,
+        /// Why the last try failed, or the session before was lost.
+        reason: Option<String>,
     },
     /// The server has taken the settings.
     Ready {

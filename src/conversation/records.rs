@@ -131,6 +131,7 @@ impl Conversation {
 
     /// An answer is over, and the server will not say so.
     pub(super) fn ends_unsaid(&mut self, response_id: &str, state: &str, reason: Option<&str>) {
+        self.let_through();
         self.words_of_response_done(response_id);
         self.answers.record(response_id).forget_tools();
         self.calls_are_told(response_id);

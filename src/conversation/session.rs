@@ -2,7 +2,7 @@
 
 use super::convert::Converter;
 use super::events::SessionNotice;
-use super::{Conversation, Detection, Failure, Notice, Phase, Warning};
+use super::{Conversation, Detection, Failure, Loss, Notice, Phase, Warning};
 use crate::protocol::client::SessionUpdate;
 use crate::protocol::response::ServerError;
 use crate::protocol::session::{AudioConfig, AudioFormat, AudioInput};
@@ -137,6 +137,7 @@ impl Conversation {
             resumed: self.epoch > 0,
         }));
         self.session_ends(expires_at);
+        self.losses.session_began(self.now);
         if self.epoch > 0 {
             self.begin_anew();
         }
@@ -212,7 +213,7 @@ impl Conversation {
         if matches!(self.phase, Phase::Opening { .. })
             && let Some(failure) = self.refused_opening(&error, is_update)
         {
-            return self.fail(failure);
+            return self.fail_here(failure);
         }
         // What is wrong with the settings is for the server to say.
         if let Phase::Opening { deadline, .. } = &mut self.phase
@@ -221,7 +222,7 @@ impl Conversation {
             *deadline = self.opened;
         }
         if let Some(failure) = quota(&error) {
-            return self.fail(failure);
+            return self.fail_here(failure);
         }
         if let Some(id) = guilty {
             self.updates.retain(|update| update != id);
@@ -274,10 +275,11 @@ impl Conversation {
         let message = format!(
             "the server never said 'session.updated': it did not accept the session within {patience:.1?}{told}"
         );
+        let failure = Failure::Connect(message.clone());
         if self.epoch > 0 {
-            return self.lose(message);
+            return self.lose(message, Some(Loss { failure, again: true }));
         }
-        self.fail(Failure::Connect(message));
+        self.fail_here(failure);
     }
 
     /// The connection is closed. Its code tells why, or the `error` before it does.
@@ -314,16 +316,16 @@ impl Conversation {
         let expired = told.as_ref().and_then(|error| error.code.as_deref()) == Some("session_expired");
         let comes_back = expired || reason.contains("session_expired") || super::history::may_come_back(code);
         let comes_back = comes_back && by_error.is_none() && by_code.is_none();
-        // How often one that was had before is tried again is not decided here.
-        let was_there = matches!(self.phase, Phase::Ready) || self.epoch > 0;
-        if comes_back && self.config.reconnects && was_there {
-            return self.lose(if message.is_empty() { closed("") } else { message });
-        }
         let otherwise = match self.phase {
             Phase::Ready => Failure::Lost(closed("")),
             _ => Failure::Connect(closed(" before the session began")),
         };
-        self.fail(by_error.or(by_code).unwrap_or(otherwise));
+        let failure = by_error.or(by_code).unwrap_or(otherwise);
+        if comes_back && (self.config.reconnects || self.losses.has_standby) {
+            let reason = if message.is_empty() { closed("") } else { message };
+            return self.lose(reason, Some(Loss { failure, again: true }));
+        }
+        self.fail_here(failure);
     }
 
     pub(super) fn rate_limits(&mut self, limits: Vec<RateLimit>) {

@@ -17,6 +17,8 @@ use std::time::Duration;
 const KEPT: usize = 4096;
 /// Bytes of the user's words that are remembered with them.
 const WORDS: usize = 16 << 20;
+/// Bytes of pictures that are kept to be shown again to the next session.
+const AGAIN: usize = 32 << 20;
 /// Bytes of one event at most, which is somewhat less than servers take.
 const LARGEST: usize = 15_000_000;
 
@@ -35,6 +37,14 @@ struct Message {
     event_id: String,
     pictures: Vec<Picture>,
     words: Option<Words>,
+    /// The pictures themselves, where the next session is to see them.
+    again: Option<Vec<PicturePart>>,
+}
+
+impl Message {
+    fn size(&self) -> usize {
+        self.pictures.iter().map(|picture| picture.size).sum()
+    }
 }
 
 /// What is told of a picture.
@@ -69,6 +79,11 @@ impl Shown {
         while self.messages.len() > KEPT || bytes > WORDS {
             bytes -= self.messages.pop_front().as_ref().map_or(bytes, words);
         }
+        let mut again = 0;
+        for message in self.messages.iter_mut().rev().filter(|message| message.again.is_some()) {
+            again += message.size();
+            message.again.take_if(|_| again > AGAIN);
+        }
     }
 }
 
@@ -79,10 +94,12 @@ impl Conversation {
         self.frames.shown.sent += 1;
         let item_id = format!("frame_{}", self.frames.shown.sent);
         let event_id = self.next_event_id();
+        let parts: Vec<_> = news.iter().map(|news| self.part(news)).collect();
+        let again = (self.config.replays_frames && self.config.reconnects).then(|| parts.clone());
         self.output.push_back(Output::SendPicture(PictureMessage {
             event_id: event_id.clone(),
             item_id: item_id.clone(),
-            pictures: news.iter().map(|news| self.part(news)).collect(),
+            pictures: parts,
             words: words.as_ref().map(|words| words.text.clone()),
         }));
         self.moved = self.now;
@@ -90,7 +107,7 @@ impl Conversation {
             |news: &News| Picture { pad: news.frame.pad.clone(), at: news.frame.at, size: news.frame.file.len() };
         let pictures = news.iter().map(picture).collect();
         news.into_iter().for_each(|news| self.was_shown(news, &item_id));
-        let message = Message { item_id, event_id, pictures, words };
+        let message = Message { item_id, event_id, pictures, words, again };
         self.tell_shown(&message, FrameState::Sent);
         self.frames.shown.messages.push_back(message);
         self.remove_old_frames();
@@ -164,10 +181,30 @@ impl Conversation {
         }
     }
 
-    /// The conversation with its pictures is gone. The next one sees what the cameras see then.
+    /// The conversation with its pictures is gone. The next one sees what the cameras see then, and those that are kept.
     pub(super) fn lose_frames(&mut self) {
         for message in std::mem::take(&mut self.frames.shown.messages) {
-            self.tell_shown(&message, FrameState::Removed);
+            if message.again.is_some() {
+                self.frames.shown.messages.push_back(message);
+            } else {
+                self.tell_shown(&message, FrameState::Removed);
+            }
+        }
+    }
+
+    /// A new session sees the pictures that the last one had, where that is wished. What was typed about them it is told
+    /// with the rest of what was said.
+    pub(super) fn show_again(&mut self) {
+        for mut message in std::mem::take(&mut self.frames.shown.messages) {
+            let event_id = self.next_event_id();
+            self.output.push_back(Output::SendPicture(PictureMessage {
+                event_id: event_id.clone(),
+                item_id: message.item_id.clone(),
+                pictures: message.again.clone().unwrap_or_default(),
+                words: None,
+            }));
+            (message.event_id, message.words) = (event_id, None);
+            self.frames.shown.messages.push_back(message);
         }
     }
 

@@ -13,6 +13,8 @@ use std::time::Duration;
 pub(super) const TURN: Duration = Duration::from_secs(60);
 /// Where a server listens and has heard nobody, somebody may just have begun.
 pub(super) const QUIET: Duration = Duration::from_secs(2);
+/// Nor has it heard what was said since its last sign of life, if it gives none any more.
+pub(super) const UNHEARD: Duration = Duration::from_secs(15);
 
 /// A stretch of sound, with the place of its first sample on the server's clock.
 #[derive(Debug)]
@@ -30,10 +32,7 @@ impl Tape {
     /// Goes on with sound that begins at this sample, and forgets what is further back than so many samples.
     pub fn add(&mut self, start: u64, samples: u64, sound: Sound, most: u64) {
         self.0.push_back(Piece { start, samples, sound });
-        let end = start + samples;
-        while self.0.front().is_some_and(|piece| piece.start + piece.samples + most < end) {
-            self.0.pop_front();
-        }
+        self.keep(most);
     }
 
     /// Takes what was said before this sample, of so many in a second.
@@ -50,6 +49,19 @@ impl Tape {
             taken.push(piece.sound);
         }
         taken
+    }
+
+    /// Forgets all but about so many of the last samples.
+    pub fn keep(&mut self, most: u64) {
+        let end = self.0.back().map_or(0, |piece| piece.start + piece.samples);
+        while self.0.front().is_some_and(|piece| piece.start + piece.samples + most < end) {
+            self.0.pop_front();
+        }
+    }
+
+    /// How many samples there are.
+    pub fn samples(&self) -> u64 {
+        self.0.iter().map(|piece| piece.samples).sum()
     }
 
     /// Takes everything.

@@ -114,6 +114,7 @@ impl Conversation {
             }) => self.said_all(&Place { response_id, item_id, content_index, written: true }, text),
             ServerEvent::TranscriptionDelta(event) => self.user_said(event.item_id, event.delta),
             ServerEvent::TranscriptionCompleted(event) => {
+                self.has_carried();
                 self.turns.transcribed(&event.item_id);
                 self.user_said_all(event.item_id, event.transcript);
             }

@@ -1,6 +1,8 @@
 //! The way to a target: addresses, TLS, the handshake, and what their errors mean.
 
-use super::key::KeyHeader;
+use super::backoff;
+use super::clock::Clock;
+use super::proxy::Proxy;
 use super::target::Target;
 use super::upgrade::upgrade;
 use crate::conversation::Failure;
@@ -8,9 +10,10 @@ use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -18,12 +21,21 @@ use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::{Response, StatusCode};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use url::Url;
 
 /// A connection as the pipeline sees it.
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// How long one of several addresses of a host may take.
 const ADDRESS: Duration = Duration::from_secs(3);
+/// So often a server may send the client on to another place of its own.
+const REDIRECTS: usize = 5;
+/// What was sent and is not acknowledged by the other machine for so long ends the connection.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+/// So many bytes wait in the system to be sent. With more, nobody could tell a slow network from one that is gone.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 128 << 10;
 
 /// Why a try to connect failed, and whether another one makes sense.
 #[derive(Debug)]
@@ -38,53 +50,83 @@ pub struct ConnectError {
 
 impl Target {
     /// Tries to connect once.
-    pub async fn connect(&self) -> Result<Socket, ConnectError> {
+    pub async fn connect(&self, clock: &Clock) -> Result<Socket, ConnectError> {
+        let asked = self.key().ask(clock).await.map_err(again)?;
         let target = self.clone();
         // Files are read, and on some systems a service is asked: not a thing for a thread that others need.
-        let prepared = tokio::task::spawn_blocking(move || target.prepare()).await;
-        let (key, config) = prepared.map_err(|error| permanent(Failure::Connect(error.to_string())))??;
-        let stream = self.reach().await?;
-        stream.set_nodelay(true).map_err(|error| self.error(error.into()))?;
-        let stream = match config {
-            Some(config) => self.encrypt(stream, config).await.map_err(|error| self.error(error.into()))?,
-            None => MaybeTlsStream::Plain(stream),
-        };
-        upgrade(stream, self.url(), self.headers(), key).await.map_err(|error| self.error(error))
-    }
-
-    /// The key's header, and what TLS needs where it is wished.
-    fn prepare(&self) -> Result<(Option<KeyHeader>, Option<Arc<ClientConfig>>), ConnectError> {
+        let key = tokio::task::spawn_blocking(move || target.key_header(asked)).await;
         // A file that cannot be read may be being written.
-        let key = self.key_header().map_err(|failure| ConnectError { failure, again: true, retry_after: None })?;
-        let config = (self.url().scheme() == "wss").then(|| tls(self.ca_file())).transpose();
-        Ok((key, config.map_err(permanent)?))
+        let key = key.map_err(|error| permanent(Failure::Connect(error.to_string())))?.map_err(again)?;
+        let mut url = self.url().clone();
+        for _ in 0..=REDIRECTS {
+            let stream = self.open(&url).await?;
+            match upgrade(stream, &url, self.headers(), key.clone()).await {
+                Ok(socket) => return Ok(socket),
+                Err(Error::Http(response)) if response.status().is_redirection() => {
+                    url = self.redirected(&url, &response)?;
+                }
+                Err(error) => return Err(self.error(error)),
+            }
+        }
+        Err(permanent(Failure::Connect(format!("{} redirects more than {REDIRECTS} times", self.name()))))
     }
 
-    async fn encrypt(
-        &self,
-        stream: TcpStream,
-        config: Arc<ClientConfig>,
-    ) -> std::io::Result<MaybeTlsStream<TcpStream>> {
-        let name = ServerName::try_from(self.host().to_owned()).map_err(std::io::Error::other)?;
-        TlsConnector::from(config).connect(name, stream).await.map(MaybeTlsStream::Rustls)
+    /// A stream to a place, encrypted where that is wished.
+    async fn open(&self, url: &Url) -> Result<MaybeTlsStream<TcpStream>, ConnectError> {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let port = url.port_or_known_default().unwrap_or(443);
+        let is_plain = url.scheme() == "ws";
+        let mut stream = match self.proxy() {
+            Some(proxy) => self.reach(&proxy.host, proxy.port, false, &proxy.name()).await?,
+            None => self.reach(&host, port, is_plain && !self.allows_insecure(), &self.name()).await?,
+        };
+        configure(&stream).map_err(|error| self.error(error.into()))?;
+        if let Some(proxy) = self.proxy() {
+            tunnel(proxy, &mut stream, &host, port).await?;
+        }
+        if is_plain {
+            return Ok(MaybeTlsStream::Plain(stream));
+        }
+        let ca_file = self.ca_file().map(Path::to_owned);
+        let config = tokio::task::spawn_blocking(move || tls(ca_file.as_deref())).await;
+        let config = config.map_err(|error| permanent(Failure::Connect(error.to_string())))?.map_err(permanent)?;
+        let name = ServerName::try_from(host).map_err(|error| self.error(std::io::Error::other(error).into()))?;
+        let encrypted = TlsConnector::from(config).connect(name, stream).await;
+        encrypted.map(MaybeTlsStream::Rustls).map_err(|error| self.error(error.into()))
     }
 
-    /// The host as the system's resolver takes it.
-    fn host(&self) -> &str {
-        self.url().host_str().unwrap_or_default().trim_matches(['[', ']'])
+    /// Where a server sends the client. It may be another place of the same host, which gets the same key.
+    fn redirected(&self, url: &Url, response: &Response<Option<Vec<u8>>>) -> Result<Url, ConnectError> {
+        let location = response.headers().get("location").and_then(|location| location.to_str().ok());
+        let Some(mut to) = location.and_then(|location| url.join(location).ok()) else {
+            return Err(self.http_error(response));
+        };
+        let scheme = match to.scheme() {
+            "http" | "ws" => "ws",
+            _ => "wss",
+        };
+        let _ = to.set_scheme(scheme);
+        if to.host_str() == url.host_str() && (url.scheme() == "ws" || to.scheme() == "wss") {
+            return Ok(to);
+        }
+        let mut shown = to;
+        shown.set_query(None);
+        shown.set_fragment(None);
+        let _ = (shown.set_username(""), shown.set_password(None));
+        let (name, status) = (self.name(), response.status());
+        let message =
+            format!("{name} answered {status}: it redirects to {shown}, which is not followed; set uri to it");
+        Err(permanent(Failure::Connect(message)))
     }
 
     /// Connects to the first address of the host that takes it.
-    async fn reach(&self) -> Result<TcpStream, ConnectError> {
-        let host = self.host();
-        let port = self.url().port_or_known_default().unwrap_or(443);
-        let addresses = tokio::net::lookup_host((host, port)).await.map_err(|error| ConnectError {
-            // What is only out of order for the moment may be mended in the next one.
-            again: error.to_string().contains("emporary"),
-            failure: Failure::Connect(format!("the host '{host}' cannot be resolved: {error}")),
-            retry_after: None,
-        })?;
-        let mut addresses = addresses.peekable();
+    async fn reach(&self, host: &str, port: u16, loopback: bool, name: &str) -> Result<TcpStream, ConnectError> {
+        // The system's words for why a name is not resolved are in the user's language, and a network that is out for
+        // a moment cannot be told from a name that does not exist.
+        let addresses = tokio::net::lookup_host((host, port))
+            .await
+            .map_err(|error| again(Failure::Connect(format!("the host '{host}' cannot be resolved: {error}"))))?;
+        let mut addresses = permitted(addresses.collect(), loopback, host)?.into_iter().peekable();
         while let Some(address) = addresses.next() {
             let connecting = TcpStream::connect(address);
             let error = match addresses.peek() {
@@ -98,10 +140,9 @@ impl Target {
                     Err(error) => error,
                 },
             };
-            let failure = Failure::Connect(format!("cannot connect to {}: {error}", self.name()));
-            return Err(ConnectError { failure, again: true, retry_after: None });
+            return Err(again(Failure::Connect(format!("cannot connect to {name}: {error}"))));
         }
-        Err(permanent(Failure::Connect(format!("the host '{host}' has no address"))))
+        Err(again(Failure::Connect(format!("the host '{host}' has no address"))))
     }
 
     /// What a failed handshake means.
@@ -130,11 +171,7 @@ impl Target {
             response.body().as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
         let said = said_in_body(&body).map(|said| format!(": {said}")).unwrap_or_default();
         let message = format!("{} answered {status}{said}", self.name());
-        let retry_after = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-            .map(Duration::from_secs);
+        let retry_after = backoff::retry_after(response.headers(), SystemTime::now());
         // It comes with the status of a server that is busy for the moment.
         let quota = ["code", "type"].iter().any(|field| body["error"][field] == "insufficient_quota");
         let again = !quota && matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504);
@@ -197,9 +234,63 @@ fn permanent(failure: Failure) -> ConnectError {
     ConnectError { failure, again: false, retry_after: None }
 }
 
+fn again(failure: Failure) -> ConnectError {
+    ConnectError { failure, again: true, retry_after: None }
+}
+
+/// A name says nothing of where it leads: an unencrypted connection that may not leave this machine goes to none but
+/// its own addresses.
+fn permitted(addresses: Vec<SocketAddr>, loopback: bool, host: &str) -> Result<Vec<SocketAddr>, ConnectError> {
+    if !loopback {
+        return Ok(addresses);
+    }
+    let (own, others): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| address.ip().is_loopback());
+    if own.is_empty() && !others.is_empty() {
+        let message = format!(
+            "the host '{host}' is not on this machine, and an unencrypted connection would leave it; use wss:// or set \
+             allow-insecure=true"
+        );
+        return Err(permanent(Failure::Settings(message)));
+    }
+    Ok(own)
+}
+
+/// What the system is told about a connection.
+fn configure(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    {
+        let socket = socket2::SockRef::from(stream);
+        socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+    }
+    Ok(())
+}
+
+async fn tunnel(proxy: &Proxy, stream: &mut TcpStream, host: &str, port: u16) -> Result<(), ConnectError> {
+    let opened = proxy.tunnel(stream, host, port).await;
+    opened.map_err(|(failure, again)| ConnectError { failure, again, retry_after: None })
+}
+
 /// The message in an API's error body, shortened.
 fn said_in_body(body: &Value) -> Option<String> {
     let places = [&body["error"]["message"], &body["error"], &body["message"]];
     let message = places.into_iter().find_map(Value::as_str)?;
     Some(message.chars().take(300).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_not_believed() {
+        let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("an address")).collect::<Vec<_>>();
+        let both = addresses(&["192.0.2.2:9", "127.0.0.1:9", "[::1]:9"]);
+        assert_eq!(permitted(both.clone(), true, "x.localhost").expect("some"), addresses(&["127.0.0.1:9", "[::1]:9"]));
+        assert_eq!(permitted(both, false, "x.localhost").expect("all").len(), 3);
+        let error = permitted(addresses(&["192.0.2.2:9"]), true, "evil.localhost").expect_err("refused");
+        assert!(matches!(&error.failure, Failure::Settings(text) if text.contains("evil.localhost")), "{error:?}");
+        assert!(!error.again);
+    }
 }

@@ -3,15 +3,38 @@
 //! One in a file is read anew for each connection, because there are keys that last for an hour and are renewed in
 //! their file.
 
+use super::clock::Clock;
 use super::secret::Secret;
 use crate::conversation::Failure;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 /// So many keys of a file are kept out of texts; the oldest ones are forgotten.
 const REMEMBERED: usize = 8;
+
+/// How long an application may take to give a key.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// An application that gives the key for each connection, or nothing.
+#[derive(Clone)]
+pub struct Credentials(Arc<dyn Fn() -> Option<String> + Send + Sync>);
+
+impl Credentials {
+    /// Who is asked. It may take its time.
+    pub fn new(ask: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credentials")
+    }
+}
 
 /// The name and the value of the header that carries a key.
 pub type KeyHeader = (&'static str, Secret);
@@ -21,6 +44,8 @@ pub type KeyHeader = (&'static str, Secret);
 pub enum Source {
     /// From nowhere: a server on this machine needs none.
     Nowhere,
+    /// From the application alone, which is asked for it.
+    Application,
     /// From the property.
     Property(Secret),
     /// From the environment.
@@ -36,6 +61,8 @@ pub enum Source {
 pub struct Key {
     source: Source,
     is_azure: bool,
+    /// Who is asked before.
+    credentials: Option<Credentials>,
     /// All that were used, by whichever connection.
     used: Arc<Mutex<VecDeque<Secret>>>,
 }
@@ -52,6 +79,7 @@ impl Source {
     fn key(&self) -> Result<Option<Secret>, Failure> {
         match self {
             Self::Nowhere => Ok(None),
+            Self::Application => Err(Failure::NotAuthorized("get-credentials gave no key".into())),
             Self::Property(key) | Self::Environment(key) | Self::Pipe(_, key) => Ok(Some(key.clone())),
             Self::File(path) => read(path).map(Some),
         }
@@ -59,15 +87,36 @@ impl Source {
 }
 
 impl Key {
-    /// The key from there, which is looked at.
-    pub fn new(source: Source, is_azure: bool) -> Result<Self, Failure> {
-        let key = Self { source, is_azure, used: Arc::default() };
-        key.header().map(|_| key)
+    /// The key from there, which is looked at, or from an application, which is asked when it is needed.
+    pub fn new(source: Source, is_azure: bool, credentials: Option<Credentials>) -> Result<Self, Failure> {
+        let key = Self { source, is_azure, credentials, used: Arc::default() };
+        match key.source {
+            Source::Application => Ok(key),
+            _ => key.header(None).map(|_| key),
+        }
     }
 
-    /// The header that carries the key. A file is read for it.
-    pub fn header(&self) -> Result<Option<KeyHeader>, Failure> {
-        let Some(key) = self.source.key()? else { return Ok(None) };
+    /// Asks the application, on a thread that nobody else needs.
+    pub async fn ask(&self, clock: &Clock) -> Result<Option<Secret>, Failure> {
+        let Some(Credentials(ask)) = self.credentials.clone() else { return Ok(None) };
+        let (sender, answer) = oneshot::channel();
+        let spawned = std::thread::Builder::new().name("openairt-key".into()).spawn(move || {
+            // Whoever waited may have given up.
+            let _ = sender.send(ask().map(Zeroizing::new));
+        });
+        spawned.map_err(|error| Failure::Connect(format!("no thread to be had: {error}")))?;
+        match clock.timeout(ANSWER, answer).await {
+            Some(answer) => Ok(answer.ok().flatten().and_then(|key| Secret::new(&key))),
+            None => {
+                Err(Failure::NotAuthorized(format!("get-credentials gave no answer within {} s", ANSWER.as_secs())))
+            }
+        }
+    }
+
+    /// The header that carries the key: the one that the application gave, or else that from the source, for which a
+    /// file is read.
+    pub fn header(&self, asked: Option<Secret>) -> Result<Option<KeyHeader>, Failure> {
+        let Some(key) = asked.map_or_else(|| self.source.key(), |key| Ok(Some(key)))? else { return Ok(None) };
         if key.expose().contains(|letter: char| letter.is_control()) {
             return Err(Failure::NotAuthorized(format!("the key{} holds characters that no key has", self.from())));
         }
@@ -86,22 +135,37 @@ impl Key {
         Ok(Secret::new(&bearer).map(|bearer| ("authorization", bearer)))
     }
 
+    /// Whether it is for Azure.
+    pub fn is_azure(&self) -> bool {
+        self.is_azure
+    }
+
     /// The text without any of the keys.
     pub fn scrub(&self, text: &mut String) {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|key| key.scrub(text));
     }
 
+    /// What a server sent, without any of the keys; nothing where none is there.
+    pub fn scrubbed_json(&self, text: &str) -> Option<String> {
+        let mut scrubbed: Option<String> = None;
+        for key in self.used.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(|key| key.is_unmistakable()) {
+            scrubbed = key.scrubbed_json(scrubbed.as_deref().unwrap_or(text)).or(scrubbed);
+        }
+        scrubbed
+    }
+
     /// What to do where a server does not take it.
     pub fn advice(&self) -> String {
         match self.source {
-            Source::Nowhere => how_to_set(self.is_azure),
+            Source::Nowhere if self.credentials.is_none() => how_to_set(self.is_azure),
             _ => format!("check the key{}", self.from()),
         }
     }
 
     fn from(&self) -> String {
         match &self.source {
-            Source::Nowhere => String::new(),
+            _ if self.credentials.is_some() => " (from get-credentials)".into(),
+            Source::Nowhere | Source::Application => String::new(),
             Source::Property(_) => " (from api-key)".into(),
             Source::Environment(_) => format!(" (from {})", variable(self.is_azure)),
             Source::File(path) | Source::Pipe(path, _) => format!(" (from api-key-file {})", path.display()),
@@ -131,14 +195,14 @@ mod tests {
     use super::*;
 
     fn value(key: &Key) -> String {
-        key.header().expect("it can be read").expect("there is one").1.expose().to_owned()
+        key.header(None).expect("it can be read").expect("there is one").1.expose().to_owned()
     }
 
     #[test]
     fn a_file_is_read_each_time_and_no_key_of_it_is_told() {
         let path = std::env::temp_dir().join(format!("openairealtime-key-{}", std::process::id()));
         std::fs::write(&path, "sk-first\n").expect("a file");
-        let key = Key::new(Source::file(&path).expect("a source"), false).expect("a key");
+        let key = Key::new(Source::file(&path).expect("a source"), false, None).expect("a key");
         let shared = key.clone();
         assert_eq!(value(&key), "Bearer sk-first");
         std::fs::write(&path, "sk-second\n").expect("a file");
@@ -148,9 +212,9 @@ mod tests {
         assert_eq!(text, "[redacted], [redacted]");
         std::fs::write(&path, "sk\u{7}").expect("a file");
         let name = path.display().to_string();
-        assert!(key.header().is_err_and(|failure| failure.to_string().contains(&name)));
+        assert!(key.header(None).is_err_and(|failure| failure.to_string().contains(&name)));
         std::fs::remove_file(&path).expect("it was there");
-        assert!(key.header().is_err_and(|failure| failure.to_string().contains(&name)));
+        assert!(key.header(None).is_err_and(|failure| failure.to_string().contains(&name)));
         assert_eq!(key.advice(), format!("check the key (from api-key-file {name})"));
     }
 
@@ -163,7 +227,7 @@ mod tests {
         writer.write_all(b"sk-from-a-pipe").expect("room");
         drop(writer);
         let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
-        let key = Key::new(Source::file(Path::new(&path)).expect("a source"), false).expect("a key");
+        let key = Key::new(Source::file(Path::new(&path)).expect("a source"), false, None).expect("a key");
         assert_eq!((value(&key), value(&key)), ("Bearer sk-from-a-pipe".into(), "Bearer sk-from-a-pipe".into()));
     }
 
@@ -171,7 +235,7 @@ mod tests {
     fn only_the_newest_keys_are_remembered() {
         let path = std::env::temp_dir().join(format!("openairealtime-keys-{}", std::process::id()));
         std::fs::write(&path, "sk-0").expect("a file");
-        let key = Key::new(Source::file(&path).expect("a source"), true).expect("a key");
+        let key = Key::new(Source::file(&path).expect("a source"), true, None).expect("a key");
         for number in 1..20 {
             std::fs::write(&path, format!("sk-{number}")).expect("a file");
             assert_eq!(value(&key), format!("sk-{number}"));

@@ -14,8 +14,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How much sound waits at most, by its length. A live stream that is behind by more is not worth sending.
+/// How much live sound waits at most while there is a session. A stream that is behind by more is not worth sending,
+/// unless it waited for the session.
 const LIVE_LIMIT: Duration = Duration::from_secs(10);
+/// The same while there is none, unless that is set.
+const RECONNECT_BUFFER: Duration = Duration::from_secs(30);
 /// How much sound an offline stream reads ahead.
 const OFFLINE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -48,8 +51,37 @@ struct State {
     format: AudioFormat,
     offline: bool,
     closed: bool,
+    /// There is no session.
+    unconnected: bool,
+    /// What waited when there was one again, and has not been taken since.
+    backlog: Duration,
+    /// How much live sound waits while there is none.
+    reconnect_buffer: Option<Duration>,
+    /// Of the sound that was dropped, what was while there was no session.
+    dropped_unconnected: Duration,
     /// More is wanted, and what is there has to wait for a pad that has brought nothing.
     stalled: bool,
+}
+
+/// Sound that was dropped, by whether there was a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// While there was one, by its length.
+    pub connected: Duration,
+    /// While there was none.
+    pub unconnected: Duration,
+}
+
+impl State {
+    /// How much live sound may wait.
+    fn limit(&mut self) -> Duration {
+        self.backlog = self.backlog.min(self.lanes.waiting);
+        match self.unconnected {
+            true => self.reconnect_buffer.unwrap_or(RECONNECT_BUFFER),
+            // It is taken faster than it grows.
+            false => LIVE_LIMIT.max(self.backlog + Duration::from_secs(1)),
+        }
+    }
 }
 
 /// The mailbox.
@@ -127,9 +159,14 @@ impl Mailbox {
         let is_full = |lanes: &Lanes| lanes.waiting >= OFFLINE_LIMIT;
         let mut state = self.wait_for_room(state, super::lanes::SOUND, is_full)?;
         let format = state.format.clone();
+        let (limit, before) = (state.limit(), state.lanes.dropped);
         state.lanes.push_sound(sound, &format);
-        while !state.offline && state.lanes.waiting > LIVE_LIMIT {
+        while !state.offline && state.lanes.waiting > limit {
             state.lanes.drop_oldest_sound();
+        }
+        if state.unconnected {
+            let dropped = state.lanes.dropped - before;
+            state.dropped_unconnected += dropped;
         }
         drop(state);
         self.arrived.notify_one();
@@ -244,8 +281,25 @@ impl Mailbox {
     }
 
     /// How much sound was dropped since this was asked last.
-    pub fn take_dropped(&self) -> Duration {
-        std::mem::take(&mut self.state().lanes.dropped)
+    pub fn take_dropped(&self) -> Dropped {
+        let mut state = self.state();
+        let unconnected = std::mem::take(&mut state.dropped_unconnected);
+        let connected = std::mem::take(&mut state.lanes.dropped).saturating_sub(unconnected);
+        Dropped { connected, unconnected }
+    }
+
+    /// Sets how much live sound is kept while there is no session.
+    pub fn set_reconnect_buffer(&self, length: Duration) {
+        self.state().reconnect_buffer = Some(length);
+    }
+
+    /// There is a session from now on, or none.
+    pub fn set_connected(&self, connected: bool) {
+        let mut state = self.state();
+        if connected && state.unconnected {
+            state.backlog = state.lanes.waiting;
+        }
+        state.unconnected = !connected;
     }
 }
 
@@ -300,9 +354,26 @@ mod tests {
     fn a_live_stream_loses_its_oldest_and_counts() {
         let mailbox = Mailbox::default();
         (0..150).for_each(|n| mailbox.push_sound(sound(n * 100, 100)).expect("taken"));
-        assert_eq!(mailbox.take_dropped(), Duration::from_secs(5));
-        assert_eq!(mailbox.take_dropped(), Duration::ZERO);
+        assert_eq!(mailbox.take_dropped().connected, Duration::from_secs(5));
+        assert_eq!(mailbox.take_dropped(), Dropped::default());
         assert_eq!(taken(&mailbox)[..2], ["discont", "s5000+100"]);
+    }
+
+    #[test]
+    fn without_a_session_more_is_kept_and_then_handed_over() {
+        let mailbox = Mailbox::default();
+        mailbox.set_connected(false);
+        mailbox.set_reconnect_buffer(Duration::from_secs(20));
+        (0..250).for_each(|n| mailbox.push_sound(sound(n * 100, 100)).expect("taken"));
+        let unconnected = Duration::from_secs(5);
+        assert_eq!(mailbox.take_dropped(), Dropped { unconnected, ..Dropped::default() });
+        mailbox.set_connected(true);
+        mailbox.push_sound(sound(25_000, 100)).expect("taken");
+        assert_eq!(mailbox.take_dropped(), Dropped::default());
+        assert_eq!(taken(&mailbox)[..2], ["discont", "s5000+100"]);
+        // What was kept is gone, and the limit is the usual one.
+        (300..450).for_each(|n| mailbox.push_sound(sound(n * 100, 100)).expect("taken"));
+        assert_eq!(mailbox.take_dropped().connected, Duration::from_secs(5));
     }
 
     #[test]

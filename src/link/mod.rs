@@ -5,11 +5,14 @@
 //! through a bounded [`Playout`]; what is to be told goes out as [`Post`]s, in order.
 
 pub mod backoff;
+pub mod clock;
 pub mod connect;
+mod dial;
 mod key;
 mod lanes;
 pub mod mailbox;
 pub mod playout;
+mod proxy;
 mod running;
 pub mod runtime;
 pub mod secret;
@@ -18,16 +21,18 @@ mod spare;
 pub mod target;
 mod unreadable;
 mod upgrade;
+mod warnings;
 mod wire;
 
+pub use key::Credentials;
 pub use mailbox::Mailbox;
 pub use playout::Playout;
 pub use secret::Secret;
 pub use target::{Connection, Provider, Target};
 
-use crate::conversation::events::{SessionNotice, Speaker, TimedText};
+use crate::conversation::events::{Speaker, TimedText};
 use crate::conversation::{Config, Failure, Notice};
-use backoff::Backoff;
+use clock::Clock;
 use running::Running;
 use runtime::SharedRuntime;
 use socket::Link;
@@ -35,7 +40,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::timeout;
 
 /// Posts that wait for the application at most; then the session waits as well.
 pub const POSTS: usize = 1024;
@@ -85,8 +90,8 @@ pub struct Patience {
 
 /// What a session needs.
 pub struct Setup {
-    /// Where to.
-    pub target: Target,
+    /// Where to: the first server, and those that stand by, in their order. There is one at least.
+    pub targets: Vec<Target>,
     /// What the session is.
     pub config: Config,
     /// How patiently.
@@ -99,6 +104,8 @@ pub struct Setup {
     pub posts: mpsc::Sender<Post>,
     /// Whether every event of the wire is told; it may be switched at any time.
     pub traces: Arc<AtomicBool>,
+    /// The time.
+    pub clock: Clock,
 }
 
 /// A running session. It ends when it is stopped or dropped.
@@ -154,32 +161,17 @@ impl Drop for Session {
 }
 
 async fn run(mut setup: Setup, stop: Arc<Notify>) {
-    let deadline = Instant::now() + setup.patience.timeout;
-    let connected = tokio::select! {
-        biased;
-        () = stop.notified() => return,
-        connected = connect(&setup, deadline) => connected,
-    };
-    let mut link = match connected {
-        Ok(socket) => Link::new(socket),
-        Err(failure) => {
-            let failure = setup.target.told(failure);
-            tokio::select! {
-                () = stop.notified() => {}
-                _ = setup.posts.send(Post::Fail(failure, None)) => {}
-            }
-            return;
-        }
-    };
     setup.config.time_of_day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let patience = deadline.saturating_duration_since(Instant::now());
     let mut session = Running::new(setup);
+    let mut link = None;
     tokio::select! {
         biased;
         () = stop.notified() => {}
-        () = session.go_on(&mut link, patience) => {}
+        () = session.go_on(&mut link) => {}
     }
-    good_bye(&mut link).await;
+    if let Some(link) = &mut link {
+        good_bye(link).await;
+    }
 }
 
 /// Closes a connection. Whether that is taken any more is the server's matter.
@@ -187,28 +179,5 @@ async fn good_bye(link: &mut Link) {
     let _ = timeout(GOODBYE, link.close()).await;
 }
 
-/// Tries until there is a connection, or no use in trying.
-async fn connect(setup: &Setup, deadline: Instant) -> Result<connect::Socket, Failure> {
-    let mut backoff = Backoff::new(setup.patience.delay, setup.patience.tries);
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        let notice = Notice::Session(SessionNotice::Connecting { attempt });
-        if setup.posts.send(Post::Notice(notice)).await.is_err() {
-            return Err(Failure::Connect("stopped".into()));
-        }
-        let error = match timeout_at(deadline, setup.target.connect()).await {
-            Ok(Ok(socket)) => return Ok(socket),
-            Ok(Err(error)) => error,
-            Err(_) => {
-                let message = format!("{} did not answer within {:.1?}", setup.target.name(), setup.patience.timeout);
-                return Err(Failure::Connect(message));
-            }
-        };
-        let delay = backoff.next(error.retry_after).filter(|_| error.again);
-        match delay.filter(|delay| *delay < deadline.saturating_duration_since(Instant::now())) {
-            Some(delay) => sleep(delay).await,
-            None => return Err(error.failure),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,28 +1,29 @@
 //! A session with a connection: what arrives is handed to the conversation, and what that decides is carried out.
 
-use super::backoff::Backoff;
+use super::clock::Clock;
+use super::dial::Dialler;
 use super::socket::{Event, Link};
 use super::spare::Spare;
-use super::unreadable::Unreadable;
-use super::{Mailbox, Patience, Playout, Post, Setup, Target, WireEvent, connect, good_bye, wire};
+use super::unreadable::LeftOutFields;
+use super::warnings::Warnings;
+use super::{Mailbox, Playout, Post, Setup, WireEvent, good_bye, wire};
 use crate::conversation::events::SessionNotice;
 use crate::conversation::{Conversation, Failure, Input, Notice, Output, Warning};
 use crate::protocol::ServerEvent;
 use crate::protocol::client::PictureMessage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// A session that lasted so long was a good one: if it is lost, the tries are counted from the first.
-const STEADY: Duration = Duration::from_secs(30);
-/// Warnings of one kind are not repeated sooner.
-const WARN_AGAIN: Duration = Duration::from_secs(10);
+/// A session that lasted so long was a good one, as is one that carried a turn: if it is lost, the tries are counted
+/// from the first.
+const STEADY: Duration = Duration::from_secs(5);
 
-/// A session with an open socket.
+/// A conversation, and the connection that it has at the time.
 pub struct Running {
-    target: Target,
+    dialler: Dialler,
+    clock: Clock,
     conversation: Conversation,
     mailbox: Arc<Mailbox>,
     playout: Arc<Playout>,
@@ -34,90 +35,122 @@ pub struct Running {
     is_lost: bool,
     /// Another connection, for when this session ends.
     spare: Spare,
-    patience: Patience,
-    /// The tries of a row of short sessions.
-    backoff: Backoff,
+    /// Longest time until a connection is made.
+    connect_timeout: Duration,
+    /// Since when the session is ready.
+    ready: Option<Instant>,
     /// Whether the conversation was told that the network takes less than is sent.
     is_behind: bool,
-    dropped: Duration,
-    warned: Option<Instant>,
+    warnings: Warnings,
     warned_of_lost: bool,
-    unreadable: Unreadable,
+    left_out: LeftOutFields,
     /// When what is being handled came.
     received: Option<Instant>,
 }
 
 impl Running {
     pub fn new(setup: Setup) -> Self {
+        let Setup { targets, config, patience, mailbox, playout, posts, traces, clock } = setup;
+        let mut conversation = Conversation::new(config, clock.now());
+        conversation.set_standby(targets.len() > 1);
         Self {
-            target: setup.target,
-            conversation: Conversation::new(setup.config, now()),
-            mailbox: setup.mailbox,
-            playout: setup.playout,
-            posts: setup.posts,
-            traces: setup.traces,
-            began: Instant::now(),
+            dialler: Dialler::new(targets, patience, clock.clone(), posts.clone()),
+            conversation,
+            mailbox,
+            playout,
+            posts,
+            traces,
+            began: clock.now(),
             over: false,
             is_lost: false,
-            spare: Spare::default(),
-            backoff: Backoff::new(setup.patience.delay, setup.patience.tries),
-            patience: setup.patience,
+            spare: Spare::new(clock.clone()),
+            connect_timeout: patience.timeout,
+            ready: None,
             is_behind: false,
-            dropped: Duration::ZERO,
-            warned: None,
+            warnings: Warnings::default(),
             warned_of_lost: false,
-            unreadable: Unreadable::default(),
+            left_out: LeftOutFields::default(),
             received: None,
+            clock,
         }
     }
 
     /// Goes on until the conversation is over, over as many connections as it takes.
-    pub async fn go_on(&mut self, link: &mut Link, patience: Duration) {
-        let mut patience = patience;
+    pub async fn go_on(&mut self, link: &mut Option<Link>) {
         loop {
-            self.converse(link, patience).await;
-            if !std::mem::take(&mut self.is_lost) || self.over {
-                return;
-            }
-            patience = self.patience.timeout;
             let next = match self.spare.take() {
-                Some(spare) => spare,
-                None => match self.reconnect().await {
-                    Ok(socket) => Link::new(socket),
-                    Err(failure) => {
-                        let done = self.conversation.done_until();
-                        return self.post(Post::Fail(failure, done)).await;
-                    }
+                Some(spare) => {
+                    self.dialler.has_spare();
+                    spare
+                }
+                None => match self.dialler.connect().await {
+                    Ok(socket) => Link::new(socket, self.clock.clone()),
+                    Err(failure) => return self.fail(failure).await,
                 },
             };
-            self.began = Instant::now();
-            let mut before = std::mem::replace(link, next);
-            // The next one need not wait for it.
-            tokio::spawn(async move { good_bye(&mut before).await });
+            self.began = self.clock.now();
+            self.conversation.set_standby(self.dialler.has_standby());
+            self.converse(link.insert(next)).await;
+            if !std::mem::take(&mut self.is_lost) || self.over {
+                return self.tell_left_out(true).await;
+            }
+            if let Some(mut before) = link.take() {
+                // The next one need not wait for it.
+                tokio::spawn(async move { good_bye(&mut before).await });
+            }
+            self.look_back();
         }
     }
 
-    async fn converse(&mut self, link: &mut Link, patience: Duration) {
-        self.conversation.handle(Input::Connected { patience }, now());
+    /// The session is over, and there is to be another one. How the last one went decides how that is had.
+    fn look_back(&mut self) {
+        self.mailbox.set_connected(false);
+        let ready = self.ready.take();
+        let lasted = ready.map(|ready| self.clock.now().saturating_duration_since(ready));
+        if lasted.is_some_and(|lasted| lasted >= STEADY || self.conversation.carried_turn()) {
+            self.dialler.worked();
+        }
+        if let Some(loss) = self.conversation.take_loss() {
+            self.dialler.failed(loss.failure, loss.again);
+        }
+    }
+
+    /// There is no session to be had.
+    async fn fail(&mut self, failure: Failure) {
+        self.warn_of_drops().await;
+        self.tell_left_out(true).await;
+        let done = self.conversation.done_until();
+        self.post(Post::Fail(failure, done)).await;
+    }
+
+    async fn converse(&mut self, link: &mut Link) {
+        let patience = self.dialler.time_left();
+        self.conversation.handle(Input::Connected { patience }, self.clock.now());
         self.carry_out(link).await;
+        let clock = self.clock.clone();
         while !self.over && !self.is_lost {
             self.take_mail(link).await;
             if self.over || self.is_lost {
                 break;
             }
-            let deadline = self.conversation.deadline().map(Instant::from_std);
+            let deadline = self.conversation.deadline();
+            let left_out = self.warnings.deadline();
             let full = self.playout.is_full();
+            let owed = self.conversation.awaits_server();
             tokio::select! {
-                event = link.next(!full) => self.react(event, link).await,
+                event = link.next(!full, owed) => self.react(event, link).await,
                 there = self.spare.changed() => {
-                    self.conversation.handle(Input::Spare(there), now());
+                    self.conversation.handle(Input::Spare(there), self.clock.now());
                     self.carry_out(link).await;
                 }
                 () = self.mailbox.arrived() => {}
                 () = self.playout.room(), if full => {}
-                () = sleep_until(deadline.unwrap_or_else(far_away)), if deadline.is_some() => {
-                    self.conversation.wake(now());
+                () = clock.sleep_until(deadline.unwrap_or_else(|| far_away(&clock))), if deadline.is_some() => {
+                    self.conversation.wake(self.clock.now());
                     self.carry_out(link).await;
+                }
+                () = clock.sleep_until(left_out.unwrap_or_else(|| far_away(&clock))), if left_out.is_some() => {
+                    self.tell_left_out(false).await;
                 }
             }
             self.warn_of_drops().await;
@@ -127,45 +160,17 @@ impl Running {
         }
     }
 
-    /// Tries until there is a connection again, or no use in trying. Sound waits meanwhile, as far as it is worth it.
-    async fn reconnect(&mut self) -> Result<connect::Socket, Failure> {
-        if self.began.elapsed() > STEADY {
-            self.backoff = Backoff::new(self.patience.delay, self.patience.tries);
-        }
-        let mut last = Failure::Lost("the server ended the session again and again".into());
-        let mut retry_after = None;
-        let mut attempt = 0;
-        while let Some(delay) = self.backoff.next(retry_after) {
-            attempt += 1;
-            self.post(Post::Notice(Notice::Session(SessionNotice::Connecting { attempt }))).await;
-            sleep(delay).await;
-            let error = match timeout(self.patience.timeout, self.target.connect()).await {
-                Ok(Ok(socket)) => return Ok(socket),
-                Ok(Err(error)) => error,
-                Err(_) => continue,
-            };
-            if !error.again {
-                return Err(error.failure);
-            }
-            (last, retry_after) = (
-                Failure::Lost(format!("the connection was lost and not to be had back: {}", error.failure)),
-                error.retry_after,
-            );
-        }
-        Err(last)
-    }
-
     /// Takes over what has arrived, as long as the socket keeps up.
     async fn take_mail(&mut self, link: &mut Link) {
         while !self.over {
-            let stream = !link.is_behind() && self.conversation.wants_sound(now());
-            let frames = self.conversation.wants_frames(now());
+            let stream = !link.is_behind() && self.conversation.wants_sound(self.clock.now());
+            let frames = self.conversation.wants_frames(self.clock.now());
             let Some(input) = self.mailbox.take(stream, frames) else { return };
             if self.conversation.may_interrupt(&input) {
                 self.look_at_playout();
             }
-            self.received = Some(Instant::now());
-            self.conversation.handle(input, now());
+            self.received = Some(self.clock.now());
+            self.conversation.handle(input, self.clock.now());
             self.carry_out(link).await;
         }
     }
@@ -182,24 +187,31 @@ impl Running {
                     self.warn_of_unreadable(format!("{length} bytes of binary data, which mean nothing here")).await;
                 }
             },
-            Event::Closed { code, reason } => self.conversation.handle(Input::Closed { code, reason }, now()),
+            Event::Gone(silent) => self.conversation.handle(Input::Gone { silent }, self.clock.now()),
+            Event::Closed { code, mut reason } => {
+                self.dialler.scrub(&mut reason);
+                self.conversation.handle(Input::Closed { code, reason }, self.clock.now());
+            }
         }
         self.carry_out(link).await;
     }
 
     /// The server said something.
     async fn hear(&mut self, text: &str) {
-        self.received = Some(Instant::now());
+        self.received = Some(self.clock.now());
+        // Before anything is read out of it, so that no field of it can hold a key.
+        let scrubbed = self.dialler.scrub_frame(text);
+        let text = scrubbed.as_deref().unwrap_or(text);
         match ServerEvent::read(text) {
             Ok((event, left_out)) => {
                 self.trace(true, event.name(), text).await;
-                self.unreadable.left_out(event.name(), left_out);
+                self.left_out.add(event.name(), left_out);
                 let input = Input::Server(Box::new(event));
                 if self.conversation.may_interrupt(&input) {
                     self.look_at_playout();
                 }
-                self.conversation.handle(input, now());
-                if let Some(warning) = self.unreadable.warning_of_fields() {
+                self.conversation.handle(input, self.clock.now());
+                if let Some(warning) = self.left_out.warning() {
                     self.post(Post::Notice(Notice::Warning(warning))).await;
                 }
             }
@@ -208,15 +220,14 @@ impl Running {
     }
 
     async fn warn_of_unreadable(&mut self, what: String) {
-        if let Some(warning) = self.unreadable.warning_of_event(&what, now()) {
-            self.post(Post::Notice(Notice::Warning(warning))).await;
-        }
+        let warning = Warning::new("unreadable-event", format!("the server sent {what}"));
+        self.post(Post::Notice(Notice::Warning(warning))).await;
     }
 
     /// The conversation is about to decide about what was heard.
     fn look_at_playout(&mut self) {
         if let Some((position, items)) = self.playout.heard() {
-            self.conversation.handle(Input::Played { now: position, items }, now());
+            self.conversation.handle(Input::Played { now: position, items }, self.clock.now());
         }
     }
 
@@ -225,7 +236,7 @@ impl Running {
         while let Some(output) = self.conversation.poll() {
             match output {
                 Output::Send(event) => {
-                    let (text, lost) = wire::write(&event, self.target.dialect());
+                    let (text, lost) = wire::write(&event, self.dialler.target().dialect());
                     self.trace(false, event.name(), &text).await;
                     link.send(text);
                     self.tell_behind(link);
@@ -243,8 +254,15 @@ impl Running {
                 Output::Cut => self.cut(),
                 Output::Text(text) => self.post(Post::Text(text)).await,
                 Output::TextQuiet(speaker, until) => self.post(Post::TextQuiet(speaker, until)).await,
-                Output::Notify(notice) => self.post(Post::Notice(notice)).await,
-                Output::Spare => self.spare.dial(self.target.clone(), self.patience.timeout),
+                Output::Notify(notice) => {
+                    if matches!(notice, Notice::Session(SessionNotice::Ready { .. })) {
+                        self.ready = Some(self.clock.now());
+                        self.dialler.ready();
+                        self.mailbox.set_connected(true);
+                    }
+                    self.post(Post::Notice(notice)).await;
+                }
+                Output::Spare => self.spare.dial(self.dialler.target().clone(), self.connect_timeout),
                 Output::Reconnect => self.is_lost = true,
                 Output::Fail(failure) => {
                     self.over = true;
@@ -263,27 +281,40 @@ impl Running {
     fn tell_behind(&mut self, link: &Link) {
         let is_behind = link.is_behind();
         if std::mem::replace(&mut self.is_behind, is_behind) != is_behind {
-            self.conversation.handle(Input::Behind(is_behind), now());
+            self.conversation.handle(Input::Behind(is_behind), self.clock.now());
         }
     }
 
     /// Silences the model. A sink may take its time to be flushed, which is nothing for a thread that others need.
     fn cut(&self) {
-        let since = self.received.map_or_else(now, Instant::into_std);
+        let since = self.received.unwrap_or_else(|| self.clock.now());
         if self.playout.cut(since) {
             let playout = self.playout.clone();
             tokio::task::spawn_blocking(move || playout.silence(since));
         }
     }
 
-    async fn post(&mut self, mut post: Post) {
-        let scrub = |text: &mut String| self.target.scrub(text);
+    /// Tells something. Of warnings, what is one too many of its kind is left out and told later.
+    async fn post(&mut self, post: Post) {
+        let post = match post {
+            Post::Notice(Notice::Warning(warning)) => match self.warnings.take(warning, self.clock.now()) {
+                Some(warning) => Post::Notice(Notice::Warning(warning)),
+                None => return,
+            },
+            post => post,
+        };
+        self.post_at_once(post).await;
+    }
+
+    async fn post_at_once(&mut self, mut post: Post) {
+        // What the server says was scrubbed when it came. A key that is a word is left in it there.
+        let scrub = |text: &mut String| self.dialler.scrub(text);
         match &mut post {
             Post::Notice(Notice::Warning(warning)) => scrub(&mut warning.message),
             Post::Notice(Notice::Response(response)) => response.error_message.iter_mut().for_each(scrub),
             Post::Notice(Notice::Session(SessionNotice::Reconnecting { reason })) => scrub(reason),
             Post::Event(event) => scrub(&mut event.json),
-            Post::Fail(failure, _) => *failure = self.target.told(failure.clone()),
+            Post::Fail(failure, _) => *failure = self.dialler.told(failure.clone()),
             Post::Notice(_) | Post::Text(_) | Post::TextQuiet(..) | Post::Finished(_) => {}
         }
         // Nobody listens any more only when the session is being stopped.
@@ -292,11 +323,25 @@ impl Running {
         }
     }
 
+    /// Tells the warnings that were left out, if it is time or if there will be none.
+    async fn tell_left_out(&mut self, all: bool) {
+        let now = self.clock.now();
+        let warnings = if all { self.warnings.rest(now) } else { self.warnings.due(now) };
+        for warning in warnings {
+            self.post_at_once(Post::Notice(Notice::Warning(warning))).await;
+        }
+    }
+
     /// Tells an event of the wire, where somebody wants to know.
     async fn trace(&mut self, from_server: bool, name: &str, text: &str) {
         if self.traces.load(Ordering::Relaxed) {
             let json = wire::without_secrets(name, text);
-            let event = WireEvent { from_server, time: self.began.elapsed(), name: name.to_owned(), json };
+            let event = WireEvent {
+                from_server,
+                time: self.clock.now().saturating_duration_since(self.began),
+                name: name.to_owned(),
+                json,
+            };
             self.post(Post::Event(event)).await;
         }
     }
@@ -311,34 +356,33 @@ impl Running {
 
     async fn warn_of_drops(&mut self) {
         let dropped = self.mailbox.take_dropped();
-        if !dropped.is_zero() {
-            self.post(Post::Notice(Notice::Aligned { dropped, inserted: Duration::ZERO })).await;
+        for (length, connected) in [(dropped.connected, true), (dropped.unconnected, false)] {
+            if !length.is_zero() {
+                self.post(Post::Notice(Notice::Aligned { dropped: length, inserted: Duration::ZERO })).await;
+                self.post(Post::Notice(Notice::Warning(drop_warning(length, connected)))).await;
+            }
         }
-        self.dropped += dropped;
-        if self.dropped.is_zero() || self.warned.is_some_and(|at| at.elapsed() < WARN_AGAIN) {
-            return;
-        }
-        let warning = drop_warning(std::mem::take(&mut self.dropped));
-        self.warned = Some(Instant::now());
-        self.post(Post::Notice(Notice::Warning(warning))).await;
     }
 }
 
-fn drop_warning(dropped: Duration) -> Warning {
-    let message = format!(
-        "more than 10 s of sound was waiting to be sent: {dropped:.1?} of the oldest sound is dropped; either the server \
-         or the network does not keep up, or the input comes faster than real time (then timing=offline)"
-    );
+fn drop_warning(dropped: Duration, connected: bool) -> Warning {
+    let message = if connected {
+        format!(
+            "more than 10 s of sound was waiting to be sent: {dropped:.1?} of the oldest sound is dropped; either the \
+             server or the network does not keep up, or the input comes faster than real time (then timing=offline)"
+        )
+    } else {
+        format!(
+            "there was no session for longer than reconnect-buffer: {dropped:.1?} of the oldest sound that was waiting \
+             is dropped, and what was said in it is not answered"
+        )
+    };
     Warning::new("audio-dropped", message)
 }
 
-fn now() -> std::time::Instant {
-    Instant::now().into_std()
-}
-
 /// For a branch that is switched off.
-fn far_away() -> Instant {
-    Instant::now() + Duration::from_secs(3600)
+fn far_away(clock: &Clock) -> Instant {
+    clock.now() + Duration::from_secs(3600)
 }
 
 #[cfg(test)]
@@ -348,7 +392,7 @@ mod tests {
     #[test]
     fn a_little_that_is_dropped_is_not_nothing() {
         for (dropped, told) in [(20, "20.0ms"), (1_250, "1.2s"), (61_000, "61.0s")] {
-            let message = drop_warning(Duration::from_millis(dropped)).message;
+            let message = drop_warning(Duration::from_millis(dropped), true).message;
             assert!(message.contains(&format!(": {told} of the oldest sound")), "{message}");
         }
     }

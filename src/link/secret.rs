@@ -22,6 +22,24 @@ impl Secret {
         &self.0
     }
 
+    /// Whether it can be taken out of a server's events without harm: it is no word and no number, of which there may
+    /// be others there.
+    pub fn is_unmistakable(&self) -> bool {
+        let has = |is: fn(&char) -> bool| self.0.chars().any(|letter| is(&letter));
+        self.0.len() >= 8 && has(|c| c.is_alphabetic()) && has(|c| c.is_ascii_digit() || c.is_uppercase())
+    }
+
+    /// The JSON text without the key, where it is there; a slash may be written in two ways.
+    pub fn scrubbed_json(&self, text: &str) -> Option<String> {
+        let scrubbed = text.contains(self.0.as_str()).then(|| text.replace(self.0.as_str(), REDACTED));
+        if !self.0.contains('/') {
+            return scrubbed;
+        }
+        let escaped = Zeroizing::new(self.0.replace('/', "\\/"));
+        let so_far = scrubbed.as_deref().unwrap_or(text);
+        if so_far.contains(escaped.as_str()) { Some(so_far.replace(escaped.as_str(), REDACTED)) } else { scrubbed }
+    }
+
     /// The text without the key.
     pub fn scrub(&self, text: &mut String) {
         if self.0.len() >= 4 && text.contains(self.0.as_str()) {
@@ -48,6 +66,26 @@ mod tests {
         secret.scrub(&mut text);
         assert_eq!(text, "Incorrect API key provided: [redacted].");
         assert_eq!(secret.expose(), "sk-very-secret");
+    }
+
+    #[test]
+    fn what_a_server_sends_is_not_damaged_by_a_key_that_is_a_word() {
+        for (key, is) in [
+            ("sk-proj-abc123", true),
+            ("eyJhbGciOi", true),
+            ("realtime", false),
+            ("null", false),
+            ("12345678", false),
+            ("conversation.item", false),
+        ] {
+            assert_eq!(Secret::new(key).expect("a key").is_unmistakable(), is, "{key}");
+        }
+        let secret = Secret::new("abc/DEF/1").expect("a key");
+        assert_eq!(
+            secret.scrubbed_json(r#"{"a":"abc/DEF/1 abc\/DEF\/1"}"#).expect("it is there").matches(REDACTED).count(),
+            2
+        );
+        assert_eq!(secret.scrubbed_json("{}"), None);
     }
 
     #[test]

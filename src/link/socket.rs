@@ -3,23 +3,27 @@
 //! Reading and writing go on in one place, so neither can starve the other, and whatever was queued is sent even when
 //! the wait for it was given up in between.
 
+use super::clock::Clock;
 use super::connect::Socket;
 use futures_util::{SinkExt, StreamExt};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 /// More than this in the queue, and the link is behind.
 const BEHIND: usize = 256 << 10;
-/// A silent server is asked whether it is there.
-const ASK: Duration = Duration::from_secs(30);
-/// A server that does not answer that is gone.
-const GONE: Duration = Duration::from_secs(60);
+/// A silent server is asked whether it is there: soon where it owes something.
+const ASK: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(5)];
+/// A server that does not answer that for so long is gone.
+const GONE: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(5)];
+/// A question may wait for so long behind what the network takes slowly.
+const SLOW: Duration = Duration::from_secs(60);
+/// What our library says in place of a close code that none may send.
+const ILLEGAL: &str = "Protocol violation";
 
 /// What happens on a socket.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub enum Event {
     Text(Utf8Bytes),
     /// A message of bytes, which the protocol does not know.
     Binary(Bytes),
+    /// It has given no sign of life for so long, although it was asked for one.
+    Gone(Duration),
     /// It is closed or broken.
     Closed {
         /// The close code, where there was one.
@@ -45,14 +51,18 @@ pub struct Link {
     queue: VecDeque<Message>,
     queued: usize,
     unflushed: bool,
+    clock: Clock,
+    /// The last sign of life.
     heard: Instant,
-    asked: bool,
+    /// When it was asked for another one, and when that question went out.
+    asked: Option<(Instant, Option<Instant>)>,
 }
 
 impl Link {
     /// Takes over an open socket.
-    pub fn new(socket: Socket) -> Self {
-        Self { socket, queue: VecDeque::new(), queued: 0, unflushed: false, heard: Instant::now(), asked: false }
+    pub fn new(socket: Socket, clock: Clock) -> Self {
+        let heard = clock.now();
+        Self { socket, queue: VecDeque::new(), queued: 0, unflushed: false, clock, heard, asked: None }
     }
 
     /// Queues a message.
@@ -66,26 +76,39 @@ impl Link {
         self.queued > BEHIND
     }
 
-    /// Waits for the next thing to happen; reads only with `read`.
-    pub async fn next(&mut self, read: bool) -> Event {
+    /// Waits for the next thing to happen; reads only with `read`. With `owed`, the server is not to be silent.
+    pub async fn next(&mut self, read: bool, owed: bool) -> Event {
         if !read {
             // Who does not listen cannot say that nobody speaks.
-            (self.heard, self.asked) = (Instant::now(), false);
+            (self.heard, self.asked) = (self.clock.now(), None);
         }
+        let clock = self.clock.clone();
         loop {
-            let check = self.heard + if self.asked { GONE } else { ASK };
+            let check = self.check(owed);
             tokio::select! {
+                biased;
                 event = poll_fn(|cx| self.poll_next(cx, read)) => match event {
                     Some(event) => return event,
                     None => continue,
                 },
-                () = sleep_until(check), if read => {}
+                () = clock.sleep_until(check), if read => {}
             }
-            if std::mem::replace(&mut self.asked, true) {
-                let reason = format!("the server has been silent for {} s", GONE.as_secs());
-                return Event::Closed { code: None, reason };
+            let now = self.clock.now();
+            if self.asked.is_some() {
+                return Event::Gone(now.saturating_duration_since(self.heard));
             }
+            self.asked = Some((now, None));
             self.queue.push_back(Message::Ping(Bytes::new()));
+        }
+    }
+
+    /// When something is to be done about its silence.
+    fn check(&self, owed: bool) -> Instant {
+        let owed = usize::from(owed);
+        match self.asked {
+            None => self.heard + ASK[owed],
+            Some((_, Some(sent))) => sent + GONE[owed],
+            Some((asked, None)) => asked + SLOW,
         }
     }
 
@@ -115,11 +138,19 @@ impl Link {
             return Poll::Pending;
         }
         self.socket.poll_next_unpin(cx).map(|message| {
-            self.heard = Instant::now();
-            self.asked = false;
+            (self.heard, self.asked) = (self.clock.now(), None);
             match message {
                 Some(Ok(Message::Text(text))) => Some(Event::Text(text)),
                 Some(Ok(Message::Binary(data))) => Some(Event::Binary(data)),
+                // A code that none may send is none.
+                Some(Ok(Message::Close(Some(frame))))
+                    if frame.code == CloseCode::Protocol && frame.reason.as_str() == ILLEGAL =>
+                {
+                    Some(Event::Closed {
+                        code: None,
+                        reason: "the server closed with a code that none may send".into(),
+                    })
+                }
                 Some(Ok(Message::Close(frame))) => Some(Event::Closed {
                     code: frame.as_ref().map(|frame| frame.code.into()),
                     reason: frame.map(|frame| frame.reason.to_string()).unwrap_or_default(),
@@ -142,6 +173,9 @@ impl Link {
         }
         std::task::ready!(self.socket.poll_flush_unpin(cx))?;
         self.unflushed = false;
+        if let Some((_, sent @ None)) = &mut self.asked {
+            *sent = Some(self.clock.now());
+        }
         Poll::Ready(Ok(()))
     }
 }

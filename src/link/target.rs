@@ -3,7 +3,8 @@
 //! Everything that can be known to be wrong is found here, before the network is touched. Sources: the API reference
 //! for the URL and headers, Azure's documentation for its two forms of URL.
 
-use super::key::{self, Key, KeyHeader};
+use super::key::{self, Credentials, Key, KeyHeader};
+use super::proxy::Proxy;
 use super::secret::{REDACTED, Secret};
 use crate::conversation::Failure;
 use crate::protocol::dialect::Dialect;
@@ -48,6 +49,10 @@ pub struct Connection {
     pub api_key: Option<Secret>,
     /// A file with the key in it.
     pub api_key_file: Option<PathBuf>,
+    /// An application that is asked for the key first.
+    pub credentials: Option<Credentials>,
+    /// Where to connect when the first place is not to be had any more.
+    pub fallback_uris: Vec<String>,
     /// Routing.
     pub organization: Option<String>,
     /// Routing.
@@ -73,6 +78,9 @@ pub struct Target {
     key: Key,
     ca_file: Option<PathBuf>,
     dialect: Dialect,
+    /// Whether an unencrypted connection may leave this machine.
+    allow_insecure: bool,
+    proxy: Option<Proxy>,
     /// What may be keys as well, to keep it out of every text.
     secrets: Vec<Secret>,
 }
@@ -88,26 +96,52 @@ impl Connection {
     pub fn target(&self, env: impl Fn(&str) -> Option<String>) -> Result<Target, Failure> {
         let env = |name: &str| env(name).filter(|value| !value.trim().is_empty());
         let (url, azure) = self.url(&env)?;
-        let key = Key::new(self.key(azure, &url, &env)?, azure)?;
+        let key = Key::new(self.key(azure, &url, &env)?, azure, self.credentials.clone())?;
         let dialect = self.dialect.unwrap_or_else(|| dialect_of(&url, azure));
         let headers = self.request_headers(azure, dialect, &env)?;
         let extra = self.headers.iter().flat_map(|(_, value)| [value.as_str(), last_word(value)]);
         let query: Vec<String> =
             url.query_pairs().filter(|(name, _)| !is_told(name)).map(|(_, value)| value.into()).collect();
         let secrets = extra.chain(query.iter().map(String::as_str)).filter(|value| value.len() >= LEAST_SECRET);
-        let secrets = secrets.filter_map(Secret::new).collect();
-        Ok(Target { url, headers, key, ca_file: self.ca_file.clone(), dialect, secrets })
+        let proxy = if is_loopback(&url) { None } else { Proxy::of(&url, &env)? };
+        let password = proxy.as_ref().and_then(|proxy| proxy.password.clone());
+        let secrets = secrets.filter_map(Secret::new).chain(password).collect();
+        let (ca_file, allow_insecure) = (self.ca_file.clone(), self.allow_insecure);
+        Ok(Target { url, headers, key, ca_file, dialect, allow_insecure, proxy, secrets })
+    }
+
+    /// The first place and those that stand by, in their order.
+    pub fn targets(&self, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Target>, Failure> {
+        let first = self.target(&env)?;
+        let others = self.fallback_uris.iter().map(|uri| {
+            let standby = self.standby(uri, first.is_azure());
+            standby.target(&env).map_err(|failure| failure.map(|text| format!("fallback-uris: {text}")))
+        });
+        let others = others.collect::<Result<Vec<_>, _>>()?;
+        Ok(std::iter::once(first).chain(others).collect())
+    }
+
+    /// The same for another place. Its key is its provider's: what the properties hold is meant for the first one, and
+    /// goes to no other provider.
+    fn standby(&self, uri: &str, first_is_azure: bool) -> Self {
+        let mut standby = Self { uri: Some(uri.to_owned()), ..self.clone() };
+        let url = Url::parse(uri.trim()).ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        if host.ends_with(".openai.com") || is_azures(host) {
+            standby.provider = Provider::Auto;
+        }
+        let is_azure = url.as_ref().is_some_and(|url| standby.is_azure(url));
+        if is_azure != first_is_azure {
+            (standby.api_key, standby.api_key_file) = (None, None);
+        }
+        standby
     }
 
     fn is_azure(&self, url: &Url) -> bool {
         match self.provider {
             Provider::Azure => true,
             Provider::OpenAi => false,
-            Provider::Auto => url.host_str().is_some_and(|host| {
-                [".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"]
-                    .iter()
-                    .any(|suffix| host.ends_with(suffix))
-            }),
+            Provider::Auto => url.host_str().is_some_and(is_azures),
         }
     }
 
@@ -201,6 +235,7 @@ impl Connection {
         match env(key::variable(azure)).as_deref().and_then(Secret::new) {
             Some(key) => Ok(key::Source::Environment(key)),
             None if is_loopback(url) => Ok(key::Source::Nowhere),
+            None if self.credentials.is_some() => Ok(key::Source::Application),
             None => Err(Failure::NotAuthorized(format!(
                 "no key for {}: {}",
                 url.host_str().unwrap_or_default(),
@@ -232,6 +267,11 @@ impl Connection {
         }
         Ok(headers)
     }
+}
+
+fn is_azures(host: &str) -> bool {
+    let suffixes = [".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"];
+    suffixes.iter().any(|suffix| host.ends_with(suffix))
 }
 
 /// The last word: of a header such as `Bearer …` what counts.
@@ -300,6 +340,15 @@ impl Target {
         self.secrets.iter().for_each(|secret| secret.scrub(text));
     }
 
+    /// What a server sent, without what is secret in it beyond doubt; nothing where none of that is there.
+    pub fn scrub_frame(&self, text: &str) -> Option<String> {
+        let mut scrubbed = self.key.scrubbed_json(text);
+        for secret in self.secrets.iter().filter(|secret| secret.is_unmistakable()) {
+            scrubbed = secret.scrubbed_json(scrubbed.as_deref().unwrap_or(text)).or(scrubbed);
+        }
+        scrubbed
+    }
+
     /// The failure as it may be told: without them, and with advice.
     pub fn told(&self, failure: Failure) -> Failure {
         let advice = self.advice(&failure);
@@ -336,8 +385,27 @@ impl Target {
     }
 
     /// The key's header, unless the user has said another one. A file may be read for it.
-    pub(super) fn key_header(&self) -> Result<Option<KeyHeader>, Failure> {
-        Ok(self.key.header()?.filter(|(name, _)| !self.headers.contains_key(*name)))
+    pub(super) fn key_header(&self, asked: Option<Secret>) -> Result<Option<KeyHeader>, Failure> {
+        Ok(self.key.header(asked)?.filter(|(name, _)| !self.headers.contains_key(*name)))
+    }
+
+    /// The key, to ask for it.
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn is_azure(&self) -> bool {
+        self.key.is_azure()
+    }
+
+    /// What the connection goes through.
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    /// Whether an unencrypted connection may leave this machine.
+    pub(super) fn allows_insecure(&self) -> bool {
+        self.allow_insecure
     }
 
     /// Extra trust roots.
@@ -419,7 +487,7 @@ mod tests {
     fn keys_come_from_the_property_the_file_and_the_environment() {
         let header = |connection: &Connection, name: &str| {
             let target = connection.target(env(KEY)).expect("a target");
-            let (header, value) = target.key_header().expect("it is there").expect("a key");
+            let (header, value) = target.key_header(None).expect("it is there").expect("a key");
             assert_eq!(header, name);
             value.expose().to_owned()
         };
@@ -476,9 +544,41 @@ mod tests {
     }
 
     #[test]
+    fn each_provider_gets_its_own_key() {
+        let connection = Connection {
+            api_key: Secret::new("sk-mine"),
+            fallback_uris: ["https://my.openai.azure.com", "https://eu.api.openai.com/v1", "ws://localhost:1/v1"]
+                .map(String::from)
+                .to_vec(),
+            ..connection(None)
+        };
+        let targets = connection.targets(env(KEY)).expect("targets");
+        let keys = targets.iter().map(|target| target.key_header(None).expect("readable").expect("a key"));
+        let keys: Vec<_> = keys.map(|(name, key)| (name, key.expose().to_owned())).collect();
+        let expected = [
+            ("authorization", "Bearer sk-mine"),
+            ("api-key", "azure-key"),
+            ("authorization", "Bearer sk-mine"),
+            ("authorization", "Bearer sk-mine"),
+        ];
+        assert_eq!(keys, expected.map(|(name, key)| (name, key.to_owned())));
+        let failure = connection.targets(env(&[])).expect_err("no key for Azure").to_string();
+        assert!(failure.starts_with("fallback-uris: ") && failure.contains("AZURE_OPENAI_API_KEY"), "{failure}");
+    }
+
+    #[test]
+    fn an_application_that_gives_the_key_is_a_key() {
+        let credentials = Some(Credentials::new(|| Some("sk-asked".into())));
+        let target = Connection { credentials, ..connection(None) }.target(env(&[])).expect("a target");
+        assert!(target.key_header(None).is_err(), "it was not asked");
+        let (_, key) = target.key_header(Secret::new("sk-asked")).expect("a key").expect("a header");
+        assert_eq!(key.expose(), "Bearer sk-asked");
+    }
+
+    #[test]
     fn a_loopback_server_needs_no_key_and_names_are_free_of_secrets() {
         let target = connection(Some("ws://[::1]:7/v1?session=hush")).target(env(&[])).expect("a target");
         assert_eq!(format!("{target:?}"), "ws://[::1]:7/v1/realtime");
-        assert!(target.headers.is_empty() && target.key_header().is_ok_and(|key| key.is_none()));
+        assert!(target.headers.is_empty() && target.key_header(None).is_ok_and(|key| key.is_none()));
     }
 }

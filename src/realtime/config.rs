@@ -127,6 +127,8 @@ impl Settings {
             requests_per_minute: self.requests_per_minute,
             max_cost: self.max_cost,
             reconnects: self.max_reconnects > 0,
+            max_session_duration: time(self.max_session_duration),
+            replays_frames: self.replay_frames,
             server_answers: by_server.is_some_and(|server| server.create_response.unwrap_or(true)),
             tool_timeout: Some(time(self.tool_timeout)).filter(|time| !time.is_zero()),
             frames: self.frames(),

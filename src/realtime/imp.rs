@@ -58,6 +58,12 @@ pub struct OpenAIRealtime {
         blurb = "Maximum number of consecutive retries of a connection that failed or was lost (0 = no retry)", mutable_ready)]
     #[property(name = "reconnect-delay", get, set, type = u64, member = reconnect_delay, default = DEFAULTS.reconnect_delay, nick = "Reconnect Delay",
         blurb = "Delay before the first retry, doubled for each further one (in nanoseconds)", mutable_ready)]
+    #[property(name = "reconnect-buffer", get, set, type = u64, member = reconnect_buffer, default = DEFAULTS.reconnect_buffer, nick = "Reconnect Buffer",
+        blurb = "Maximum amount of live audio that is kept while there is no connection; older audio is dropped and reported (in nanoseconds)", mutable_ready)]
+    #[property(name = "max-session-duration", get, set, type = u64, member = max_session_duration, default = DEFAULTS.max_session_duration, nick = "Maximum Session Duration",
+        blurb = "Renew a session before this age (in nanoseconds, 0 = when the server says)", mutable_ready)]
+    #[property(name = "replay-frames", get, set, type = bool, member = replay_frames, default = false, nick = "Replay Frames",
+        blurb = "Send the frames of the conversation again to the session that follows one that was lost or renewed; they are billed again", mutable_ready)]
     #[property(name = "instructions", get, set, type = Option<String>, member = instructions, nick = "Instructions",
         blurb = "System instructions for the model (unset = default of the server)", mutable_playing)]
     #[property(name = "voice", get, set, type = String, member = voice, default = DEFAULTS.voice.as_str(), nick = "Voice",
@@ -304,6 +310,14 @@ impl ObjectImpl for OpenAIRealtime {
                 .write_only()
                 .mutable_ready()
                 .build();
+            let uri =
+                glib::ParamSpecString::builder("uri").nick("URI").blurb("A base or a full URL").readwrite().build();
+            let fallback_uris = gst::ParamSpecArray::builder("fallback-uris")
+                .nick("Fallback URIs")
+                .blurb("Servers that are tried in this order when one is not to be had after the last try; each is what uri takes, and gets the key of its provider")
+                .element_spec(&uri)
+                .mutable_ready()
+                .build();
             let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                 .nick("Statistics")
                 .blurb(
@@ -314,7 +328,7 @@ impl ObjectImpl for OpenAIRealtime {
                 )
                 .read_only()
                 .build();
-            OpenAIRealtime::derived_properties().iter().cloned().chain([headers, stats]).collect()
+            OpenAIRealtime::derived_properties().iter().cloned().chain([headers, fallback_uris, stats]).collect()
         });
         &PROPERTIES
     }
@@ -322,6 +336,12 @@ impl ObjectImpl for OpenAIRealtime {
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         match pspec.name() {
             "headers" => lock(&self.settings).headers = value.get().ok().flatten(),
+            "fallback-uris" => {
+                let uris = value
+                    .get::<gst::ArrayRef>()
+                    .map(|array| array.as_slice().iter().filter_map(|uri| uri.get::<String>().ok()).collect());
+                lock(&self.settings).fallback_uris = uris.unwrap_or_default();
+            }
             _ => self.derived_set_property(id, value, pspec),
         }
         if pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING) {
@@ -336,6 +356,10 @@ impl ObjectImpl for OpenAIRealtime {
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
             "stats" => self.told().stats().to_value(),
+            "fallback-uris" => {
+                let uris = lock(&self.settings).fallback_uris.clone();
+                gst::Array::new(uris.iter().map(|uri| link::target::shown_uri(uri))).to_value()
+            }
             _ => self.derived_property(id, pspec),
         }
     }

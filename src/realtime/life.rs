@@ -25,7 +25,9 @@ impl OpenAIRealtime {
     fn prepare(&self) -> Result<Arc<Run>, Failure> {
         self.settings().read_again();
         let settings = self.settings().clone();
-        let target = settings.connection().target(|name| std::env::var(name).ok())?;
+        let mut connection = settings.connection();
+        connection.credentials = self.credentials();
+        let targets = connection.targets(|name| std::env::var(name).ok())?;
         let (caps, format) = self.choose_output();
         let pace = Arc::new(Pace::default());
         let (listener, latency) = (pace.clone(), self.latency.clone());
@@ -76,10 +78,11 @@ impl OpenAIRealtime {
         });
         // To find what is wrong with it, and what would be refused.
         let live = conversation::Timing::Live;
-        let (config, left_out) = settings.config(live, self.likely_input_format(), format.clone(), target.dialect())?;
+        let (config, left_out) =
+            settings.config(live, self.likely_input_format(), format.clone(), targets[0].dialect())?;
         settings.check_tool_choice(&config.session)?;
         self.warn_of_left_out(left_out);
-        Ok(Arc::new(Run::new(&self.obj(), settings, target, format, playout, mailbox, source)))
+        Ok(Arc::new(Run::new(&self.obj(), settings, targets, format, playout, mailbox, source)))
     }
 
     /// Settings are not sent, because the model or the server is known to refuse them.

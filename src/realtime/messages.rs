@@ -104,9 +104,12 @@ pub fn function_call(call: &FunctionCall, handled: bool) -> gst::Structure {
 fn session_structure(session: &SessionNotice) -> gst::Structure {
     let mut message = gst::Structure::new_empty("openairealtime/session");
     match session {
-        SessionNotice::Connecting { attempt } => {
+        SessionNotice::Connecting { attempt, delay, uri, reason } => {
             message.set("state", "connecting");
             message.set("attempt", *attempt);
+            set_time(&mut message, "delay", Some(*delay).filter(|delay| !delay.is_zero()));
+            set(&mut message, "uri", uri.as_deref());
+            set(&mut message, "reason", reason.as_deref());
         }
         SessionNotice::Reconnecting { reason } => {
             message.set("state", "reconnecting");

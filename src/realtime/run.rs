@@ -5,10 +5,11 @@
 
 use super::text::Carries;
 use super::tools::{Calls, Program};
-use super::{Timing as TimingSetting, settings::Settings};
+use super::{Timing as TimingSetting, settings::Settings, settings::time};
 use crate::conversation::{Config, Failure, Timing};
+use crate::link::clock::Clock;
 use crate::link::mailbox::Refused;
-use crate::link::{self, Mailbox, POSTS, Playout, Session, Setup, Target};
+use crate::link::{Mailbox, POSTS, Playout, Session, Setup, Target};
 use crate::media::pace::Pace;
 use crate::media::source::Source;
 use crate::media::text::TextStream;
@@ -66,7 +67,8 @@ pub(super) struct State {
 pub struct Run {
     pub(super) element: glib::WeakRef<super::OpenAIRealtime>,
     settings: Mutex<Settings>,
-    target: Target,
+    /// The first server, and those that stand by.
+    targets: Vec<Target>,
     output: AudioFormat,
     /// The way in.
     pub mailbox: Arc<Mailbox>,
@@ -93,7 +95,7 @@ impl Run {
     pub fn new(
         element: &super::OpenAIRealtime,
         settings: Settings,
-        target: Target,
+        targets: Vec<Target>,
         output: AudioFormat,
         playout: Arc<Playout>,
         mailbox: Arc<Mailbox>,
@@ -102,7 +104,7 @@ impl Run {
         Self {
             element: element.downgrade(),
             settings: Mutex::new(settings),
-            target,
+            targets,
             output,
             mailbox,
             playout,
@@ -174,9 +176,14 @@ impl Run {
         self.update_traces();
     }
 
+    fn target(&self) -> &Target {
+        // There is one at least.
+        &self.targets[0]
+    }
+
     /// The dialect of the server.
     pub fn dialect(&self) -> crate::protocol::dialect::Dialect {
-        self.target.dialect()
+        self.target().dialect()
     }
 
     /// The format of the output.
@@ -197,7 +204,7 @@ impl Run {
     /// The configuration that a session of this timing would have.
     pub fn config(&self, timing: Timing, input: AudioFormat) -> Result<Config, Failure> {
         let settings = self.settings().clone();
-        settings.config(timing, input, self.output.clone(), self.target.dialect()).map(|(config, _)| config)
+        settings.config(timing, input, self.output.clone(), self.target().dialect()).map(|(config, _)| config)
     }
 
     /// The program that answers function calls.
@@ -229,19 +236,22 @@ impl Run {
             state.progress = true;
         }
         self.mailbox.set_offline(timing == Timing::Offline);
+        self.mailbox.set_reconnect_buffer(time(self.settings().reconnect_buffer));
+        self.mailbox.set_connected(false);
         self.update_traces();
         self.each_text(|stream| stream.set_timing(timing));
-        self.post_progress(gst::ProgressType::Start, &format!("Connecting to {}", self.target.name()));
+        self.post_progress(gst::ProgressType::Start, &format!("Connecting to {}", self.target().name()));
         let (posts, receiver) = mpsc::channel(POSTS);
         let session = self.config(timing, input).and_then(|config| {
             let setup = Setup {
-                target: self.target.clone(),
+                targets: self.targets.clone(),
                 config,
                 patience: self.settings().patience(),
                 mailbox: self.mailbox.clone(),
                 playout: self.playout.clone(),
                 posts,
                 traces: self.traces.clone(),
+                clock: Clock::default(),
             };
             Session::start(setup).map_err(|error| Failure::Connect(format!("no thread to be had: {error}")))
         });
@@ -320,6 +330,6 @@ impl Run {
 
     /// The link's view of the place, for logs.
     pub fn place(&self) -> String {
-        link::Target::name(&self.target)
+        self.target().name()
     }
 }

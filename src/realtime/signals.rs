@@ -5,6 +5,7 @@
 
 use super::imp::{CAT, OpenAIRealtime};
 use crate::conversation::{Command, Warning};
+use crate::link::Credentials;
 use crate::link::mailbox::Refused;
 use crate::protocol::{self, ClientEvent, ResponseParams};
 use gst::glib;
@@ -67,12 +68,31 @@ pub fn signals() -> &'static [Signal] {
                     _ => std::ops::ControlFlow::Continue(answer.clone()),
                 })
                 .build(),
+            Signal::builder("get-credentials")
+                .return_type::<Option<String>>()
+                .run_last()
+                .accumulator(|_hint, _so_far, answer| match answer.get::<Option<String>>() {
+                    Ok(Some(_)) => std::ops::ControlFlow::Break(answer.clone()),
+                    _ => std::ops::ControlFlow::Continue(answer.clone()),
+                })
+                .build(),
         ]
     });
     &SIGNALS
 }
 
 impl OpenAIRealtime {
+    /// The application, if it listens to be asked for the key of each connection.
+    pub(super) fn credentials(&self) -> Option<Credentials> {
+        let element = self.obj();
+        let signal = glib::subclass::SignalId::lookup("get-credentials", super::OpenAIRealtime::static_type())?;
+        if !glib::signal::signal_has_handler_pending(&*element, signal, None, true) {
+            return None;
+        }
+        let element = element.downgrade();
+        Some(Credentials::new(move || element.upgrade()?.emit_by_name::<Option<String>>("get-credentials", &[])))
+    }
+
     /// Hands a command over.
     pub(super) fn command(&self, command: Command) -> bool {
         let in_order =

@@ -7,7 +7,6 @@ use super::segment::{self, Segment};
 use super::video::VideoPad;
 use crate::conversation::uplink::{samples_to_time, time_to_samples};
 use crate::conversation::{Input, Sound, Timing, Warning};
-use crate::media::errors;
 use crate::protocol::session::AudioFormat;
 use bytes::Bytes;
 use gst::prelude::*;

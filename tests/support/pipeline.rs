@@ -222,6 +222,23 @@ impl Pipeline {
         }
     }
 
+    /// Waits for the end of the stream or for an error, and gives that.
+    #[track_caller]
+    pub fn until_end(&mut self) -> Result<(), gst::glib::Error> {
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            let left = limit.saturating_duration_since(Instant::now());
+            let message = self.bus.timed_pop(gst::ClockTime::from_nseconds(left.as_nanos() as u64));
+            let Some(message) = message else { panic!("no end; there were:\n{}", self.told().join("\n")) };
+            self.messages.push(message.clone());
+            match message.view() {
+                gst::MessageView::Eos(_) => return Ok(()),
+                gst::MessageView::Error(error) => return Err(error.error()),
+                _ => {}
+            }
+        }
+    }
+
     /// Waits for a message of the element with this name whose fields fit.
     #[track_caller]
     pub fn until_told(&mut self, name: &str, fits: impl Fn(&gst::StructureRef) -> bool) -> gst::Structure {

@@ -189,3 +189,152 @@ fn a_session_that_says_so_in_its_good_bye_has_expired() {
     lose_with(&mut dialogue, 1000, "session_expired");
     come_back(&mut dialogue);
 }
+
+#[test]
+fn a_first_session_that_does_not_come_about_is_had_from_another_connection() {
+    let mut dialogue = Dialogue::new(Config { reconnects: true, ..config(Timing::Live, server_vad()) });
+    for code in [1001, 1011, 1012, 1013] {
+        dialogue.connect();
+        dialogue.expect_sent("session.update");
+        dialogue.closed(code, "not now");
+        assert!(matches!(dialogue.next(), Some(Output::Reconnect)));
+        let loss = dialogue.conversation.take_loss().expect("a reason");
+        assert!(loss.again && matches!(&loss.failure, Failure::Connect(text) if text.contains("not now")), "{loss:?}");
+    }
+    dialogue.connect();
+    dialogue.expect_sent("session.update");
+    dialogue.server(json!({"type": "session.updated", "session": {"id": "sess_1"}}));
+    let notice = dialogue.expect_notice();
+    assert!(matches!(notice, Notice::Session(SessionNotice::Ready { resumed: false, .. })), "{notice:?}");
+}
+
+#[test]
+fn offline_half_an_answer_is_nobodys_and_is_asked_for_again_as_it_was() {
+    let mut dialogue = Dialogue::ready(Config { reconnects: true, ..config(Timing::Offline, server_vad()) });
+    let params = crate::protocol::ResponseParams { instructions: Some("Shout.".into()), ..Default::default() };
+    dialogue.handle(Input::Command(Command::CreateResponse(Some(Box::new(params)))));
+    assert_eq!(dialogue.expect_sent("response.create")["response"]["instructions"], "Shout.");
+    dialogue.server_all([created("r1"), say("r1", "a1", "One, tw", "delta"), delta("r1", "a1", 500)]);
+    dialogue.expect_response("created");
+    dialogue.expect_nothing();
+    lose(&mut dialogue, 1006);
+    come_back(&mut dialogue);
+    assert_eq!(dialogue.expect_sent("response.create")["response"]["instructions"], "Shout.");
+    dialogue.server_all([
+        created("r2"),
+        say("r2", "a2", "One, two.", "done"),
+        delta("r2", "a2", 700),
+        audio_done("r2", "a2"),
+    ]);
+    dialogue.expect_response("created");
+    dialogue.expect_nothing();
+    dialogue.server(done("r2"));
+    let outputs = dialogue.take_all();
+    let played: Vec<_> = outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Play(speech) => Some((speech.item_id.as_str(), speech.data.len())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(played, [("a2", 700 * 48)]);
+    let words: Vec<_> = outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Notify(Notice::Transcript(words)) if words.last => Some(words.text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(words, ["One, two."]);
+}
+
+#[test]
+fn offline_an_answer_whose_end_has_no_name_or_never_comes_is_heard() {
+    for event in [json!({"type": "response.done", "response": {"status": "completed"}}), created("r2")] {
+        let mut dialogue = Dialogue::ready(Config { reconnects: true, ..config(Timing::Offline, server_vad()) });
+        dialogue.server_all([created("r1"), delta("r1", "a1", 500)]);
+        dialogue.expect_response("created");
+        dialogue.expect_nothing();
+        dialogue.server(event);
+        dialogue.expect_play("a1", 500);
+    }
+}
+
+#[test]
+fn a_server_that_fails_over_the_same_question_is_not_asked_for_ever() {
+    let mut dialogue = dialogue();
+    dialogue.handle(Input::Command(Command::Text { text: "hello".into(), respond: true, at: None }));
+    dialogue.skip();
+    for _ in 0..5 {
+        lose(&mut dialogue, 1011);
+        come_back(&mut dialogue);
+        expect_told(&mut dialogue, "user", "hello");
+        dialogue.expect_sent("response.create");
+    }
+    dialogue.closed(1011, "again");
+    dialogue.expect_warning("turn-lost");
+    dialogue.skip();
+    come_back(&mut dialogue);
+    expect_told(&mut dialogue, "user", "hello");
+    dialogue.expect_nothing();
+}
+
+#[test]
+fn what_a_server_that_is_gone_has_not_heard_is_said_again() {
+    let mut dialogue = dialogue();
+    for second in 0..20 {
+        dialogue.hear_sound(&vec![second; 48_000]);
+    }
+    dialogue.skip();
+    dialogue.handle(Input::Gone { silent: ms(10_000) });
+    assert!(matches!(dialogue.expect_notice(), Notice::Session(SessionNotice::Reconnecting { .. })));
+    dialogue.skip();
+    come_back(&mut dialogue);
+    let again = dialogue.appended();
+    assert_eq!((again[0], again.len()), (7, 13 * 48_000));
+}
+
+#[test]
+fn silence_is_a_sign_only_where_something_is_owed() {
+    let mut dialogue = dialogue();
+    assert!(!dialogue.conversation.awaits_server());
+    dialogue.handle(Input::Command(Command::Text { text: "hello".into(), respond: true, at: None }));
+    assert!(dialogue.conversation.awaits_server());
+    dialogue.server_all([created("r1"), done("r1")]);
+    assert!(!dialogue.conversation.awaits_server());
+    dialogue.server(started("u1", 0));
+    assert!(dialogue.conversation.awaits_server());
+}
+
+#[test]
+fn pictures_are_shown_again_where_that_is_wished() {
+    for again in [false, true] {
+        let config = Config { reconnects: true, replays_frames: again, ..config(Timing::Live, server_vad()) };
+        let mut dialogue = Dialogue::ready(config);
+        let file = bytes::Bytes::from_static(b"picture");
+        let frame = crate::conversation::Frame {
+            pad: None,
+            file,
+            media_type: "image/jpeg",
+            at: ms(0),
+            interval: None,
+            detail: None,
+            prompt: None,
+        };
+        dialogue.handle(Input::Frame(Box::new(frame)));
+        let Some(Output::SendPicture(first)) = dialogue.next() else { panic!("it is sent") };
+        dialogue.skip();
+        dialogue.closed(1006, "gone");
+        let removed = dialogue.take_all().iter().any(|output| matches!(output, Output::Notify(Notice::Frame(_))));
+        assert_eq!(removed, !again);
+        come_back(&mut dialogue);
+        let second = dialogue.next();
+        if again {
+            let Some(Output::SendPicture(second)) = second else { panic!("it is sent again: {second:?}") };
+            assert_eq!((second.item_id, second.pictures), (first.item_id, first.pictures));
+            assert_ne!(second.event_id, first.event_id);
+        } else {
+            assert!(second.is_none(), "{second:?}");
+        }
+    }
+}

@@ -60,6 +60,8 @@ pub fn config(timing: Timing, detection: Detection) -> Config {
         requests_per_minute: 0,
         max_cost: 0.0,
         reconnects: false,
+        max_session_duration: ms(0),
+        replays_frames: false,
         server_answers: true,
         tool_timeout: Some(ms(30_000)),
         frames: FrameConfig::default(),

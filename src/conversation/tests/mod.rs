@@ -6,7 +6,7 @@ mod asked;
 mod came;
 mod captions;
 mod compatible;
-mod dialogue;
+pub(crate) mod dialogue;
 mod drain;
 mod floor;
 mod frames;

@@ -112,14 +112,34 @@ fn who_speaks_on_and_on_is_heard_by_the_next_session_from_the_beginning() {
     dialogue.after(2 * MINUTE - 5_001);
     dialogue.expect_nothing();
     dialogue.after(1);
-    // The next session's server will find the turn anew.
-    dialogue.expect_speech(false, Some("u1"), 15_000);
     expect_move(&mut dialogue);
     begin_second(&mut dialogue);
-    // The first seconds of the turn had been given up: nobody spoke yet, as far as was known.
-    assert_eq!(dialogue.appended(), seconds(7, 8));
+    assert_eq!(dialogue.appended(), seconds(4, 11));
+    // The server finds the turn anew, and it is told once.
     dialogue.server(started("u2", 500));
-    dialogue.expect_speech(true, Some("u2"), 7_500);
+    dialogue.expect_nothing();
+    dialogue.server(stopped("u2", 10_000));
+    dialogue.expect_speech(false, Some("u2"), 14_000);
+}
+
+#[test]
+fn a_turn_that_the_next_server_does_not_find_is_over() {
+    let mut dialogue = dialogue(server_vad());
+    hear_seconds(&mut dialogue, 0, 3);
+    dialogue.server(started("u1", 1_000));
+    dialogue.expect_speech(true, Some("u1"), 1_000);
+    for _ in 0..2 {
+        dialogue.closed(1006, "gone");
+        expect_move(&mut dialogue);
+        begin_second(&mut dialogue);
+        dialogue.skip();
+        dialogue.after(4_999);
+        dialogue.expect_nothing();
+    }
+    dialogue.after(1);
+    dialogue.expect_speech(false, Some("u1"), 3_000);
+    dialogue.server(started("u2", 2_500));
+    assert!(matches!(dialogue.expect_notice(), Notice::Speech { active: true, .. }));
 }
 
 #[test]
@@ -197,6 +217,7 @@ fn a_question_that_nobody_wrote_down_or_answered_is_heard_and_answered_by_the_ne
     dialogue.closed(1006, "gone");
     expect_move(&mut dialogue);
     begin_second(&mut dialogue);
+    dialogue.expect_warning("no-transcript");
     assert_eq!(expect_sound_told(&mut dialogue), seconds(1, 2)[24_000..]);
     assert_eq!(dialogue.appended(), seconds(3, 3), "what came after it may be the next turn");
     dialogue.expect_sent("response.create");
@@ -296,4 +317,63 @@ fn an_opening_that_fails_is_another_loss_if_there_was_a_session_before() {
     expect_move(&mut dialogue);
     begin_second(&mut dialogue);
     dialogue.expect_nothing();
+}
+
+#[test]
+fn an_answer_that_is_coming_in_is_waited_for_until_a_second_before_the_end() {
+    let mut dialogue = dialogue(server_vad());
+    dialogue.after(58 * MINUTE);
+    expect_spare(&mut dialogue);
+    dialogue.server(started("u1", 0));
+    dialogue.handle(Input::Spare(true));
+    dialogue.after(2 * MINUTE - 6_000);
+    dialogue.server_all([stopped("u1", 0), committed("u1"), created("r1"), delta("r1", "a1", 500)]);
+    dialogue.skip();
+    dialogue.after(3_000);
+    dialogue.expect_nothing();
+    dialogue.server_all([delta("r1", "a1", 500), audio_done("r1", "a1"), done("r1")]);
+    let outputs = dialogue.take_all();
+    assert!(
+        outputs.iter().any(
+            |output| matches!(output, Output::Notify(Notice::Response(response)) if response.state == "completed")
+        )
+    );
+    assert!(outputs.iter().any(|output| matches!(output, Output::Reconnect)));
+    assert_eq!(dialogue.conversation.take_loss(), None, "it was planned");
+}
+
+#[test]
+fn an_answer_without_an_end_is_not_waited_for_beyond_that() {
+    let mut dialogue = dialogue(server_vad());
+    dialogue.after(58 * MINUTE);
+    expect_spare(&mut dialogue);
+    dialogue.server_all([created("r1"), delta("r1", "a1", 500)]);
+    dialogue.handle(Input::Spare(true));
+    dialogue.skip();
+    dialogue.after(15_000);
+    for _ in 0..103 {
+        dialogue.server(delta("r1", "a1", 500));
+        dialogue.after(1_000);
+    }
+    dialogue.server(delta("r1", "a1", 500));
+    dialogue.skip();
+    dialogue.after(1_000);
+    assert_eq!(dialogue.expect_response("incomplete").reason.as_deref(), Some("session_lost"));
+    expect_move(&mut dialogue);
+}
+
+#[test]
+fn a_session_is_renewed_before_it_is_older_than_is_wished() {
+    let config =
+        Config { reconnects: true, max_session_duration: ms(20 * MINUTE), ..config(Timing::Live, server_vad()) };
+    for expires_at in [json!(null), json!(13 * 3_600)] {
+        let mut dialogue = Dialogue::new(Config { time_of_day: ms(1_000 * 12 * 3_600), ..config.clone() });
+        dialogue.connect();
+        dialogue.server(json!({"type": "session.updated", "session": {"expires_at": expires_at}}));
+        dialogue.skip();
+        dialogue.after(18 * MINUTE - 1);
+        dialogue.expect_nothing();
+        dialogue.after(1);
+        expect_spare(&mut dialogue);
+    }
 }
