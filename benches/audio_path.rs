@@ -8,8 +8,8 @@ use bytes::Bytes;
 use gstopenairealtime::conversation::events::{FrameConfig, Sound};
 use gstopenairealtime::conversation::playout::{Next, Timeline};
 use gstopenairealtime::conversation::{Config, Conversation, Detection, Input, Speech, Timing, vad::EarSettings};
-use gstopenairealtime::protocol::session::AudioFormat;
-use gstopenairealtime::protocol::{ServerEvent, Session, client};
+use openai_protocol::session::AudioFormat;
+use openai_protocol::{ServerEvent, Session, client};
 use std::time::{Duration, Instant};
 
 fn main() {
@@ -32,7 +32,7 @@ fn read_a_delta(bencher: divan::Bencher, milliseconds: usize) {
     let mut text = String::from(
         r#"{"type":"response.output_audio.delta","event_id":"event_1","response_id":"resp_1","item_id":"item_1","output_index":0,"content_index":0,"delta":""#,
     );
-    gstopenairealtime::protocol::Base64::encode_into(&vec![7; milliseconds * 48], &mut text);
+    openai_protocol::Base64::encode_into(&vec![7; milliseconds * 48], &mut text);
     text.push_str("\"}");
     bencher.bench(|| ServerEvent::from_json(divan::black_box(&text)).expect("an event"));
 }

@@ -13,7 +13,7 @@ use std::alloc::System;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::pipeline::{Pipeline, media};
-use support::server::Server;
+use support::server_process::ServerProcess;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -66,7 +66,7 @@ fn camera(element: &gst::Element) -> gst::Pad {
 fn show(timing: &str) -> (usize, usize, usize) {
     let is_live = timing == "live";
     let sound = if is_live { "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample !" } else { "" };
-    let server = Server::start(&["--engine", "echo"]);
+    let server = ServerProcess::start(&["--engine", "echo"]);
     let mut pipeline = Pipeline::new(&format!(
         "{sound} openairealtime name=ai timing={timing} uri={} frame-interval=1000000000 frame-dedupe=none ! fakesink",
         server.base()
@@ -120,4 +120,11 @@ fn only_what_is_sent_is_copied() {
     assert_no_copies(offline);
     // As fast as they can be pushed: the newest one wins.
     assert_no_copies(show("live"));
+}
+
+/// Not a test: the server of the test above, in a process of its own.
+#[test]
+#[ignore = "started by the other test"]
+fn server_process() {
+    support::server_process::serve();
 }

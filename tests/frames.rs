@@ -89,7 +89,7 @@ fn a_camera_is_seen_every_interval_with_the_words_of_its_pad() {
     pipeline.stop();
     assert_eq!(pipeline.warnings(), Vec::<String>::new());
     let (status, said) = server.terminate();
-    assert!(!said.contains("expected"), "{status}: {said}");
+    assert!(!said.contains("expected"), "{status:?}: {said}");
 }
 
 #[test]

@@ -8,11 +8,11 @@ mod schema;
 use gstopenairealtime::conversation::events::{Command, Frame, FrameConfig, FramePolicy, Played, Sound, Wish};
 use gstopenairealtime::conversation::vad::EarSettings;
 use gstopenairealtime::conversation::{Config, Conversation, Detection, Input, Notice, Output, Timing};
-use gstopenairealtime::protocol::items::ItemKind;
-use gstopenairealtime::protocol::session::{
+use openai_protocol::items::ItemKind;
+use openai_protocol::session::{
     AudioConfig, AudioFormat, AudioInput, AudioOutput, SessionKind, Transcription, TurnDetection,
 };
-use gstopenairealtime::protocol::{ClientEvent, ResponseParams, ServerEvent, Session, Setting};
+use openai_protocol::{ClientEvent, ResponseParams, ServerEvent, Session, Setting};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -193,8 +193,8 @@ fn server() -> impl Strategy<Value = Value> {
             json!({"type": "response.done", "response": {"id": response, "status": status, "usage": usage}})
         }),
         3 => (id("r"), id("a"), 0u32..2, 1usize..800).prop_map(|(response, item, part, length)| {
-            use gstopenairealtime::protocol::Base64;
-            use gstopenairealtime::protocol::server::ResponseOutputAudioDelta;
+            use openai_protocol::Base64;
+            use openai_protocol::server::ResponseOutputAudioDelta;
             let event = ResponseOutputAudioDelta {
                 response_id: response,
                 item_id: item,

@@ -33,18 +33,17 @@ check_format() {
 
 check_clippy() {
     step "Lints"
-    cargo clippy --quiet --locked --all-targets --features server -- -D warnings
-    cargo clippy --quiet --locked -- -D warnings
+    cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 }
 
 check_docs() {
     step "Documentation"
-    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --features server
+    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --workspace
 }
 
 check_tests() {
     step "Tests"
-    G_DEBUG=fatal-warnings cargo test --quiet --locked --features server 2>&1 | tee "$CARGO_TARGET_DIR/tests.log"
+    G_DEBUG=fatal-warnings cargo test --quiet --locked --workspace 2>&1 | tee "$CARGO_TARGET_DIR/tests.log"
 }
 
 # The plugin alone: small, whatever the server is made of.

@@ -5,9 +5,9 @@
 
 use gstopenairealtime::conversation::events::{Command, FrameConfig, Played, Sound};
 use gstopenairealtime::conversation::{Config, Conversation, Detection, Input, Output, Timing};
-use gstopenairealtime::protocol::items::ItemKind;
-use gstopenairealtime::protocol::session::AudioFormat;
-use gstopenairealtime::protocol::{ClientEvent, ServerEvent};
+use openai_protocol::items::ItemKind;
+use openai_protocol::session::AudioFormat;
+use openai_protocol::{ClientEvent, ServerEvent};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::path::Path;

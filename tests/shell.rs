@@ -3,7 +3,6 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use support::folder::Folder;
@@ -15,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A line, ready to be run, with the plugin that was built beside the server and without any key.
 fn launch(folder: &Folder, line: &str) -> Command {
-    let built = Path::new(env!("CARGO_BIN_EXE_realtime-server")).with_file_name("deps/libgstopenairealtime.so");
+    let built = std::env::current_exe().expect("this program").with_file_name("libgstopenairealtime.so");
     // Alone in a folder, so that GStreamer looks at nothing else that was built.
     let plugins = folder.join("plugins");
     std::fs::create_dir_all(&plugins).expect("a folder");

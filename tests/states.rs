@@ -6,7 +6,8 @@ use gst::prelude::*;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use support::pipeline::{Pipeline, SILENCE, init};
-use support::server::Server;
+use support::server::file;
+use support::server_process::ServerProcess;
 
 /// Threads and connections of this process that have to do with the element.
 fn left() -> (BTreeSet<String>, usize) {
@@ -55,7 +56,7 @@ fn start_and_stop() {
 }
 
 fn nothing_is_left_after_null(before: usize) {
-    let server = Server::start(&["--engine", "echo"]);
+    let server = ServerProcess::start(&["--engine", "echo"]);
     let mut pipeline = Pipeline::new(&format!("{SILENCE} ! openairealtime uri={} ! fakesink sync=true", server.base()));
     pipeline.play();
     pipeline.until_told("session", |s| s.get::<&str>("state") == Ok("ready"));
@@ -65,7 +66,7 @@ fn nothing_is_left_after_null(before: usize) {
 }
 
 fn a_second_run_is_like_the_first(before: usize) {
-    let server = Server::start(&["--engine", "echo"]);
+    let server = ServerProcess::start(&["--engine", "echo"]);
     let mut pipeline = Pipeline::new(&format!(
         "{} ! openairealtime name=ai uri={} timing=offline ! fakesink",
         support::pipeline::recording("goforward.wav"),
@@ -86,7 +87,9 @@ fn a_second_run_is_like_the_first(before: usize) {
 
 fn stopping_never_waits_for_the_network(before: usize) {
     for script in ["hang\n", "hello\n", "hello\nstop-reading\n"] {
-        let server = Server::script(script);
+        let script_file = file(script);
+        let path = script_file.to_str().expect("a readable path");
+        let server = ServerProcess::start(&["--engine", "script", path]);
         let mut pipeline = Pipeline::new(&format!("{SILENCE} ! openairealtime uri={} ! fakesink", server.base()));
         pipeline.play();
         pipeline.until_told("session", |s| s.get::<&str>("state") == Ok("connecting"));
@@ -98,7 +101,7 @@ fn stopping_never_waits_for_the_network(before: usize) {
 }
 
 fn a_thousand_runs_leak_nothing(before: usize) {
-    let server = Server::start(&["--engine", "echo"]);
+    let server = ServerProcess::start(&["--engine", "echo"]);
     let element =
         gst::ElementFactory::make("openairealtime").property("uri", server.base()).build().expect("an element");
     let resident = || {
@@ -119,4 +122,11 @@ fn a_thousand_runs_leak_nothing(before: usize) {
     let grown = resident().saturating_sub(warm);
     // A run holds more than this; a thousand that leaked a thousandth of one would be seen.
     assert!(grown < 8 << 20, "1,000 runs left {grown} bytes");
+}
+
+/// Not a test: the server of the test above, in a process of its own.
+#[test]
+#[ignore = "started by the other test"]
+fn server_process() {
+    support::server_process::serve();
 }

@@ -151,7 +151,7 @@ if ! complete "$folder" seetaface; then
     command -v cargo >/dev/null || PATH="${HOME:-}/.cargo/bin:$PATH"
     command -v cargo >/dev/null || fail 'cargo is missing; install Rust: https://rustup.rs'
     project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-    cargo metadata --quiet --format-version 1 --locked --features server --manifest-path "$project/Cargo.toml" \
+    cargo metadata --quiet --format-version 1 --locked --manifest-path "$project/Cargo.toml" \
         >"$work/metadata.json" 2>"$work/cargo.log" || fail "cargo could not get rustface: $(tail -n 1 "$work/cargo.log")"
     rustface=$("$python" -c 'import json, os, sys
 packages = json.load(open(sys.argv[1]))["packages"]

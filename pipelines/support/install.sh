@@ -62,5 +62,5 @@ install_models() {
 # build PROFILE: the plugin and the local server, into $CARGO_TARGET_DIR.
 build() {
     say "Building (profile $1; the first time this takes some minutes)"
-    (cd "$project" && cargo build --quiet --locked --profile "$1" --features server --lib --bins)
+    (cd "$project" && cargo build --quiet --locked --profile "$1" --workspace --lib --bins)
 }

@@ -1,7 +1,7 @@
 //! Limits: what a response cost, by the published prices of the models, and how much and how many may be asked for.
 
 use super::{Conversation, Notice};
-use crate::protocol::Usage;
+use openai_protocol::Usage;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 

@@ -5,9 +5,9 @@ use super::interrupt::Who;
 use super::shown::Words;
 use super::{Conversation, Phase};
 use crate::conversation::events::{Command, Detection};
-use crate::protocol::client::{ConversationItemCreate, InputAudioBufferClear, ResponseCreate};
-use crate::protocol::items::{Item, ItemKind, Role};
-use crate::protocol::{ClientEvent, ResponseParams};
+use openai_protocol::client::{ConversationItemCreate, InputAudioBufferClear, ResponseCreate};
+use openai_protocol::items::{Item, ItemKind, Role};
+use openai_protocol::{ClientEvent, ResponseParams};
 use std::time::Duration;
 
 /// The API takes no longer texts.

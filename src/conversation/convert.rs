@@ -5,7 +5,7 @@
 //! played at once. The filter is late by half its length, which is less than two milliseconds.
 
 use super::g711;
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 
 /// Zero crossings of the filter on each side of its middle.
 const CROSSINGS: f64 = 8.0;

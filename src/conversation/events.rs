@@ -5,9 +5,9 @@
 pub use super::notice::{
     FrameNotice, FrameState, FunctionCall, Notice, ResponseNotice, SessionNotice, Speaker, TranscriptNotice, Warning,
 };
-use crate::protocol::client::{Detail, PictureMessage};
-use crate::protocol::session::{AudioFormat, SessionKind};
-use crate::protocol::{ClientEvent, ResponseParams, ServerEvent, Session};
+use openai_protocol::client::{Detail, PictureMessage};
+use openai_protocol::session::{AudioFormat, SessionKind};
+use openai_protocol::{ClientEvent, ResponseParams, ServerEvent, Session};
 use bytes::Bytes;
 use std::time::Duration;
 

@@ -5,8 +5,8 @@
 //! does not wait for a speaker that falls silent.
 
 use super::{Conversation, Timing};
-use crate::protocol::ServerEvent;
-use crate::protocol::items::Status;
+use openai_protocol::ServerEvent;
+use openai_protocol::items::Status;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 

@@ -3,7 +3,7 @@
 //! A conversation has one answer at a time. The gate knows whether one is asked for, under way or wished; it never
 //! asks twice, and it never forgets a wish.
 
-use crate::protocol::ResponseParams;
+use openai_protocol::ResponseParams;
 use std::time::Instant;
 
 /// A `response.create` of ours.

@@ -3,7 +3,7 @@
 use super::events::{Detection, FramePolicy, Speaker};
 use super::interrupt::Who;
 use super::{Conversation, Notice, Timing};
-use crate::protocol::ServerEvent;
+use openai_protocol::ServerEvent;
 use std::time::{Duration, Instant};
 
 impl Conversation {

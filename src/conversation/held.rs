@@ -4,7 +4,7 @@
 //! again, where a listener would have heard one half already.
 
 use super::{Conversation, Timing};
-use crate::protocol::ServerEvent;
+use openai_protocol::ServerEvent;
 use std::collections::VecDeque;
 
 /// Bytes of sound that are kept at most: more than five minutes at 24 kHz. An answer that is longer is let through.

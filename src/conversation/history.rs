@@ -8,8 +8,8 @@
 use super::answer::Spoken;
 use super::events::{Detection, Speaker, TranscriptNotice};
 use super::{Conversation, Phase, Sound};
-use crate::protocol::Base64;
-use crate::protocol::items::{ContentPart, Item, ItemKind, PartKind, Role};
+use openai_protocol::Base64;
+use openai_protocol::items::{ContentPart, Item, ItemKind, PartKind, Role};
 use std::collections::VecDeque;
 
 /// Letters that are told again at most; the oldest are forgotten first.

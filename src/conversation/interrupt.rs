@@ -7,7 +7,7 @@ use super::answer::Spoken;
 use super::names::{given, plain};
 use super::uplink::samples_to_time;
 use super::{Conversation, Detection, Notice, Output, Timing};
-use crate::protocol::client::{ConversationItemDelete, ConversationItemTruncate, ResponseCancel};
+use openai_protocol::client::{ConversationItemDelete, ConversationItemTruncate, ResponseCancel};
 
 /// Who silences the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::tape;
 use super::turn::Turn;
 use super::uplink::{samples_to_time, time_to_samples};
 use super::{Conversation, Detection, Failure, Notice, Output, Phase, Warning, renew};
-use crate::protocol::ResponseParams;
+use openai_protocol::ResponseParams;
 use std::time::{Duration, Instant};
 
 /// The same answer is asked for again so often. A server that fails over one would do so for ever.

@@ -46,10 +46,10 @@ pub use events::{
     Command, Config, Detection, Failure, Frame, Input, Notice, Output, Sound, Speech, Timing, Warning, Wish,
 };
 
-use crate::protocol::client::ResponseCreate;
-use crate::protocol::response::ServerError;
-use crate::protocol::session::AudioFormat;
-use crate::protocol::{ClientEvent, ServerEvent, Session};
+use openai_protocol::client::ResponseCreate;
+use openai_protocol::response::ServerError;
+use openai_protocol::session::AudioFormat;
+use openai_protocol::{ClientEvent, ServerEvent, Session};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 

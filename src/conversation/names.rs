@@ -6,7 +6,7 @@
 //! behind it; [`plain`] takes that off again from whatever leaves the conversation.
 
 use super::{Notice, Output};
-use crate::protocol::{ClientEvent, ServerEvent};
+use openai_protocol::{ClientEvent, ServerEvent};
 use std::collections::VecDeque;
 
 /// Stands between the server's name and the number.

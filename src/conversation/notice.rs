@@ -1,6 +1,6 @@
 //! What the application is told of a conversation.
 
-use crate::protocol::Usage;
+use openai_protocol::Usage;
 use std::time::Duration;
 
 /// What the application is told.

@@ -9,7 +9,7 @@ use super::events::Detection;
 use super::listen::DETECTION;
 use super::uplink::samples_to_time;
 use super::{Conversation, Sound};
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use std::time::Duration;
 
 /// The count follows this part of a difference that is within the threshold, with each piece of sound.

@@ -6,7 +6,7 @@
 
 use super::events::{Played, Speech};
 use super::uplink::{samples_to_time, time_to_samples};
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::time::Duration;

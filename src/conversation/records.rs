@@ -4,7 +4,7 @@
 use super::answer::{Answers, SPOKEN};
 use super::events::ResponseNotice;
 use super::{Conversation, Notice};
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 

@@ -3,11 +3,11 @@
 use super::convert::Converter;
 use super::events::SessionNotice;
 use super::{Conversation, Detection, Failure, Loss, Notice, Phase, Warning};
-use crate::protocol::client::SessionUpdate;
-use crate::protocol::response::ServerError;
-use crate::protocol::session::{AudioConfig, AudioFormat, AudioInput};
-use crate::protocol::usage::RateLimit;
-use crate::protocol::{Extra, Session, Setting};
+use openai_protocol::client::SessionUpdate;
+use openai_protocol::response::ServerError;
+use openai_protocol::session::{AudioConfig, AudioFormat, AudioInput};
+use openai_protocol::usage::RateLimit;
+use openai_protocol::{Extra, Session, Setting};
 use std::time::Duration;
 
 /// An `error` explains a close that follows it so soon.

@@ -8,8 +8,8 @@
 use super::events::{FrameNotice, FrameState};
 use super::frames::News;
 use super::{Conversation, Notice, Output};
-use crate::protocol::client::{ConversationItemCreate, ConversationItemDelete, PictureMessage, PicturePart};
-use crate::protocol::items::{Item, Role};
+use openai_protocol::client::{ConversationItemCreate, ConversationItemDelete, PictureMessage, PicturePart};
+use openai_protocol::items::{Item, Role};
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -7,8 +7,8 @@
 
 use super::notice::{FunctionCall, Notice};
 use super::{Conversation, Timing};
-use crate::protocol::items::{Item, ItemKind, Status};
-use crate::protocol::server::FunctionCallArgumentsDone;
+use openai_protocol::items::{Item, ItemKind, Status};
+use openai_protocol::server::FunctionCallArgumentsDone;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 

@@ -8,8 +8,8 @@
 
 use super::events::{Detection, Wish};
 use super::{Config, Conversation, Notice, Phase};
-use crate::protocol::client::InputAudioBufferClear;
-use crate::protocol::{Session, session};
+use openai_protocol::client::InputAudioBufferClear;
+use openai_protocol::{Session, session};
 use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};
 

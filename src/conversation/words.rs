@@ -8,8 +8,8 @@ use super::captions::Place;
 use super::events::{Speaker, TimedText, TranscriptNotice};
 use super::uplink::samples_to_time;
 use super::{Conversation, Notice, Output, Timing};
-use crate::protocol::ServerEvent;
-use crate::protocol::server::{
+use openai_protocol::ServerEvent;
+use openai_protocol::server::{
     ResponseOutputAudioTranscriptDelta, ResponseOutputAudioTranscriptDone, ResponseOutputTextDelta,
     ResponseOutputTextDone,
 };

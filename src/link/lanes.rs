@@ -2,7 +2,7 @@
 
 use crate::conversation::events::{Input, Sound};
 use crate::conversation::uplink::{samples_to_time, time_to_samples};
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -8,7 +8,7 @@
 
 use super::lanes::{Lanes, Waiting};
 use crate::conversation::events::{Command, Frame, Input, Sound};
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -6,7 +6,7 @@
 use crate::conversation::events::{Played, Speech};
 use crate::conversation::playout::{Next, Timeline};
 use crate::conversation::uplink::time_to_samples;
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;

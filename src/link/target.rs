@@ -7,7 +7,7 @@ use super::key::{self, Credentials, Key, KeyHeader};
 use super::proxy::Proxy;
 use super::secret::{REDACTED, Secret};
 use crate::conversation::Failure;
-use crate::protocol::dialect::Dialect;
+use openai_protocol::dialect::Dialect;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};

@@ -1,7 +1,7 @@
 //! Events as they go over the wire: in the server's dialect, and into traces without what is secret in them.
 
-use crate::protocol::dialect::{Dialect, to_beta};
-use crate::protocol::{ClientEvent, client};
+use openai_protocol::dialect::{Dialect, to_beta};
+use openai_protocol::{ClientEvent, client};
 use serde_json::{Value, json};
 
 use super::secret::REDACTED;

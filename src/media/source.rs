@@ -9,7 +9,7 @@ use crate::conversation::Timing;
 use crate::conversation::playout::{Next, Piece};
 use crate::link::Playout;
 use crate::link::playout::Cut;
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use bytes::Bytes;
 use gst::prelude::*;
 use std::collections::VecDeque;

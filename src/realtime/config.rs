@@ -6,8 +6,8 @@ use super::{FrameDedupe, TurnDetection};
 use crate::conversation::events::{Dedupe, FrameConfig};
 use crate::conversation::vad::EarSettings;
 use crate::conversation::{self, Config, Detection, Failure};
-use crate::protocol::dialect::Dialect;
-use crate::protocol::session::{self, AudioFormat};
+use openai_protocol::dialect::Dialect;
+use openai_protocol::session::{self, AudioFormat};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 

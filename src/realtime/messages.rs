@@ -7,7 +7,7 @@ use crate::conversation::events::{
 };
 use crate::link::WireEvent;
 use crate::media::glib_text;
-use crate::protocol::Usage;
+use openai_protocol::Usage;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::time::Duration;

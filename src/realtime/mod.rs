@@ -28,7 +28,7 @@ mod video;
 pub use flags::Messages;
 
 use crate::conversation::events;
-use crate::protocol::client::Detail;
+use openai_protocol::client::Detail;
 use gst::glib;
 use gst::prelude::*;
 

@@ -13,7 +13,7 @@ use crate::link::{Mailbox, POSTS, Playout, Session, Setup, Target};
 use crate::media::pace::Pace;
 use crate::media::source::Source;
 use crate::media::text::TextStream;
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use gst::glib;
 use gst::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -182,7 +182,7 @@ impl Run {
     }
 
     /// The dialect of the server.
-    pub fn dialect(&self) -> crate::protocol::dialect::Dialect {
+    pub fn dialect(&self) -> openai_protocol::dialect::Dialect {
         self.target().dialect()
     }
 

@@ -7,11 +7,11 @@ use super::config::SERVER_SILENCE;
 use super::settings::{JsonText, MILLISECOND, Settings};
 use super::{FramePolicy, Modality, NoiseReduction, ReasoningEffort, SessionType, TurnDetection, VadEagerness};
 use crate::conversation::{self, Failure};
-use crate::protocol::dialect::Dialect;
-use crate::protocol::session::{
+use openai_protocol::dialect::Dialect;
+use openai_protocol::session::{
     AudioConfig, AudioFormat, AudioInput, AudioOutput, MaxTokens, Reasoning, SessionKind, Transcription,
 };
-use crate::protocol::{Session, Setting, plain, session};
+use openai_protocol::{Session, Setting, plain, session};
 use serde_json::{Value, json};
 
 /// The properties and the JSON of `session` in one.

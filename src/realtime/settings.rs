@@ -9,7 +9,7 @@ use super::{
 };
 use crate::conversation::Failure;
 use crate::link::{self, Connection, Patience, Secret};
-use crate::protocol::dialect;
+use openai_protocol::dialect;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use super::imp::{CAT, OpenAIRealtime};
 use crate::conversation::{Command, Warning};
 use crate::link::Credentials;
 use crate::link::mailbox::Refused;
-use crate::protocol::{self, ClientEvent, ResponseParams};
+use openai_protocol::{self, ClientEvent, ResponseParams};
 use gst::glib;
 use gst::glib::subclass::Signal;
 use gst::prelude::*;
@@ -120,7 +120,7 @@ impl OpenAIRealtime {
 
     fn create_response(&self, options: Option<&str>) -> bool {
         let options = options.filter(|text| !text.trim().is_empty());
-        let params = options.map(protocol::object::<ResponseParams>).transpose();
+        let params = options.map(openai_protocol::object::<ResponseParams>).transpose();
         match params {
             Ok(params) => self.command(Command::CreateResponse(params.map(Box::new))),
             Err(error) => self.not_taken(&format!("create-response: the options: {error}")),

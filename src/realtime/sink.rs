@@ -7,7 +7,7 @@ use super::segment::{self, Segment};
 use super::video::VideoPad;
 use crate::conversation::uplink::{samples_to_time, time_to_samples};
 use crate::conversation::{Input, Sound, Timing, Warning};
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use bytes::Bytes;
 use gst::prelude::*;
 use gst::subclass::prelude::*;

@@ -1,7 +1,7 @@
 //! The pad `src`: what downstream asks of the answer's stream and says to it.
 
 use super::imp::{CAT, OpenAIRealtime};
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::atomic::Ordering;

@@ -5,7 +5,7 @@
 mod sounds;
 
 use gstopenairealtime::conversation::vad::{Ear, EarSettings, Heard};
-use gstopenairealtime::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use sounds::{RATE, hum, louder, no_speech, over, pink, recording, silence, white};
 use std::ops::Range;
 use std::time::Duration;

@@ -3,4 +3,6 @@
 pub mod folder;
 pub mod pipeline;
 pub mod server;
+#[allow(dead_code, reason = "only tests that count need it")]
+pub mod server_process;
 pub mod wer;

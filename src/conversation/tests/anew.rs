@@ -211,7 +211,7 @@ fn a_first_session_that_does_not_come_about_is_had_from_another_connection() {
 #[test]
 fn offline_half_an_answer_is_nobodys_and_is_asked_for_again_as_it_was() {
     let mut dialogue = Dialogue::ready(Config { reconnects: true, ..config(Timing::Offline, server_vad()) });
-    let params = crate::protocol::ResponseParams { instructions: Some("Shout.".into()), ..Default::default() };
+    let params = openai_protocol::ResponseParams { instructions: Some("Shout.".into()), ..Default::default() };
     dialogue.handle(Input::Command(Command::CreateResponse(Some(Box::new(params)))));
     assert_eq!(dialogue.expect_sent("response.create")["response"]["instructions"], "Shout.");
     dialogue.server_all([created("r1"), say("r1", "a1", "One, tw", "delta"), delta("r1", "a1", 500)]);

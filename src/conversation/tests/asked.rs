@@ -3,7 +3,7 @@
 use super::dialogue::*;
 use crate::conversation::events::{Command, FunctionCall, Wish};
 use crate::conversation::{Config, Detection, Input, Notice, Timing};
-use crate::protocol::{ResponseParams, Setting, session};
+use openai_protocol::{ResponseParams, Setting, session};
 use serde_json::{Value, json};
 
 impl Dialogue {

@@ -4,7 +4,7 @@ use super::came::Came;
 use super::dialogue::*;
 use crate::conversation::events::Command;
 use crate::conversation::{Config, Detection, Input, Notice, Output, Timing};
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use serde_json::{Value, json};
 
 fn call(response: &str, call_id: &str, arguments: Value) -> Value {

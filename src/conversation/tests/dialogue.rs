@@ -6,8 +6,8 @@ use crate::conversation::events::{
 };
 use crate::conversation::vad::EarSettings;
 use crate::conversation::{Config, Conversation, Detection, Input, Notice, Output, Sound, Timing};
-use crate::protocol::session::{AudioFormat, SessionKind};
-use crate::protocol::{ClientEvent, ServerEvent, Session};
+use openai_protocol::session::{AudioFormat, SessionKind};
+use openai_protocol::{ClientEvent, ServerEvent, Session};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

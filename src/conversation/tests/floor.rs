@@ -56,7 +56,7 @@ fn who_waits_is_silenced_with_who_speaks() {
 fn a_sample_that_is_cut_in_two_is_whole_again() {
     let sound: Vec<u8> = (0..=240).collect();
     let part = |from: usize, to: usize| {
-        let audio = json!(crate::protocol::Base64::from(sound[from..to].to_vec()));
+        let audio = json!(openai_protocol::Base64::from(sound[from..to].to_vec()));
         json!({"type": "response.output_audio.delta", "response_id": "r1", "item_id": "a1", "content_index": 0,
             "delta": audio})
     };

@@ -5,7 +5,7 @@ use crate::conversation::events::{
     Command, Config, Dedupe, Frame, FrameConfig, FrameNotice, FramePolicy, FrameState, Output, Wish,
 };
 use crate::conversation::{Detection, Input, Notice, Sound, Timing};
-use crate::protocol::client::{Detail, PictureMessage};
+use openai_protocol::client::{Detail, PictureMessage};
 use serde_json::json;
 use std::time::Duration;
 
@@ -408,7 +408,7 @@ fn by_hand_only_what_is_asked_for_is_sent() {
 #[test]
 fn a_session_that_only_writes_down_looks_at_nothing() {
     let mut dialogue = with(Timing::Live, server_vad(), FramePolicy::Interval, |config| {
-        config.session.kind = Some(crate::protocol::session::SessionKind::Transcription);
+        config.session.kind = Some(openai_protocol::session::SessionKind::Transcription);
     });
     dialogue.see("a", 0);
     dialogue.expect_warning("no-frames");

@@ -2,8 +2,8 @@
 
 use super::dialogue::*;
 use crate::conversation::{Config, Detection, Input, Notice, Output, Sound, Timing};
-use crate::protocol::ClientEvent;
-use crate::protocol::session::AudioFormat;
+use openai_protocol::ClientEvent;
+use openai_protocol::session::AudioFormat;
 use std::time::Duration;
 
 /// A second whose milliseconds can be told apart: each is made of its own number.

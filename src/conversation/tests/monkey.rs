@@ -3,10 +3,10 @@
 use super::dialogue::{config, delta, own_ear, recording, server_vad};
 use crate::conversation::events::{Command, Frame, FrameConfig, FramePolicy, FrameState, Input, Played, Sound};
 use crate::conversation::{Config, Conversation, Detection, Notice, Output, Timing};
-use crate::protocol::client::PictureMessage;
-use crate::protocol::items::Role;
-use crate::protocol::session::AudioFormat;
-use crate::protocol::{ClientEvent, ServerEvent};
+use openai_protocol::client::PictureMessage;
+use openai_protocol::items::Role;
+use openai_protocol::session::AudioFormat;
+use openai_protocol::{ClientEvent, ServerEvent};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::HashSet;

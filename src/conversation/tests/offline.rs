@@ -2,7 +2,7 @@
 
 use super::dialogue::*;
 use crate::conversation::{Config, Input, Notice, Output, Sound, Timing};
-use crate::protocol::ClientEvent;
+use openai_protocol::ClientEvent;
 use bytes::Bytes;
 use serde_json::json;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use super::dialogue::*;
 use crate::conversation::events::Failure;
 use crate::conversation::{Input, Notice, Timing};
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use serde_json::json;
 
 fn opening() -> Dialogue {

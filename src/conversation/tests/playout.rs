@@ -3,7 +3,7 @@
 use super::dialogue::ms;
 use crate::conversation::Speech;
 use crate::conversation::playout::*;
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use bytes::Bytes;
 use std::time::Duration;
 

@@ -3,8 +3,8 @@
 use super::dialogue::*;
 use crate::conversation::events::{Command, SessionNotice};
 use crate::conversation::{Config, Detection, Input, Notice, Output, Timing};
-use crate::protocol::session::SessionKind;
-use crate::protocol::{Base64, Session};
+use openai_protocol::session::SessionKind;
+use openai_protocol::{Base64, Session};
 use serde_json::{Value, json};
 
 const MINUTE: u64 = 60_000;

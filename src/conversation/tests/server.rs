@@ -1,7 +1,7 @@
 //! What servers say in the dialogues.
 
-use crate::protocol::server::ResponseOutputAudioDelta;
-use crate::protocol::{Base64, ServerEvent};
+use openai_protocol::server::ResponseOutputAudioDelta;
+use openai_protocol::{Base64, ServerEvent};
 use serde_json::{Value, json};
 
 pub fn created(response: &str) -> Value {

@@ -185,7 +185,7 @@ fn sound_goes_through_without_a_copy() {
     let data = bytes::Bytes::from(vec![0; 960]);
     let address = data.as_ptr();
     dialogue.handle(Input::Sound(Sound { data, at: Some(ms(0)) }));
-    let Some(crate::conversation::Output::Send(crate::protocol::ClientEvent::InputAudioBufferAppend(event))) =
+    let Some(crate::conversation::Output::Send(openai_protocol::ClientEvent::InputAudioBufferAppend(event))) =
         dialogue.next()
     else {
         panic!("sound is appended")

@@ -8,7 +8,7 @@ mod silero;
 
 use super::g711::{alaw, ulaw};
 use super::uplink::time_to_samples;
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler};
 use silero::{FRAME, Silero};

@@ -5,7 +5,7 @@ use crate::conversation::tests::dialogue::{config, server_vad};
 use crate::conversation::{Config, Failure, Notice, Timing};
 use crate::link::clock::Clock;
 use crate::link::{Connection, Mailbox, Patience, Playout, Post, Session, Setup};
-use crate::protocol::session::AudioFormat;
+use openai_protocol::session::AudioFormat;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

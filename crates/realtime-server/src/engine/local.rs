@@ -1,0 +1,162 @@
+//! The engine that really listens, answers and speaks, with the models of the speech room, and looks with
+//! those of the vision room.
+
+use super::{Answer, Ear, Engine, Piece, Prompt, Said};
+use crate::audio::Sound;
+use crate::speech::responder::{self, Context};
+use crate::speech::{FRAME, ModelDir, Resampler, Speech, Vad, sentences};
+use crate::tools::{self, Call};
+use crate::vision::Vision;
+use crate::vision::shown::{Shown, said};
+use openai_protocol::items::Role;
+use jiff::Zoned;
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What the model speaks with.
+const VOICE_RATE: u32 = 24_000;
+/// More threads than this make recognising and speaking no faster.
+const MAX_THREADS: usize = 2;
+/// What the ear's network looks at at a time: frames at 16 kHz.
+const FRAME_MS: u64 = FRAME as u64 / 16;
+
+/// The engine.
+pub struct Local {
+    speech: Arc<Speech>,
+    vision: Vision,
+}
+
+impl Local {
+    /// Loads the models.
+    pub fn load(models: Option<&Path>) -> anyhow::Result<Self> {
+        let dir = ModelDir::find(models)?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+        Ok(Self { speech: Speech::load(&dir, threads)?, vision: Vision::load(&dir, threads)? })
+    }
+}
+
+impl Engine for Local {
+    fn ear(&self, rate: u32) -> Box<dyn Ear> {
+        match Silero::new(&self.speech, rate) {
+            Ok(ear) => Box::new(ear),
+            Err(error) => {
+                tracing::error!("no ear for {rate} Hz: {error:#}");
+                Box::new(Deaf)
+            }
+        }
+    }
+
+    fn understands(&self) -> bool {
+        true
+    }
+
+    fn transcribe(&self, sound: &Sound) -> anyhow::Result<String> {
+        let mut resampler = Resampler::new(sound.rate)?;
+        let mut pcm = resampler.push(&floats(&sound.samples))?;
+        pcm.extend(resampler.flush()?);
+        self.speech.transcribe(&pcm)
+    }
+
+    fn answer(&self, prompt: Prompt) -> Answer {
+        let plan = tools::plan(&prompt);
+        let text: Vec<String> =
+            plan.words.into_iter().chain(plan.answer.then(|| reply(&prompt, &self.vision))).collect();
+        let text = text.join(" ");
+        let sentences: VecDeque<String> = sentences(&text).map(|sentence| sentence.trim().to_string()).collect();
+        let calls = plan.calls.into();
+        Box::new(Spoken { speech: self.speech.clone(), sentences, speak: prompt.speak, calls })
+    }
+}
+
+/// The words of the answer.
+fn reply(prompt: &Prompt, vision: &Vision) -> String {
+    if prompt.idle {
+        return "Are you still there?".into();
+    }
+    let mut users: Vec<String> = Vec::new();
+    for turn in prompt.turns.iter().filter(|turn| turn.role == Role::User) {
+        let words = said(turn);
+        if !words.is_empty() {
+            users.push(words.join(" "));
+        }
+    }
+    let shown = Shown::of(&prompt.turns);
+    let heard = if shown.are_alone { String::new() } else { users.pop().unwrap_or_default() };
+    let picture = vision.tell(&shown, &heard);
+    let now = Zoned::now();
+    let context = Context {
+        now: &now,
+        turn: users.len() + 1,
+        instructions: Some(prompt.instructions.as_str()).filter(|text| !text.is_empty()),
+        earlier: &users,
+        picture: picture.as_deref(),
+    };
+    responder::answer(&heard, &context)
+}
+
+/// An answer that is spoken sentence by sentence; then come the calls.
+struct Spoken {
+    speech: Arc<Speech>,
+    sentences: VecDeque<String>,
+    speak: bool,
+    calls: VecDeque<Call>,
+}
+
+impl Iterator for Spoken {
+    type Item = anyhow::Result<Said>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Some(text) = self.sentences.pop_front() else {
+            return self.calls.pop_front().map(|call| Ok(Said::Call(call)));
+        };
+        if !self.speak {
+            return Some(Ok(Said::Words(Piece { text, sound: None })));
+        }
+        let samples = self.speech.speak(&text);
+        Some(samples.map(|samples| Said::Words(Piece { text, sound: Some(Sound::new(samples, VOICE_RATE)) })))
+    }
+}
+
+fn floats(samples: &[i16]) -> Vec<f32> {
+    samples.iter().map(|&sample| f32::from(sample) / 32_768.0).collect()
+}
+
+/// The ear: a network that looks at some 30 ms at a time.
+struct Silero {
+    resampler: Resampler,
+    vad: Vad,
+}
+
+impl Silero {
+    fn new(speech: &Speech, rate: u32) -> anyhow::Result<Self> {
+        Ok(Self { resampler: Resampler::new(rate)?, vad: speech.vad() })
+    }
+}
+
+impl Ear for Silero {
+    fn frame_ms(&self) -> u64 {
+        FRAME_MS
+    }
+
+    fn hear(&mut self, samples: &[i16]) -> Vec<f32> {
+        let heard = self.resampler.push(&floats(samples)).and_then(|pcm| self.vad.push(&pcm));
+        heard.unwrap_or_else(|error| {
+            tracing::error!("cannot listen: {error:#}");
+            Vec::new()
+        })
+    }
+}
+
+/// An ear that hears nothing, for when the real one cannot be had.
+struct Deaf;
+
+impl Ear for Deaf {
+    fn frame_ms(&self) -> u64 {
+        FRAME_MS
+    }
+
+    fn hear(&mut self, _: &[i16]) -> Vec<f32> {
+        Vec::new()
+    }
+}

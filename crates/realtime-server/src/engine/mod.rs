@@ -1,0 +1,139 @@
+//! What thinks behind the protocol.
+//!
+//! A session knows the rules of the wire; what was said, what to answer and how it sounds, an [`Engine`] knows. Two
+//! of them are here: `local` with its models, and `echo`. The other two, `script` and `replay`, are no engines in
+//! this sense: they take the place of the whole session, because they must be able to break its rules.
+
+pub mod echo;
+pub mod local;
+pub mod play;
+pub mod replay;
+pub mod script;
+pub mod standin;
+
+use crate::audio::Sound;
+use crate::picture::Picture;
+use crate::tools::{Call, Choice};
+use openai_protocol::items::Role;
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// One mind for all sessions. Its methods take their time and are called where blocking does no harm.
+pub trait Engine: Send + Sync {
+    /// A new ear for one session's sound.
+    fn ear(&self, rate: u32) -> Box<dyn Ear>;
+
+    /// Whether it makes words of sound. If not, sound is handed to [`Engine::answer`] unheard.
+    fn understands(&self) -> bool;
+
+    /// The words in a sound, empty where there are none.
+    fn transcribe(&self, sound: &Sound) -> anyhow::Result<String>;
+
+    /// An answer, made piece by piece while it is asked for the next one.
+    fn answer(&self, prompt: Prompt) -> Answer;
+}
+
+/// An answer in the making: every call of `next` does the work of one piece.
+pub type Answer = Box<dyn Iterator<Item = anyhow::Result<Said>> + Send>;
+
+/// What an answer consists of.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// Something to say.
+    Words(Piece),
+    /// A function to be called by the client.
+    Call(Call),
+}
+
+/// A sentence or so.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// The words, exactly as they are spoken.
+    pub text: String,
+    /// How they sound; `None` where only text was asked for.
+    pub sound: Option<Sound>,
+}
+
+/// Tells speech from everything else.
+pub trait Ear: Send {
+    /// The length of a frame in milliseconds.
+    fn frame_ms(&self) -> u64;
+
+    /// Hears more, and gives the probability of speech for every frame that is complete now.
+    fn hear(&mut self, samples: &[i16]) -> Vec<f32>;
+}
+
+/// What to answer to.
+#[derive(Clone, Debug, Default)]
+pub struct Prompt {
+    /// What the model is told to be.
+    pub instructions: String,
+    /// The conversation, oldest first.
+    pub turns: Vec<Turn>,
+    /// Speech, or text alone.
+    pub speak: bool,
+    /// Nobody said anything for a while; the answer is to speak up by itself.
+    pub idle: bool,
+    /// The functions of the client, as it described them.
+    pub tools: Vec<Value>,
+    /// Which of them may be called.
+    pub choice: Choice,
+    /// Whether several may be called at once.
+    pub parallel: bool,
+}
+
+/// One item of the conversation, as far as it matters for an answer.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// Whose it is.
+    pub role: Role,
+    /// What it consists of.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a turn.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// Written, or what a spoken part is known to say.
+    Text(String),
+    /// Spoken.
+    Sound(Utterance),
+    /// A picture.
+    Picture(Arc<Picture>),
+    /// A function was called.
+    Call {
+        /// The name of the call.
+        call_id: String,
+        /// The function.
+        name: String,
+        /// JSON text.
+        arguments: String,
+    },
+    /// What a function gave back.
+    Output {
+        /// Which call.
+        call_id: String,
+        /// Any text.
+        text: String,
+    },
+}
+
+/// A sound and the words in it, which are found out once however many ask.
+#[derive(Clone, Debug)]
+pub struct Utterance {
+    /// The sound.
+    pub sound: Sound,
+    /// Its words, when they are known.
+    pub words: Words,
+}
+
+/// The place for the words of a sound, shared by all who want them.
+pub type Words = Arc<OnceCell<String>>;
+
+impl Utterance {
+    /// A sound that nobody has listened to yet.
+    pub fn new(sound: Sound) -> Self {
+        Self { sound, words: Arc::default() }
+    }
+}

@@ -1,0 +1,234 @@
+//! The engine that does what a file says, also wrong things: every fault that a network and a server can have, at a
+//! given point.
+//!
+//! A script has a scene for each connection. `parse` reads it word by word with `cursor`, `pattern` holds what the client says against it, and
+//! `run` plays a scene; the format is described in `docs/server.md`. A client that does not do what the script
+//! expects makes the scene, and in the end the process, fail.
+
+mod cursor;
+mod parse;
+mod pattern;
+mod run;
+
+use super::play::Stage;
+use crate::http::refusal;
+use crate::socket::{Socket, Wire};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A script as it was read.
+#[derive(Debug, Default, PartialEq)]
+pub struct Script {
+    scenes: Vec<Scene>,
+}
+
+/// What happens on one connection.
+#[derive(Clone, Debug, PartialEq)]
+struct Scene {
+    /// Which connection; `None`: every one that has no scene of its own.
+    number: Option<usize>,
+    entrance: Entrance,
+    steps: Vec<Step>,
+}
+
+/// How the request for the upgrade is answered.
+#[derive(Clone, Debug, Default, PartialEq)]
+enum Entrance {
+    #[default]
+    Accept,
+    Refuse {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: Option<String>,
+    },
+    Hang,
+    Drop,
+    Reset,
+}
+
+/// A line of a scene.
+#[derive(Clone, Debug, PartialEq)]
+struct Step {
+    line: usize,
+    act: Act,
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq)]
+enum Act {
+    /// The client's next event must be this one; or, with `skip`, one of its next events.
+    Expect {
+        name: String,
+        pattern: Option<Value>,
+        within: Duration,
+        skip: bool,
+    },
+    ExpectClose {
+        code: Option<u16>,
+        within: Duration,
+    },
+    ExpectPong {
+        within: Duration,
+    },
+    /// These events need no `expect` from now on.
+    Ignore(Vec<String>),
+    Send(Value),
+    Hello,
+    Respond {
+        text: String,
+        sounds: Vec<String>,
+    },
+    Text(String),
+    Binary(usize),
+    InvalidFrame,
+    InvalidUtf8,
+    HalfFrame(Value),
+    Ping,
+    Wait(Duration),
+    WaitAudio {
+        ms: usize,
+        within: Duration,
+    },
+    StopReading,
+    Close {
+        code: u16,
+        reason: String,
+    },
+    Drop,
+    Reset,
+}
+
+/// A script on its way: how many connections there were, and whether all went well.
+pub struct Theatre {
+    name: String,
+    script: Script,
+    came: AtomicUsize,
+    failures: Mutex<Vec<String>>,
+    /// How many of the numbered scenes have ended.
+    ended: watch::Sender<usize>,
+}
+
+impl Theatre {
+    /// Reads a script. An error names file, line and column.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+        let script = parse::script(&text).map_err(|fault| anyhow::anyhow!("{name}:{fault}"))?;
+        Ok(Self {
+            name,
+            script,
+            came: AtomicUsize::new(0),
+            failures: Mutex::default(),
+            ended: watch::Sender::new(0),
+        })
+    }
+
+    /// What clients did not do as expected, a line each.
+    pub fn failures(&self) -> Vec<String> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until every numbered scene has ended.
+    pub async fn finished(&self) {
+        let numbered = self.script.scenes.iter().filter(|scene| scene.number.is_some()).count();
+        // The sender lives as long as `self`.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended >= numbered).await;
+    }
+
+    /// Says what went wrong; the process will fail in the end.
+    fn fail(&self, line: usize, problem: &str) {
+        let failure = format!("{}:{line}: {problem}", self.name);
+        eprintln!("{failure}");
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+    }
+
+    /// The scene of the connection that comes in now.
+    pub async fn enter(self: &Arc<Self>) -> Result<Ticket, Refused> {
+        let number = self.came.fetch_add(1, Ordering::Relaxed) + 1;
+        let scenes = &self.script.scenes;
+        let own = scenes.iter().position(|scene| scene.number == Some(number));
+        let Some(scene) = own.or_else(|| scenes.iter().position(|scene| scene.number.is_none())) else {
+            self.fail(0, &format!("connection {number} came, for which there is no scene"));
+            return Err(Refused { entrance: Entrance::default(), _ticket: None });
+        };
+        let ticket = Ticket { theatre: self.clone(), scene };
+        match &scenes[scene].entrance {
+            Entrance::Accept => Ok(ticket),
+            entrance => Err(Refused { entrance: entrance.clone(), _ticket: Some(ticket) }),
+        }
+    }
+
+    /// Plays a scene to its end.
+    pub async fn play(&self, socket: Socket, ticket: Ticket, wire: Option<Arc<Wire>>) {
+        let scene = &self.script.scenes[ticket.scene];
+        let wants_audio = scene.steps.iter().any(|step| match &step.act {
+            Act::Expect { name, .. } => name == "input_audio_buffer.append",
+            _ => false,
+        });
+        run::scene(self, scene, Stage::new(socket, wants_audio), wire).await;
+        drop(ticket);
+    }
+}
+
+/// A connection's place in the play. The scene has ended when it is dropped.
+pub struct Ticket {
+    theatre: Arc<Theatre>,
+    scene: usize,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.theatre.script.scenes[self.scene].number.is_some() {
+            self.theatre.ended.send_modify(|ended| *ended += 1);
+        }
+    }
+}
+
+/// A connection that does not become a WebSocket.
+pub struct Refused {
+    entrance: Entrance,
+    _ticket: Option<Ticket>,
+}
+
+impl Refused {
+    /// Treats the request as the script says.
+    pub async fn respond(self, wire: Option<&Wire>) -> Response {
+        match &self.entrance {
+            Entrance::Refuse { status, headers, body } => answer(*status, headers, body.as_deref()),
+            Entrance::Accept => refusal(StatusCode::INTERNAL_SERVER_ERROR, "The script has no scene for this.", None),
+            entrance => {
+                let broken = match (entrance, wire) {
+                    (Entrance::Drop, Some(wire)) => wire.finish(),
+                    (Entrance::Reset, Some(wire)) => wire.reset_on_drop().and_then(|()| wire.stop_reading()),
+                    _ => Ok(()),
+                };
+                if let Err(error) = broken {
+                    tracing::debug!("cannot break the connection: {error}");
+                }
+                // Never answers; the connection ends when the client, or the wire, does.
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+fn answer(status: u16, headers: &[(String, String)], body: Option<&str>) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = match body {
+        Some(body) => (status, body.to_string()).into_response(),
+        None => refusal(status, "The script refuses this connection.", None),
+    };
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}

@@ -1,0 +1,214 @@
+//! The HTTP side: which paths there are, and the way from a request to a session.
+//!
+//! Paths count from their end, so that a client may put any base in front (`/v1`, `/openai/v1`, a proxy's prefix). As
+//! at OpenAI the upgrade succeeds even for a client that is then sent away: the verdict comes as an `error` event and
+//! a close code.
+
+use crate::auth::{Secret, subprotocols};
+use crate::connection::{self, Fatal};
+use crate::secrets;
+use crate::server::{App, Mind};
+use crate::session::Opening;
+use crate::socket::{self, Wire};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json, Router};
+use openai_protocol::session::SessionKind;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use url::form_urlencoded;
+
+/// What a request finds of its connection: where to leave the session that it becomes, and the wire below.
+#[derive(Clone)]
+pub struct Seat {
+    session: Arc<Mutex<Option<oneshot::Sender<JoinHandle<()>>>>>,
+    /// The TCP connection, for a script.
+    pub wire: Option<Arc<Wire>>,
+}
+
+impl Seat {
+    /// The seat of one connection.
+    pub fn new(session: oneshot::Sender<JoinHandle<()>>, wire: Option<Arc<Wire>>) -> Self {
+        Self { session: Arc::new(Mutex::new(Some(session))), wire }
+    }
+
+    /// Leaves the session, so that the connection counts until it has ended.
+    fn take_place(&self, session: JoinHandle<()>) {
+        let sender = self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            // Nobody waits any more where the connection is gone already.
+            let _ = sender.send(session);
+        }
+    }
+}
+
+/// All paths.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new().fallback(route).with_state(app)
+}
+
+async fn route(State(app): State<Arc<App>>, Extension(seat): Extension<Seat>, request: Request) -> Response {
+    let path = request.uri().path().trim_end_matches('/').to_string();
+    let get = request.method() == Method::GET;
+    if path.ends_with("/realtime") {
+        return if get { realtime(app, seat, request).await } else { wrong_method(&path) };
+    }
+    if path.ends_with("/realtime/client_secrets") {
+        return if request.method() == Method::POST { secrets::make(&app, request).await } else { wrong_method(&path) };
+    }
+    // What probes for health and load balancers like to ask.
+    let reads = get || request.method() == Method::HEAD;
+    match path.as_str() {
+        "/healthz" if reads => "ok\n".into_response(),
+        path if reads && path.ends_with("/models") => models(&app, request.headers()),
+        path => {
+            let message = format!("Invalid URL ({} {path})", request.method());
+            refusal(StatusCode::NOT_FOUND, &message, None)
+        }
+    }
+}
+
+/// An error in OpenAI's words.
+pub fn refusal(status: StatusCode, message: &str, code: Option<&str>) -> Response {
+    let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": code});
+    (status, Json(json!({"error": error}))).into_response()
+}
+
+fn wrong_method(path: &str) -> Response {
+    refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        &format!("Not allowed to use this method on {path}."),
+        Some("method_not_supported"),
+    )
+}
+
+/// The answer to a wrong key on a path that is no WebSocket.
+pub fn wrong_key() -> Response {
+    refusal(StatusCode::UNAUTHORIZED, "Incorrect API key provided.", Some("invalid_api_key"))
+}
+
+fn models(app: &App, headers: &HeaderMap) -> Response {
+    if app.auth.admit(headers).is_none() {
+        return wrong_key();
+    }
+    let model =
+        |id: &str| json!({"id": id, "object": "model", "created": 1_756_339_200, "owned_by": "realtime-server"});
+    let data: Vec<Value> = ["gpt-realtime", "gpt-realtime-2.1", "gpt-4o-mini-transcribe"].map(model).into();
+    Json(json!({"object": "list", "data": data})).into_response()
+}
+
+/// From the upgrade to a session.
+async fn realtime(app: Arc<App>, seat: Seat, mut request: Request) -> Response {
+    let Some(accept) = accept_key(request.headers()) else {
+        let message = "Expected a WebSocket upgrade on this path.";
+        return refusal(StatusCode::UPGRADE_REQUIRED, message, None);
+    };
+    let (verdict, stage) = match &app.mind {
+        Mind::Engine(_) => (judge(&app, &request), None),
+        Mind::Replay(_) => (admit(&app, request.headers()).map(|_| unlimited()), None),
+        Mind::Script(theatre) => match theatre.enter().await {
+            Ok(stage) => (admit(&app, request.headers()).map(|_| unlimited()), Some(stage)),
+            Err(refused) => return refused.respond(seat.wire.as_deref()).await,
+        },
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    let wire = seat.wire.clone();
+    let session = tokio::spawn(async move {
+        let socket = match upgrade.await {
+            Ok(upgraded) => socket::open(upgraded).await,
+            Err(error) => return tracing::debug!("the upgrade failed: {error}"),
+        };
+        match (verdict, &app.mind, stage) {
+            (Err(fatal), _, _) => connection::send_away(socket, &fatal).await,
+            (Ok(_), Mind::Script(theatre), Some(stage)) => theatre.play(socket, stage, wire).await,
+            (Ok(_), Mind::Replay(replay), _) => replay.play(socket).await,
+            (Ok(opening), Mind::Engine(engine), _) => connection::run(&app, engine.clone(), socket, &opening).await,
+            (Ok(_), Mind::Script(_), None) => {}
+        }
+    });
+    seat.take_place(session);
+    switch_protocols(&accept, request.headers())
+}
+
+/// The session of an engine that knows no rules.
+fn unlimited() -> Opening {
+    Opening { kind: SessionKind::Realtime, model: String::new(), expires_at: 0, preset: None, beta: false }
+}
+
+fn accept_key(headers: &HeaderMap) -> Option<String> {
+    let has = |name, word: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.to_ascii_lowercase().contains(word))
+    };
+    let key = headers.get(SEC_WEBSOCKET_KEY)?;
+    (has(UPGRADE, "websocket") && has(CONNECTION, "upgrade")).then(|| derive_accept_key(key.as_bytes()))
+}
+
+fn switch_protocols(accept: &str, offered: &HeaderMap) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Ok(accept) = accept.parse() {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    let known = ["realtime", "openai-beta.realtime-v1"];
+    if let Some(name) = known.into_iter().find(|name| subprotocols(offered).any(|protocol| protocol == *name)) {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
+    }
+    response
+}
+
+fn admit(app: &App, headers: &HeaderMap) -> Result<Option<Secret>, Fatal> {
+    app.auth.admit(headers).ok_or_else(|| Fatal::new(3000, "invalid_api_key", "Incorrect API key provided."))
+}
+
+/// Whether a request may become a session, and which.
+fn judge(app: &App, request: &Request) -> Result<Opening, Fatal> {
+    let headers = request.headers();
+    let secret = admit(app, headers)?;
+    let query: Vec<(String, String)> =
+        form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let param = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let beta = headers.get("openai-beta").is_some_and(|value| value.as_bytes().starts_with(b"realtime="))
+        || subprotocols(headers).any(|protocol| protocol.starts_with("openai-beta."))
+        || param("api-version").is_some();
+    if beta && app.refuse_beta {
+        let message = "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.";
+        return Err(Fatal::new(4000, "beta_api_shape_disabled", message));
+    }
+    let mut preset = secret.and_then(|secret| secret.session);
+    let own_model = preset.as_mut().and_then(|preset| preset.model.take());
+    let transcription = param("intent").as_deref() == Some("transcription")
+        || preset.as_ref().is_some_and(|preset| preset.kind == Some(SessionKind::Transcription));
+    let kind = if transcription { SessionKind::Transcription } else { SessionKind::Realtime };
+    // Azure's preview names the deployment, its own word for a model.
+    let model = param("model").or_else(|| param("deployment")).or(own_model).filter(|model| !model.is_empty());
+    let model = match model {
+        None if transcription => String::new(),
+        None => return Err(Fatal::new(4000, "missing_model", "You must provide a model parameter.")),
+        Some(model) => check_model(app, model)?,
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(Opening { kind, model, expires_at: (now + app.max_session).as_secs(), preset, beta })
+}
+
+/// Any model is as good as the other here, but for names that say that they are none.
+fn check_model(app: &App, model: String) -> Result<String, Fatal> {
+    let is_none = model.starts_with("invalid") || model.starts_with("no-such");
+    if is_none || app.refused_models.contains(&model) {
+        let message = format!("The model '{model}' does not exist or you do not have access to it.");
+        return Err(Fatal::new(4000, "invalid_model", message));
+    }
+    Ok(model)
+}

@@ -1,0 +1,32 @@
+//! Local server that speaks the OpenAI Realtime protocol, as a library: [`Server`] for a program with a tokio runtime,
+//! [`ServerThread`] for a test that wants a server beside it.
+//!
+//! Modules: `cli` is the command line, `server` accepts connections, `http` and `auth` decide which request becomes a
+//! session and `connection` runs one. The rules of a session are in `session`, without a socket or a clock. An `engine`
+//! listens and answers; the `local` one uses the models in `speech` and `vision`, and `tools` for function calls.
+//! `trace` records.
+
+mod audio;
+mod auth;
+mod cli;
+mod connection;
+mod engine;
+mod g711;
+mod http;
+mod ids;
+mod instance;
+mod outbox;
+mod picture;
+mod pings;
+mod secrets;
+mod server;
+mod session;
+mod socket;
+mod speech;
+mod tools;
+mod trace;
+mod vision;
+mod work;
+
+pub use cli::{Cli, EngineName};
+pub use instance::{Server, ServerThread};

@@ -1,0 +1,247 @@
+//! The conversation: an ordered list of items.
+//!
+//! Items are told to the client without their sound; the sound is kept here, for `retrieve`, for `truncate` and for
+//! the engine. What is kept is bounded: when a conversation grows too heavy, the oldest sound and pictures are
+//! forgotten, while their words stay.
+
+use super::entry::Entry;
+use super::refusal::Refusal;
+use crate::audio::{Sound, encode};
+use crate::engine::Utterance;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use openai_protocol::Item;
+use openai_protocol::items::{ContentPart, ItemKind, PartKind, Role};
+use openai_protocol::session::AudioFormat;
+
+/// What a conversation may weigh before its oldest sound and pictures are forgotten.
+const MAX_BYTES: usize = 256 * 1024 * 1024;
+/// How many items it may have.
+const MAX_ITEMS: usize = 20_000;
+
+/// All items, oldest first.
+#[derive(Debug, Default)]
+pub struct Conversation {
+    entries: Vec<Entry>,
+    bytes: usize,
+}
+
+impl Conversation {
+    /// All items, oldest first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The newest item.
+    pub fn last_id(&self) -> Option<String> {
+        self.entries.last().map(|entry| entry.item.id().to_string())
+    }
+
+    /// The name of the item before this one.
+    pub fn previous_id(&self, id: &str) -> Option<String> {
+        let before = self.position(id)?.checked_sub(1)?;
+        Some(self.entries[before].item.id().to_string())
+    }
+
+    fn position(&self, id: &str) -> Option<usize> {
+        self.entries.iter().rposition(|entry| entry.item.id() == id)
+    }
+
+    /// An item by its name.
+    pub fn get(&self, id: &str) -> Option<&Entry> {
+        self.position(id).map(|index| &self.entries[index])
+    }
+
+    /// An item by its name, to change it.
+    pub fn get_mut(&mut self, id: &str) -> Option<&mut Entry> {
+        self.position(id).map(|index| &mut self.entries[index])
+    }
+
+    /// Adds an item at the end; gives the name of the one before it.
+    pub fn push(&mut self, entry: Entry) -> Option<String> {
+        let previous = self.last_id();
+        self.bytes += entry.bytes();
+        self.entries.push(entry);
+        self.lighten();
+        previous
+    }
+
+    /// Adds an item of a client where it is wanted; gives the name of the one before it.
+    pub fn insert(&mut self, entry: Entry, previous: Option<&str>) -> Result<Option<String>, Refusal> {
+        self.check_new(&entry.item)?;
+        let index = match previous {
+            None => return Ok(self.push(entry)),
+            Some("root") => 0,
+            Some(id) => match self.position(id) {
+                Some(index) => index + 1,
+                None => {
+                    let message = format!("Error creating item: the previous item with id '{id}' does not exist.");
+                    return Err(Refusal::new("item_create_invalid_previous_item_id", message).at("previous_item_id"));
+                }
+            },
+        };
+        self.bytes += entry.bytes();
+        self.entries.insert(index, entry);
+        self.lighten();
+        Ok(index.checked_sub(1).map(|before| self.entries[before].item.id().to_string()))
+    }
+
+    fn check_new(&self, item: &Item) -> Result<(), Refusal> {
+        if self.get(item.id()).is_some() {
+            let message = format!("Error adding item: an item with id '{}' already exists.", item.id());
+            return Err(Refusal::new("invalid_value", message).at("item.id"));
+        }
+        if self.entries.len() >= MAX_ITEMS {
+            let message = format!("The conversation has {MAX_ITEMS} items already; delete some first.");
+            return Err(Refusal::new("conversation_too_long", message));
+        }
+        let call = item.call_id.as_deref().unwrap_or_default();
+        let is_call =
+            |entry: &Entry| entry.item.kind == ItemKind::FunctionCall && entry.item.call_id.as_deref() == Some(call);
+        if item.kind == ItemKind::FunctionCallOutput && !self.entries.iter().any(is_call) {
+            let message = format!("Tool call ID '{call}' not found in conversation.");
+            return Err(Refusal::new("invalid_tool_call_id", message).at("item.call_id"));
+        }
+        Ok(())
+    }
+
+    /// Removes an item.
+    pub fn delete(&mut self, id: &str) -> Result<(), Refusal> {
+        let index = self.position(id).ok_or_else(|| unknown("deleting", "item_delete_invalid_item_id", id))?;
+        let entry = self.entries.remove(index);
+        self.bytes = self.bytes.saturating_sub(entry.bytes());
+        Ok(())
+    }
+
+    /// An item with its sound in base64.
+    pub fn retrieve(&self, id: &str, input: &AudioFormat, output: &AudioFormat) -> Result<Item, Refusal> {
+        let entry = self.get(id).ok_or_else(|| unknown("retrieving", "item_retrieve_invalid_item_id", id))?;
+        let mut item = entry.item.clone();
+        let format = if item.role == Some(Role::Assistant) { output } else { input };
+        let has_sound = |part: &&mut ContentPart| part.kind == PartKind::InputAudio || part.kind.is_speech();
+        let part = item.content.iter_mut().flatten().find(has_sound);
+        if let (Some(part), Some(utterance)) = (part, &entry.sound) {
+            let sound = utterance.sound.at(format.rate());
+            part.audio = Some(STANDARD.encode(encode(format, &sound.samples)));
+        }
+        Ok(item)
+    }
+
+    /// Keeps of an assistant's sound what was heard; the transcript goes.
+    pub fn truncate(&mut self, id: &str, content_index: u32, audio_end_ms: u64) -> Result<(), Refusal> {
+        let entry = self.get_mut(id).ok_or_else(|| unknown("truncating", "item_truncate_invalid_item_id", id))?;
+        let part = entry.item.content.as_mut().and_then(|parts| parts.get_mut(content_index as usize));
+        let (Some(part), Some(utterance), Some(Role::Assistant)) = (part, &mut entry.sound, &entry.item.role) else {
+            return Err(Refusal::without_code("Only model output audio messages can be truncated"));
+        };
+        let has = utterance.sound.ms();
+        if audio_end_ms > has {
+            let message = format!("Audio content of {has}ms is already shorter than {audio_end_ms}ms");
+            return Err(Refusal::new("invalid_value", message).at("audio_end_ms"));
+        }
+        part.transcript = None;
+        let before = utterance.sound.samples.len();
+        utterance.sound.truncate(audio_end_ms);
+        let gone = (before - utterance.sound.samples.len()) * 2;
+        self.bytes = self.bytes.saturating_sub(gone);
+        Ok(())
+    }
+
+    /// Adds to the sound of an assistant's message that is being made.
+    pub fn extend_sound(&mut self, id: &str, sound: &Sound) {
+        let Some(entry) = self.get_mut(id) else { return };
+        match &mut entry.sound {
+            Some(utterance) => utterance.sound.extend(&sound.samples),
+            None => entry.sound = Some(Utterance::new(sound.clone())),
+        }
+        self.bytes += sound.samples.len() * 2;
+    }
+
+    /// Forgets the oldest sound and pictures while the whole is too heavy; the newest item keeps its own.
+    fn lighten(&mut self) {
+        if self.bytes <= MAX_BYTES {
+            return;
+        }
+        let newest = self.entries.len().saturating_sub(1);
+        for entry in &mut self.entries[..newest] {
+            let before = entry.bytes();
+            entry.lighten();
+            self.bytes = self.bytes.saturating_sub(before - entry.bytes());
+            if self.bytes <= MAX_BYTES {
+                break;
+            }
+        }
+    }
+}
+
+fn unknown(doing: &str, code: &'static str, id: &str) -> Refusal {
+    Refusal::new(code, format!("Error {doing} item: the item with id '{id}' does not exist.")).at("item_id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::entry::message;
+    use openai_protocol::items::Status;
+
+    fn text(id: &str) -> Entry {
+        let item = Item { id: Some(id.into()), ..Item::message(Role::User, "hello") };
+        Entry::read(item, &AudioFormat::Pcm, "item").expect("an item")
+    }
+
+    fn order(conversation: &Conversation) -> Vec<&str> {
+        conversation.entries().iter().map(|entry| entry.item.id()).collect()
+    }
+
+    #[test]
+    fn items_stand_where_they_were_put() {
+        let mut conversation = Conversation::default();
+        assert_eq!(conversation.insert(text("b"), None), Ok(None));
+        assert_eq!(conversation.insert(text("d"), None), Ok(Some("b".into())));
+        assert_eq!(conversation.insert(text("c"), Some("b")), Ok(Some("b".into())));
+        assert_eq!(conversation.insert(text("a"), Some("root")), Ok(None));
+        assert_eq!(order(&conversation), ["a", "b", "c", "d"]);
+        assert!(conversation.insert(text("e"), Some("nope")).is_err());
+        assert!(conversation.insert(text("a"), None).is_err());
+        assert!(conversation.delete("b").is_ok() && conversation.delete("b").is_err());
+    }
+
+    #[test]
+    fn an_output_needs_its_call() {
+        let output = || Item {
+            kind: ItemKind::FunctionCallOutput,
+            call_id: Some("call_1".into()),
+            output: Some("{}".into()),
+            ..Default::default()
+        };
+        let call = Item {
+            kind: ItemKind::FunctionCall,
+            call_id: Some("call_1".into()),
+            name: Some("f".into()),
+            ..Default::default()
+        };
+        let read = |item| Entry::read(item, &AudioFormat::Pcm, "item").expect("an item");
+        let mut conversation = Conversation::default();
+        assert!(conversation.insert(read(output()), None).is_err());
+        assert!(conversation.insert(read(call), None).is_ok());
+        assert!(conversation.insert(read(output()), None).is_ok());
+    }
+
+    #[test]
+    fn truncating_keeps_what_was_heard_and_takes_the_transcript() {
+        let mut conversation = Conversation::default();
+        let part = ContentPart { kind: PartKind::OutputAudio, transcript: Some("hi".into()), ..Default::default() };
+        let item = message("a".into(), Role::Assistant, Status::InProgress, vec![part]);
+        conversation.push(Entry { item, sound: None, pictures: Vec::new() });
+        assert!(conversation.truncate("a", 0, 0).is_err(), "no sound yet");
+        conversation.extend_sound("a", &Sound::new(vec![1; 24_000], 24_000));
+        assert!(conversation.truncate("a", 0, 1_001).is_err());
+        assert_eq!(conversation.truncate("a", 0, 400), Ok(()));
+        let item = conversation.retrieve("a", &AudioFormat::Pcm, &AudioFormat::Pcm).expect("an item");
+        let part = &item.content.expect("content")[0];
+        assert_eq!(part.transcript, None);
+        assert_eq!(part.audio.as_ref().map(|audio| STANDARD.decode(audio).expect("base64").len()), Some(400 * 48));
+        conversation.push(text("u"));
+        assert!(conversation.truncate("u", 0, 0).is_err());
+    }
+}

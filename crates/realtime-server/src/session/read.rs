@@ -1,0 +1,192 @@
+//! From a message of the wire to a checked client event.
+//!
+//! Sound is the one event that comes many times a second, so it is read in one pass; all others are first held
+//! against the tables of `shapes.rs`, so that a refusal names the field at fault.
+
+use super::refusal::Refusal;
+use super::schema::check_fields;
+use super::shapes::EVENTS;
+use openai_protocol::{ClientEvent, ReadError};
+use serde_json::Value;
+
+/// The most sound that one append may carry.
+const MAX_APPEND: usize = 15 * 1024 * 1024;
+/// The longest name of an event.
+const MAX_EVENT_ID: usize = 512;
+
+/// A message that is no event that can be followed, and the event's name where it could be read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Bad {
+    /// What is wrong.
+    pub refusal: Refusal,
+    /// The client's name for the event.
+    pub event_id: Option<String>,
+}
+
+/// Reads and checks one message.
+pub fn read(text: &str) -> Result<ClientEvent, Bad> {
+    match ClientEvent::from_json(text) {
+        Ok(ClientEvent::InputAudioBufferAppend(event)) if event.extra.is_empty() && !event.audio.0.is_empty() => {
+            if event.audio.0.len() > MAX_APPEND {
+                let message = format!("Invalid 'audio': at most {MAX_APPEND} bytes of audio may be appended at once.");
+                let refusal = Refusal::new("string_above_max_length", message).at("audio");
+                return Err(Bad { refusal, event_id: event.event_id });
+            }
+            Ok(event.into())
+        }
+        event => check(text, event),
+    }
+}
+
+/// Holds a message against its table; `event` is what the deserializer made of it.
+fn check(text: &str, event: Result<ClientEvent, ReadError>) -> Result<ClientEvent, Bad> {
+    let bad = |refusal| Bad { refusal, event_id: None };
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| bad(Refusal::new("invalid_json", format!("The message is not valid JSON: {error}."))))?;
+    let Some(map) = value.as_object() else {
+        return Err(bad(Refusal::new("invalid_event", "The event is not a JSON object.")));
+    };
+    let event_id = map.get("event_id").and_then(Value::as_str).map(str::to_owned);
+    let bad = |refusal| Bad { refusal, event_id: event_id.clone().filter(|id| id.len() <= MAX_EVENT_ID) };
+    let Some(name) = map.get("type").and_then(Value::as_str) else {
+        return Err(bad(Refusal::new("invalid_event", "The event has no string 'type'.").at("type")));
+    };
+    let Some((_, fields)) = EVENTS.iter().find(|(known, _)| *known == name) else {
+        return Err(bad(Refusal::unknown_word("type", name, ClientEvent::NAMES)));
+    };
+    super::schema::Shape::Text(MAX_EVENT_ID)
+        .check(map.get("event_id").unwrap_or(&Value::String(String::new())), "event_id")
+        .map_err(bad)?;
+    check_fields(map, fields, &["type", "event_id"], "").map_err(bad)?;
+    event.map_err(|error| match error {
+        ReadError::BadField { source, .. } if name == "input_audio_buffer.append" => bad(Refusal::new(
+            "invalid_value",
+            format!("Invalid 'audio'. Expected base64-encoded audio bytes: {source}."),
+        )
+        .at("audio")),
+        error => bad(Refusal::new("invalid_event", error.to_string())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The code and the param of the refusal of an event, `None` where it is taken.
+    fn refused(event: Value) -> Option<(String, Option<String>)> {
+        read(&event.to_string()).err().map(code)
+    }
+
+    fn code(bad: Bad) -> (String, Option<String>) {
+        let event: Value = serde_json::from_str(&bad.refusal.event(None).to_json()).expect("JSON");
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        (text(&event["error"]["code"]).unwrap_or_default(), text(&event["error"]["param"]))
+    }
+
+    #[test]
+    fn every_fault_has_its_code_and_place() {
+        let session = |session: Value| json!({"type": "session.update", "session": session});
+        let vad = |vad: Value| session(json!({"type": "realtime", "audio": {"input": {"turn_detection": vad}}}));
+        let table = [
+            (json!({"type": "scooby.dooby.doo"}), "invalid_value", "type"),
+            (json!({"event_id": "x"}), "invalid_event", "type"),
+            (json!({"type": 5}), "invalid_event", "type"),
+            (json!({"type": "session.update"}), "missing_required_parameter", "session"),
+            (session(json!({"instructions": "hi"})), "missing_required_parameter", "session.type"),
+            (session(json!({"type": "realtime", "temperature": 0.7})), "unknown_parameter", "session.temperature"),
+            (session(json!({"type": "realtime", "modalities": ["text"]})), "unknown_parameter", "session.modalities"),
+            (session(json!({"type": "realtime", "instructions": null})), "invalid_type", "session.instructions"),
+            (session(json!({"type": "realtime", "instructions": 5})), "invalid_type", "session.instructions"),
+            (session(json!({"type": "chat"})), "invalid_value", "session.type"),
+            (
+                session(json!({"type": "realtime", "output_modalities": ["audio", "text"]})),
+                "invalid_value",
+                "session.output_modalities",
+            ),
+            (
+                session(
+                    json!({"type": "realtime", "audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}}),
+                ),
+                "integer_below_min_value",
+                "session.audio.input.format.rate",
+            ),
+            (
+                session(json!({"type": "realtime", "audio": {"output": {"voice": "nobody"}}})),
+                "invalid_value",
+                "session.audio.output.voice",
+            ),
+            (
+                session(json!({"type": "realtime", "audio": {"output": {"speed": 2.0}}})),
+                "decimal_above_max_value",
+                "session.audio.output.speed",
+            ),
+            (
+                vad(json!({"type": "server_vad", "threshold": -0.1})),
+                "decimal_below_min_value",
+                "session.audio.input.turn_detection.threshold",
+            ),
+            (
+                vad(json!({"type": "server_vad", "eagerness": "low"})),
+                "unknown_parameter",
+                "session.audio.input.turn_detection.eagerness",
+            ),
+            (
+                vad(json!({"type": "server_vad", "idle_timeout_ms": 100})),
+                "integer_below_min_value",
+                "session.audio.input.turn_detection.idle_timeout_ms",
+            ),
+            (
+                session(json!({"type": "realtime", "tools": [{"type": "function", "name": "a", "strict": true}]})),
+                "unknown_parameter",
+                "session.tools[0].strict",
+            ),
+            (
+                session(json!({"type": "realtime", "max_output_tokens": 0})),
+                "integer_below_min_value",
+                "session.max_output_tokens",
+            ),
+            (json!({"type": "input_audio_buffer.append"}), "missing_required_parameter", "audio"),
+            (json!({"type": "input_audio_buffer.append", "audio": "%%"}), "invalid_value", "audio"),
+            (json!({"type": "input_audio_buffer.append", "audio": "AAA=", "rate": 1}), "unknown_parameter", "rate"),
+            (
+                json!({"type": "conversation.item.truncate", "item_id": "a", "content_index": 0, "audio_end_ms": -1}),
+                "integer_below_min_value",
+                "audio_end_ms",
+            ),
+            (
+                json!({"type": "response.create", "response": {"metadata": {"a": "x".repeat(513)}}}),
+                "string_above_max_length",
+                "response.metadata.a",
+            ),
+            (json!({"type": "response.create", "event_id": "x".repeat(513)}), "string_above_max_length", "event_id"),
+        ];
+        for (event, code, param) in table {
+            assert_eq!(refused(event.clone()), Some((code.into(), Some(param.into()))), "{event}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_event_at_all_is_told_apart() {
+        assert_eq!(read("{\"type\":").map_err(code), Err(("invalid_json".into(), None)));
+        assert_eq!(read("[1]").map_err(code), Err(("invalid_event".into(), None)));
+    }
+
+    #[test]
+    fn good_events_are_taken() {
+        let session = json!({"type": "realtime", "instructions": "", "tools": [], "tracing": null, "prompt": null,
+            "audio": {"input": {"turn_detection": null, "transcription": null, "noise_reduction": null},
+                      "output": {"voice": {"id": "voice_1"}}}});
+        for event in [
+            json!({"type": "session.update", "session": session}),
+            json!({"type": "input_audio_buffer.append", "audio": "AAA="}),
+            json!({"type": "input_audio_buffer.append", "audio": ""}),
+            json!({"type": "response.create"}),
+            json!({"type": "response.create", "response": {"conversation": "none", "metadata": null,
+                   "input": [{"type": "item_reference", "id": "item_1"}]}}),
+            json!({"type": "response.cancel", "response_id": null, "event_id": "mine"}),
+        ] {
+            assert_eq!(refused(event.clone()), None, "{event}");
+        }
+    }
+}
