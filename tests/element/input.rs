@@ -1,10 +1,8 @@
 //! "My files are not all alike": segments, seeks, holes, formats that change, and what cannot be heard.
 
-mod support;
-
 use gst::prelude::*;
-use support::pipeline::{Pipeline, Tap, media, recording};
-use support::server::Server;
+use crate::support::pipeline::{Pipeline, Tap, media, recording};
+use crate::support::server::Server;
 
 /// An upstream that pushes whatever a test wants to.
 struct Upstream<'a> {

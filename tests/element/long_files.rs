@@ -1,13 +1,11 @@
 //! "A whole archive": long files, every turn answered once, in order and in its place, and always the same.
 
-mod support;
-
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use support::folder::Folder;
-use support::pipeline::{Pipeline, media};
-use support::server::Server;
+use crate::support::folder::Folder;
+use crate::support::pipeline::{Pipeline, media};
+use crate::support::server::Server;
 
 const RECORDINGS: [&str; 4] = ["jfk.wav", "lv0870.wav", "goforward.wav", "lv0880.wav"];
 /// Samples of 24 kHz in a millisecond.

@@ -2,15 +2,13 @@
 
 #![allow(clippy::print_stdout, reason = "what was measured is of interest")]
 
-#[path = "ear/sounds.rs"]
+#[path = "../vad_accuracy/sounds.rs"]
 #[allow(dead_code, reason = "made for the ear")]
 mod sounds;
-mod support;
-
 use gst::prelude::*;
-use support::pipeline::{Out, Pipeline, Tap, recording};
-use support::server::Server;
-use support::wer::{plain, word_errors};
+use crate::support::pipeline::{Out, Pipeline, Tap, recording};
+use crate::support::server::Server;
+use crate::support::wer::{plain, word_errors};
 
 const SAID: [(&str, &str); 4] = [
     (

@@ -1,10 +1,8 @@
 //! "I record a conversation, and interrupt it": what is written is not destroyed by a flush.
 
-mod support;
-
 use gst::prelude::*;
-use support::pipeline::{Pipeline, SILENCE, Tap};
-use support::server::Server;
+use crate::support::pipeline::{Pipeline, SILENCE, Tap};
+use crate::support::server::Server;
 
 /// An answer of two seconds that the user interrupts after half a second of it.
 const INTERRUPTED: &str = r#"
@@ -52,7 +50,7 @@ fn interrupt(downstream: &str, later: impl FnOnce(&Pipeline)) -> (usize, Vec<Str
 
 #[test]
 fn nothing_that_records_or_sends_is_flushed() {
-    let folder = support::folder::Folder::new();
+    let folder = crate::support::folder::Folder::new();
     for (name, behind) in [
         ("file", "FILE"),
         ("wav", "wavenc ! FILE"),

@@ -1,13 +1,11 @@
 //! "Look at this": cameras, and what becomes of their pictures.
 
-mod support;
-
 use gst::prelude::*;
 use serde_json::Value;
 use std::path::Path;
-use support::folder::Folder;
-use support::pipeline::{Pipeline, SILENCE, Tap, init, media, recording};
-use support::server::Server;
+use crate::support::folder::Folder;
+use crate::support::pipeline::{Pipeline, SILENCE, Tap, init, media, recording};
+use crate::support::server::Server;
 
 /// A folder of pictures, which goes with the test.
 struct Pictures(Folder);

@@ -1,10 +1,8 @@
 //! "I speak, it answers": conversations in step with the clock.
 
-mod support;
-
 use gst::prelude::*;
-use support::pipeline::{Pipeline, SILENCE, Tap, recording};
-use support::server::Server;
+use crate::support::pipeline::{Pipeline, SILENCE, Tap, recording};
+use crate::support::server::Server;
 
 #[test]
 fn a_spoken_question_is_answered_while_the_pipeline_plays() {

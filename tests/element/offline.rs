@@ -1,14 +1,12 @@
 //! "Work through my files": no clock, a file in, a file out, the same every time.
 
-mod support;
-
 use gst::prelude::*;
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
-use support::folder::Folder;
-use support::pipeline::{Pipeline, media, recording};
-use support::server::Server;
-use support::wer::{plain, word_errors};
+use crate::support::folder::Folder;
+use crate::support::pipeline::{Pipeline, media, recording};
+use crate::support::server::Server;
+use crate::support::wer::{plain, word_errors};
 
 #[test]
 fn the_answer_in_the_file_is_the_answer_in_the_messages() {
@@ -46,7 +44,7 @@ fn an_answer_begins_where_its_turn_ends_and_nothing_is_lost() {
     ));
     let tap = pipeline.tap("ai");
     let input = pipeline.element("ai").static_pad("audio_sink").expect("a pad");
-    let spoken = support::pipeline::Tap::on(&input);
+    let spoken = crate::support::pipeline::Tap::on(&input);
     pipeline.run_to_end();
     tap.assert_unbroken(24_000, 2);
 
@@ -259,7 +257,7 @@ fn silence_that_is_left_out_is_time_all_the_same() {
             file.display()
         ));
         let pad = playing.element("end").static_pad("sink").expect("a pad");
-        let played = support::pipeline::Tap::on(&pad);
+        let played = crate::support::pipeline::Tap::on(&pad);
         playing.run_to_end();
         let segment = pad.sticky_event::<gst::event::Segment>(0).expect("a segment");
         let segment = segment.segment().downcast_ref::<gst::ClockTime>().expect("of time").clone();
@@ -267,7 +265,7 @@ fn silence_that_is_left_out_is_time_all_the_same() {
         let is = played.outs().last().map(|out| time(out.pts + out.duration)).expect("sound");
         // A frame of the coder, at most.
         assert!(is.absdiff(end) <= gst::ClockTime::from_mseconds(100), "{out}: {is} for {end}");
-        let loud = |out: &&support::pipeline::Out| {
+        let loud = |out: &&crate::support::pipeline::Out| {
             out.data.as_chunks().0.iter().any(|sample| i16::from_le_bytes(*sample).unsigned_abs() > 1_000)
         };
         let first = played.outs().iter().find(loud).map(|out| time(out.pts)).expect("an answer");

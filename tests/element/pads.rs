@@ -1,12 +1,10 @@
 //! "Pads come and go, and what is said on them stays on its side": requests in every state, events and queries that
 //! arrive at one side, elements in a circle.
 
-mod support;
-
 use gst::prelude::*;
 use std::time::Duration;
-use support::pipeline::{Pipeline, SILENCE, Tap, events};
-use support::server::Server;
+use crate::support::pipeline::{Pipeline, SILENCE, Tap, events};
+use crate::support::server::Server;
 
 const REQUESTED: [&str; 5] = ["text_src", "transcript_src", "event_src", "text_sink", "video_sink_%u"];
 const STATES: [gst::State; 4] = [gst::State::Null, gst::State::Ready, gst::State::Paused, gst::State::Playing];
@@ -100,7 +98,7 @@ fn the_source_pads_of_one_element_are_one_group() {
 
 #[test]
 fn the_cameras_properties_are_known_before_there_is_a_pad() {
-    support::pipeline::init();
+    crate::support::pipeline::init();
     let ai = gst::ElementFactory::make("openairealtime").build().expect("the element");
     let template = ai.pad_template("video_sink_%u").expect("a template");
     let kind: gst::glib::Type = template.property("gtype");

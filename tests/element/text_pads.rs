@@ -1,10 +1,8 @@
 //! "I type to it": text in, text out, and words with their place on the timeline.
 
-mod support;
-
 use gst::prelude::*;
-use support::pipeline::{Pipeline, Tap, recording};
-use support::server::Server;
+use crate::support::pipeline::{Pipeline, Tap, recording};
+use crate::support::server::Server;
 
 /// A file that is gone with the test.
 struct Text(std::path::PathBuf);
@@ -159,7 +157,7 @@ fn words_have_their_place_on_the_timeline() {
         server.base()
     ));
     let (sound, said, heard) = (pipeline.tap("o"), tap(&pipeline, "text_src"), tap(&pipeline, "transcript_src"));
-    let events = support::pipeline::events(&pipeline.element("o").static_pad("text_src").expect("a pad"));
+    let events = crate::support::pipeline::events(&pipeline.element("o").static_pad("text_src").expect("a pad"));
     pipeline.run_to_end().stop();
     let user = heard.outs();
     assert_eq!(user.len(), 1);

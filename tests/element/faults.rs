@@ -2,12 +2,10 @@
 //! becomes of it. Every cell is a conversation with a server that does as its script says. `docs/reliability.md` has the
 //! table, and this is what keeps it true.
 
-mod support;
-
 use gst::prelude::*;
 use std::collections::BTreeMap;
-use support::pipeline::Pipeline;
-use support::server::Server;
+use crate::support::pipeline::Pipeline;
+use crate::support::server::Server;
 
 /// What a fault is in a script; behind it the connection is of no use.
 const FAULTS: [(&str, &str); 12] = [

@@ -1,11 +1,9 @@
 //! "I change it while it talks": properties in the middle of a session, and what the server makes of them.
 
-mod support;
-
 use gst::prelude::*;
 use std::sync::mpsc::{self, Receiver};
-use support::pipeline::{Pipeline, SILENCE};
-use support::server::Server;
+use crate::support::pipeline::{Pipeline, SILENCE};
+use crate::support::server::Server;
 
 const READY: &str = r#"
 hello

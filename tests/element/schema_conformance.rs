@@ -1,14 +1,10 @@
 //! "Does it speak the protocol?": everything that the element sends, and everything that it is sent, against the
 //! published shapes.
 
-#[path = "support/schema.rs"]
-mod schema;
-mod support;
-
 use serde_json::Value;
-use support::folder::Folder;
-use support::pipeline::{Pipeline, recording};
-use support::server::Server;
+use crate::support::folder::Folder;
+use crate::support::pipeline::{Pipeline, recording};
+use crate::support::server::Server;
 
 /// What the server wrote down of one session.
 fn trace(path: &std::path::Path) -> Vec<(String, Value)> {
@@ -77,7 +73,7 @@ fn every_event_of_every_kind_of_session_has_its_published_shape() {
         assert!(count("c") > 2 && count("s") > 5, "{properties}: {} events", events.len());
         assert_eq!(events.iter().find(|(dir, _)| dir == "c").expect("one").1["type"], "session.update", "{properties}");
         for (direction, event) in &events {
-            let shapes = if direction == "c" { schema::client() } else { schema::server() };
+            let shapes = if direction == "c" { crate::schema::client() } else { crate::schema::server() };
             let errors = shapes.errors(event);
             assert!(errors.is_empty(), "{properties}: {errors:?}\n{event}");
         }
@@ -109,7 +105,7 @@ fn the_beta_is_spoken_where_it_is_asked_for() {
         let events = trace(&record);
         assert!(events.len() > 10, "{properties}: {} events", events.len());
         for (direction, event) in &events {
-            let shapes = if direction == "c" { schema::beta_client() } else { schema::beta_server() };
+            let shapes = if direction == "c" { crate::schema::beta_client() } else { crate::schema::beta_server() };
             let mut event = event.clone();
             // The published type has no word for push to talk, but the beta's reference has this one.
             if let Some(session) = event.get_mut("session").and_then(Value::as_object_mut) {

@@ -1,15 +1,13 @@
 //! "It lost the connection": it comes back, and remembers.
 
-mod support;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use gst::prelude::*;
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::time::SystemTime;
-use support::pipeline::{Pipeline, SILENCE};
-use support::server::Server;
+use crate::support::pipeline::{Pipeline, SILENCE};
+use crate::support::server::Server;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::{Message, accept_hdr, http};
 
@@ -153,7 +151,7 @@ fn server_that_wants_another_key(file: std::path::PathBuf, is_lost: bool) -> Str
 #[test]
 fn a_key_that_was_renewed_in_its_file_is_used() {
     for is_lost in [true, false] {
-        let file = support::server::file(OLD_KEY);
+        let file = crate::support::server::file(OLD_KEY);
         let base = server_that_wants_another_key(file.clone(), is_lost);
         let mut pipeline = Pipeline::new(&format!(
             "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample ! openairealtime uri={base} \
@@ -171,7 +169,7 @@ fn a_key_that_was_renewed_in_its_file_is_used() {
 
 #[test]
 fn a_key_file_that_is_gone_is_looked_for_again() {
-    let file = support::server::file(OLD_KEY);
+    let file = crate::support::server::file(OLD_KEY);
     let server = Server::script(&format!("{}\nexpect conversation.item.create\nreset\n", ready("sess_1")));
     let mut pipeline = pipeline(&server, &format!("api-key-file={} max-reconnects=3", file.display()));
     pipeline.play();

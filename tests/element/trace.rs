@@ -1,10 +1,8 @@
 //! "What went over the wire?": a trace of a session, without secrets, that plays again.
 
-mod support;
-
 use serde_json::Value;
-use support::pipeline::{Pipeline, recording};
-use support::server::Server;
+use crate::support::pipeline::{Pipeline, recording};
+use crate::support::server::Server;
 
 fn session(server: &Server, trace: &str) -> Vec<u8> {
     let mut pipeline = Pipeline::new(&format!(

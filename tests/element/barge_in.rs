@@ -1,12 +1,10 @@
 //! "I interrupt it": there is silence at once, the server learns what was heard, and the conversation goes on.
 
-mod support;
-
 use gst::prelude::*;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::pipeline::{Pipeline, SILENCE, Tap};
-use support::server::Server;
+use crate::support::pipeline::{Pipeline, SILENCE, Tap};
+use crate::support::server::Server;
 
 /// The user's first turn, and the beginning of the answer.
 const ASKED: &str = r#"

@@ -1,0 +1,25 @@
+//! The element in pipelines, against the local server: one program, a module for each theme.
+
+mod accuracy;
+mod barge_in;
+mod conversation;
+mod errors;
+mod faults;
+mod frames;
+mod function_calls;
+mod gst_launch;
+mod input;
+mod long_files;
+mod offline;
+mod pads;
+mod playback_position;
+mod reconnect;
+mod recording;
+#[path = "../support/schema.rs"]
+mod schema;
+mod schema_conformance;
+mod settings;
+#[path = "../support/mod.rs"]
+mod support;
+mod text_pads;
+mod trace;
