@@ -5,9 +5,10 @@
 //! For counts that do not depend on the machine's load: `valgrind --tool=callgrind target/release/deps/audio_path-… --bench append`.
 
 use bytes::Bytes;
-use gstopenairealtime::conversation::events::{FrameConfig, Sound};
-use gstopenairealtime::conversation::playout::{Next, Timeline};
-use gstopenairealtime::conversation::{Config, Conversation, Detection, Input, Speech, Timing, vad::EarSettings};
+use gstopenairealtime::realtime::conversation::io::{FrameConfig, Sound};
+use gstopenairealtime::queue::timeline::{Next, Timeline};
+use gstopenairealtime::realtime::conversation::{Config, Conversation, Detection, Input, Speech, Timing};
+use gstopenairealtime::audio::vad::EarSettings;
 use openai_protocol::session::AudioFormat;
 use openai_protocol::{ServerEvent, Session, client};
 use std::time::{Duration, Instant};

@@ -12,8 +12,8 @@
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use gst::prelude::*;
-use gstopenairealtime::conversation::events::{Dedupe, Frame, FrameConfig};
-use gstopenairealtime::conversation::{Config, Conversation, Detection, Input, Timing};
+use gstopenairealtime::realtime::conversation::io::{Dedupe, Frame, FrameConfig};
+use gstopenairealtime::realtime::conversation::{Config, Conversation, Detection, Input, Timing};
 use openai_protocol::session::AudioFormat;
 use openai_protocol::{ServerEvent, Session};
 use std::net::SocketAddr;

@@ -5,9 +5,9 @@
 #[path = "support/schema.rs"]
 mod schema;
 
-use gstopenairealtime::conversation::events::{Command, Frame, FrameConfig, FramePolicy, Played, Sound, Wish};
-use gstopenairealtime::conversation::vad::EarSettings;
-use gstopenairealtime::conversation::{Config, Conversation, Detection, Input, Notice, Output, Timing};
+use gstopenairealtime::realtime::conversation::io::{Command, Frame, FrameConfig, FramePolicy, Played, Sound, Wish};
+use gstopenairealtime::audio::vad::EarSettings;
+use gstopenairealtime::realtime::conversation::{Config, Conversation, Detection, Input, Notice, Output, Timing};
 use openai_protocol::items::ItemKind;
 use openai_protocol::session::{
     AudioConfig, AudioFormat, AudioInput, AudioOutput, SessionKind, Transcription, TurnDetection,

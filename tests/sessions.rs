@@ -3,8 +3,8 @@
 //! The traces in `tests/sessions` were written by the pad `event_src`. What the conversation does not do by itself was
 //! asked for by the application, and is asked for here as well.
 
-use gstopenairealtime::conversation::events::{Command, FrameConfig, Played, Sound};
-use gstopenairealtime::conversation::{Config, Conversation, Detection, Input, Output, Timing};
+use gstopenairealtime::realtime::conversation::io::{Command, FrameConfig, Played, Sound};
+use gstopenairealtime::realtime::conversation::{Config, Conversation, Detection, Input, Output, Timing};
 use openai_protocol::items::ItemKind;
 use openai_protocol::session::AudioFormat;
 use openai_protocol::{ClientEvent, ServerEvent};

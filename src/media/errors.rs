@@ -1,7 +1,7 @@
 //! The table of errors: what went wrong, as GStreamer tells it.
 
-use super::glib_text;
-use crate::conversation::{Failure, Warning};
+use crate::media::glib_text;
+use crate::realtime::conversation::{Failure, Warning};
 use gst::glib::translate::IntoGlib;
 use gst::prelude::*;
 use std::time::Duration;

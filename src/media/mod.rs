@@ -1,12 +1,11 @@
 //! What every element of the plugin needs around its session: waiting for the clock, the source pad's stream, the look
 //! at pictures, and the table of errors.
 
-pub mod errors;
-pub mod huffman;
-pub mod pace;
-pub mod picture;
-pub mod source;
-pub mod text;
+pub(crate) mod audio_src_task;
+pub(crate) mod clock_wait;
+pub(crate) mod errors;
+pub(crate) mod recorder;
+pub(crate) mod text_src_task;
 
 use gst::glib;
 use gst::prelude::*;

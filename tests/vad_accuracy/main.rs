@@ -4,7 +4,7 @@
 
 mod sounds;
 
-use gstopenairealtime::conversation::vad::{Ear, EarSettings, Heard};
+use gstopenairealtime::audio::vad::{Ear, EarSettings, Heard};
 use openai_protocol::session::AudioFormat;
 use sounds::{RATE, hum, louder, no_speech, over, pink, recording, silence, white};
 use std::ops::Range;

@@ -1,0 +1,284 @@
+//! The element's own ear: speech and pauses, found in the samples alone.
+//!
+//! It works in frames of 32 ms, so what it finds depends on the sound and never on how the sound was cut into
+//! buffers. While nobody speaks it keeps the last moments back; when speech begins they go out first, so that no
+//! first syllable is lost. The verdict on each frame is that of a small network, whose weights are built in.
+
+pub(crate) mod silero;
+
+use crate::audio::g711::{alaw, ulaw};
+use crate::audio::sample_clock::time_to_samples;
+use openai_protocol::session::AudioFormat;
+use rubato::audioadapter_buffers::direct::InterleavedSlice;
+use rubato::{Fft, FixedSync, Resampler};
+use crate::audio::vad::silero::{FRAME, Silero};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Speech has begun when so many …
+const VOICED: usize = 4;
+/// … of the last so many frames are voiced.
+const WINDOW: usize = 6;
+/// Resampling and the network's doubt make a verdict come about a frame late.
+const LATE: usize = 1;
+/// A frame is quiet only when it is this far below the threshold: what is in between decides nothing.
+const HYSTERESIS: f32 = 0.15;
+
+/// How the ear listens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EarSettings {
+    /// 0 to 1; higher needs clearer speech.
+    pub threshold: f32,
+    /// How much sound before the speech belongs to it.
+    pub prefix: Duration,
+    /// How much silence ends a turn.
+    pub silence: Duration,
+}
+
+/// What the ear makes of the sound, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Speech began at this sample of the input, padding included.
+    Began(u64),
+    /// Sound that belongs to the turn.
+    Sound(Vec<u8>),
+    /// The turn ended at this sample of the input, its silence included.
+    Ended(u64),
+}
+
+#[derive(Debug)]
+enum State {
+    Quiet,
+    /// So many quiet frames in a row.
+    Speaking(usize),
+}
+
+/// The ear.
+pub struct Ear {
+    format: AudioFormat,
+    threshold: f32,
+    prefix_frames: usize,
+    silence_frames: usize,
+    network: Box<Silero>,
+    resampler: Fft<f32>,
+    /// Bytes of a frame in the input's format.
+    frame_bytes: usize,
+    frame_samples: u64,
+    partial: Vec<u8>,
+    kept: VecDeque<Vec<u8>>,
+    recent: VecDeque<bool>,
+    state: State,
+    frames: u64,
+}
+
+impl std::fmt::Debug for Ear {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ear").field("state", &self.state).field("frames", &self.frames).finish_non_exhaustive()
+    }
+}
+
+impl Ear {
+    /// An ear for sound of this format.
+    pub fn new(settings: &EarSettings, format: AudioFormat) -> Self {
+        let rate = format.rate() as usize;
+        let frame_samples = FRAME * rate / 16_000;
+        let resampler = Fft::new(rate, 16_000, frame_samples, 1, FixedSync::Both)
+            .unwrap_or_else(|error| unreachable!("8 and 24 kHz are multiples of 16 kHz's thirds and halves: {error}"));
+        let frames = |time| time_to_samples(time, format.rate()).div_ceil(frame_samples as u64) as usize;
+        Self {
+            threshold: settings.threshold,
+            prefix_frames: frames(settings.prefix),
+            silence_frames: frames(settings.silence).max(1),
+            network: Box::new(Silero::new()),
+            resampler,
+            frame_bytes: frame_samples * format.sample_size(),
+            frame_samples: frame_samples as u64,
+            partial: Vec::new(),
+            kept: VecDeque::new(),
+            recent: VecDeque::with_capacity(WINDOW + 1),
+            state: State::Quiet,
+            frames: 0,
+            format,
+        }
+    }
+
+    /// True from the begin of speech to the end of the turn.
+    pub fn is_speaking(&self) -> bool {
+        matches!(self.state, State::Speaking(_))
+    }
+
+    /// Listens to more sound, to the end of a turn at most. Gives back how many bytes it took.
+    pub fn push(&mut self, data: &[u8], heard: &mut Vec<Heard>) -> usize {
+        let mut rest = data;
+        while self.partial.len() + rest.len() >= self.frame_bytes {
+            let (head, tail) = rest.split_at(self.frame_bytes - self.partial.len());
+            let mut frame = std::mem::take(&mut self.partial);
+            frame.extend_from_slice(head);
+            rest = tail;
+            if self.frame(frame, heard) {
+                return data.len() - rest.len();
+            }
+        }
+        self.partial.extend_from_slice(rest);
+        data.len()
+    }
+
+    /// No more sound will come: ends the turn in hand with what is left.
+    pub fn finish(&mut self, heard: &mut Vec<Heard>) {
+        let rest = std::mem::take(&mut self.partial);
+        if self.is_speaking() {
+            let end = self.frames * self.frame_samples + (rest.len() / self.format.sample_size()) as u64;
+            add_sound(heard, rest);
+            heard.push(Heard::Ended(end));
+        }
+        self.state = State::Quiet;
+        self.recent.clear();
+        self.kept.clear();
+    }
+
+    /// Takes one frame. True where it ended a turn.
+    fn frame(&mut self, frame: Vec<u8>, heard: &mut Vec<Heard>) -> bool {
+        let score = self.score(&frame);
+        self.frames += 1;
+        match &mut self.state {
+            State::Quiet => {
+                self.kept.push_back(frame);
+                self.recent.push_back(score >= self.threshold);
+                if self.recent.len() > WINDOW {
+                    self.recent.pop_front();
+                }
+                if self.recent.iter().filter(|voiced| **voiced).count() >= VOICED {
+                    self.begin(heard);
+                } else if self.kept.len() > self.prefix_frames + LATE + WINDOW {
+                    self.kept.pop_front();
+                }
+                false
+            }
+            State::Speaking(quiet) => {
+                *quiet = if score < self.threshold - HYSTERESIS { *quiet + 1 } else { 0 };
+                let over = *quiet >= self.silence_frames;
+                add_sound(heard, frame);
+                if over {
+                    heard.push(Heard::Ended(self.frames * self.frame_samples));
+                    self.state = State::Quiet;
+                    self.recent.clear();
+                }
+                over
+            }
+        }
+    }
+
+    /// Speech began with the first voiced frame of the window; what is kept of the time before goes out with it.
+    fn begin(&mut self, heard: &mut Vec<Heard>) {
+        let first = self.recent.iter().position(|voiced| *voiced).unwrap_or_default();
+        let keep = (self.recent.len() - first + LATE + self.prefix_frames).min(self.kept.len());
+        self.kept.drain(..self.kept.len() - keep);
+        heard.push(Heard::Began((self.frames - keep as u64) * self.frame_samples));
+        for frame in self.kept.drain(..) {
+            add_sound(heard, frame);
+        }
+        self.recent.clear();
+        self.state = State::Speaking(0);
+    }
+
+    fn score(&mut self, frame: &[u8]) -> f32 {
+        let samples: Vec<f32> = match self.format {
+            AudioFormat::Pcmu => frame.iter().map(|code| f32::from(ulaw(*code)) / 32768.0).collect(),
+            AudioFormat::Pcma => frame.iter().map(|code| f32::from(alaw(*code)) / 32768.0).collect(),
+            AudioFormat::Pcm | AudioFormat::Other(_) => {
+                frame.chunks_exact(2).map(|s| f32::from(i16::from_le_bytes([s[0], s[1]])) / 32768.0).collect()
+            }
+        };
+        let mut resampled = [0.0; FRAME];
+        let done = InterleavedSlice::new(&samples, 1, samples.len())
+            .and_then(|input| Ok((input, InterleavedSlice::new_mut(&mut resampled, 1, FRAME)?)))
+            .is_ok_and(|(input, mut output)| self.resampler.process_into_buffer(&input, &mut output, None).is_ok());
+        debug_assert!(done, "a frame is exactly what the resampler takes and gives");
+        self.network.score(&resampled)
+    }
+}
+
+fn add_sound(heard: &mut Vec<Heard>, frame: Vec<u8>) {
+    match heard.last_mut() {
+        Some(Heard::Sound(data)) => data.extend_from_slice(&frame),
+        _ if frame.is_empty() => {}
+        _ => heard.push(Heard::Sound(frame)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realtime::conversation::tests::recording;
+
+    fn settings() -> EarSettings {
+        EarSettings { threshold: 0.5, prefix: Duration::from_millis(300), silence: Duration::from_millis(500) }
+    }
+
+    fn listen(data: &[u8], piece: usize) -> Vec<Heard> {
+        let mut ear = Ear::new(&settings(), AudioFormat::Pcm);
+        let mut heard = Vec::new();
+        for mut part in data.chunks(piece) {
+            while !part.is_empty() {
+                part = &part[ear.push(part, &mut heard)..];
+            }
+        }
+        ear.finish(&mut heard);
+        heard
+    }
+
+    /// Joins neighbouring pieces of sound, which follow the buffers' borders.
+    fn joined(heard: Vec<Heard>) -> Vec<Heard> {
+        heard.into_iter().fold(Vec::new(), |mut all, next| {
+            match next {
+                Heard::Sound(data) => add_sound(&mut all, data),
+                other => all.push(other),
+            }
+            all
+        })
+    }
+
+    #[test]
+    fn a_sentence_is_one_turn_with_all_its_sound() {
+        let mut sound = vec![0; 48_000];
+        sound.extend(recording("goforward.wav"));
+        sound.extend(vec![0; 96_000]);
+        let heard = joined(listen(&sound, 960));
+        let [Heard::Began(began), Heard::Sound(data), Heard::Ended(ended)] = &heard[..] else {
+            panic!("one turn expected, heard {} things", heard.len());
+        };
+        assert_eq!(data.len() as u64, (ended - began) * 2);
+        assert_eq!(data[..], sound[*began as usize * 2..*ended as usize * 2]);
+    }
+
+    #[test]
+    fn what_is_heard_does_not_depend_on_the_buffers() {
+        let mut sound = recording("lv0880.wav");
+        sound.extend(vec![0; 48_000]);
+        let whole = joined(listen(&sound, sound.len()));
+        assert!(!whole.is_empty());
+        for piece in [2, 466, 960, 4800] {
+            assert_eq!(joined(listen(&sound, piece)), whole, "pieces of {piece} bytes");
+        }
+    }
+
+    #[test]
+    fn silence_is_nothing() {
+        assert_eq!(listen(&vec![0; 480_000], 960), []);
+    }
+
+    #[test]
+    fn the_loudest_noise_is_survived() {
+        let square: Vec<u8> =
+            (0..48_000).flat_map(|n| if n / 7 % 2 == 0 { i16::MAX } else { i16::MIN }.to_le_bytes()).collect();
+        listen(&square, 960);
+    }
+
+    #[test]
+    fn speech_to_the_last_sample_is_still_a_turn() {
+        let sound = recording("goforward.wav");
+        let middle = &sound[..sound.len() / 2 / 2 * 2];
+        let heard = listen(middle, 960);
+        assert_eq!(heard.last(), Some(&Heard::Ended(middle.len() as u64 / 2)));
+    }
+}

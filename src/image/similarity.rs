@@ -1,0 +1,98 @@
+//! Does a camera still see the same? Two pictures are compared as coarsely as with half-closed eyes.
+//!
+//! Of a picture only the mean colours of 32 by 18 tiles are kept. Noise, another quality of the coder and the flicker
+//! of a lamp vanish in the mean of a tile, while whoever walks into the picture changes some tiles much. So pictures
+//! are as far apart as the tile that differs most; a mean over all tiles would not see what is small. A JPEG is decoded
+//! at an eighth of its size, which spares most of the work. PNGs are of screens and drawings, which have no noise, and
+//! are not decoded.
+
+/// Tiles from left to right and from top to bottom.
+const TILES: (usize, usize) = (32, 18);
+/// Pixels of a picture that is decoded at most: 3840 by 2160 and a little more.
+const MOST_PIXELS: u64 = 1 << 23;
+/// Scans of a JPEG at most; a progressive one has ten. Each may be of a few bytes, and go through all of the picture.
+const MOST_SCANS: usize = 16;
+
+/// What is left of a picture with half-closed eyes.
+#[derive(Debug)]
+pub(crate) struct Likeness {
+    /// Pixels, as decoded.
+    size: (usize, usize),
+    channels: usize,
+    /// Of each tile the means of its channels, from 0 to 1.
+    means: Vec<f32>,
+}
+
+impl Likeness {
+    /// Looks at a file. Nothing comes of one that cannot be decoded, or only with much work. The decoder of JPEGs
+    /// panics where a file is wrong in ways that it did not think of, which is no more than that.
+    pub fn of(file: &[u8], media_type: &str) -> Option<Self> {
+        if media_type != "image/jpeg" {
+            return None;
+        }
+        std::panic::catch_unwind(|| jpeg(file)).ok().flatten()
+    }
+
+    /// How far pictures are apart: 0 where no tile differs, 1 where one is black here and white there.
+    pub fn distance(&self, other: &Self) -> f64 {
+        if (self.size, self.channels) != (other.size, other.channels) {
+            return f64::INFINITY;
+        }
+        let apart = self.means.iter().zip(&other.means).map(|(one, other)| (one - other).abs());
+        apart.fold(0.0, f32::max).into()
+    }
+}
+
+/// A picture that is being looked at, row by row.
+struct Tiles {
+    size: (usize, usize),
+    channels: usize,
+    sums: Vec<u64>,
+    pixels: Vec<u64>,
+}
+
+impl Tiles {
+    fn new(size: (usize, usize), channels: usize) -> Self {
+        let tiles = TILES.0 * TILES.1;
+        Self { size, channels, sums: vec![0; tiles * channels], pixels: vec![0; tiles] }
+    }
+
+    fn add(&mut self, y: usize, row: &[u8]) {
+        let line = y * TILES.1 / self.size.1 * TILES.0;
+        for (x, pixel) in row.chunks_exact(self.channels).enumerate() {
+            let tile = line + x * TILES.0 / self.size.0;
+            self.pixels[tile] += 1;
+            let sums = &mut self.sums[tile * self.channels..];
+            sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += u64::from(*value));
+        }
+    }
+
+    /// Tiles of a picture that has fewer pixels than tiles are black, here and there.
+    fn means(self) -> Likeness {
+        let mean = |(index, sum): (usize, &u64)| *sum as f32 / 255.0 / self.pixels[index / self.channels].max(1) as f32;
+        let means = self.sums.iter().enumerate().map(mean).collect();
+        Likeness { size: self.size, channels: self.channels, means }
+    }
+}
+
+fn jpeg(file: &[u8]) -> Option<Likeness> {
+    let scans = file.windows(2).filter(|two| two == b"\xff\xda").count();
+    if scans > MOST_SCANS {
+        return None;
+    }
+    let mut decoder = jpeg_decoder::Decoder::new(file);
+    // As it stands in the file, brightness apart from colour, which is what coders are inexact in.
+    decoder.set_color_transform(jpeg_decoder::ColorTransform::RGB);
+    // As small as may be, but with some pixels in each tile.
+    let (width, height) = decoder.scale(2 * TILES.0 as u16, 2 * TILES.1 as u16).ok()?;
+    // Scaled down by eight on each side at most.
+    if u64::from(width) * u64::from(height) * 64 > MOST_PIXELS {
+        return None;
+    }
+    let pixels = decoder.decode().ok()?;
+    let size = (usize::from(width), usize::from(height));
+    let channels = pixels.len().checked_div(size.0 * size.1).filter(|channels| matches!(channels, 1 | 3))?;
+    let mut tiles = Tiles::new(size, channels);
+    pixels.chunks_exact(size.0 * channels).take(size.1).enumerate().for_each(|(y, row)| tiles.add(y, row));
+    Some(tiles.means())
+}

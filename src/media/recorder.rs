@@ -1,0 +1,38 @@
+//! Whether something stands downstream that a flush would destroy: a muxer loses its header and segment, a file is cut
+//! to nothing, and a network stream loses its place.
+
+use gst::prelude::*;
+use std::collections::HashSet;
+
+/// How many pads are looked at; no graph that is meant is larger.
+const MOST: usize = 512;
+
+/// The first element downstream of a pad that must not be flushed, by the class of its factory.
+///
+/// It follows the links through tees, bins and ghost pads as they are now.
+pub fn downstream_of(pad: &gst::Pad) -> Option<gst::Element> {
+    let (mut waiting, mut seen) = (vec![pad.clone()], HashSet::new());
+    while let Some(source) = waiting.pop() {
+        let Some(peer) = source.peer() else { continue };
+        if seen.len() >= MOST || !seen.insert(peer.clone()) {
+            continue;
+        }
+        if let Some(element) = peer.parent_element() {
+            if element.is::<crate::realtime::element::OpenAIRealtime>() {
+                // Another conversation: it takes a flush as the end of a turn.
+                continue;
+            }
+            if must_not_be_flushed(&element) {
+                return Some(element);
+            }
+        }
+        // Links may change meanwhile; the iterator begins anew then.
+        waiting.extend(peer.iterate_internal_links().into_iter().map_while(Result::ok));
+    }
+    None
+}
+
+fn must_not_be_flushed(element: &gst::Element) -> bool {
+    let class = element.metadata(gst::ELEMENT_METADATA_KLASS).unwrap_or_default();
+    class.split('/').any(|word| matches!(word, "Muxer" | "Payloader" | "Network" | "File" | "Formatter"))
+}

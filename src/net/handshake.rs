@@ -1,0 +1,155 @@
+//! The upgrade from HTTP to a WebSocket, up to the first byte that is one's.
+//!
+//! It is done here because a server that refuses explains why in the body of its answer, which need not come together
+//! with the head, and whoever asks tungstenite for all of it gets no more than that.
+
+use crate::net::connect::Socket;
+use crate::net::credentials::KeyHeader;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::client::{Response, generate_key};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
+use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use url::{Position, Url};
+use zeroize::Zeroizing;
+
+/// Both official SDKs lift their libraries' limits: retrieved items and large deltas exceed a megabyte.
+const LARGEST_MESSAGE: usize = 64 << 20;
+/// Of an answer, head and body each.
+const LARGEST_PART: usize = 16 << 10;
+/// How long a refusal is listened to.
+const EXPLANATION: Duration = Duration::from_secs(2);
+
+/// Asks the server to go on with a WebSocket. A refusal is an `Error::Http` with its body.
+pub async fn upgrade(
+    mut stream: MaybeTlsStream<TcpStream>,
+    url: &Url,
+    headers: &HeaderMap,
+    key: Option<KeyHeader>,
+) -> Result<Socket, Error> {
+    let nonce = generate_key();
+    stream.write_all(&request(url, headers, key, &nonce)).await?;
+    stream.flush().await?;
+    let mut read = Vec::with_capacity(4 << 10);
+    let (head, mut response) = loop {
+        if stream.read_buf(&mut read).await? == 0 {
+            return Err(ProtocolError::HandshakeIncomplete.into());
+        }
+        if let Some(parsed) = Response::try_parse(&read)? {
+            break parsed;
+        }
+        if read.len() > LARGEST_PART {
+            return Err(Error::AttackAttempt);
+        }
+    };
+    let mut rest = read.split_off(head);
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // What has come until then may say enough.
+        let _ = timeout(EXPLANATION, read_body(&mut stream, response.headers(), &mut rest)).await;
+        *response.body_mut() = Some(if is_chunked(response.headers()) { joined(&rest) } else { rest });
+        return Err(Error::Http(response.into()));
+    }
+    let accepted = response.headers().get("sec-websocket-accept");
+    if accepted.is_none_or(|accepted| accepted.as_bytes() != derive_accept_key(nonce.as_bytes()).as_bytes()) {
+        return Err(ProtocolError::SecWebSocketAcceptKeyMismatch.into());
+    }
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LARGEST_MESSAGE))
+        .max_frame_size(Some(LARGEST_MESSAGE))
+        .read_buffer_size(32 << 10)
+        .write_buffer_size(0);
+    Ok(WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await)
+}
+
+/// The request, in which the user's headers replace those of the same name.
+fn request(url: &Url, headers: &HeaderMap, key: Option<KeyHeader>, nonce: &str) -> Zeroizing<Vec<u8>> {
+    // Large enough not to grow, which would leave copies of secrets behind.
+    let mut request = Zeroizing::new(Vec::with_capacity(LARGEST_PART));
+    let line = format!("GET {} HTTP/1.1\r\n", &url[Position::BeforePath..Position::AfterQuery]);
+    request.extend_from_slice(line.as_bytes());
+    let mut add = |name: &str, value: &[u8]| {
+        [name.as_bytes(), b": ", value, b"\r\n"].iter().for_each(|part| request.extend_from_slice(part));
+    };
+    // Some servers want them spelt like this.
+    for (name, value) in [
+        ("Host", &url[Position::BeforeHost..Position::AfterPort]),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", nonce),
+    ] {
+        if !headers.contains_key(name) {
+            add(name, value.as_bytes());
+        }
+    }
+    headers.iter().for_each(|(name, value)| add(name.as_str(), value.as_bytes()));
+    key.iter().for_each(|(name, key)| add(name, key.expose().as_bytes()));
+    request.extend_from_slice(b"\r\n");
+    request
+}
+
+fn is_chunked(headers: &HeaderMap) -> bool {
+    headers.get("transfer-encoding").is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+}
+
+/// Reads on to the end of the body.
+async fn read_body(stream: &mut MaybeTlsStream<TcpStream>, headers: &HeaderMap, body: &mut Vec<u8>) {
+    let length = headers.get("content-length").and_then(|length| length.to_str().ok()?.trim().parse().ok());
+    let length = length.unwrap_or(usize::MAX).min(LARGEST_PART);
+    let is_chunked = is_chunked(headers);
+    while body.len() < length && !(is_chunked && body.ends_with(b"0\r\n\r\n")) {
+        // An end that is not as it should be is an end as well.
+        if !matches!(stream.read_buf(body).await, Ok(1..)) {
+            return;
+        }
+    }
+}
+
+/// What is in the chunks of a body, as far as they are there.
+fn joined(mut chunks: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(line) = chunks.windows(2).position(|two| two == b"\r\n") {
+        let size = std::str::from_utf8(&chunks[..line]).unwrap_or_default().split(';').next().unwrap_or_default();
+        let Ok(size @ 1..) = usize::from_str_radix(size.trim(), 16) else { break };
+        let chunk = &chunks[line + 2..];
+        body.extend_from_slice(&chunk[..size.min(chunk.len())]);
+        chunks = chunk.get(size.saturating_add(2)..).unwrap_or_default();
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::realtime::session::Secret;
+    use super::*;
+
+    #[test]
+    fn a_request_says_everything_once() {
+        let url = Url::parse("wss://me:secret@host:8443/v1/realtime?model=m#x").expect("a URL");
+        let mut headers = HeaderMap::new();
+        headers.insert("upgrade", "WebSocket".parse().expect("a value"));
+        headers.insert("x-team", "seven".parse().expect("a value"));
+        let expected = "GET /v1/realtime?model=m HTTP/1.1\r\nHost: host:8443\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: abc\r\nupgrade: WebSocket\r\nx-team: seven\r\n\
+            api-key: k\r\n\r\n";
+        let key = Secret::new("k").map(|key| ("api-key", key));
+        assert_eq!(String::from_utf8_lossy(&request(&url, &headers, key, "abc")), expected);
+    }
+
+    #[test]
+    fn chunks_are_joined_as_far_as_they_are_there() {
+        assert_eq!(joined(b"4\r\nabcd\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n"), b"abcd0123456789");
+        assert_eq!(joined(b"4\r\nabcd\r\n5\r\n01"), b"abcd01");
+        for nothing in ["", "\r\n", "x\r\nabc", "ffffffffffffffff", "0\r\n\r\n"] {
+            assert_eq!(joined(nothing.as_bytes()), b"", "{nothing:?}");
+        }
+        assert_eq!(joined(b"ffffffffffffffff\r\nabc"), b"abc");
+    }
+}

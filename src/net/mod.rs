@@ -1,0 +1,13 @@
+//! Network parts that know neither GStreamer nor the events of an API: endpoint and credentials, TCP, TLS and HTTP
+//! handshake, WebSocket, retry delays, and the runtime that all sessions share.
+
+pub(crate) mod backoff;
+pub(crate) mod clock;
+pub(crate) mod connect;
+pub(crate) mod credentials;
+pub(crate) mod endpoint;
+pub(crate) mod handshake;
+pub(crate) mod proxy;
+pub(crate) mod runtime;
+pub(crate) mod secret;
+pub(crate) mod websocket;

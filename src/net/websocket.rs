@@ -1,0 +1,186 @@
+//! The socket of a session: writes what is queued while it reads, and notices when the other side is gone.
+//!
+//! Reading and writing go on in one place, so neither can starve the other, and whatever was queued is sent even when
+//! the wait for it was given up in between.
+
+use crate::net::clock::Clock;
+use crate::net::connect::Socket;
+use futures_util::{SinkExt, StreamExt};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+
+/// More than this in the queue, and the link is behind.
+const BEHIND: usize = 256 << 10;
+/// A silent server is asked whether it is there: soon where it owes something.
+const ASK: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(5)];
+/// A server that does not answer that for so long is gone.
+const GONE: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(5)];
+/// A question may wait for so long behind what the network takes slowly.
+const SLOW: Duration = Duration::from_secs(60);
+/// What our library says in place of a close code that none may send.
+const ILLEGAL: &str = "Protocol violation";
+
+/// What happens on a socket.
+#[derive(Debug)]
+pub enum Event {
+    /// Everything that was queued is written.
+    Written,
+    /// A message.
+    Text(Utf8Bytes),
+    /// A message of bytes, which the protocol does not know.
+    Binary(Bytes),
+    /// It has given no sign of life for so long, although it was asked for one.
+    Gone(Duration),
+    /// It is closed or broken.
+    Closed {
+        /// The close code, where there was one.
+        code: Option<u16>,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A socket with its queue.
+pub struct Link {
+    socket: Socket,
+    queue: VecDeque<Message>,
+    queued: usize,
+    unflushed: bool,
+    clock: Clock,
+    /// The last sign of life.
+    heard: Instant,
+    /// When it was asked for another one, and when that question went out.
+    asked: Option<(Instant, Option<Instant>)>,
+}
+
+impl Link {
+    /// Takes over an open socket.
+    pub fn new(socket: Socket, clock: Clock) -> Self {
+        let heard = clock.now();
+        Self { socket, queue: VecDeque::new(), queued: 0, unflushed: false, clock, heard, asked: None }
+    }
+
+    /// Queues a message.
+    pub fn send(&mut self, text: String) {
+        self.queued += text.len();
+        self.queue.push_back(Message::text(text));
+    }
+
+    /// True when the network takes less than is queued.
+    pub fn is_behind(&self) -> bool {
+        self.queued > BEHIND
+    }
+
+    /// Waits for the next thing to happen; reads only with `read`. With `owed`, the server is not to be silent.
+    pub async fn next(&mut self, read: bool, owed: bool) -> Event {
+        if !read {
+            // Who does not listen cannot say that nobody speaks.
+            (self.heard, self.asked) = (self.clock.now(), None);
+        }
+        let clock = self.clock.clone();
+        loop {
+            let check = self.check(owed);
+            tokio::select! {
+                biased;
+                event = poll_fn(|cx| self.poll_next(cx, read)) => match event {
+                    Some(event) => return event,
+                    None => continue,
+                },
+                () = clock.sleep_until(check), if read => {}
+            }
+            let now = self.clock.now();
+            if self.asked.is_some() {
+                return Event::Gone(now.saturating_duration_since(self.heard));
+            }
+            self.asked = Some((now, None));
+            self.queue.push_back(Message::Ping(Bytes::new()));
+        }
+    }
+
+    /// When something is to be done about its silence.
+    fn check(&self, owed: bool) -> Instant {
+        let owed = usize::from(owed);
+        match self.asked {
+            None => self.heard + ASK[owed],
+            Some((_, Some(sent))) => sent + GONE[owed],
+            Some((asked, None)) => asked + SLOW,
+        }
+    }
+
+    /// Writes out what is queued; a broken connection ends that as well.
+    pub async fn flush(&mut self) {
+        let written = poll_fn(|cx| self.poll_write(cx)).await;
+        drop(written);
+    }
+
+    /// Says good-bye.
+    pub async fn close(&mut self) -> Result<(), Error> {
+        let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+        self.socket.close(Some(frame)).await
+    }
+
+    /// `None` where something was read that is nobody's concern.
+    fn poll_next(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Option<Event>> {
+        if !self.queue.is_empty() || self.unflushed {
+            match self.poll_write(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Some(Event::Written)),
+                // What the server said last explains the error better than the error does: read first.
+                Poll::Ready(Err(error)) if !read => return Poll::Ready(Some(closed(error))),
+                Poll::Ready(Err(_)) | Poll::Pending => {}
+            }
+        }
+        if !read {
+            return Poll::Pending;
+        }
+        self.socket.poll_next_unpin(cx).map(|message| {
+            (self.heard, self.asked) = (self.clock.now(), None);
+            match message {
+                Some(Ok(Message::Text(text))) => Some(Event::Text(text)),
+                Some(Ok(Message::Binary(data))) => Some(Event::Binary(data)),
+                // A code that none may send is none.
+                Some(Ok(Message::Close(Some(frame))))
+                    if frame.code == CloseCode::Protocol && frame.reason.as_str() == ILLEGAL =>
+                {
+                    Some(Event::Closed {
+                        code: None,
+                        reason: "the server closed with a code that none may send".into(),
+                    })
+                }
+                Some(Ok(Message::Close(frame))) => Some(Event::Closed {
+                    code: frame.as_ref().map(|frame| frame.code.into()),
+                    reason: frame.map(|frame| frame.reason.to_string()).unwrap_or_default(),
+                }),
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
+                Some(Err(error)) => Some(closed(error)),
+                None => Some(Event::Closed { code: None, reason: "the connection ended without a word".into() }),
+            }
+        })
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        while !self.queue.is_empty() {
+            std::task::ready!(self.socket.poll_ready_unpin(cx))?;
+            if let Some(message) = self.queue.pop_front() {
+                self.queued = self.queued.saturating_sub(message.len());
+                self.unflushed = true;
+                self.socket.start_send_unpin(message)?;
+            }
+        }
+        std::task::ready!(self.socket.poll_flush_unpin(cx))?;
+        self.unflushed = false;
+        if let Some((_, sent @ None)) = &mut self.asked {
+            *sent = Some(self.clock.now());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn closed(error: Error) -> Event {
+    let code = matches!(error, Error::Capacity(_)).then_some(1009);
+    Event::Closed { code, reason: error.to_string() }
+}

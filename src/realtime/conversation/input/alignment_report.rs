@@ -1,0 +1,107 @@
+//! What was done to the input's time: silence that was put in, time that went back, sound that stopped. Each kind is
+//! told in a warning, the next ones of it not before ten seconds later and as a sum, and counted for the statistics.
+
+use crate::realtime::conversation::input::audio_align::Placed;
+use crate::realtime::conversation::{Conversation, Notice};
+use std::time::{Duration, Instant};
+
+/// Warnings of one kind are not repeated sooner.
+const WARN_AGAIN: Duration = Duration::from_secs(10);
+/// A jump of timestamps that can hardly be meant.
+const FAR: Duration = Duration::from_secs(60);
+
+/// What is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Hole,
+    Back,
+    Stall,
+}
+
+const KINDS: [Kind; 3] = [Kind::Hole, Kind::Back, Kind::Stall];
+
+#[derive(Debug, Default)]
+struct Account {
+    count: u32,
+    missing: Duration,
+    inserted: Duration,
+    told: Option<Instant>,
+}
+
+impl Account {
+    fn due(&self) -> Option<Option<Instant>> {
+        (self.count > 0).then(|| self.told.map(|told| told + WARN_AGAIN))
+    }
+}
+
+/// What was not told yet, by kind.
+#[derive(Debug, Default)]
+pub(crate) struct Alignment([Account; 3]);
+
+impl Conversation {
+    fn account(&mut self, kind: Kind, missing: Duration, inserted: Duration) {
+        let account = &mut self.alignment.0[kind as usize];
+        account.count = account.count.saturating_add(1);
+        account.missing = account.missing.saturating_add(missing);
+        account.inserted = account.inserted.saturating_add(inserted);
+        if !inserted.is_zero() {
+            self.notify(Notice::Aligned { dropped: Duration::ZERO, inserted });
+        }
+    }
+
+    /// Sound was placed. Where `expected`, a hole is nothing to speak of.
+    pub(crate) fn tell_placed(&mut self, placed: &Placed, inserted: Duration, expected: bool) {
+        if !placed.hole.is_zero() && (!expected || placed.hole > FAR) {
+            self.account(Kind::Hole, placed.hole, inserted);
+        }
+        if !placed.back.is_zero() {
+            self.account(Kind::Back, placed.back, Duration::ZERO);
+        }
+    }
+
+    /// Sound has stopped in the middle of a turn, and silence was put in its place.
+    pub(crate) fn tell_stall(&mut self, inserted: Duration) {
+        self.account(Kind::Stall, Duration::ZERO, inserted);
+    }
+
+    /// When the next of these warnings is due.
+    pub(crate) fn alignment_deadline(&self) -> Option<Instant> {
+        self.alignment.0.iter().filter_map(Account::due).flatten().min()
+    }
+
+    pub(crate) fn tell_alignment(&mut self) {
+        for kind in KINDS {
+            let now = self.now;
+            let account = &mut self.alignment.0[kind as usize];
+            if account.due().is_none_or(|due| due.is_some_and(|due| now < due)) {
+                continue;
+            }
+            let Account { count, missing, inserted, .. } = *account;
+            *account = Account { told: Some(now), ..Account::default() };
+            let (code, message) = match kind {
+                Kind::Hole => (
+                    "audio-inserted",
+                    format!(
+                        "the input has no sound for {missing:.1?} of its timestamps ({count} holes): {inserted:.1?} of \
+                         silence was put in for that; a jump of the timestamps that is not meant is put right at the source"
+                    ),
+                ),
+                Kind::Back => (
+                    "timestamps-back",
+                    format!(
+                        "the input's timestamps went back by {missing:.1?} ({count} times): nothing is left out, the \
+                         sound follows what was there"
+                    ),
+                ),
+                Kind::Stall => (
+                    "audio-stalled",
+                    format!(
+                        "no sound came in the middle of the user's speech ({count} times): {inserted:.1?} of silence \
+                         was put in its place, so that the turn ends"
+                    ),
+                ),
+            };
+            self.warn(code, message);
+        }
+    }
+}

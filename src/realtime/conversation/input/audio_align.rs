@@ -1,0 +1,118 @@
+//! Where the input's sound belongs on the timeline, and how far the conversation has come in it.
+//!
+//! Time is counted in samples. A timestamp that differs from the count by more than the alignment threshold is believed
+//! only when such differences persist for the discont wait, as in `GstAudioStreamAlign`, or at once with DISCONT: stamps
+//! of a network are times of arrival, and sound comes in bursts. Smaller differences are drift, and the count follows
+//! them slowly. Sound is never cut: where time goes back, the sound follows what is there.
+
+use crate::realtime::conversation::io::Detection;
+use crate::realtime::conversation::input::audio_input::DETECTION;
+use crate::audio::sample_clock::samples_to_time;
+use crate::realtime::conversation::{Conversation, Sound};
+use openai_protocol::session::AudioFormat;
+use std::time::Duration;
+
+/// The count follows this part of a difference that is within the threshold, with each piece of sound.
+const DRIFT_PART: u32 = 16;
+
+/// What is taken for a break in time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tolerance {
+    pub threshold: Duration,
+    /// How long differences have to persist.
+    pub wait: Duration,
+    /// The stamps are the media's own, not times of arrival: a jump ahead by more than the wait is believed at once.
+    pub exact: bool,
+}
+
+/// Where a piece of sound belongs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub at: Duration,
+    /// Time without sound before it.
+    pub hole: Duration,
+    /// How far time went back, when that has just been believed.
+    pub back: Duration,
+}
+
+/// The end of what was handed in.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    /// In running time.
+    pub end: Option<Duration>,
+    /// What timestamps are behind the timeline, since time went back.
+    shift: Duration,
+    /// The first of the timestamps in a row that are not believed.
+    doubted: Option<Duration>,
+    /// The next timestamp is believed.
+    is_break: bool,
+}
+
+impl Place {
+    /// The next timestamp is to be believed.
+    pub fn expect_break(&mut self) {
+        self.is_break = true;
+    }
+
+    /// Silence was put behind what is there.
+    pub fn advance(&mut self, length: Duration) {
+        self.end = self.end.map(|end| end.saturating_add(length));
+    }
+
+    /// Sound comes behind what was there.
+    pub fn put(&mut self, sound: &Sound, format: &AudioFormat, tolerance: Tolerance) -> Placed {
+        let length = samples_to_time((sound.data.len() / format.sample_size()) as u64, format.rate());
+        let placed = self.place(sound.at, tolerance);
+        self.end = Some(placed.at.saturating_add(length));
+        placed
+    }
+
+    fn place(&mut self, at: Option<Duration>, tolerance: Tolerance) -> Placed {
+        let Some(end) = self.end else {
+            self.is_break = false;
+            return Placed { at: at.unwrap_or_default(), ..Placed::default() };
+        };
+        let counted = Placed { at: end, ..Placed::default() };
+        let Some(raw) = at else { return counted };
+        let at = raw.saturating_add(self.shift);
+        let difference = at.abs_diff(end);
+        if difference <= tolerance.threshold {
+            (self.doubted, self.is_break) = (None, false);
+            let part = difference / DRIFT_PART;
+            let at = if at > end { end + part } else { end.saturating_sub(part) };
+            return Placed { at, ..Placed::default() };
+        }
+        let since = *self.doubted.get_or_insert(raw);
+        let persists = raw.abs_diff(since) >= tolerance.wait;
+        let jumps = tolerance.exact && raw.checked_sub(end).is_some_and(|jump| jump > tolerance.wait);
+        if !(std::mem::take(&mut self.is_break) || persists || jumps) {
+            return counted;
+        }
+        self.doubted = None;
+        let before = std::mem::replace(&mut self.shift, end.saturating_sub(raw));
+        let at = raw.max(end);
+        Placed { at, hole: at - end, back: self.shift.saturating_sub(before) }
+    }
+}
+
+impl Conversation {
+    /// Up to where on the input all is known that was said in it: no turn can begin before.
+    pub(crate) fn settled(&self) -> Duration {
+        let heard = self.listening.heard.end().unwrap_or_default();
+        match self.config.detection {
+            // What the server will say of the last moments is not known yet.
+            Detection::Server { silence } => heard.saturating_sub(silence + DETECTION),
+            Detection::Local(_) | Detection::Manual => heard,
+        }
+    }
+
+    /// Up to where on the input all turns are written down and answered: there another run would go on.
+    pub fn done_until(&self) -> Option<Duration> {
+        self.listening.heard.end()?;
+        let unanswered = self.owes_answer().then(|| self.turns.newest_from()).flatten();
+        let uncommitted = matches!(self.config.detection, Detection::Manual) && self.listening.uncommitted() > 0;
+        let uncommitted = uncommitted.then(|| self.listening.uncommitted_from()).flatten();
+        let open = [self.turns.pending_from(), unanswered, uncommitted];
+        Some(open.into_iter().flatten().fold(self.settled(), Duration::min))
+    }
+}

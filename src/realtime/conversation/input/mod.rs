@@ -1,0 +1,8 @@
+//! What the user says: audio alignment, turns, commands, and the end of the input.
+
+pub(crate) mod alignment_report;
+pub(crate) mod audio_align;
+pub(crate) mod audio_input;
+pub(crate) mod commands;
+pub(crate) mod drain;
+pub(crate) mod turns;

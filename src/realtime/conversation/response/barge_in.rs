@@ -1,0 +1,152 @@
+//! Barge-in: the user speaks over the model, or the application stops it.
+//!
+//! There is silence at once, and the server learns what was really heard, so that the model does not believe to have
+//! said what nobody heard.
+
+use crate::realtime::conversation::response::responses::Spoken;
+use crate::realtime::conversation::session::server_ids::{given, plain};
+use crate::audio::sample_clock::samples_to_time;
+use crate::realtime::conversation::{Conversation, Detection, Notice, Output, Timing};
+use openai_protocol::client::{ConversationItemDelete, ConversationItemTruncate, ResponseCancel};
+
+/// Who silences the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// The user, who speaks.
+    User,
+    /// The application.
+    Application,
+}
+
+/// What a message of the model has to become.
+struct Unheard {
+    response_id: String,
+    item_id: String,
+    content_index: u32,
+    /// Samples that were heard of it.
+    heard: u64,
+    /// The server knows it, by a name and in the conversation.
+    is_known: bool,
+}
+
+impl Conversation {
+    /// What was not heard of the model's answer is dropped here and taken back there.
+    pub(crate) fn interrupt(&mut self, who: Who) {
+        let unheard = self.unheard();
+        let active = self.gate.active().map(str::to_owned);
+        if who == Who::Application {
+            self.gate.call_off();
+            self.calls.call_off();
+        }
+        if unheard.is_empty() && active.is_none() {
+            return;
+        }
+        if let Some(active) = &active {
+            self.cancel(active, who);
+        }
+        self.clear_floor();
+        self.output.push_back(Output::Cut);
+        let rate = self.config.output.rate();
+        let mut deleted = Vec::new();
+        for part in &unheard {
+            // A server cancels by itself only what belongs to the conversation.
+            if self.answers.runs_beside(&part.response_id) && !self.answers.is_muted(&part.response_id) {
+                self.send_cancel(&part.response_id);
+            }
+            self.answers.mute(&part.response_id);
+            self.calls.cut_off(&part.response_id);
+            if !part.is_known {
+                continue;
+            }
+            if self.is_unheard(&part.item_id) {
+                if !deleted.contains(&&part.item_id) {
+                    deleted.push(&part.item_id);
+                    self.forget_item(&part.item_id);
+                }
+            } else {
+                let id = self.send(ConversationItemTruncate {
+                    item_id: part.item_id.clone(),
+                    content_index: part.content_index,
+                    audio_end_ms: part.heard * 1000 / u64::from(rate),
+                    ..Default::default()
+                });
+                self.answers.harmless(id);
+            }
+        }
+        let items: Vec<&str> = unheard.iter().map(|part| part.item_id.as_str()).collect();
+        let words = self.take_words(&items);
+        for part in &unheard {
+            if let Some(spoken) = self.answers.find(&part.item_id, part.content_index) {
+                (spoken.received, spoken.growing) = (part.heard, false);
+            }
+        }
+        self.tell_cut(words);
+        if let Some(first) = unheard.into_iter().next() {
+            self.notify(Notice::Interrupted {
+                response_id: Some(first.response_id),
+                item_id: first.item_id,
+                heard: samples_to_time(first.heard, rate),
+                running_time: self.answers.listener,
+            });
+        }
+    }
+
+    /// What is still to come of an answer is not wanted. A server that finds the turns cancels it by itself when the
+    /// user speaks.
+    pub(crate) fn cancel(&mut self, response_id: &str, who: Who) {
+        if self.answers.is_muted(response_id) {
+            return;
+        }
+        self.answers.mute(response_id);
+        self.calls.cut_off(response_id);
+        if who == Who::Application || !matches!(self.config.detection, Detection::Server { .. }) {
+            self.send_cancel(response_id);
+        }
+    }
+
+    fn send_cancel(&mut self, response_id: &str) {
+        let id = self.send(ResponseCancel { response_id: given(response_id), ..Default::default() });
+        self.answers.harmless(id);
+    }
+
+    /// The server has cancelled an answer by itself: what is there of it is not heard any more either.
+    pub(crate) fn cancelled_by_server(&mut self, response_id: &str, reason: Option<&str>) {
+        let is_meant = match reason {
+            Some("client_cancelled") => self.config.timing == Timing::Live,
+            _ => self.may_be_interrupted(),
+        };
+        let is_heard = || self.unheard().iter().any(|part| part.response_id == response_id);
+        if is_meant && self.gate.active().is_none() && !self.answers.is_muted(response_id) && is_heard() {
+            self.interrupt(Who::User);
+        }
+    }
+
+    /// No client knows of an answer of which nothing was heard: the server forgets it as well.
+    pub(crate) fn forget_item(&mut self, item_id: &str) {
+        if !plain(item_id).is_empty() {
+            let id = self.send(ConversationItemDelete { item_id: item_id.to_owned(), ..Default::default() });
+            self.answers.harmless(id);
+        }
+    }
+
+    /// Parts that were not heard to their end, or have none so far.
+    fn unheard(&self) -> Vec<Unheard> {
+        let unheard = |spoken: &&Spoken| spoken.growing || spoken.heard < spoken.received;
+        let part = |spoken: &Spoken| Unheard {
+            response_id: spoken.response_id.clone(),
+            item_id: spoken.item_id.clone(),
+            content_index: spoken.content_index,
+            heard: spoken.heard,
+            is_known: spoken.epoch == self.epoch
+                && !plain(&spoken.item_id).is_empty()
+                && !self.answers.is_beside(&spoken.response_id),
+        };
+        self.answers.spoken.iter().filter(unheard).map(part).collect()
+    }
+
+    /// Not a millisecond was heard of any part of the message.
+    fn is_unheard(&self, item_id: &str) -> bool {
+        let least = u64::from(self.config.output.rate()).div_ceil(1000);
+        self.answers.spoken.iter().filter(|spoken| spoken.item_id == item_id).all(|spoken| spoken.heard < least)
+    }
+}

@@ -1,0 +1,177 @@
+//! The floor: one answer speaks at a time.
+//!
+//! An answer beside the conversation may be made while another one is, and a server sends the sound of both as it comes.
+//! Whoever began has the floor until its message is complete; what is told of the others waits, and follows then. It
+//! does not wait for a speaker that falls silent.
+
+use crate::realtime::conversation::{Conversation, Timing};
+use openai_protocol::ServerEvent;
+use openai_protocol::items::Status;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Bytes of sound that wait at most: more than five minutes at 24 kHz.
+const WAITING: usize = 16 << 20;
+/// Live, a speaker who says nothing for so long loses the floor if somebody else has something to say.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// An answer that the server began while the user speaks waits so long for the user, or for the server to cancel it.
+const HOLD: Duration = Duration::from_secs(3);
+
+/// Who speaks, and what waits.
+#[derive(Debug, Default)]
+pub(crate) struct Floor {
+    /// The answer that speaks, and when it did so last.
+    speaker: Option<(String, Instant)>,
+    waiting: VecDeque<ServerEvent>,
+    bytes: usize,
+    /// An answer that the server began while the user speaks, and how long it waits at most.
+    held: Option<(String, Instant)>,
+}
+
+/// The answer that something is told of.
+fn answer_of(event: &ServerEvent) -> Option<&str> {
+    Some(match event {
+        ServerEvent::ResponseOutputAudioDelta(event) => &event.response_id,
+        ServerEvent::ResponseOutputAudioDone(event) => &event.response_id,
+        ServerEvent::ResponseOutputAudioTranscriptDelta(event) => &event.response_id,
+        ServerEvent::ResponseOutputAudioTranscriptDone(event) => &event.response_id,
+        ServerEvent::ResponseOutputTextDelta(event) => &event.response_id,
+        ServerEvent::ResponseOutputTextDone(event) => &event.response_id,
+        ServerEvent::ResponseOutputItemDone(event) => &event.response_id,
+        ServerEvent::ResponseDone(event) => event.response.id(),
+        _ => return None,
+    })
+}
+
+impl Floor {
+    fn is_held(&self, answer: &str) -> bool {
+        self.held.as_ref().is_some_and(|(held, _)| held == answer)
+    }
+
+    fn waits(&self, answer: &str) -> bool {
+        self.waiting.iter().any(|event| answer_of(event) == Some(answer))
+    }
+}
+
+impl Conversation {
+    /// Something is told of an answer. It is heard when that has the floor.
+    pub(crate) fn hear_answer(&mut self, event: ServerEvent) {
+        let Some(answer) = answer_of(&event).map(str::to_owned) else { return self.follow_answer(event) };
+        if let Some(event) = self.keep_until_whole(&answer, event) {
+            self.follow_in_turn(event);
+        }
+    }
+
+    /// The same, past what is kept until an answer is whole.
+    pub(crate) fn follow_in_turn(&mut self, event: ServerEvent) {
+        let Some(answer) = answer_of(&event).map(str::to_owned) else { return self.follow_answer(event) };
+        let answer = answer.as_str();
+        if self.answers.is_late(answer) {
+            self.comes_late(answer);
+        }
+        let is_cancelled = |event: &ServerEvent| matches!(event, ServerEvent::ResponseDone(event) if event.response.status == Some(Status::Cancelled));
+        if self.floor.is_held(answer) {
+            if !is_cancelled(&event) {
+                return self.wait(event);
+            }
+            self.drop_held();
+        }
+        let length = match &event {
+            ServerEvent::ResponseOutputAudioDelta(event) => event.delta.0.len(),
+            _ => 0,
+        };
+        let speaks = length > 0 && !self.answers.is_muted(answer);
+        let is_speaker = self.floor.speaker.as_ref().is_some_and(|(speaker, _)| speaker == answer);
+        if self.floor.speaker.is_some() && !is_speaker && (speaks || self.floor.waits(answer)) {
+            return self.wait(event);
+        }
+        if speaks {
+            match &mut self.floor.speaker {
+                Some((_, spoke)) => *spoke = self.now,
+                None => self.floor.speaker = Some((answer.to_owned(), self.now)),
+            }
+        }
+        let ends = matches!(event, ServerEvent::ResponseOutputAudioDone(_) | ServerEvent::ResponseDone(_));
+        self.follow_answer(event);
+        if ends && is_speaker {
+            self.free_floor();
+        }
+    }
+
+    /// Whoever speaks has ended, or is not waited for: who comes next may speak.
+    pub(crate) fn free_floor(&mut self) {
+        let held = self.floor.held.take();
+        let waiting = std::mem::replace(&mut self.floor, Floor { held, ..Floor::default() }).waiting;
+        waiting.into_iter().for_each(|event| self.follow_in_turn(event));
+    }
+
+    fn wait(&mut self, event: ServerEvent) {
+        if let ServerEvent::ResponseOutputAudioDelta(event) = &event {
+            self.floor.bytes += event.delta.0.len();
+        }
+        self.floor.waiting.push_back(event);
+        if self.floor.bytes > WAITING {
+            self.release_floor();
+        }
+    }
+
+    /// An answer begins while the user speaks: it waits.
+    pub(crate) fn hold(&mut self, answer: &str) {
+        self.floor.held = Some((answer.to_owned(), self.now + HOLD));
+    }
+
+    /// Nobody waits any longer.
+    pub(crate) fn release_floor(&mut self) {
+        self.floor.held = None;
+        self.free_floor();
+    }
+
+    /// The answer that waits for the user is cancelled: nothing of it was heard.
+    fn drop_held(&mut self) {
+        let Some((held, _)) = self.floor.held.take() else { return };
+        let (of_it, others) = std::mem::take(&mut self.floor.waiting)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|event| answer_of(event) == Some(held.as_str()));
+        self.floor.waiting = others;
+        self.answers.mute(&held);
+        let mut items: Vec<String> = Vec::new();
+        for event in of_it {
+            if let ServerEvent::ResponseOutputAudioDelta(event) = event {
+                self.floor.bytes = self.floor.bytes.saturating_sub(event.delta.0.len());
+                if !items.contains(&event.item_id) {
+                    items.push(event.item_id);
+                }
+            }
+        }
+        items.iter().for_each(|item| self.forget_item(item));
+    }
+
+    /// Nobody of those who wait is to be heard any more.
+    pub(crate) fn clear_floor(&mut self) {
+        let waiting: Vec<String> = self.floor.waiting.iter().filter_map(answer_of).map(str::to_owned).collect();
+        waiting.iter().for_each(|answer| self.answers.mute(answer));
+        self.release_floor();
+    }
+
+    /// When the speaker is not waited for any more, if somebody waits.
+    pub(crate) fn floor_deadline(&self) -> Option<Instant> {
+        let silence = match self.config.timing {
+            Timing::Live => SILENCE,
+            Timing::Offline => self.config.drain_timeout,
+        };
+        let held = self.floor.held.as_ref().map(|(_, until)| *until);
+        let speaker = self.floor.speaker.as_ref().filter(|_| !self.floor.waiting.is_empty());
+        speaker.map(|(_, spoke)| *spoke + silence).into_iter().chain(held).min()
+    }
+
+    pub(crate) fn go_on_speaking(&mut self) {
+        let held = self.floor.held.as_ref();
+        if held.is_some_and(|(_, until)| self.now >= *until || !self.turns.speaking) {
+            self.release_floor();
+        }
+        if self.floor_deadline().is_some_and(|until| self.now >= until) {
+            self.free_floor();
+        }
+    }
+}

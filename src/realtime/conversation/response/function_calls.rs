@@ -1,0 +1,419 @@
+//! Function calls: each is told once and answered once, and the answer that the outputs owe is asked for once.
+//!
+//! Outputs may come at once, later, or turns later. They are held until the answer that made the calls is done, for a
+//! server would otherwise be asked for a second answer beside it. When the last output of that answer is there, the
+//! next answer is asked for; after a barge-in it is not, because the user has something else in mind. A call that has no
+//! output in time gets an error as its output, so that the model does not wait for ever.
+
+use crate::realtime::conversation::event::{FunctionCall, Notice};
+use crate::realtime::conversation::{Conversation, Timing};
+use openai_protocol::items::{Item, ItemKind, Status};
+use openai_protocol::server::FunctionCallArgumentsDone;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Calls that may be open at a time, and answered ones that are remembered.
+const CALLS: usize = 128;
+/// What a call gets that nobody has answered.
+const UNANSWERED: &str = r#"{"error":"there was no answer to this call"}"#;
+
+/// How long the end of a turn is waited for in which outputs were sent. A server may announce speech and say no more
+/// of it.
+const TURN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long after the end of such a turn its response is waited for.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A call of the model.
+#[derive(Debug)]
+struct Call {
+    call_id: String,
+    name: String,
+    called: Instant,
+    response_id: String,
+    /// Given, and held until the answer that called is done.
+    output: Option<String>,
+    sent: bool,
+    /// Its output is the error that it took too long.
+    expired: bool,
+}
+
+impl Call {
+    /// It has no output so far.
+    fn is_open(&self) -> bool {
+        self.output.is_none() && !self.sent
+    }
+}
+
+/// The calls of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    calls: VecDeque<Call>,
+    /// Answers that are done, newest last.
+    done: VecDeque<String>,
+    /// Answers that were interrupted, cancelled or failed, newest last: their outputs owe no answer.
+    cut_off: VecDeque<String>,
+    /// Outputs were sent while the user spoke, and the answer to the turn is one to them as well. Since when the end of
+    /// the turn, or after that its answer, is waited for.
+    held: Option<Instant>,
+}
+
+impl Calls {
+    /// Whether an answer made calls.
+    pub fn of_response(&self, response_id: &str) -> bool {
+        self.calls.iter().any(|call| call.response_id == response_id)
+    }
+
+    /// Calls that have no output so far.
+    pub fn open(&self) -> usize {
+        self.calls.iter().filter(|call| call.is_open()).count()
+    }
+
+    /// The call is told already: an answer tells each of its calls several times. Some models number the calls of each
+    /// answer anew, so another answer's call of the same name is another one.
+    fn knows(&self, call: &FunctionCall) -> bool {
+        self.calls.iter().any(|known| known.call_id == call.call_id && known.response_id == call.response_id)
+    }
+
+    /// The call that an output is for: the oldest one of that name that has none.
+    fn find(&mut self, call_id: &str) -> Option<&mut Call> {
+        let named = |call: &Call| call.call_id == call_id;
+        let open = self.calls.iter().position(|call| named(call) && call.is_open());
+        let index = open.or_else(|| self.calls.iter().rposition(named))?;
+        self.calls.get_mut(index)
+    }
+
+    fn is_done(&self, response_id: &str) -> bool {
+        self.done.iter().any(|done| done == response_id)
+    }
+
+    /// An answer is over. Gives back whether it made calls.
+    fn end(&mut self, response_id: &str) -> bool {
+        let has_called = self.calls.iter().any(|call| call.response_id == response_id);
+        if has_called {
+            remember(&mut self.done, response_id);
+        }
+        has_called
+    }
+
+    /// An answer was cut off, before or after the server was done with it.
+    pub fn cut_off(&mut self, response_id: &str) {
+        if !self.cut_off.iter().any(|cut| cut == response_id) {
+            remember(&mut self.cut_off, response_id);
+        }
+    }
+
+    /// The application wants no answer to what is called so far.
+    pub fn call_off(&mut self) {
+        self.held = None;
+        let unsent = self.calls.iter().filter(|call| !call.sent);
+        let unsent: Vec<String> = unsent.map(|call| call.response_id.clone()).collect();
+        unsent.iter().for_each(|response_id| self.cut_off(response_id));
+    }
+
+    fn was_cut_off(&self, response_id: &str) -> bool {
+        self.cut_off.iter().any(|cut| cut == response_id)
+    }
+
+    /// An answer is asked for, or begins, that knows all outputs.
+    pub fn are_answered(&mut self) {
+        self.held = None;
+    }
+
+    /// The user's turn is over, and its answer is to come.
+    pub fn turn_ended(&mut self, now: Instant) {
+        self.held = self.held.map(|_| now);
+    }
+
+    /// Calls without an output that will have none in time.
+    fn deadlines(&self, timeout: Option<Duration>) -> impl Iterator<Item = Instant> {
+        let open = self.calls.iter().filter(|call| call.is_open());
+        open.filter_map(move |call| call.called.checked_add(timeout?))
+    }
+}
+
+/// Keeps a name, and forgets the oldest where there are too many.
+fn remember(names: &mut VecDeque<String>, name: &str) {
+    if names.len() == CALLS {
+        names.pop_front();
+    }
+    names.push_back(name.to_owned());
+}
+
+/// An error as the output of a call, for the model.
+fn error_output(why: &str) -> String {
+    serde_json::json!({ "error": why }).to_string()
+}
+
+impl Conversation {
+    /// An item of an answer is complete. A call in it is told; one that was cut off in the middle of its arguments is
+    /// none.
+    pub(crate) fn item_done(&mut self, response_id: &str, item: &Item) {
+        match item.kind {
+            ItemKind::FunctionCall if matches!(item.status, None | Some(Status::Completed)) => {
+                self.called(FunctionCall {
+                    call_id: item.call_id.clone().unwrap_or_default(),
+                    name: item.name.clone().unwrap_or_default(),
+                    arguments: item.arguments.clone().unwrap_or_default(),
+                    item_id: item.id().to_owned(),
+                    response_id: response_id.to_owned(),
+                });
+            }
+            ItemKind::McpApprovalRequest => {
+                let request_id = item.id().to_owned();
+                if !self.approvals.contains(&request_id) {
+                    if self.approvals.len() == CALLS {
+                        self.approvals.pop_front();
+                    }
+                    self.approvals.push_back(request_id.clone());
+                    self.notify(Notice::ApprovalRequest {
+                        request_id,
+                        server_label: item.server_label.clone().unwrap_or_default(),
+                        name: item.name.clone().unwrap_or_default(),
+                        arguments: item.arguments.clone().unwrap_or_default(),
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// An answer gets a call, of which the arguments are still to come.
+    pub(crate) fn call_added(&mut self, response_id: &str, item: &Item) {
+        let calls = &mut self.answers.record(response_id).calls;
+        if calls.len() < CALLS {
+            calls.push(FunctionCall {
+                call_id: item.call_id.clone().unwrap_or_default(),
+                name: item.name.clone().unwrap_or_default(),
+                item_id: item.id().to_owned(),
+                ..Default::default()
+            });
+        }
+    }
+
+    /// The arguments of a call are complete. Most servers tell of the whole call afterwards, some do not.
+    pub(crate) fn arguments_done(&mut self, event: FunctionCallArgumentsDone) {
+        let FunctionCallArgumentsDone { response_id, item_id, call_id, name, arguments, .. } = event;
+        let calls = &mut self.answers.record(&response_id).calls;
+        let is_it = |call: &FunctionCall| !item_id.is_empty() && call.item_id == item_id;
+        let mut call = calls.iter().position(is_it).map(|index| calls.remove(index)).unwrap_or_default();
+        let or = |told: String, known: String| if told.is_empty() { known } else { told };
+        (call.call_id, call.name) = (or(call_id, call.call_id), or(name, call.name));
+        (call.item_id, call.arguments, call.response_id) = (item_id, arguments, response_id);
+        if calls.len() < CALLS {
+            calls.push(call);
+        }
+    }
+
+    /// An answer is over. Calls of which only the arguments were told are complete.
+    pub(crate) fn calls_by_arguments(&mut self, response_id: &str) {
+        for call in std::mem::take(&mut self.answers.record(response_id).calls) {
+            // Of others the arguments never came.
+            if !call.response_id.is_empty() {
+                self.called(call);
+            }
+        }
+    }
+
+    fn called(&mut self, mut call: FunctionCall) {
+        // The arguments are JSON, also where the model gave none.
+        if call.arguments.trim().is_empty() {
+            call.arguments = "{}".into();
+        }
+        if call.call_id.is_empty() {
+            let message = format!("the server gave no name to a call of '{}', so it cannot be answered", call.name);
+            return self.warn("call-without-id", message);
+        }
+        if self.calls.knows(&call) {
+            return;
+        }
+        if self.calls.calls.len() == CALLS {
+            let oldest = self.calls.calls.iter().position(|call| call.sent).unwrap_or_default();
+            self.calls.calls.remove(oldest);
+        }
+        self.calls.calls.push_back(Call {
+            call_id: call.call_id.clone(),
+            name: call.name.clone(),
+            called: self.now,
+            response_id: call.response_id.clone(),
+            output: None,
+            sent: false,
+            expired: false,
+        });
+        self.history.has(&Item {
+            kind: ItemKind::FunctionCall,
+            call_id: Some(call.call_id.clone()),
+            name: Some(call.name.clone()),
+            arguments: Some(call.arguments.clone()),
+            ..Default::default()
+        });
+        self.notify(Notice::FunctionCall(call));
+    }
+
+    /// The session in which an answer called is over, and the next one is told of the calls.
+    pub(crate) fn calls_are_told(&mut self, response_id: &str) {
+        self.calls.end(response_id);
+    }
+
+    /// An answer is done: what its calls gave back so far may be sent.
+    pub(crate) fn calls_of_response_done(&mut self, response_id: &str, cut_off: bool) {
+        if cut_off {
+            self.calls.cut_off(response_id);
+        }
+        if self.calls.end(response_id) {
+            self.send_outputs(response_id);
+        }
+    }
+
+    /// A function gave something back.
+    pub(crate) fn function_output(&mut self, call_id: &str, output: String) {
+        let Some(call) = self.calls.find(call_id) else {
+            let message = format!("the model made no call '{call_id}', so an output for it is not sent");
+            return self.warn("unknown-call", message);
+        };
+        if call.expired {
+            let message = format!(
+                "the output of the function '{}' (call '{call_id}') came too late: the model has got an error instead, \
+                , so it is not sent",
+                call.name
+            );
+            return self.warn("call-expired", message);
+        }
+        if !call.is_open() {
+            let message = format!("the call '{call_id}' has its output already, so a second one is not sent");
+            return self.warn("call-answered", message);
+        }
+        call.output = Some(output);
+        let response_id = call.response_id.clone();
+        if self.calls.is_done(&response_id) {
+            self.send_outputs(&response_id);
+        }
+    }
+
+    /// Sends the outputs that are there, and asks for the answer that they owe once all are.
+    fn send_outputs(&mut self, response_id: &str) {
+        let ready: Vec<(String, String)> = self
+            .calls
+            .calls
+            .iter_mut()
+            .filter(|call| call.response_id == response_id)
+            .filter_map(|call| {
+                let output = call.output.take()?;
+                call.sent = true;
+                Some((call.call_id.clone(), output))
+            })
+            .collect();
+        if ready.is_empty() {
+            return;
+        }
+        for (call_id, output) in ready {
+            let item = Item::function_output(call_id, output);
+            self.history.has(&item);
+            self.create_item(item);
+        }
+        self.moved = self.now;
+        let owes_more = self.calls.calls.iter().any(|call| call.response_id == response_id && !call.sent);
+        if owes_more || self.calls.was_cut_off(response_id) || !self.answers_at_all() {
+            return;
+        }
+        if self.turns.speaking {
+            // Who speaks gets an answer to that, and the outputs are part of it.
+            self.calls.held = Some(self.now);
+        } else {
+            self.gate.wish(None);
+        }
+    }
+
+    /// When the next call has to have its output, or the answer to outputs is not left to the user's turn any more.
+    pub(crate) fn calls_deadline(&self) -> Option<Instant> {
+        self.calls.deadlines(self.config.tool_timeout).chain(self.held_until()).min()
+    }
+
+    /// Until when calls without an output may get theirs.
+    pub(crate) fn calls_until(&self) -> Option<Instant> {
+        self.calls.deadlines(self.config.tool_timeout).max()
+    }
+
+    fn held_until(&self) -> Option<Instant> {
+        let since = self.calls.held.filter(|_| !self.gate.owes())?;
+        match (self.turns.speaking, self.config.timing) {
+            (false, _) => Some(since + RESPONSE_TIMEOUT),
+            (true, Timing::Live) => Some(since + TURN_TIMEOUT),
+            // The end of the stream ends the turn.
+            (true, Timing::Offline) => None,
+        }
+    }
+
+    /// What has to happen with calls at a certain time.
+    pub(crate) fn go_on_calling(&mut self) {
+        self.expire_calls();
+        if self.held_until().is_some_and(|until| self.now >= until) {
+            self.calls.held = None;
+            if self.answers_at_all() {
+                self.gate.wish(None);
+            }
+        }
+    }
+
+    /// Calls that have had no output for too long get an error as theirs.
+    fn expire_calls(&mut self) {
+        let Some(timeout) = self.config.tool_timeout else { return };
+        let now = self.now;
+        let is_late = |call: &&mut Call| {
+            call.is_open() && call.called.checked_add(timeout).is_some_and(|deadline| now >= deadline)
+        };
+        let seconds = timeout.as_secs_f64();
+        let mut late = Vec::new();
+        for call in self.calls.calls.iter_mut().filter(is_late) {
+            call.output = Some(error_output(&format!("the function took longer than {seconds} s")));
+            call.expired = true;
+            late.push((call.call_id.clone(), call.name.clone(), call.response_id.clone()));
+        }
+        for (call_id, name, response_id) in late {
+            let message = format!(
+                "the function '{name}' (call '{call_id}') took longer than {seconds} s (tool-timeout), and the model gets \
+                 an error: a handler of function-call returns a string, or NULL and send-function-output follows; one \
+                 that raises counts as NULL"
+            );
+            self.warn("tool-timeout", message);
+            self.notify(Notice::CallExpired { call_id });
+            if self.calls.is_done(&response_id) {
+                self.send_outputs(&response_id);
+            }
+        }
+    }
+
+    /// Nobody will answer what is open: each call is closed, in order, so that the server is not left waiting.
+    pub(crate) fn close_calls(&mut self) {
+        let open = self.calls.calls.iter().filter(|call| call.is_open());
+        let open: Vec<_> = open.map(|call| (call.call_id.clone(), call.name.clone())).collect();
+        for (call_id, name) in open {
+            self.warn("call-unanswered", format!("nobody has answered the call '{call_id}' of the function '{name}'"));
+            self.notify(Notice::CallExpired { call_id: call_id.clone() });
+            if let Some(call) = self.calls.find(&call_id) {
+                (call.sent, call.expired) = (true, true);
+            }
+            let item = Item::function_output(call_id, UNANSWERED.into());
+            self.history.has(&item);
+            self.create_item(item);
+        }
+    }
+
+    /// Says whether the server may call an MCP tool. The answer that waited for it is asked for.
+    pub(crate) fn approve(&mut self, request_id: String, approve: bool) {
+        let Some(known) = self.approvals.iter().position(|known| *known == request_id) else {
+            let message = format!("the server made no approval request '{request_id}', or has its answer already");
+            return self.warn("unknown-approval", message);
+        };
+        self.approvals.remove(known);
+        // Of all items that a client makes, this one alone must have a name.
+        let id = Some(format!("approval_{}", self.sent_events + 1));
+        self.create_item(Item {
+            id,
+            kind: ItemKind::McpApprovalResponse,
+            approval_request_id: Some(request_id),
+            approve: Some(approve),
+            ..Default::default()
+        });
+        self.gate.wish(None);
+    }
+}

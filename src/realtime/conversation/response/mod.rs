@@ -1,0 +1,10 @@
+//! Responses of the model: scheduling, audio, barge-in, function calls, usage limits.
+
+pub(crate) mod barge_in;
+pub(crate) mod floor_control;
+pub(crate) mod function_calls;
+pub(crate) mod held_response;
+pub(crate) mod limits;
+pub(crate) mod records;
+pub(crate) mod responses;
+pub(crate) mod scheduler;

@@ -1,0 +1,123 @@
+//! The user's turns, as the server or the element's own ear finds them.
+
+use crate::realtime::conversation::io::{Detection, FramePolicy, Speaker};
+use crate::realtime::conversation::response::barge_in::Who;
+use crate::realtime::conversation::{Conversation, Notice, Timing};
+use openai_protocol::ServerEvent;
+use std::time::{Duration, Instant};
+
+impl Conversation {
+    /// The user began to speak.
+    pub(crate) fn begin_turn(&mut self, item_id: Option<String>, start: Option<Duration>) {
+        match self.take_in_hand() {
+            Some(turn) => self.turns.begin(item_id, turn.start.or(start)),
+            None => {
+                self.turns.begin(item_id.clone(), start);
+                self.notify(Notice::Speech { active: true, item_id, running_time: start });
+            }
+        }
+        if self.may_be_interrupted() {
+            self.interrupt(Who::User);
+        }
+        match self.config.frames.policy {
+            FramePolicy::Speech => self.look(),
+            // At the end of the turn it would come too late for an answer that the server begins by itself.
+            FramePolicy::Turn if self.server_answers() => self.look_for_turn(),
+            _ => {}
+        }
+    }
+
+    /// Whether turns are answered by the server without being asked.
+    pub(crate) fn server_answers(&self) -> bool {
+        self.config.server_answers && matches!(self.config.detection, Detection::Server { .. })
+    }
+
+    /// Whether speech of the user silences the model.
+    pub(crate) fn may_be_interrupted(&self) -> bool {
+        self.config.interrupt_response && self.config.timing == Timing::Live
+    }
+
+    /// The user ended to speak, or is made to.
+    pub(crate) fn end_turn(&mut self, item_id: Option<String>, end: Option<Duration>) {
+        self.turns.end(item_id.as_deref(), end);
+        self.calls.turn_ended(self.now);
+        self.await_answer_from(end);
+        self.notify(Notice::Speech { active: false, item_id, running_time: end });
+    }
+
+    /// The next answer belongs to a turn that ended there, now.
+    pub(crate) fn await_answer_from(&mut self, end: Option<Duration>) {
+        self.gate.turn_ended = Some(self.said_at(end));
+        self.answers.answer_from(end.unwrap_or_default().max(self.listening.quiet));
+    }
+
+    /// When this place of the input was said: live, what is newest in it was said just now.
+    fn said_at(&self, place: Option<Duration>) -> Instant {
+        let newest = self.listening.heard.end().filter(|_| self.config.timing == Timing::Live);
+        let ago = newest.zip(place).map(|(newest, place)| newest.saturating_sub(place));
+        self.now.checked_sub(ago.unwrap_or_default()).unwrap_or(self.now)
+    }
+
+    /// What the server says of the user's turns. Gives back what is about something else.
+    pub(crate) fn hear_turn(&mut self, event: ServerEvent) -> Option<ServerEvent> {
+        match event {
+            ServerEvent::InputAudioBufferSpeechStarted(event) => {
+                let start = self.listening.sent.time_of_ms(event.audio_start_ms);
+                self.turn_begins_at(event.audio_start_ms);
+                self.begin_turn(Some(event.item_id), start);
+            }
+            ServerEvent::InputAudioBufferSpeechStopped(event) => {
+                let end = self.listening.sent.time_of_ms(event.audio_end_ms);
+                let said = self.committed_up_to(event.audio_end_ms);
+                self.history.heard(Some(event.item_id.clone()), said);
+                self.end_turn(Some(event.item_id), end);
+            }
+            ServerEvent::InputAudioBufferCommitted(event) => self.committed(&event.item_id),
+            ServerEvent::InputAudioBufferTimeoutTriggered(event) => {
+                let time = |ms| self.listening.sent.time_of_ms(ms);
+                let (start, end) = (time(event.audio_start_ms), time(event.audio_end_ms));
+                self.committed_up_to(event.audio_end_ms);
+                self.turns.begin(Some(event.item_id.clone()), start);
+                self.turns.end(None, end);
+                self.turns.idle = Some(event.item_id.clone());
+                self.await_answer_from(end);
+                let duration = end.zip(start).and_then(|(end, start)| end.checked_sub(start));
+                let item_id = Some(event.item_id);
+                self.notify(Notice::IdleTimeout { item_id, running_time: start, duration });
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// Sound has become a message of the user: by a commit of ours, or by the server's own detection.
+    fn committed(&mut self, item_id: &str) {
+        self.turns.name(item_id);
+        self.history.name(item_id);
+        // Not every server writes down that nobody spoke.
+        if self.config.transcribes && self.turns.idle.as_deref() != Some(item_id) {
+            self.turns.await_transcript(item_id);
+            self.script.expect(Speaker::User, item_id, 0);
+        }
+        if !matches!(self.config.detection, Detection::Server { .. }) || self.drain.commits_by_hand() {
+            return;
+        }
+        if self.turns.speaking {
+            // A commit in the middle of speech ends the turn without another word.
+            let said = self.listening.tape.take();
+            self.history.heard(Some(item_id.to_owned()), said);
+            self.all_is_committed();
+            self.end_turn(Some(item_id.to_owned()), self.listening.sent.end());
+        }
+        let is_answered = self.config.create_response && !self.config.only_writes_down();
+        if !self.server_answers() {
+            self.look_for_turn();
+            if is_answered && self.answers_at_all() {
+                self.gate.wish(None);
+            }
+        } else if is_answered {
+            self.gate.announce();
+            self.answer_moved = self.now;
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The loss of a session: what becomes of what was under way, what is asked for again, and what is told of it.
+//!
+//! Nothing is lost without a word: an answer that is asked for again is answered once, and whatever cannot be had back
+//! is told as a WARNING with what it was.
+
+use crate::realtime::conversation::io::SessionNotice;
+
+use crate::realtime::conversation::input::turns::Turn;
+use crate::audio::sample_clock::{samples_to_time, time_to_samples};
+use crate::realtime::conversation::session::rollover as renew;
+use crate::realtime::conversation::{Conversation, Detection, Failure, Notice, Output, Phase, Warning};
+use openai_protocol::ResponseParams;
+use std::time::{Duration, Instant};
+
+/// The same answer is asked for again so often. A server that fails over one would do so for ever.
+const ASKED_AGAIN: u32 = 5;
+
+/// The next server has so long to find the turn that was in hand.
+const FOUND_AGAIN: Duration = Duration::from_secs(5);
+
+/// Why there is to be another session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// What it is if there is none to be had.
+    pub failure: Failure,
+    /// Whether the same server is worth another try.
+    pub again: bool,
+}
+
+/// What is known of sessions that were lost.
+#[derive(Debug, Default)]
+pub(crate) struct Losses {
+    /// Why the last one was.
+    last: Option<Loss>,
+    /// The session in use has answered something, or written it down.
+    has_carried: bool,
+    /// Another server can be tried when this one is not to be had.
+    pub has_standby: bool,
+    /// How often the answer that is owed was asked for again.
+    asked_again: u32,
+    /// The user was speaking when the session was lost, as was told.
+    in_hand: Option<Turn>,
+    /// When that is not so any more, unless the server says it.
+    in_hand_until: Option<Instant>,
+}
+
+impl Losses {
+    /// A session is ready.
+    pub fn session_began(&mut self, now: Instant) {
+        self.has_carried = false;
+        self.in_hand_until = self.in_hand.is_some().then(|| now + FOUND_AGAIN);
+    }
+}
+
+impl Conversation {
+    /// Whether another server can be tried after the one in use.
+    pub fn set_standby(&mut self, there_is_one: bool) {
+        self.losses.has_standby = there_is_one;
+    }
+
+    /// Whether the session that is lost had answered a turn, or written it down.
+    pub fn carried_turn(&self) -> bool {
+        self.losses.has_carried
+    }
+
+    /// Why another session is wanted; nothing where that was planned.
+    pub fn take_loss(&mut self) -> Option<Loss> {
+        self.losses.last.take()
+    }
+
+    /// Whether the server is to say something, and silence means that it may be gone.
+    pub fn awaits_server(&self) -> bool {
+        matches!(self.phase, Phase::Ready)
+            && (self.owes_answer()
+                || !self.updates.is_empty()
+                || self.drain.is_closing()
+                || self.turns.speaking && matches!(self.config.detection, Detection::Server { .. })
+                || self.config.transcribes && self.turns.backlog() > 0)
+    }
+
+    /// An answer has come to its end, or a turn was written down.
+    pub(crate) fn has_carried(&mut self) {
+        self.losses.has_carried = true;
+        self.losses.asked_again = 0;
+    }
+
+    /// What this server will not do. Another one may.
+    pub(crate) fn fail_here(&mut self, failure: Failure) {
+        let may_differ = self.losses.has_standby && !matches!(failure, Failure::Settings(_));
+        if !may_differ {
+            return self.fail(failure);
+        }
+        self.lose(failure.to_string(), Some(Loss { failure, again: false }));
+    }
+
+    /// The server gives no sign of life any more. What was said since its last one it has not heard.
+    pub(crate) fn gone(&mut self, silent: Duration) {
+        let reason = format!("the server has been silent for {} s and does not answer a ping", silent.as_secs());
+        let failure = Failure::Lost(reason.clone());
+        let loss = Loss { failure, again: true };
+        if !self.config.reconnects && !self.losses.has_standby {
+            return self.fail(loss.failure);
+        }
+        self.lose_after(reason, Some(loss), silent + crate::realtime::conversation::session::uncommitted::QUIET);
+    }
+
+    /// The session is over, or did not come about, and there may be another one.
+    pub(crate) fn lose(&mut self, reason: String, loss: Option<Loss>) {
+        self.lose_after(reason, loss, crate::realtime::conversation::session::uncommitted::QUIET);
+    }
+
+    /// The same, where the server may not have heard the sound of so long.
+    fn lose_after(&mut self, reason: String, loss: Option<Loss>, unheard: Duration) {
+        let was_planned = loss.is_none();
+        self.losses.last = loss;
+        if self.epoch == 0 && !matches!(self.phase, Phase::Ready) {
+            return self.open_again();
+        }
+        let active = self.gate.active().map(str::to_owned);
+        let is_owed = self.owes_again(active.as_deref());
+        let params = self.gate.params();
+        self.release_floor();
+        self.phase = Phase::Offline;
+        self.approvals.clear();
+        self.epoch += 1;
+        self.renewal = renew::Renewal::default();
+        self.gate.give_up();
+        if is_owed && self.answers_at_all() {
+            self.wish_again(params, was_planned);
+        }
+        if let Some(active) = active {
+            self.answers.mute(&active);
+            self.ends_unsaid(&active, "incomplete", Some("session_lost"));
+        }
+        self.answers.give_up();
+        self.answers.end_records();
+        self.give_up_turns();
+        self.lose_frames();
+        self.lose_turn(unheard);
+        self.updates.clear();
+        self.lose_update();
+        self.notify(Notice::Session(SessionNotice::Reconnecting { reason }));
+        self.output.push_back(Output::Reconnect);
+    }
+
+    /// The first session did not come about. Nothing was said in it.
+    fn open_again(&mut self) {
+        self.phase = Phase::Offline;
+        self.updates.clear();
+        self.greeting = Default::default();
+        self.last_error = None;
+        self.output.push_back(Output::Reconnect);
+    }
+
+    /// Whether an answer was asked for or under way of which nothing was heard. Live, what was begun plays on as far as it
+    /// has come, and is not asked for again.
+    fn owes_again(&mut self, active: Option<&str>) -> bool {
+        let is_unheard = self.forget_held();
+        let is_spoken = |active: &str| self.answers.spoken.iter().any(|spoken| spoken.response_id == active);
+        self.gate.expects() || active.is_some_and(|active| is_unheard || !is_spoken(active))
+    }
+
+    fn wish_again(&mut self, params: Option<ResponseParams>, was_planned: bool) {
+        self.losses.asked_again += u32::from(!was_planned);
+        if self.losses.asked_again > ASKED_AGAIN {
+            self.losses.asked_again = 0;
+            let message = format!("a turn is lost: its session ended {ASKED_AGAIN} times before it was answered");
+            return self.warn("turn-lost", message);
+        }
+        self.gate.wish(params);
+    }
+
+    /// The turn in hand is said again to the next server, as far as it is remembered.
+    fn lose_turn(&mut self, unheard: Duration) {
+        let rate = self.config.input.rate();
+        let by_server = matches!(self.config.detection, Detection::Server { .. });
+        if by_server && !self.turns.speaking {
+            self.listening.tape.keep(time_to_samples(unheard, rate));
+        }
+        let said = self.turns.open().and_then(|turn| self.listening.heard.end()?.checked_sub(turn.start?));
+        let kept = samples_to_time(self.listening.tape.samples(), rate);
+        if said.is_some_and(|said| said > crate::realtime::conversation::session::uncommitted::TURN + Duration::from_secs(1) && kept < said) {
+            let lost = said.unwrap_or_default().saturating_sub(kept);
+            self.notify(Notice::Warning(Warning::new(
+                "audio-dropped",
+                format!("the first {lost:.1?} of what the user is saying are lost: {kept:.1?} are said again"),
+            )));
+        }
+        // A server that finds the turns will find this one again.
+        if by_server && let Some(turn) = self.turns.drop_open() {
+            self.losses.in_hand.get_or_insert(turn);
+        }
+        self.losses.in_hand_until = None;
+    }
+
+    /// The user speaks, as this server says. Where that is the turn that was in hand, its beginning was told already.
+    pub(crate) fn take_in_hand(&mut self) -> Option<Turn> {
+        self.losses.in_hand_until = None;
+        self.losses.in_hand.take()
+    }
+
+    /// When the turn that was in hand is over, if the server does not find it.
+    pub(crate) fn in_hand_deadline(&self) -> Option<Instant> {
+        self.losses.in_hand_until
+    }
+
+    pub(crate) fn go_on_in_hand(&mut self) {
+        if self.in_hand_deadline().is_some_and(|until| self.now >= until) {
+            self.end_in_hand();
+        }
+    }
+
+    /// Nobody has found the turn that was in hand, and its end is told.
+    pub(crate) fn end_in_hand(&mut self) {
+        if let Some(turn) = self.take_in_hand() {
+            let running_time = self.listening.heard.end();
+            self.notify(Notice::Speech { active: false, item_id: turn.item_id, running_time });
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The life of a session: opening, updates of its settings, rollover to the next one, and what that one is told.
+
+pub(crate) mod history;
+pub(crate) mod loss;
+pub(crate) mod opening;
+pub(crate) mod rollover;
+pub(crate) mod server_ids;
+pub(crate) mod session_update;
+pub(crate) mod uncommitted;

@@ -1,0 +1,347 @@
+//! The session around the conversation: its opening, its settings, its errors and its end.
+
+use crate::audio::format_converter::Converter;
+use crate::realtime::conversation::io::SessionNotice;
+use crate::realtime::conversation::{Conversation, Detection, Failure, Loss, Notice, Phase, Warning};
+use openai_protocol::client::SessionUpdate;
+use openai_protocol::response::ServerError;
+use openai_protocol::session::{AudioConfig, AudioFormat, AudioInput};
+use openai_protocol::usage::RateLimit;
+use openai_protocol::{Extra, Session, Setting};
+use std::time::Duration;
+
+/// An `error` explains a close that follows it so soon.
+const EXPLAINS: Duration = Duration::from_secs(5);
+
+/// A server that has greeted and says nothing of the settings is talked to after so long: some never do.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+
+/// What an error says that has no message: other fields may, and else all of it does.
+fn words_of(error: &ServerError, event: &Extra) -> String {
+    let fields = || event.iter().chain(&error.extra);
+    let text = |name: &str| {
+        let mut named = fields().filter(|(field, _)| *field == name);
+        named.find_map(|(_, value)| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned))
+    };
+    let named = text("message").or_else(|| text("detail")).or_else(|| text("error"));
+    named.or_else(|| error.code.clone()).unwrap_or_else(|| {
+        let all: Extra = fields().map(|(name, value)| (name.clone(), value.clone())).collect();
+        match serde_json::to_string(&all) {
+            Ok(all) if !all.is_empty() && all != "{}" => format!("the server tells of an error: {all}"),
+            _ => "the server tells of an error, and not of which".into(),
+        }
+    })
+}
+
+/// Error codes that end a session before it began, by what the user has to mend.
+pub(crate) fn fatal(error: &ServerError, model: &str) -> Option<Failure> {
+    let code = error.code.as_deref().unwrap_or_default();
+    let message = &error.message;
+    Some(match code {
+        "invalid_api_key" | "insufficient_permissions" | "account_deactivated" => {
+            Failure::NotAuthorized(format!("{message} ({code})"))
+        }
+        _ if error.kind == "authentication_error" => Failure::NotAuthorized(message.clone()),
+        "invalid_model" | "missing_model" | "model_not_found" | "model_load_error" => {
+            Failure::NotFound(format!("the server does not offer the model '{model}': {message} ({code})"))
+        }
+        "beta_api_shape_disabled" => Failure::Settings(format!("{message} ({code})")),
+        _ => return quota(error),
+    })
+}
+
+/// Nothing will be answered any more, in the session's midst as well.
+pub(crate) fn quota(error: &ServerError) -> Option<Failure> {
+    let gone = error.code.as_deref() == Some("insufficient_quota") || error.kind == "insufficient_quota";
+    gone.then(|| Failure::Quota(format!("{} (insufficient_quota)", error.message)))
+}
+
+impl Conversation {
+    /// The socket is open: the settings go first, and sound waits until they are in force. A server that answered
+    /// sound with its default settings would answer wrongly, and refuse the settings afterwards.
+    pub(crate) fn open(&mut self, patience: Duration) {
+        self.phase = Phase::Opening { deadline: self.now + patience, patience };
+        (self.greeted, self.opened) = (false, self.now + patience);
+        (self.answers.format, self.answers.format_told) = (None, None);
+        let session = self.config.session.clone();
+        self.update(session);
+    }
+
+    pub(crate) fn update(&mut self, session: Session) -> String {
+        let id = self.send(SessionUpdate { session, ..Default::default() });
+        self.updates.push_back(id.clone());
+        id
+    }
+
+    /// The input's format is another one than the session was opened with.
+    pub(crate) fn change_format(&mut self, format: AudioFormat) {
+        if format == self.config.input {
+            return;
+        }
+        // What was said in the format before is a turn of its own.
+        if matches!((&self.phase, &self.config.detection), (Phase::Ready, Detection::Local(_))) {
+            self.finish_listening();
+        }
+        self.forget_turn();
+        self.history.forget_sound();
+        self.config.input = format.clone();
+        self.listening.change_format(&self.config);
+        let kind = self.config.session.kind.clone();
+        let input = self.config.session.audio.get_or_insert_default().input.get_or_insert_default();
+        input.format = Some(format.clone());
+        self.format_in_force(&format);
+        if !matches!(self.phase, Phase::Offline) {
+            let input = AudioInput { format: Some(format), ..Default::default() };
+            let audio = AudioConfig { input: Some(input), ..Default::default() };
+            self.update(Session { kind, audio: Some(audio), ..Default::default() });
+        }
+    }
+
+    pub(crate) fn session_updated(&mut self, session: Session) {
+        if let Some(update) = self.updates.pop_front() {
+            self.update_accepted(&update);
+        }
+        self.acknowledges = true;
+        self.look_for_transcription(&session);
+        self.look_at_formats(&session);
+        if matches!(self.phase, Phase::Opening { .. }) {
+            self.ready(session);
+        }
+    }
+
+    /// The server tells of the session before it knows the settings.
+    pub(crate) fn greeted(&mut self, session: Session) {
+        self.greeting = session;
+        if let Phase::Opening { deadline, .. } = &mut self.phase {
+            let until = self.now + UNACKNOWLEDGED;
+            self.greeted = until < *deadline;
+            *deadline = until.min(*deadline);
+        }
+    }
+
+    /// The session has begun, with what the server tells of it.
+    fn ready(&mut self, session: Session) {
+        self.phase = Phase::Ready;
+        // Some servers tell only what has changed since their greeting.
+        let greeting = std::mem::take(&mut self.greeting);
+        // Some tell 0 where they do not know.
+        let expires_at = session.expires_at.or(greeting.expires_at).filter(|at| *at > 0);
+        self.notify(Notice::Session(SessionNotice::Ready {
+            session_id: session.id.or(greeting.id).filter(|id| !id.is_empty()),
+            model: session
+                .model
+                .or(greeting.model)
+                .filter(|model| !model.is_empty())
+                .or_else(|| Some(self.config.model.clone())),
+            expires_at,
+            resumed: self.epoch > 0,
+        }));
+        self.session_ends(expires_at);
+        self.losses.session_began(self.now);
+        if self.epoch > 0 {
+            self.begin_anew();
+        }
+        (self.moved, self.answer_moved) = (self.now, self.now);
+        self.obey_early();
+    }
+
+    /// A server may not write down what the user says although it was asked to. Nobody waits for that then.
+    fn look_for_transcription(&mut self, session: &Session) {
+        let input = session.audio.as_ref().and_then(|audio| audio.input.as_ref());
+        if self.config.transcribes && input.is_some_and(|input| matches!(input.transcription, Setting::Off)) {
+            self.does_not_write();
+        }
+    }
+
+    /// The server does not write down what the user says.
+    pub(crate) fn does_not_write(&mut self) {
+        self.config.transcribes = false;
+        self.give_up_turns();
+        self.warn("no-transcription", "the server does not write down what the user says");
+    }
+
+    /// What the server says of the sound's formats, once no settings are on their way.
+    fn look_at_formats(&mut self, session: &Session) {
+        if !self.updates.is_empty() {
+            return;
+        }
+        let (input, output) = (session.input_format(), session.output_format());
+        let is_told = self.input_told.as_ref() == input.as_ref();
+        if let Some(told) = input.filter(|told| !is_told && *told != self.config.input) {
+            let message = format!(
+                "the server takes the user's sound for {}, and it is {}: it will hear noise",
+                told.describe(),
+                self.config.input.describe()
+            );
+            self.input_told = Some(told);
+            self.warn("other-input-format", message);
+        }
+        if let Some(told) = output {
+            self.look_at_format(Some(&told));
+            self.answers.format = Some(told).filter(|told| *told != self.config.output);
+        }
+    }
+
+    /// The server tells the format of the model's sound. Where it is another one than was asked for, the sound is
+    /// converted.
+    pub(crate) fn look_at_format(&mut self, told: Option<&AudioFormat>) {
+        let asked = &self.config.output;
+        let Some(told) = told.filter(|told| *told != asked) else { return };
+        if self.answers.format_told.as_ref() == Some(told) {
+            return;
+        }
+        self.answers.format_told = Some(told.clone());
+        let what = match Converter::new(told, asked) {
+            Some(_) => "it is converted",
+            None => "it cannot be converted, and is played as it comes",
+        };
+        let message = format!(
+            "the server says that its sound is {}, and {} was asked for: {what}",
+            told.describe(),
+            asked.describe()
+        );
+        self.warn("other-output-format", message);
+    }
+
+    /// The server refused something. Most of that is harmless; what waits for the guilty event must not wait for ever.
+    pub(crate) fn refused(&mut self, mut error: ServerError, event: &Extra) {
+        if error.message.is_empty() {
+            error.message = words_of(&error, event);
+        }
+        let guilty = error.event_id.as_deref();
+        let is_update = guilty.is_some_and(|id| self.updates.iter().any(|update| update == id));
+        if matches!(self.phase, Phase::Opening { .. })
+            && let Some(failure) = self.refused_opening(&error, is_update)
+        {
+            return self.fail_here(failure);
+        }
+        // What is wrong with the settings is for the server to say.
+        if let Phase::Opening { deadline, .. } = &mut self.phase
+            && std::mem::take(&mut self.greeted)
+        {
+            *deadline = self.opened;
+        }
+        if let Some(failure) = quota(&error) {
+            return self.fail_here(failure);
+        }
+        if let Some(id) = guilty {
+            self.updates.retain(|update| update != id);
+            self.turns.refused(id);
+            if self.update_refused(id, error.param.as_deref()) {
+                return;
+            }
+            self.frame_refused(id);
+        }
+        let code = error.code.as_deref().unwrap_or_default();
+        let busy = code == "conversation_already_has_active_response";
+        let is_answer = self.gate.refused(guilty, busy);
+        if is_answer && busy || self.answers.expected(guilty, code) {
+            return;
+        }
+        self.notify(Notice::Warning(Warning {
+            message: error.message.clone(),
+            code: error.code.clone(),
+            kind: Some(error.kind.clone()).filter(|kind| !kind.is_empty()),
+            param: error.param.clone(),
+        }));
+        self.last_error = Some((self.now, error));
+    }
+
+    /// What an error means before the session is ready.
+    fn refused_opening(&self, error: &ServerError, is_update: bool) -> Option<Failure> {
+        let place = error.param.as_deref();
+        fatal(error, &self.config.model).or_else(|| {
+            (is_update || place.is_some_and(|place| place.starts_with("session"))).then(|| {
+                let place = place.map(|place| format!(" (at {place})")).unwrap_or_default();
+                Failure::Settings(format!("the server refused the session's settings: {}{place}", error.message))
+            })
+        })
+    }
+
+    /// The server has not accepted the session in time. What it said meanwhile may tell why.
+    pub(crate) fn not_ready(&mut self, patience: Duration) {
+        if std::mem::take(&mut self.greeted) {
+            self.acknowledges = false;
+            let seconds = UNACKNOWLEDGED.as_secs_f64();
+            let message = format!(
+                "the server has not said 'session.updated' within {seconds} s: the conversation goes on, and which settings \
+                 are in force is not known"
+            );
+            self.warn("no-session-updated", message);
+            self.updates.clear();
+            return self.ready(Session::default());
+        }
+        let told = self.last_error.take().map(|(_, error)| format!(": {}", error.message)).unwrap_or_default();
+        let message = format!(
+            "the server never said 'session.updated': it did not accept the session within {patience:.1?}{told}"
+        );
+        let failure = Failure::Connect(message.clone());
+        if self.epoch > 0 {
+            return self.lose(message, Some(Loss { failure, again: true }));
+        }
+        self.fail_here(failure);
+    }
+
+    /// The connection is closed. Its code tells why, or the `error` before it does.
+    pub(crate) fn closed(&mut self, code: Option<u16>, reason: &str) {
+        let told = self.last_error.take().filter(|(at, _)| self.now.saturating_duration_since(*at) < EXPLAINS);
+        let told = told.map(|(_, error)| error);
+        let message = match &told {
+            Some(error) if error.message.contains(reason.trim_end_matches('.')) => error.message.clone(),
+            Some(error) if reason.contains(&error.message) => reason.to_owned(),
+            Some(error) => format!("{} ({reason})", error.message),
+            None => reason.to_owned(),
+        };
+        let code_words = code.map(|code| format!(" with code {code}")).unwrap_or_default();
+        // The largest messages are pictures.
+        let hint = if code == Some(1009) {
+            " (a message was too large; 'max-frame-size' limits what is sent of pictures)"
+        } else {
+            ""
+        };
+        let closed = |when: &str| {
+            let colon = if message.is_empty() { "" } else { ": " };
+            format!("the server closed the connection{code_words}{when}{colon}{message}{hint}")
+        };
+        let by_error = told.as_ref().and_then(|error| fatal(error, &self.config.model));
+        let by_code = match code {
+            Some(3000) => Some(Failure::NotAuthorized(closed(""))),
+            Some(4000 | 4004) if code == Some(4004) || reason.contains("model") => {
+                let model = &self.config.model;
+                Some(Failure::NotFound(format!("the server does not offer the model '{model}': {}", closed(""))))
+            }
+            Some(4000) => Some(Failure::Settings(closed(""))),
+            _ => None,
+        };
+        let expired = told.as_ref().and_then(|error| error.code.as_deref()) == Some("session_expired");
+        let comes_back = expired || reason.contains("session_expired") || crate::realtime::conversation::session::history::may_come_back(code);
+        let comes_back = comes_back && by_error.is_none() && by_code.is_none();
+        let otherwise = match self.phase {
+            Phase::Ready => Failure::Lost(closed("")),
+            _ => Failure::Connect(closed(" before the session began")),
+        };
+        let failure = by_error.or(by_code).unwrap_or(otherwise);
+        if comes_back && (self.config.reconnects || self.losses.has_standby) {
+            let reason = if message.is_empty() { closed("") } else { message };
+            return self.lose(reason, Some(Loss { failure, again: true }));
+        }
+        self.fail_here(failure);
+    }
+
+    pub(crate) fn rate_limits(&mut self, limits: Vec<RateLimit>) {
+        for limit in limits {
+            self.notify(Notice::RateLimit {
+                name: limit.name.filter(|name| !name.is_empty()),
+                limit: limit.limit,
+                remaining: limit.remaining,
+                reset: limit.reset_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            });
+        }
+    }
+
+    /// A `session.update` that changes nothing: its answer says that everything before it has been taken in.
+    /// Gives back its name.
+    pub(crate) fn send_fence(&mut self) -> String {
+        self.update(Session { kind: self.config.session.kind.clone(), ..Default::default() })
+    }
+}

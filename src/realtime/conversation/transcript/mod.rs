@@ -1,0 +1,4 @@
+//! Transcripts of both sides, in order, and captions along the audio.
+
+pub(crate) mod captions;
+pub(crate) mod transcripts;

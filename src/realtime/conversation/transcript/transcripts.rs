@@ -1,0 +1,266 @@
+//! What both sides say, in words: told piece by piece as it comes, and whole at the end.
+//!
+//! The wholes come in the order of the conversation, also when the server writes down the user's words later than it
+//! answers them. The model's are told when they have been heard, so that after a barge-in the whole is what was heard
+//! and no more. Offline nobody listens, and they are told as soon as they are known.
+
+use crate::realtime::conversation::transcript::captions::Place;
+use crate::realtime::conversation::io::{Speaker, TimedText, TranscriptNotice};
+use crate::audio::sample_clock::samples_to_time;
+use crate::realtime::conversation::{Conversation, Notice, Output, Timing};
+use openai_protocol::ServerEvent;
+use openai_protocol::server::{
+    ResponseOutputAudioTranscriptDelta, ResponseOutputAudioTranscriptDone, ResponseOutputTextDelta,
+    ResponseOutputTextDone,
+};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Messages that are waited for at most.
+const UTTERANCES: usize = 64;
+/// Live, the words of one side wait so long for earlier ones of the other.
+const LATE: Duration = Duration::from_secs(3);
+
+/// A message whose whole is to be told in its place.
+#[derive(Debug)]
+struct Utterance {
+    role: Speaker,
+    item_id: String,
+    content_index: u32,
+    /// Known, and since when.
+    whole: Option<(TranscriptNotice, Instant)>,
+}
+
+/// The messages that are not told as a whole, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Script(VecDeque<Utterance>);
+
+impl Script {
+    fn find(&mut self, role: Speaker, item_id: &str, content_index: u32) -> Option<&mut Utterance> {
+        self.0.iter_mut().find(|u| u.role == role && u.item_id == item_id && u.content_index == content_index)
+    }
+
+    /// A message has its place from now on.
+    pub fn expect(&mut self, role: Speaker, item_id: &str, content_index: u32) {
+        if self.find(role, item_id, content_index).is_none() {
+            if self.0.len() == UTTERANCES {
+                self.0.pop_front();
+            }
+            self.0.push_back(Utterance { role, item_id: item_id.to_owned(), content_index, whole: None });
+        }
+    }
+
+    /// What the user said and is not written down will not be.
+    fn give_up_user(&mut self) {
+        self.0.retain(|u| u.role != Speaker::User || u.whole.is_some());
+    }
+
+    fn drop(&mut self, role: Speaker, item_id: &str) {
+        self.0.retain(|u| u.role != role || u.item_id != item_id || u.whole.is_some());
+    }
+
+    /// The next whole that is to be told. With `patient`, it waits for earlier ones without an end.
+    fn take(&mut self, now: Instant, patient: bool) -> Option<TranscriptNotice> {
+        let late = |u: &Utterance| !patient && u.whole.as_ref().is_some_and(|(_, since)| now >= *since + LATE);
+        let next = match self.0.front()?.whole {
+            Some(_) => 0,
+            None => self.0.iter().position(late)?,
+        };
+        self.0.remove(next)?.whole.map(|(whole, _)| whole)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.0.iter().filter_map(|u| u.whole.as_ref()).map(|(_, since)| *since + LATE).min()
+    }
+}
+
+impl Conversation {
+    /// The words that the server hears and says.
+    pub(crate) fn hear_words(&mut self, event: ServerEvent) {
+        self.writes_down |= matches!(
+            event,
+            ServerEvent::TranscriptionDelta(_)
+                | ServerEvent::TranscriptionCompleted(_)
+                | ServerEvent::TranscriptionFailed(_)
+        );
+        match event {
+            ServerEvent::ResponseOutputAudioTranscriptDelta(ResponseOutputAudioTranscriptDelta {
+                response_id,
+                item_id,
+                content_index,
+                delta,
+                ..
+            }) => self.said(Place { response_id, item_id, content_index, written: false }, delta),
+            ServerEvent::ResponseOutputAudioTranscriptDone(ResponseOutputAudioTranscriptDone {
+                response_id,
+                item_id,
+                content_index,
+                transcript,
+                ..
+            }) => self.said_all(&Place { response_id, item_id, content_index, written: false }, transcript),
+            ServerEvent::ResponseOutputTextDelta(ResponseOutputTextDelta {
+                response_id,
+                item_id,
+                content_index,
+                delta,
+                ..
+            }) => self.said(Place { response_id, item_id, content_index, written: true }, delta),
+            ServerEvent::ResponseOutputTextDone(ResponseOutputTextDone {
+                response_id,
+                item_id,
+                content_index,
+                text,
+                ..
+            }) => self.said_all(&Place { response_id, item_id, content_index, written: true }, text),
+            ServerEvent::TranscriptionDelta(event) => self.user_said(event.item_id, event.delta),
+            ServerEvent::TranscriptionCompleted(event) => {
+                self.has_carried();
+                self.turns.transcribed(&event.item_id);
+                self.user_said_all(event.item_id, event.transcript);
+            }
+            ServerEvent::TranscriptionFailed(event) => {
+                self.turns.transcribed(&event.item_id);
+                self.script.drop(Speaker::User, &event.item_id);
+                let message = format!("what the user said could not be written down: {}", event.error.message);
+                self.warn(event.error.code.as_deref().unwrap_or("transcription-failed"), message);
+                self.tell_wholes();
+            }
+            _ => {}
+        }
+    }
+
+    fn said(&mut self, place: Place, text: String) {
+        if self.answers.is_muted(&place.response_id) || text.is_empty() {
+            return;
+        }
+        self.script.expect(Speaker::Assistant, &place.item_id, place.content_index);
+        let running_time = self.captions.add(&place, &text, &self.answers);
+        self.notify(Notice::Transcript(TranscriptNotice {
+            role: Speaker::Assistant,
+            text,
+            last: false,
+            item_id: place.item_id,
+            response_id: Some(place.response_id),
+            running_time,
+            duration: None,
+        }));
+        self.settle_words();
+    }
+
+    fn said_all(&mut self, place: &Place, text: String) {
+        if !self.answers.is_muted(&place.response_id) {
+            self.script.expect(Speaker::Assistant, &place.item_id, place.content_index);
+            self.captions.complete(place, text);
+            self.settle_words();
+        }
+    }
+
+    /// The whole of one of the model's messages is known and told in its place.
+    pub(crate) fn tell_whole(&mut self, place: Place, text: String) {
+        let Place { response_id, item_id, content_index, .. } = place;
+        let rate = self.config.output.rate();
+        let spoken = self.answers.get(&item_id, content_index);
+        let whole = TranscriptNotice {
+            role: Speaker::Assistant,
+            text,
+            last: true,
+            item_id: item_id.clone(),
+            response_id: Some(response_id),
+            running_time: spoken.and_then(|spoken| spoken.starts),
+            duration: spoken.map(|spoken| samples_to_time(spoken.received, rate)),
+        };
+        if let Some(utterance) = self.script.find(Speaker::Assistant, &item_id, content_index) {
+            utterance.whole = Some((whole, self.now));
+        }
+        self.tell_wholes();
+    }
+
+    /// Nothing was heard of these messages, or nothing will come of them.
+    pub(crate) fn drop_whole(&mut self, item_id: &str) {
+        self.script.drop(Speaker::Assistant, item_id);
+        self.tell_wholes();
+    }
+
+    fn user_said(&mut self, item_id: String, text: String) {
+        if text.is_empty() {
+            return;
+        }
+        let running_time = self.turns.of(&item_id).and_then(|turn| turn.start);
+        self.notify(Notice::Transcript(TranscriptNotice {
+            role: Speaker::User,
+            text,
+            last: false,
+            item_id,
+            response_id: None,
+            running_time,
+            duration: None,
+        }));
+    }
+
+    fn user_said_all(&mut self, item_id: String, text: String) {
+        let turn = self.turns.of(&item_id);
+        let whole = TranscriptNotice {
+            role: Speaker::User,
+            text,
+            last: true,
+            item_id: item_id.clone(),
+            response_id: None,
+            running_time: turn.and_then(|turn| turn.start),
+            duration: turn.and_then(|turn| turn.duration()),
+        };
+        self.script.expect(Speaker::User, &item_id, 0);
+        if let Some(utterance) = self.script.find(Speaker::User, &item_id, 0) {
+            utterance.whole = Some((whole, self.now));
+        }
+        self.tell_wholes();
+    }
+
+    /// The server will not write down what it has not so far.
+    pub(crate) fn give_up_turns(&mut self) {
+        self.turns.give_up();
+        self.script.give_up_user();
+        self.tell_wholes();
+    }
+
+    /// Tells the wholes whose turn it is.
+    pub(crate) fn tell_wholes(&mut self) {
+        let patient = self.config.timing == Timing::Offline;
+        while let Some(whole) = self.script.take(self.now, patient) {
+            self.tell_in_order(whole);
+        }
+    }
+
+    /// Nothing that is missing will come: tells what is there.
+    pub(crate) fn tell_all_wholes(&mut self) {
+        for whole in std::mem::take(&mut self.script).0.into_iter().filter_map(|u| u.whole) {
+            self.tell_in_order(whole.0);
+        }
+    }
+
+    fn tell_in_order(&mut self, whole: TranscriptNotice) {
+        self.history.said(&whole);
+        self.tell_if_late(&whole);
+        if whole.role == Speaker::User {
+            self.output.push_back(Output::Text(TimedText {
+                role: Speaker::User,
+                item_id: whole.item_id.clone(),
+                text: whole.text.clone(),
+                last: true,
+                at: whole.running_time,
+                duration: whole.duration,
+            }));
+        }
+        self.notify(Notice::Transcript(whole));
+    }
+
+    /// When words have to be told that wait.
+    pub(crate) fn words_deadline(&self) -> Option<Instant> {
+        let late = self.script.deadline().filter(|_| self.config.timing == Timing::Live);
+        late.into_iter().chain(self.captions.deadline(&self.answers, self.config.timing)).min()
+    }
+
+    /// Whole messages of the model that are known and not told.
+    pub(crate) fn owes_words(&self) -> bool {
+        self.captions.are_pending(&self.answers)
+    }
+}

@@ -1,0 +1,355 @@
+//! Pictures: which frame of a camera goes to the server, and when.
+//!
+//! Of each camera the newest frame is kept and no other, so pictures never queue up. A frame goes when its policy says
+//! so and nothing that matters more has to wait for it; one whose time passed meanwhile is told as skipped.
+
+use crate::realtime::conversation::io::{Dedupe, Frame, FrameNotice, FramePolicy, FrameState};
+use crate::image::similarity::Likeness;
+use crate::realtime::conversation::video::image_items::Shown;
+use crate::audio::sample_clock::samples_to_time;
+use crate::realtime::conversation::{Conversation, Detection, Notice, Phase, Timing};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+
+/// An answer that has come begins to be played within this time.
+const PLAY_BEGINS: Duration = Duration::from_secs(1);
+
+/// A camera.
+#[derive(Debug)]
+struct Camera {
+    pad: Option<String>,
+    /// Its newest frame, if that was not sent.
+    newest: Option<Frame>,
+    /// When that came.
+    arrived: Instant,
+    /// On the timeline: before this, none is due.
+    due: Option<Duration>,
+    /// Its frame could not go when it was due; since then, on the timeline, and why.
+    waits: Option<(Duration, &'static str)>,
+    /// What was sent last.
+    last: Option<Seen>,
+}
+
+/// A picture that was sent, as far as it is of interest whether the next one is another.
+#[derive(Debug)]
+struct Seen {
+    item_id: String,
+    look: Look,
+}
+
+/// What a picture is compared by.
+#[derive(Debug)]
+struct Look {
+    digest: u64,
+    likeness: Option<Likeness>,
+}
+
+/// A frame that tells something new.
+#[derive(Debug)]
+pub(crate) struct News {
+    pub frame: Frame,
+    /// Its camera, and what the next frame of that is to be compared with.
+    camera: Option<(usize, Look)>,
+}
+
+/// The cameras, and what was sent of them.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    cameras: Vec<Camera>,
+    /// What is in the conversation.
+    pub shown: Shown,
+    /// How far the input has come.
+    pub position: Duration,
+    /// The network takes less than is to be sent.
+    pub is_behind: bool,
+    warned: bool,
+}
+
+impl Frames {
+    /// The timeline begins anew, and what was seen before is not of interest.
+    pub fn forget(&mut self) {
+        self.position = Duration::ZERO;
+        for camera in &mut self.cameras {
+            (camera.newest, camera.due, camera.waits) = (None, None, None);
+        }
+    }
+
+    pub fn unplugged(&mut self, pad: &str) {
+        self.cameras.retain(|camera| camera.pad.as_deref() != Some(pad));
+    }
+
+    fn camera(&mut self, pad: Option<&str>, now: Instant) -> &mut Camera {
+        let known = self.cameras.iter().position(|camera| camera.pad.as_deref() == pad);
+        let index = known.unwrap_or_else(|| {
+            let pad = pad.map(str::to_owned);
+            self.cameras.push(Camera { pad, newest: None, arrived: now, due: None, waits: None, last: None });
+            self.cameras.len() - 1
+        });
+        &mut self.cameras[index]
+    }
+}
+
+impl Camera {
+    /// The next frame is due an interval after this one was, if it kept step at all.
+    fn used(&mut self, at: Duration, interval: Duration) {
+        let in_step = self.due.filter(|due| *due <= at && at < *due + interval);
+        self.due = Some(in_step.unwrap_or(at) + interval);
+        (self.newest, self.waits) = (None, None);
+    }
+}
+
+fn digest(file: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    file.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Conversation {
+    /// A camera saw something. What is older than that is not of interest any more.
+    pub(crate) fn see(&mut self, frame: Frame) {
+        if self.drain.has_begun() {
+            return;
+        }
+        self.listening.pace_frame(frame.at, &self.config, self.now);
+        if self.config.only_writes_down() {
+            if !std::mem::replace(&mut self.frames.warned, true) {
+                self.warn("no-frames", "a session that only writes down looks at no pictures: they are dropped");
+            }
+            return;
+        }
+        self.frames.position = frame.at;
+        let interval = self.interval_of(&frame);
+        let is_late = self.is_behind_the_turn(frame.at);
+        let camera = self.frames.camera(frame.pad.as_deref(), self.now);
+        if is_late && camera.newest.is_some() {
+            return;
+        }
+        let before = camera.newest.take();
+        if before.as_ref().is_some_and(|before| frame.at < before.at) {
+            (camera.due, camera.waits) = (None, None);
+        }
+        // Too far away for its interval: time began anew.
+        camera.due = camera.due.filter(|due| *due <= frame.at + interval);
+        let at = frame.at;
+        camera.newest = Some(frame);
+        camera.arrived = self.now;
+        if let Some((since, reason)) = camera.waits.filter(|(since, _)| at >= *since + interval) {
+            camera.waits = Some((since + interval, reason));
+            if let Some(before) = before {
+                self.skipped(&before, reason);
+            }
+        }
+        if self.config.timing == Timing::Offline && self.listening.heard.samples() == 0 {
+            self.tell_quiet_until(at);
+        }
+    }
+
+    /// Offline, the sound has ended in the middle of a turn, and the camera sees on. Where more sound would come, it
+    /// would have come before.
+    fn is_behind_the_turn(&self, at: Duration) -> bool {
+        let is_in_turn = self.turns.speaking || self.is_pushed_to_talk();
+        let by_turn = self.config.frames.policy == FramePolicy::Turn && self.config.timing == Timing::Offline;
+        by_turn && is_in_turn && at > self.listening.end()
+    }
+
+    /// Sends the frames that are due.
+    pub(crate) fn look(&mut self) {
+        for index in 0..self.frames.cameras.len() {
+            if !self.is_due(index) {
+                continue;
+            }
+            let respond = self.config.frames.respond && self.answers_at_all();
+            let limited = || self.budget.waits_until(self.config.requests_per_minute, self.now).is_some();
+            if respond && limited() {
+                self.drop_newest(index, "limit");
+            } else if let Some(reason) = self.has_to_wait(respond) {
+                let since = self.frames.cameras[index].newest.as_ref().map(|frame| frame.at).unwrap_or_default();
+                self.frames.cameras[index].waits.get_or_insert((since, reason));
+            } else {
+                self.send_newest(index, respond);
+            }
+        }
+    }
+
+    fn is_due(&self, index: usize) -> bool {
+        let Some(camera) = self.frames.cameras.get(index) else { return false };
+        let Some(frame) = camera.newest.as_ref().filter(|_| self.is_looking()) else { return false };
+        let reached = match self.config.timing {
+            Timing::Live => frame.at + self.now.saturating_duration_since(camera.arrived),
+            Timing::Offline => self.frames.position,
+        };
+        camera.due.is_none_or(|due| reached >= due)
+    }
+
+    /// Whether frames are sent by their intervals now.
+    fn is_looking(&self) -> bool {
+        match self.config.frames.policy {
+            FramePolicy::Interval => true,
+            FramePolicy::Speech => self.turns.speaking || self.is_pushed_to_talk(),
+            FramePolicy::Turn | FramePolicy::Manual => false,
+        }
+    }
+
+    /// Nobody finds the turns, and sound comes.
+    fn is_pushed_to_talk(&self) -> bool {
+        matches!(self.config.detection, Detection::Manual) && self.listening.uncommitted() > 0
+    }
+
+    /// Why no frame may go now. Live, one that is to be answered waits until the last answer was heard.
+    fn has_to_wait(&self, respond: bool) -> Option<&'static str> {
+        if self.config.timing == Timing::Offline {
+            None
+        } else if self.frames.is_behind {
+            Some("behind")
+        } else {
+            (respond && (self.gate.owes() || self.speaks_until().is_some())).then_some("busy")
+        }
+    }
+
+    /// Until when the model will be heard, if it is, as far as that is known.
+    pub(crate) fn speaks_until(&self) -> Option<Instant> {
+        let rate = self.config.output.rate();
+        let end = |spoken: &crate::realtime::conversation::response::responses::Spoken| match spoken.began {
+            Some(began) => began + samples_to_time(spoken.received, rate),
+            None if spoken.received > spoken.heard => self.answer_moved + PLAY_BEGINS,
+            None => self.now,
+        };
+        self.answers.spoken.iter().map(end).max().filter(|until| *until > self.now)
+    }
+
+    /// When a frame becomes due, or may go, without another input.
+    pub(crate) fn frames_deadline(&self) -> Option<Instant> {
+        if self.config.timing == Timing::Offline || !self.is_looking() {
+            return None;
+        }
+        let deadline = |camera: &Camera| {
+            let frame = camera.newest.as_ref()?;
+            match camera.waits {
+                Some(_) => self.speaks_until().filter(|_| !self.gate.owes() && !self.frames.is_behind),
+                None => Some(camera.arrived + camera.due?.saturating_sub(frame.at)),
+            }
+        };
+        self.frames.cameras.iter().filter_map(deadline).min()
+    }
+
+    /// A turn of the user has ended: what the cameras see goes before it is answered.
+    pub(crate) fn look_for_turn(&mut self) {
+        let respond = self.responds_to_frames_of_turns();
+        for index in 0..self.frames.cameras.len() {
+            if let Some(news) = self.news_for_turn(index) {
+                self.show(vec![news], None, respond);
+            }
+        }
+    }
+
+    /// A turn of the user is typed: what the cameras see is to be part of it. Gives that, and whether it is to be
+    /// answered for its own sake.
+    pub(crate) fn look_for_words(&mut self) -> (Vec<News>, bool) {
+        let news: Vec<_> = (0..self.frames.cameras.len()).filter_map(|index| self.news_for_turn(index)).collect();
+        let respond = !news.is_empty() && self.responds_to_frames_of_turns();
+        (news, respond)
+    }
+
+    /// The turn itself has its answer, where turns are answered at all.
+    fn responds_to_frames_of_turns(&self) -> bool {
+        self.config.frames.respond && !self.config.create_response
+    }
+
+    /// What a camera sees when a turn has ended.
+    fn news_for_turn(&mut self, index: usize) -> Option<News> {
+        if self.config.frames.policy != FramePolicy::Turn || !matches!(self.phase, Phase::Ready) {
+            return None;
+        }
+        if self.frames.is_behind && self.config.timing == Timing::Live {
+            self.drop_newest(index, "behind");
+            return None;
+        }
+        self.take_newest(index)
+    }
+
+    /// An application wants a picture to be seen: this one, or what each camera sees.
+    pub(crate) fn look_by_hand(&mut self, frame: Option<Frame>) {
+        let respond = self.config.frames.respond;
+        if self.config.only_writes_down() {
+            return self.warn("no-frames", "a session that only writes down looks at no pictures");
+        }
+        if let Some(frame) = frame {
+            self.show(vec![News { frame, camera: None }], None, respond);
+            return;
+        }
+        if self.frames.cameras.iter().all(|camera| camera.newest.is_none()) {
+            self.warn("no-frame", "no camera has seen anything since the last picture was sent");
+        }
+        for index in 0..self.frames.cameras.len() {
+            self.send_newest(index, respond);
+        }
+    }
+
+    fn interval_of(&self, frame: &Frame) -> Duration {
+        frame.interval.unwrap_or(self.config.frames.interval)
+    }
+
+    /// Sends a camera's newest frame, if it is news.
+    fn send_newest(&mut self, index: usize, respond: bool) {
+        if let Some(news) = self.take_newest(index) {
+            self.show(vec![news], None, respond);
+        }
+    }
+
+    /// Takes a camera's newest frame, to be sent, unless the model has just this picture already.
+    fn take_newest(&mut self, index: usize) -> Option<News> {
+        let frame = self.frames.cameras.get_mut(index)?.newest.take()?;
+        let interval = self.interval_of(&frame);
+        self.frames.cameras[index].used(frame.at, interval);
+        match self.compare(index, &frame) {
+            Ok(look) => Some(News { frame, camera: Some((index, look)) }),
+            Err(reason) => {
+                self.skipped(&frame, reason);
+                None
+            }
+        }
+    }
+
+    /// Looks whether a picture tells anything that the model does not have from the same camera. Gives what the next
+    /// one is to be compared with, or why this one is not sent. What cannot be decoded is news.
+    fn compare(&self, index: usize, frame: &Frame) -> Result<Look, &'static str> {
+        let last = self.frames.cameras[index].last.as_ref();
+        let last = last.filter(|last| self.frames.shown.holds(&last.item_id)).map(|last| &last.look);
+        let (dedupe, digest) = (self.config.frames.dedupe, digest(&frame.file));
+        if dedupe != Dedupe::None && last.is_some_and(|last| last.digest == digest) {
+            return Err("same");
+        }
+        let Dedupe::Similar(most) = dedupe else { return Ok(Look { digest, likeness: None }) };
+        let likeness = Likeness::of(&frame.file, frame.media_type);
+        let before = last.and_then(|last| last.likeness.as_ref());
+        let distance = likeness.as_ref().zip(before).map(|(now, before)| now.distance(before));
+        if distance.is_some_and(|distance| distance <= most) { Err("similar") } else { Ok(Look { digest, likeness }) }
+    }
+
+    /// A frame is part of the conversation now.
+    pub(crate) fn was_shown(&mut self, news: News, item_id: &str) {
+        if let Some((index, look)) = news.camera
+            && let Some(camera) = self.frames.cameras.get_mut(index)
+        {
+            camera.last = Some(Seen { item_id: item_id.to_owned(), look });
+        }
+    }
+
+    fn drop_newest(&mut self, index: usize, reason: &'static str) {
+        let Some(frame) = self.frames.cameras.get_mut(index).and_then(|camera| camera.newest.take()) else { return };
+        let interval = self.interval_of(&frame);
+        self.frames.cameras[index].used(frame.at, interval);
+        self.skipped(&frame, reason);
+    }
+
+    pub(crate) fn skipped(&mut self, frame: &Frame, reason: &'static str) {
+        let notice = FrameNotice {
+            state: FrameState::Skipped { reason },
+            pad: frame.pad.clone(),
+            item_id: None,
+            at: Some(frame.at),
+            size: frame.file.len(),
+        };
+        self.notify(Notice::Frame(notice));
+    }
+}

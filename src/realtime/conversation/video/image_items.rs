@@ -1,0 +1,217 @@
+//! The pictures that are in the conversation, and how they get into it and out of it again.
+//!
+//! Every message with pictures is an item under a name of our own, so it is known exactly which ones are there, and the
+//! oldest are taken out when they are too many. What the user has typed about a picture stands in the same message. It
+//! is never lost with it: before the message is deleted the words alone take its place, and where a server does not
+//! take the message they are sent alone.
+
+use crate::realtime::conversation::io::{FrameNotice, FrameState};
+use crate::realtime::conversation::video::frames::News;
+use crate::realtime::conversation::{Conversation, Notice, Output};
+use openai_protocol::client::{ConversationItemCreate, ConversationItemDelete, PictureMessage, PicturePart};
+use openai_protocol::items::{Item, Role};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Messages that are remembered where all of them stay.
+const KEPT: usize = 4096;
+/// Bytes of the user's words that are remembered with them.
+const WORDS: usize = 16 << 20;
+/// Bytes of pictures that are kept to be shown again to the next session.
+const AGAIN: usize = 32 << 20;
+/// Bytes of one event at most, which is somewhat less than servers take.
+const LARGEST: usize = 15_000_000;
+
+/// What the user types.
+#[derive(Clone, Debug)]
+pub(crate) struct Words {
+    pub text: String,
+    /// Whether an answer was asked for.
+    pub respond: bool,
+}
+
+/// A message with pictures that is in the conversation.
+#[derive(Debug)]
+struct Message {
+    item_id: String,
+    event_id: String,
+    pictures: Vec<Picture>,
+    words: Option<Words>,
+    /// The pictures themselves, where the next session is to see them.
+    again: Option<Vec<PicturePart>>,
+}
+
+impl Message {
+    fn size(&self) -> usize {
+        self.pictures.iter().map(|picture| picture.size).sum()
+    }
+}
+
+/// What is told of a picture.
+#[derive(Debug)]
+struct Picture {
+    pad: Option<String>,
+    at: Duration,
+    size: usize,
+}
+
+/// All of them, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    messages: VecDeque<Message>,
+    /// Messages sent so far, for their names.
+    sent: u64,
+}
+
+impl Shown {
+    pub fn holds(&self, item_id: &str) -> bool {
+        self.messages.iter().any(|message| message.item_id == item_id)
+    }
+
+    fn pictures(&self) -> usize {
+        self.messages.iter().map(|message| message.pictures.len()).sum()
+    }
+
+    /// What is forgotten stays in the conversation.
+    fn forget_oldest(&mut self) {
+        let words = |message: &Message| message.words.as_ref().map_or(0, |words| words.text.len());
+        let mut bytes: usize = self.messages.iter().map(words).sum();
+        while self.messages.len() > KEPT || bytes > WORDS {
+            bytes -= self.messages.pop_front().as_ref().map_or(bytes, words);
+        }
+        let mut again = 0;
+        for message in self.messages.iter_mut().rev().filter(|message| message.again.is_some()) {
+            again += message.size();
+            message.again.take_if(|_| again > AGAIN);
+        }
+    }
+}
+
+impl Conversation {
+    /// Makes pictures part of the conversation, in one message, with what the user has typed about them.
+    pub(crate) fn show(&mut self, news: Vec<News>, words: Option<Words>, respond: bool) {
+        let Some(at) = news.iter().map(|news| news.frame.at).max() else { return };
+        self.frames.shown.sent += 1;
+        let item_id = format!("frame_{}", self.frames.shown.sent);
+        let event_id = self.next_event_id();
+        let parts: Vec<_> = news.iter().map(|news| self.part(news)).collect();
+        let again = (self.config.replays_frames && self.config.reconnects).then(|| parts.clone());
+        self.output.push_back(Output::SendPicture(PictureMessage {
+            event_id: event_id.clone(),
+            item_id: item_id.clone(),
+            pictures: parts,
+            words: words.as_ref().map(|words| words.text.clone()),
+        }));
+        self.moved = self.now;
+        let picture =
+            |news: &News| Picture { pad: news.frame.pad.clone(), at: news.frame.at, size: news.frame.file.len() };
+        let pictures = news.iter().map(picture).collect();
+        news.into_iter().for_each(|news| self.was_shown(news, &item_id));
+        let message = Message { item_id, event_id, pictures, words, again };
+        self.tell_shown(&message, FrameState::Sent);
+        self.frames.shown.messages.push_back(message);
+        self.remove_old_frames();
+        if respond && self.answers_at_all() {
+            self.await_answer_from(Some(at));
+            self.gate.wish(None);
+        }
+    }
+
+    fn part(&self, news: &News) -> PicturePart {
+        let (frame, settings) = (&news.frame, &self.config.frames);
+        PicturePart {
+            media_type: frame.media_type,
+            file: frame.file.clone(),
+            detail: frame.detail.unwrap_or(settings.detail),
+            text: frame.prompt.clone().or_else(|| settings.prompt.clone()).filter(|text| !text.trim().is_empty()),
+        }
+    }
+
+    /// Says what the user has typed, in one message with what the cameras see.
+    pub(crate) fn say(&mut self, words: Words, mut news: Vec<News>) {
+        let most = self.config.frames.most;
+        let too_many = if most > 0 { news.len().saturating_sub(most) } else { 0 };
+        for news in news.drain(..too_many) {
+            self.skipped(&news.frame, "too-many");
+        }
+        let length = |news: &[News]| news.iter().map(|news| news.frame.file.len().div_ceil(3) * 4).sum::<usize>();
+        // What is too much for one message goes before it.
+        while length(&news) + words.text.len() > LARGEST && !news.is_empty() {
+            let first = news.remove(0);
+            self.show(vec![first], None, false);
+        }
+        if news.is_empty() {
+            self.create_item(Item::message(Role::User, words.text));
+        } else {
+            self.show(news, Some(words), false);
+        }
+    }
+
+    /// Takes the oldest pictures out of the conversation that are too many. Those of one message go together.
+    pub(crate) fn remove_old_frames(&mut self) {
+        let most = self.config.frames.most;
+        while most > 0 && self.frames.shown.pictures() > most {
+            let Some(message) = self.frames.shown.messages.pop_front() else { return };
+            if let Some(words) = &message.words {
+                let item = Item::message(Role::User, words.text.clone());
+                let previous_item_id = Some(message.item_id.clone());
+                let id = self.send(ConversationItemCreate { item, previous_item_id, ..Default::default() });
+                self.answers.harmless(id);
+            }
+            // The server may have dropped it by itself, and then the words with it.
+            let id = self.send(ConversationItemDelete { item_id: message.item_id.clone(), ..Default::default() });
+            self.answers.harmless(id);
+            self.tell_shown(&message, FrameState::Removed);
+        }
+        self.frames.shown.forget_oldest();
+    }
+
+    /// The server has refused an event. If it was a message with pictures, these are no part of the conversation, and
+    /// the words are said alone. The answer that was asked for has not heard them.
+    pub(crate) fn frame_refused(&mut self, event_id: &str) {
+        let messages = &mut self.frames.shown.messages;
+        let refused = messages.iter().position(|message| message.event_id == event_id);
+        let Some(message) = refused.and_then(|index| messages.remove(index)) else { return };
+        self.tell_shown(&message, FrameState::Skipped { reason: "refused" });
+        if let Some(words) = message.words {
+            self.create_item(Item::message(Role::User, words.text));
+            if words.respond && self.answers_at_all() {
+                self.gate.ask_again();
+            }
+        }
+    }
+
+    /// The conversation with its pictures is gone. The next one sees what the cameras see then, and those that are kept.
+    pub(crate) fn lose_frames(&mut self) {
+        for message in std::mem::take(&mut self.frames.shown.messages) {
+            if message.again.is_some() {
+                self.frames.shown.messages.push_back(message);
+            } else {
+                self.tell_shown(&message, FrameState::Removed);
+            }
+        }
+    }
+
+    /// A new session sees the pictures that the last one had, where that is wished. What was typed about them it is told
+    /// with the rest of what was said.
+    pub(crate) fn show_again(&mut self) {
+        for mut message in std::mem::take(&mut self.frames.shown.messages) {
+            let event_id = self.next_event_id();
+            self.output.push_back(Output::SendPicture(PictureMessage {
+                event_id: event_id.clone(),
+                item_id: message.item_id.clone(),
+                pictures: message.again.clone().unwrap_or_default(),
+                words: None,
+            }));
+            (message.event_id, message.words) = (event_id, None);
+            self.frames.shown.messages.push_back(message);
+        }
+    }
+
+    fn tell_shown(&mut self, message: &Message, state: FrameState) {
+        for Picture { pad, at, size } in &message.pictures {
+            let (pad, item_id) = (pad.clone(), Some(message.item_id.clone()));
+            self.notify(Notice::Frame(FrameNotice { state, pad, item_id, at: Some(*at), size: *size }));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Frames of cameras: which are sent and which stay in the conversation.
+
+pub(crate) mod frames;
+pub(crate) mod image_items;

@@ -1,0 +1,222 @@
+//! The bus: every message of the element, by name and field. Nothing else knows these names.
+
+use crate::realtime::element::imp::CAT;
+use crate::realtime::conversation::Notice;
+use crate::realtime::conversation::io::{
+    FrameNotice, FrameState, FunctionCall, ResponseNotice, SessionNotice, Speaker, TranscriptNotice,
+};
+use crate::realtime::session::WireEvent;
+use crate::media::glib_text;
+use openai_protocol::Usage;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use std::time::Duration;
+
+/// Posts an element message, if messages of its kind are wanted.
+pub fn post(element: &crate::realtime::element::OpenAIRealtime, structure: gst::Structure) {
+    let is_wanted = {
+        let settings = element.imp().settings();
+        let is_piece = || structure.name() == "openairealtime/transcript" && structure.get("final") == Ok(false);
+        settings.messages.have(structure.name()) && (settings.partial_transcripts || !is_piece())
+    };
+    if !is_wanted {
+        return;
+    }
+    gst::log!(CAT, obj = element, "{structure}");
+    // Without a bus there is nobody to be told.
+    let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
+}
+
+/// What a notice becomes: an element message, unless it is a warning.
+pub fn structure(notice: &Notice) -> Option<gst::Structure> {
+    Some(match notice {
+        Notice::Session(session) => session_structure(session),
+        Notice::Speech { active, item_id, running_time } => {
+            let mut message = gst::Structure::builder("openairealtime/speech").field("active", *active).build();
+            set_text(&mut message, "item-id", item_id.as_deref());
+            set_time(&mut message, "running-time", *running_time);
+            message
+        }
+        Notice::IdleTimeout { item_id, running_time, duration } => {
+            let mut message = gst::Structure::new_empty("openairealtime/idle-timeout");
+            set_text(&mut message, "item-id", item_id.as_deref());
+            set_time(&mut message, "running-time", *running_time);
+            set_time(&mut message, "duration", *duration);
+            message
+        }
+        Notice::Transcript(transcript) => transcript_structure(transcript),
+        Notice::Response(response) => response_structure(response),
+        Notice::Interrupted { response_id, item_id, heard, running_time } => {
+            let mut message = gst::Structure::new_empty("openairealtime/interrupted");
+            set_text(&mut message, "item-id", Some(item_id));
+            set_text(&mut message, "response-id", response_id.as_deref());
+            set_time(&mut message, "heard", Some(*heard));
+            set_time(&mut message, "running-time", Some(*running_time));
+            message
+        }
+        Notice::Usage { usage, cost, total_cost } => usage_structure(usage, *cost, *total_cost),
+        Notice::RateLimit { name, limit, remaining, reset } => {
+            let mut message = gst::Structure::new_empty("openairealtime/rate-limits");
+            set_text(&mut message, "name", name.as_deref());
+            set(&mut message, "limit", *limit);
+            set(&mut message, "remaining", *remaining);
+            set_time(&mut message, "reset", *reset);
+            message
+        }
+        Notice::ApprovalRequest { request_id, server_label, name, arguments } => {
+            let mut message = gst::Structure::new_empty("openairealtime/approval-request");
+            set_text(&mut message, "approval-request-id", Some(request_id));
+            set_text(&mut message, "server-label", Some(server_label));
+            set_text(&mut message, "name", Some(name));
+            set_text(&mut message, "arguments", Some(arguments));
+            message
+        }
+        Notice::Frame(frame) => frame_structure(frame),
+        // These are told in another way.
+        Notice::FunctionCall(_)
+        | Notice::CallExpired { .. }
+        | Notice::Settings { .. }
+        | Notice::Aligned { .. }
+        | Notice::Warning(_) => return None,
+    })
+}
+
+/// An event of the wire.
+pub fn event(event: &WireEvent) -> gst::Structure {
+    gst::Structure::builder("openairealtime/event")
+        .field("direction", if event.from_server { "server" } else { "client" })
+        .field("type", &*glib_text(&event.name))
+        .field("json", &*glib_text(&event.json))
+        .build()
+}
+
+/// A call of a function, and whether somebody answers it.
+pub fn function_call(call: &FunctionCall, handled: bool) -> gst::Structure {
+    let mut message = gst::Structure::builder("openairealtime/function-call").field("handled", handled).build();
+    set_text(&mut message, "call-id", Some(&call.call_id));
+    set_text(&mut message, "name", Some(&call.name));
+    set_text(&mut message, "arguments", Some(&call.arguments));
+    set_text(&mut message, "item-id", Some(&call.item_id));
+    set_text(&mut message, "response-id", Some(&call.response_id));
+    message
+}
+
+fn session_structure(session: &SessionNotice) -> gst::Structure {
+    let mut message = gst::Structure::new_empty("openairealtime/session");
+    match session {
+        SessionNotice::Connecting { attempt, delay, uri, reason } => {
+            message.set("state", "connecting");
+            message.set("attempt", *attempt);
+            set_time(&mut message, "delay", Some(*delay).filter(|delay| !delay.is_zero()));
+            set(&mut message, "uri", uri.as_deref());
+            set(&mut message, "reason", reason.as_deref());
+        }
+        SessionNotice::Reconnecting { reason } => {
+            message.set("state", "reconnecting");
+            set_text(&mut message, "reason", Some(reason));
+        }
+        SessionNotice::Ready { session_id, model, expires_at, resumed } => {
+            message.set("state", "ready");
+            message.set("resumed", *resumed);
+            set_text(&mut message, "session-id", session_id.as_deref());
+            set_text(&mut message, "model", model.as_deref());
+            set(&mut message, "expires-at", *expires_at);
+        }
+        SessionNotice::Closed { reason, running_time } => {
+            message.set("state", "closed");
+            set_text(&mut message, "reason", Some(reason));
+            set_time(&mut message, "running-time", *running_time);
+        }
+    }
+    message
+}
+
+fn transcript_structure(transcript: &TranscriptNotice) -> gst::Structure {
+    let role = match transcript.role {
+        Speaker::User => "user",
+        Speaker::Assistant => "assistant",
+    };
+    let mut message = gst::Structure::builder("openairealtime/transcript")
+        .field("role", role)
+        .field("text", &*glib_text(&transcript.text))
+        .field("final", transcript.last)
+        .build();
+    set_text(&mut message, "item-id", Some(&transcript.item_id));
+    set_text(&mut message, "response-id", transcript.response_id.as_deref());
+    set_time(&mut message, "running-time", transcript.running_time);
+    set_time(&mut message, "duration", transcript.duration);
+    message
+}
+
+fn response_structure(response: &ResponseNotice) -> gst::Structure {
+    let mut message = gst::Structure::new_empty("openairealtime/response");
+    set_text(&mut message, "state", Some(&response.state));
+    set_text(&mut message, "response-id", Some(&response.response_id));
+    set_text(&mut message, "reason", response.reason.as_deref());
+    set_text(&mut message, "error-code", response.error_code.as_deref());
+    set_text(&mut message, "error-message", response.error_message.as_deref());
+    set_time(&mut message, "first-audio", response.first_audio);
+    if let Some(pairs) = &response.metadata {
+        let mut metadata = gst::Structure::new_empty("metadata");
+        for (key, value) in pairs {
+            metadata.set(&*glib_text(key), &*glib_text(value));
+        }
+        message.set("metadata", metadata);
+    }
+    message
+}
+
+fn frame_structure(frame: &FrameNotice) -> gst::Structure {
+    let (state, reason) = match frame.state {
+        FrameState::Sent => ("sent", None),
+        FrameState::Skipped { reason } => ("skipped", Some(reason)),
+        FrameState::Removed => ("removed", None),
+    };
+    let mut message = gst::Structure::builder("openairealtime/frame").field("state", state).build();
+    set_text(&mut message, "reason", reason);
+    set_text(&mut message, "pad", frame.pad.as_deref());
+    set_text(&mut message, "item-id", frame.item_id.as_deref());
+    set_time(&mut message, "running-time", frame.at);
+    message.set("size", frame.size as u64);
+    message
+}
+
+fn usage_structure(usage: &Usage, cost: Option<f64>, total_cost: Option<f64>) -> gst::Structure {
+    let (input, output) = (&usage.input_token_details, &usage.output_token_details);
+    let cached = &input.cached_tokens_details;
+    let mut message = gst::Structure::new_empty("openairealtime/usage");
+    if usage.tells_input() {
+        message.set("input-text", input.text_tokens);
+        message.set("input-audio", input.audio_tokens);
+        message.set("input-image", input.image_tokens);
+        message.set("cached-text", cached.text_tokens);
+        message.set("cached-audio", cached.audio_tokens);
+        message.set("cached-image", cached.image_tokens);
+    }
+    if usage.tells_output() {
+        message.set("output-text", output.text_tokens);
+        message.set("output-audio", output.audio_tokens);
+    }
+    set(&mut message, "cost", cost);
+    set(&mut message, "total-cost", total_cost);
+    message
+}
+
+fn set<T: Into<gst::glib::Value> + gst::glib::value::ToValue + Send>(
+    message: &mut gst::Structure,
+    name: &str,
+    value: Option<T>,
+) {
+    if let Some(value) = value {
+        message.set_value(name, value.to_send_value());
+    }
+}
+
+/// What is not known is left out, also where a server gives it as empty.
+fn set_text(message: &mut gst::Structure, name: &str, text: Option<&str>) {
+    set(message, name, text.filter(|text| !text.is_empty()).map(|text| glib_text(text).into_owned()));
+}
+
+fn set_time(message: &mut gst::Structure, name: &str, time: Option<Duration>) {
+    set(message, name, time.map(|time| time.as_nanos() as u64));
+}

@@ -1,0 +1,334 @@
+//! The element `openairealtime`: a voice conversation with a realtime model as part of a pipeline.
+
+pub(crate) mod bus;
+pub(crate) mod conversation_config;
+pub(crate) mod function_calls;
+pub(crate) mod imp;
+pub(crate) mod message_flags;
+pub(crate) mod messages;
+pub(crate) mod pads;
+pub(crate) mod property_sync;
+pub(crate) mod run;
+pub(crate) mod session_config;
+pub(crate) mod settings;
+pub(crate) mod signals;
+pub(crate) mod state_change;
+pub(crate) mod stats;
+
+#[allow(missing_docs, reason = "the macro that makes flags leaves them out")]
+#[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
+
+pub use crate::realtime::element::message_flags::Messages;
+
+use openai_protocol::client::Detail;
+use gst::glib;
+use gst::prelude::*;
+
+glib::wrapper! {
+    /// The element `openairealtime`.
+    pub struct OpenAIRealtime(ObjectSubclass<crate::realtime::element::imp::OpenAIRealtime>)
+        @extends gst::Element, gst::Object,
+        @implements gst::ChildProxy;
+}
+
+/// How the element relates to the pipeline's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeTiming")]
+#[non_exhaustive]
+pub enum Timing {
+    /// By what upstream says of itself.
+    #[default]
+    #[enum_value(name = "Auto: live when upstream is live", nick = "auto")]
+    Auto,
+    /// In step with the clock.
+    #[enum_value(name = "Live: in step with the pipeline clock", nick = "live")]
+    Live,
+    /// As fast as the server takes it.
+    #[enum_value(name = "Offline: no clock, as fast as the server takes it", nick = "offline")]
+    Offline,
+}
+
+/// Whose server it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeProvider")]
+#[non_exhaustive]
+pub enum Provider {
+    /// By the host's name.
+    #[default]
+    #[enum_value(name = "Auto: by the name of the host", nick = "auto")]
+    Auto,
+    /// OpenAI or a server that is like it.
+    #[enum_value(name = "OpenAI: and servers that are like it", nick = "openai")]
+    OpenAi,
+    /// Azure OpenAI.
+    #[enum_value(name = "Azure: Azure OpenAI", nick = "azure")]
+    Azure,
+}
+
+/// Who finds the turns of the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeTurnDetection")]
+#[non_exhaustive]
+pub enum TurnDetection {
+    /// The server live, the element offline.
+    #[default]
+    #[enum_value(name = "Auto: server-vad live, local offline", nick = "auto")]
+    Auto,
+    /// The server, by voice activity.
+    #[enum_value(name = "Server VAD: the server, by speech and silence", nick = "server-vad")]
+    ServerVad,
+    /// The server, by meaning.
+    #[enum_value(name = "Semantic VAD: the server, by what was said", nick = "semantic-vad")]
+    SemanticVad,
+    /// The element.
+    #[enum_value(name = "Local: the element itself", nick = "local")]
+    Local,
+    /// Nobody.
+    #[enum_value(name = "None: push to talk, the end of the stream ends the turn", nick = "none")]
+    None,
+}
+
+/// How patiently semantic detection waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeVadEagerness")]
+#[non_exhaustive]
+pub enum VadEagerness {
+    /// As medium.
+    #[default]
+    #[enum_value(name = "Auto: as medium", nick = "auto")]
+    Auto,
+    /// Up to 8 s.
+    #[enum_value(name = "Low: lets the user take their time, up to 8 s", nick = "low")]
+    Low,
+    /// Up to 4 s.
+    #[enum_value(name = "Medium: up to 4 s", nick = "medium")]
+    Medium,
+    /// Up to 2 s.
+    #[enum_value(name = "High: answers as soon as possible, up to 2 s", nick = "high")]
+    High,
+}
+
+/// What the server does against noise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeNoiseReduction")]
+#[non_exhaustive]
+pub enum NoiseReduction {
+    /// Nothing.
+    #[default]
+    #[enum_value(name = "None", nick = "none")]
+    None,
+    /// For a microphone at the mouth.
+    #[enum_value(name = "Near Field: for headsets", nick = "near-field")]
+    NearField,
+    /// For a microphone in the room.
+    #[enum_value(name = "Far Field: for laptops and conference rooms", nick = "far-field")]
+    FarField,
+}
+
+/// What the model gives out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeModality")]
+#[non_exhaustive]
+pub enum Modality {
+    /// Speech and its words.
+    #[default]
+    #[enum_value(name = "Audio: speech, and its words as messages", nick = "audio")]
+    Audio,
+    /// Words alone.
+    #[enum_value(name = "Text: words alone, as messages", nick = "text")]
+    Text,
+}
+
+/// Which generation of the protocol is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeDialect")]
+#[non_exhaustive]
+pub enum Dialect {
+    /// By the URL.
+    #[default]
+    #[enum_value(name = "Auto: by the URL; beta for Azure's preview API", nick = "auto")]
+    Auto,
+    /// The general one.
+    #[enum_value(name = "GA: since August 2025", nick = "ga")]
+    Ga,
+    /// The one before it.
+    #[enum_value(name = "Beta: the one before, which some servers still speak", nick = "beta")]
+    Beta,
+}
+
+/// What the session is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeSessionType")]
+#[non_exhaustive]
+pub enum SessionType {
+    /// The model answers.
+    #[default]
+    #[enum_value(name = "Conversation: the model answers", nick = "conversation")]
+    Conversation,
+    /// The model writes down what the user says.
+    #[enum_value(
+        name = "Transcription: what the user says is written down, and nothing answered",
+        nick = "transcription"
+    )]
+    Transcription,
+}
+
+/// How long a model thinks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeReasoningEffort")]
+#[non_exhaustive]
+pub enum ReasoningEffort {
+    /// As the server likes.
+    #[default]
+    #[enum_value(name = "Default: the server's own", nick = "default")]
+    Default,
+    /// Hardly at all.
+    #[enum_value(name = "Minimal", nick = "minimal")]
+    Minimal,
+    /// A little.
+    #[enum_value(name = "Low", nick = "low")]
+    Low,
+    /// More.
+    #[enum_value(name = "Medium", nick = "medium")]
+    Medium,
+    /// Much.
+    #[enum_value(name = "High", nick = "high")]
+    High,
+    /// As much as it can.
+    #[enum_value(name = "Extra High", nick = "xhigh")]
+    XHigh,
+}
+
+/// What stands for silence on the source pad.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeSilence")]
+#[non_exhaustive]
+pub enum Silence {
+    /// Zeros.
+    #[default]
+    #[enum_value(name = "Buffers: silent samples with the GAP flag", nick = "buffers")]
+    Buffers,
+    /// Events.
+    #[enum_value(name = "Gaps: GAP events instead of samples", nick = "gaps")]
+    Gaps,
+}
+
+/// Which frames of a camera the model sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeFramePolicy")]
+#[non_exhaustive]
+pub enum FramePolicy {
+    /// One in every interval.
+    #[default]
+    #[enum_value(name = "Interval: one in every frame-interval", nick = "interval")]
+    Interval,
+    /// The newest with each turn.
+    #[enum_value(name = "Turn: the newest one with each turn of the user", nick = "turn")]
+    Turn,
+    /// While the user speaks.
+    #[enum_value(name = "Speech: one in every frame-interval while the user speaks", nick = "speech")]
+    Speech,
+    /// By signal.
+    #[enum_value(name = "Manual: those that send-frame asks for", nick = "manual")]
+    Manual,
+}
+
+impl From<FramePolicy> for crate::realtime::conversation::io::FramePolicy {
+    fn from(policy: FramePolicy) -> Self {
+        match policy {
+            FramePolicy::Interval => Self::Interval,
+            FramePolicy::Turn => Self::Turn,
+            FramePolicy::Speech => Self::Speech,
+            FramePolicy::Manual => Self::Manual,
+        }
+    }
+}
+
+/// How closely the model looks at a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeFrameDetail")]
+#[non_exhaustive]
+pub enum FrameDetail {
+    /// As the server likes.
+    #[default]
+    #[enum_value(name = "Auto: the server decides", nick = "auto")]
+    Auto,
+    /// Coarsely.
+    #[enum_value(name = "Low: coarsely, for few tokens", nick = "low")]
+    Low,
+    /// Closely.
+    #[enum_value(name = "High: closely, for many tokens", nick = "high")]
+    High,
+}
+
+impl From<FrameDetail> for Detail {
+    fn from(detail: FrameDetail) -> Self {
+        match detail {
+            FrameDetail::Auto => Self::Auto,
+            FrameDetail::Low => Self::Low,
+            FrameDetail::High => Self::High,
+        }
+    }
+}
+
+/// Which frames are taken for the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeFrameDedupe")]
+#[non_exhaustive]
+pub enum FrameDedupe {
+    /// None.
+    #[enum_value(name = "None: every frame is sent whose time has come", nick = "none")]
+    None,
+    /// Files that are the same.
+    #[default]
+    #[enum_value(name = "Exact: a file that is the pad's last one, byte for byte, is not sent again", nick = "exact")]
+    Exact,
+    /// Pictures that show the same.
+    #[enum_value(name = "Similar: nor a picture that looks like it, by frame-dedupe-threshold", nick = "similar")]
+    Similar,
+}
+
+/// How far the connection is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstOpenAIRealtimeConnectionState")]
+#[non_exhaustive]
+pub enum ConnectionState {
+    /// There is none.
+    #[default]
+    #[enum_value(name = "Closed: no session", nick = "closed")]
+    Closed,
+    /// It is being tried.
+    #[enum_value(name = "Connecting: on the way to a session", nick = "connecting")]
+    Connecting,
+    /// The session runs.
+    #[enum_value(name = "Ready: a session", nick = "ready")]
+    Ready,
+    /// It was lost, and another one is being tried.
+    #[enum_value(name = "Reconnecting: a session was lost, on the way to the next", nick = "reconnecting")]
+    Reconnecting,
+}
+
+/// Registers the element with a plugin.
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    let enums = [
+        Timing::static_type(),
+        Provider::static_type(),
+        TurnDetection::static_type(),
+        VadEagerness::static_type(),
+        NoiseReduction::static_type(),
+        Modality::static_type(),
+        Dialect::static_type(),
+        SessionType::static_type(),
+        ReasoningEffort::static_type(),
+        Silence::static_type(),
+        FramePolicy::static_type(),
+        FrameDetail::static_type(),
+        FrameDedupe::static_type(),
+        ConnectionState::static_type(),
+        Messages::static_type(),
+    ];
+    for kind in enums {
+        kind.mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    }
+    gst::Element::register(Some(plugin), "openairealtime", gst::Rank::NONE, OpenAIRealtime::static_type())
+}

@@ -1,0 +1,337 @@
+//! A run: everything that lives from READY to PAUSED and back, made anew each time.
+//!
+//! It owns the session, the stream of the source pad and the paces of the streaming threads. What the session tells
+//! goes through it to the application and to the pads of text.
+
+use crate::realtime::element::pads::text::Carries;
+use crate::realtime::element::function_calls::{Calls, Program};
+use crate::realtime::element::settings::Settings;
+use crate::realtime::element::settings::time;
+use crate::realtime::element::{Timing as TimingSetting};
+use crate::realtime::conversation::{Config, Failure, Timing};
+use crate::net::clock::Clock;
+use crate::queue::input_queue::Refused;
+use crate::realtime::session::{Mailbox, POSTS, Playout, Session, Setup, Target};
+use crate::media::clock_wait::Pace;
+use crate::media::audio_src_task::Source;
+use crate::media::text_src_task::TextStream;
+use openai_protocol::session::AudioFormat;
+use gst::glib;
+use gst::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long a stop waits for a handler of the application that is still busy with a message.
+const HANDLER: Duration = Duration::from_millis(200);
+/// How long a streaming thread may take that has linked the element and brings nothing yet.
+const ARRIVAL: Duration = Duration::from_secs(1);
+
+/// What became of a session, for upstream to hear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It goes on.
+    #[default]
+    No,
+    /// All is said.
+    Finished,
+    /// An ERROR was posted.
+    Failed,
+}
+
+/// The thread that talks to the application.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Messenger {
+    #[default]
+    Gone,
+    Starting,
+    Talking(ThreadId),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    timing: Option<Timing>,
+    session: Option<Session>,
+    pub messenger: Messenger,
+    /// A Progress message was begun and not ended.
+    pub progress: bool,
+    pub end: End,
+    pub stopped: bool,
+    /// Upstream was not there yet when the element was.
+    is_late: bool,
+    /// A streaming thread of upstream has come as far as the element.
+    has_arrived: bool,
+}
+
+/// One run.
+pub struct Run {
+    pub(crate) element: glib::WeakRef<crate::realtime::element::OpenAIRealtime>,
+    settings: Mutex<Settings>,
+    /// The first server, and those that stand by.
+    targets: Vec<Target>,
+    output: AudioFormat,
+    /// The way in.
+    pub mailbox: Arc<Mailbox>,
+    pub(crate) playout: Arc<Playout>,
+    /// The source pad's stream.
+    pub source: Arc<Source>,
+    /// The pace of the sound that comes in.
+    pub pace: Pace,
+    /// The paces of the other pads.
+    paces: Mutex<Vec<(String, Arc<Pace>)>>,
+    /// Upstream is live, and so keeps time by itself.
+    pub upstream_is_live: AtomicBool,
+    /// Function calls of this run.
+    pub calls: Calls,
+    /// Whether every event of the wire is told.
+    traces: Arc<AtomicBool>,
+    texts: Mutex<Vec<(Carries, Arc<TextStream>)>>,
+    state: Mutex<State>,
+    pub(crate) changed: Condvar,
+}
+
+impl Run {
+    /// A run that has not begun.
+    pub fn new(
+        element: &crate::realtime::element::OpenAIRealtime,
+        settings: Settings,
+        targets: Vec<Target>,
+        output: AudioFormat,
+        playout: Arc<Playout>,
+        mailbox: Arc<Mailbox>,
+        source: Arc<Source>,
+    ) -> Self {
+        Self {
+            element: element.downgrade(),
+            settings: Mutex::new(settings),
+            targets,
+            output,
+            mailbox,
+            playout,
+            source,
+            pace: Pace::default(),
+            paces: Mutex::default(),
+            upstream_is_live: AtomicBool::new(false),
+            calls: Calls::default(),
+            traces: Arc::default(),
+            texts: Mutex::default(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Live or offline, once that is known.
+    pub fn timing(&self) -> Option<Timing> {
+        self.state().timing
+    }
+
+    /// Whether it is known to be live.
+    pub fn is_live(&self) -> bool {
+        self.timing() == Some(Timing::Live)
+    }
+
+    /// The pace of a pad besides the sound's.
+    pub fn pace_of(&self, pad: &str) -> Arc<Pace> {
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pace)) = paces.iter().find(|(name, _)| name == pad) {
+            return pace.clone();
+        }
+        let pace = Arc::new(self.pace.another());
+        paces.push((pad.to_owned(), pace.clone()));
+        pace
+    }
+
+    fn each_pace(&self, act: impl Fn(&Pace)) {
+        act(&self.pace);
+        let paces: Vec<_> = self.paces.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        paces.iter().for_each(|(_, pace)| act(pace));
+    }
+
+    /// Begins or ends the flush of a pad besides the sound's.
+    pub fn set_flushing(&self, pad: &str, flushing: bool) {
+        self.pace_of(pad).set_flushing(flushing);
+        self.mailbox.set_flushing(pad, flushing);
+    }
+
+    /// What upstream is told where nothing is taken any more.
+    pub fn flow_of(&self, refused: Refused) -> gst::FlowError {
+        match (refused, self.state().end) {
+            (Refused::Closed, End::Failed) => gst::FlowError::Error,
+            (Refused::Closed, End::Finished) => gst::FlowError::Eos,
+            (Refused::Flushing | Refused::Full, _) | (Refused::Closed, End::No) => gst::FlowError::Flushing,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The user has changed something that counts at once.
+    pub fn set_settings(&self, settings: Settings) {
+        *self.settings() = settings;
+        self.update_traces();
+    }
+
+    fn target(&self) -> &Target {
+        // There is one at least.
+        &self.targets[0]
+    }
+
+    /// The dialect of the server.
+    pub fn dialect(&self) -> openai_protocol::dialect::Dialect {
+        self.target().dialect()
+    }
+
+    /// The format of the output.
+    pub fn output(&self) -> &AudioFormat {
+        &self.output
+    }
+
+    /// The timing that the user asked for.
+    pub fn wished_timing(&self) -> TimingSetting {
+        self.settings().timing
+    }
+
+    /// How far the answer's stream has come.
+    pub fn position(&self) -> Duration {
+        self.playout.next_at().0
+    }
+
+    /// The configuration that a session of this timing would have.
+    pub fn config(&self, timing: Timing, input: AudioFormat) -> Result<Config, Failure> {
+        let settings = self.settings().clone();
+        settings.config(timing, input, self.output.clone(), self.target().dialect()).map(|(config, _)| config)
+    }
+
+    /// The program that answers function calls.
+    pub fn program(&self) -> Option<Program> {
+        // It was found to be right when it was set.
+        self.settings().program().ok().flatten()
+    }
+
+    pub(crate) fn texts(&self) -> MutexGuard<'_, Vec<(Carries, Arc<TextStream>)>> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody wants to know every event of the wire, or nobody.
+    pub(crate) fn update_traces(&self) {
+        let posted = self.settings().raw_events;
+        let written = self.texts().iter().any(|(carries, _)| *carries == Carries::Events);
+        let traces = posted || written;
+        self.traces.store(traces, Ordering::Relaxed);
+    }
+
+    /// It is known whether the stream is live: the session begins. False where it had begun before.
+    pub fn begin(self: &Arc<Self>, timing: Timing, input: AudioFormat) -> bool {
+        {
+            let mut state = self.state();
+            if state.timing.is_some() || state.stopped {
+                return false;
+            }
+            state.timing = Some(timing);
+            state.progress = true;
+        }
+        self.mailbox.set_offline(timing == Timing::Offline);
+        self.mailbox.set_reconnect_buffer(time(self.settings().reconnect_buffer));
+        self.mailbox.set_connected(false);
+        self.update_traces();
+        self.each_text(|stream| stream.set_timing(timing));
+        self.post_progress(gst::ProgressType::Start, &format!("Connecting to {}", self.target().name()));
+        let (posts, receiver) = mpsc::channel(POSTS);
+        let session = self.config(timing, input).and_then(|config| {
+            let setup = Setup {
+                targets: self.targets.clone(),
+                config,
+                patience: self.settings().patience(),
+                mailbox: self.mailbox.clone(),
+                playout: self.playout.clone(),
+                posts,
+                traces: self.traces.clone(),
+                clock: Clock::default(),
+            };
+            Session::start(setup).map_err(|error| Failure::Connect(format!("no thread to be had: {error}")))
+        });
+        match session {
+            Ok(session) => {
+                self.state().session = Some(session);
+                self.start_messenger(receiver);
+            }
+            Err(failure) => self.fail(&failure, None),
+        }
+        self.source.set_timing(timing);
+        true
+    }
+
+    pub(crate) fn each_text(&self, act: impl Fn(&TextStream)) {
+        let streams: Vec<_> = self.texts().iter().map(|(_, stream)| stream.clone()).collect();
+        streams.iter().for_each(|stream| act(stream));
+    }
+
+    /// The element is ready, and what is upstream may not be.
+    pub fn begins(&self) {
+        let mut state = self.state();
+        state.is_late = state.timing.is_none();
+    }
+
+    /// A streaming thread is there.
+    pub fn arrived(&self) {
+        self.state().has_arrived = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for a streaming thread that has linked the element, and may be telling so.
+    pub fn await_arrival(&self) {
+        let waits = |state: &mut State| state.is_late && !state.has_arrived && !state.stopped;
+        drop(self.changed.wait_timeout_while(self.state(), ARRIVAL, waits));
+    }
+
+    /// The sound that comes in keeps step with the clock here, because upstream does not.
+    pub fn paces_input(&self) -> bool {
+        !self.upstream_is_live.load(Ordering::Relaxed) && self.timing() == Some(Timing::Live)
+    }
+
+    /// The clock runs.
+    pub fn play(&self, clock: gst::Clock, base: gst::ClockTime) {
+        self.source.pace.play(clock.clone(), base);
+        self.each_pace(|pace| pace.play(clock.clone(), base));
+    }
+
+    /// The clock stands still.
+    pub fn pause(&self) {
+        self.source.pace.pause();
+        self.each_pace(Pace::pause);
+    }
+
+    /// Lets go every thread that waits in here, so that the pads can be shut.
+    pub fn stop(&self) {
+        self.state().stopped = true;
+        self.mailbox.close();
+        self.each_pace(Pace::stop);
+        self.source.stop();
+        self.each_text(TextStream::stop);
+        self.end_progress(gst::ProgressType::Canceled, "Stopped");
+    }
+
+    /// Ends the session, after the pads are shut.
+    pub fn close(&self) {
+        let session = self.state().session.take();
+        drop(session);
+        self.calls.stop();
+        let state = self.state();
+        if state.messenger == Messenger::Talking(std::thread::current().id()) {
+            return;
+        }
+        drop(self.changed.wait_timeout_while(state, HANDLER, |state| state.messenger != Messenger::Gone));
+    }
+
+    /// The link's view of the place, for logs.
+    pub fn place(&self) -> String {
+        self.target().name()
+    }
+}

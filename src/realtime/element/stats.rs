@@ -1,0 +1,128 @@
+//! What the session has told so far: the properties that can only be read.
+
+use crate::realtime::element::ConnectionState;
+use crate::realtime::element::imp::{CAT, OpenAIRealtime};
+use crate::realtime::conversation::io::{FrameState, SessionNotice};
+use crate::realtime::conversation::{Notice, Warning};
+use crate::media::errors;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+/// What the session has told so far.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    pub state: ConnectionState,
+    pub session_id: Option<String>,
+    pub turns: u64,
+    pub responses: u64,
+    pub interruptions: u64,
+    pub warnings: u64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub total_cost: f64,
+    pub frames_sent: u64,
+    pub frames_skipped: u64,
+    pub frames_removed: u64,
+    pub image_tokens: u64,
+    pub first_audio: u64,
+    pub reconnects: u64,
+    pub silence_latency: u64,
+    pub longest_silence_latency: u64,
+    pub audio_dropped: u64,
+    pub audio_inserted: u64,
+}
+
+impl Told {
+    /// There is a session, or one is on its way.
+    pub fn is_open(&self) -> bool {
+        self.state != ConnectionState::Closed
+    }
+
+    /// The property `stats`.
+    pub fn stats(&self) -> gst::Structure {
+        gst::Structure::builder("application/x-openairealtime-stats")
+            .field("turns", self.turns)
+            .field("responses", self.responses)
+            .field("interruptions", self.interruptions)
+            .field("warnings", self.warnings)
+            .field("input-tokens", self.input_tokens)
+            .field("output-tokens", self.output_tokens)
+            .field("total-cost", self.total_cost)
+            .field("frames-sent", self.frames_sent)
+            .field("frames-skipped", self.frames_skipped)
+            .field("frames-removed", self.frames_removed)
+            .field("image-tokens", self.image_tokens)
+            .field("first-audio", self.first_audio)
+            .field("reconnects", self.reconnects)
+            .field("silence-latency", self.silence_latency)
+            .field("longest-silence-latency", self.longest_silence_latency)
+            .field("audio-dropped", self.audio_dropped)
+            .field("audio-inserted", self.audio_inserted)
+            .build()
+    }
+
+    fn note(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Session(SessionNotice::Connecting { .. }) if self.state == ConnectionState::Reconnecting => {}
+            Notice::Session(SessionNotice::Connecting { .. }) => self.state = ConnectionState::Connecting,
+            Notice::Session(SessionNotice::Ready { session_id, .. }) => {
+                self.state = ConnectionState::Ready;
+                self.session_id = session_id.clone();
+            }
+            Notice::Session(SessionNotice::Reconnecting { .. }) => {
+                self.state = ConnectionState::Reconnecting;
+                self.reconnects += 1;
+            }
+            Notice::Session(SessionNotice::Closed { .. }) => self.state = ConnectionState::Closed,
+            Notice::Speech { active: false, .. } => self.turns += 1,
+            Notice::Response(response) if response.state != "created" => {
+                self.responses += 1;
+                if let Some(time) = response.first_audio {
+                    self.first_audio = time.as_nanos() as u64;
+                }
+            }
+            Notice::Interrupted { .. } => self.interruptions += 1,
+            Notice::Usage { usage, total_cost, .. } => {
+                self.input_tokens += usage.input_tokens;
+                self.output_tokens += usage.output_tokens;
+                self.image_tokens += usage.input_token_details.image_tokens;
+                self.total_cost = total_cost.unwrap_or(self.total_cost);
+            }
+            Notice::Frame(frame) => match frame.state {
+                FrameState::Sent => self.frames_sent += 1,
+                FrameState::Skipped { .. } => self.frames_skipped += 1,
+                FrameState::Removed => self.frames_removed += 1,
+            },
+            Notice::Aligned { dropped, inserted } => {
+                self.audio_dropped += dropped.as_nanos() as u64;
+                self.audio_inserted += inserted.as_nanos() as u64;
+            }
+            _ => {}
+        }
+    }
+}
+
+impl OpenAIRealtime {
+    /// Posts a WARNING, and counts it. Every warning of the element goes through here.
+    pub(crate) fn warn(&self, warning: &Warning) {
+        gst::warning!(CAT, imp = self, "{}", warning.message);
+        self.told().warnings += 1;
+        errors::post_warning(self.obj().upcast_ref(), warning);
+    }
+
+    /// Keeps what the properties tell that can only be read, and says which of them have changed.
+    pub(crate) fn note(&self, notice: &Notice) {
+        let (before, after) = {
+            let mut told = self.told();
+            let before = (told.state, told.session_id.clone());
+            told.note(notice);
+            (before, (told.state, told.session_id.clone()))
+        };
+        if before.0 != after.0 {
+            self.obj().notify("connection-state");
+        }
+        if before.1 != after.1 {
+            self.obj().notify("session-id");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The way to a session, for the first one and for every one after it: which server is tried, how often, and with which
+//! delays. What is worth another try is known from types and codes, never from the words of an error.
+
+use crate::net::backoff::{Backoff, LONGEST_RETRY_AFTER};
+use crate::net::clock::Clock;
+use crate::net::connect::{ConnectError, Socket};
+use crate::realtime::session::{Patience, Post, Target};
+use crate::realtime::conversation::io::SessionNotice;
+use crate::realtime::conversation::{Failure, Notice};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// The servers and the row of tries.
+pub struct Dialler {
+    /// The first one, and those that stand by.
+    targets: Vec<Target>,
+    current: usize,
+    patience: Patience,
+    backoff: Backoff,
+    clock: Clock,
+    posts: mpsc::Sender<Post>,
+    /// Tries since there was a session, or since the server was chosen.
+    attempt: u32,
+    /// Until then the first session has to be ready.
+    deadline: Option<Instant>,
+    /// There was a session, so that what fails now is one that is lost.
+    had_session: bool,
+    /// Why the last try failed, or why the session is lost.
+    last: Option<ConnectError>,
+}
+
+impl Dialler {
+    /// Nothing is tried yet.
+    pub fn new(targets: Vec<Target>, patience: Patience, clock: Clock, posts: mpsc::Sender<Post>) -> Self {
+        Self {
+            targets,
+            current: 0,
+            backoff: Backoff::new(patience.delay, patience.tries),
+            deadline: Some(clock.now() + patience.timeout),
+            patience,
+            clock,
+            posts,
+            attempt: 0,
+            had_session: false,
+            last: None,
+        }
+    }
+
+    /// The server that is talked to.
+    pub fn target(&self) -> &Target {
+        &self.targets[self.current]
+    }
+
+    /// The text without the keys of any server.
+    pub fn scrub(&self, text: &mut String) {
+        self.targets.iter().for_each(|target| target.scrub(text));
+    }
+
+    /// What a server sent, without the keys of any.
+    pub fn scrub_frame(&self, text: &str) -> Option<String> {
+        let mut scrubbed: Option<String> = None;
+        for target in &self.targets {
+            if let Some(next) = target.scrub_frame(scrubbed.as_deref().unwrap_or(text)) {
+                scrubbed = Some(next);
+            }
+        }
+        scrubbed
+    }
+
+    /// The failure as it may be told.
+    pub fn told(&self, failure: Failure) -> Failure {
+        let failure = self.target().told(failure);
+        failure.map(|mut text| {
+            self.scrub(&mut text);
+            text
+        })
+    }
+
+    /// Whether another server can be tried after this one.
+    pub fn has_standby(&self) -> bool {
+        self.current + 1 < self.targets.len()
+    }
+
+    /// How long the session may take to be ready.
+    pub fn time_left(&self) -> Duration {
+        let left = |deadline: Instant| deadline.saturating_duration_since(self.clock.now());
+        self.deadline.map_or(self.patience.timeout, |deadline| left(deadline).min(self.patience.timeout))
+    }
+
+    /// There is a session.
+    pub fn ready(&mut self) {
+        self.deadline = None;
+        self.had_session = true;
+        self.attempt = 0;
+    }
+
+    /// The session that was there was a good one: the tries are counted from the first.
+    pub fn worked(&mut self) {
+        self.backoff.reset();
+    }
+
+    /// The session was lost, or did not come about. With `again`, it may be had from the same server.
+    pub fn failed(&mut self, failure: Failure, again: bool) {
+        self.last = Some(ConnectError { failure, again, retry_after: None });
+    }
+
+    /// Another connection was there already.
+    pub fn has_spare(&mut self) {
+        self.last = None;
+    }
+
+    /// Tries until there is a connection, or no use in trying.
+    pub async fn connect(&mut self) -> Result<Socket, Failure> {
+        loop {
+            let (delay, reason) = match self.last.take() {
+                None => (Duration::ZERO, None),
+                Some(error) => match self.delay_after(&error) {
+                    Some(delay) => (delay, Some(error.failure.to_string())),
+                    None if self.has_standby() => {
+                        self.change_target();
+                        (Duration::ZERO, Some(error.failure.to_string()))
+                    }
+                    None => return Err(self.final_failure(error)),
+                },
+            };
+            self.attempt += 1;
+            let at = self.clock.now() + delay;
+            self.tell(delay, reason).await?;
+            self.clock.sleep_until(at).await;
+            self.last = Some(match self.clock.timeout(self.time_left(), self.target().connect(&self.clock)).await {
+                Some(Ok(socket)) => return Ok(socket),
+                Some(Err(error)) => error,
+                None => {
+                    let (name, timeout) = (self.target().name(), self.patience.timeout);
+                    let failure = Failure::Connect(format!("{name} did not answer within {timeout:.1?}"));
+                    ConnectError { failure, again: true, retry_after: None }
+                }
+            });
+        }
+    }
+
+    fn delay_after(&mut self, error: &ConnectError) -> Option<Duration> {
+        if !error.again {
+            return None;
+        }
+        let delay = self.backoff.next(error.retry_after)?;
+        let fits = |deadline: Instant| delay < deadline.saturating_duration_since(self.clock.now());
+        self.deadline.is_none_or(fits).then_some(delay)
+    }
+
+    /// The next server has tries and time of its own.
+    fn change_target(&mut self) {
+        self.current += 1;
+        self.attempt = 0;
+        self.backoff.reset();
+        self.deadline = self.deadline.map(|_| self.clock.now() + self.patience.timeout);
+    }
+
+    async fn tell(&self, delay: Duration, reason: Option<String>) -> Result<(), Failure> {
+        let reason = reason.map(|mut reason| {
+            self.scrub(&mut reason);
+            reason
+        });
+        let uri = Some(self.target().name());
+        let connecting = SessionNotice::Connecting { attempt: self.attempt, delay, uri, reason };
+        let told = self.posts.send(Post::Notice(Notice::Session(connecting))).await;
+        told.map_err(|_| Failure::Connect("stopped".into()))
+    }
+
+    /// What is told when there is no use in trying any more.
+    fn final_failure(&self, error: ConnectError) -> Failure {
+        let asks = error
+            .retry_after
+            .filter(|after| *after > LONGEST_RETRY_AFTER || self.deadline.is_some() && *after >= self.time_left());
+        let asks = asks.map(|after| format!("; it asks to be tried again in {} s, which is too long", after.as_secs()));
+        let failure = error.failure.map(|text| format!("{text}{}", asks.unwrap_or_default()));
+        match failure {
+            // It is known what was wrong, and it is not the connection.
+            failure if !self.had_session || !error.again => failure,
+            failure => Failure::Lost(format!("the connection was lost and not to be had back: {failure}")),
+        }
+    }
+}

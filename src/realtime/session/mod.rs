@@ -1,0 +1,170 @@
+//! The link: one task a session, which owns the conversation and the socket.
+//!
+//! It connects, reads, writes, and sleeps until the conversation wants to be woken. It decides nothing about the
+//! conversation itself. What the pads hand over comes in through a bounded [`Mailbox`]; what is to be played goes out
+//! through a bounded [`Playout`]; what is to be told goes out as [`Post`]s, in order.
+
+pub(crate) mod dialler;
+pub(crate) mod driver;
+pub(crate) mod left_out_fields;
+pub(crate) mod standby;
+pub(crate) mod trace;
+pub(crate) mod warning_limit;
+
+pub use crate::net::credentials::Credentials;
+pub use crate::queue::input_queue::Mailbox;
+pub use crate::queue::playout::Playout;
+pub use crate::net::secret::Secret;
+pub use crate::net::endpoint::{Connection, Provider, Target};
+
+use crate::realtime::conversation::io::{Speaker, TimedText};
+use crate::realtime::conversation::{Config, Failure, Notice};
+use crate::net::clock::Clock;
+use crate::realtime::session::driver::Running;
+use crate::net::runtime::SharedRuntime;
+use crate::net::websocket::Link;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
+
+/// Posts that wait for the application at most; then the session waits as well.
+pub const POSTS: usize = 1024;
+/// A session that is stopped says good-bye, if that takes no longer.
+const GOODBYE: Duration = Duration::from_millis(100);
+
+/// What goes to the application's side, in order.
+#[derive(Debug)]
+pub enum Post {
+    /// To be told.
+    Notice(Notice),
+    /// For the pads of text.
+    Text(TimedText),
+    /// No text of this speaker begins before this running time.
+    TextQuiet(Speaker, Duration),
+    /// An event of the wire.
+    Event(WireEvent),
+    /// The session has failed. Up to this place on the input, all turns are written down and answered.
+    Fail(Failure, Option<Duration>),
+    /// All is said and told; the stream ends there.
+    Finished(Duration),
+}
+
+/// An event of the wire, for traces.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WireEvent {
+    /// True where the server sent it.
+    pub from_server: bool,
+    /// Since the connection was made.
+    pub time: Duration,
+    /// Its `type`.
+    pub name: String,
+    /// As on the wire, but for secrets.
+    pub json: String,
+}
+
+/// How patiently a connection is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For everything until the session is ready.
+    pub timeout: Duration,
+    /// Further tries.
+    pub tries: u32,
+    /// Before the first of them.
+    pub delay: Duration,
+}
+
+/// What a session needs.
+pub struct Setup {
+    /// Where to: the first server, and those that stand by, in their order. There is one at least.
+    pub targets: Vec<Target>,
+    /// What the session is.
+    pub config: Config,
+    /// How patiently.
+    pub patience: Patience,
+    /// The way in.
+    pub mailbox: Arc<Mailbox>,
+    /// The way out.
+    pub playout: Arc<Playout>,
+    /// What is told.
+    pub posts: mpsc::Sender<Post>,
+    /// Whether every event of the wire is told; it may be switched at any time.
+    pub traces: Arc<AtomicBool>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// A running session. It ends when it is stopped or dropped.
+#[derive(Debug)]
+pub struct Session {
+    stop: Arc<Notify>,
+    done: Arc<Done>,
+    mailbox: Arc<Mailbox>,
+    _runtime: Arc<SharedRuntime>,
+}
+
+/// Tells when the task is gone.
+#[derive(Debug, Default)]
+struct Done {
+    done: Mutex<bool>,
+    changed: Condvar,
+}
+
+struct SetDone(Arc<Done>);
+
+impl Drop for SetDone {
+    fn drop(&mut self) {
+        *self.0.done.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Session {
+    /// Begins a session. Returns at once; what becomes of it is posted.
+    pub fn start(setup: Setup) -> std::io::Result<Self> {
+        let runtime = SharedRuntime::get()?;
+        let stop = Arc::new(Notify::new());
+        let done = Arc::new(Done::default());
+        let mailbox = setup.mailbox.clone();
+        let set_done = SetDone(done.clone());
+        let stopped = stop.clone();
+        runtime.handle().spawn(async move {
+            let _set_done = set_done;
+            run(setup, stopped).await;
+        });
+        Ok(Self { stop, done, mailbox, _runtime: runtime })
+    }
+}
+
+impl Drop for Session {
+    /// Ends the session. Waits for its task, which never waits for the network for longer than its good-bye.
+    fn drop(&mut self) {
+        self.mailbox.close();
+        self.stop.notify_one();
+        let done = self.done.done.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.done.changed.wait_while(done, |done| !*done));
+    }
+}
+
+async fn run(mut setup: Setup, stop: Arc<Notify>) {
+    setup.config.time_of_day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut session = Running::new(setup);
+    let mut link = None;
+    tokio::select! {
+        biased;
+        () = stop.notified() => {}
+        () = session.go_on(&mut link) => {}
+    }
+    if let Some(link) = &mut link {
+        good_bye(link).await;
+    }
+}
+
+/// Closes a connection. Whether that is taken any more is the server's matter.
+async fn good_bye(link: &mut Link) {
+    let _ = timeout(GOODBYE, link.close()).await;
+}
+
+#[cfg(test)]
+mod tests;

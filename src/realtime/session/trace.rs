@@ -1,0 +1,78 @@
+//! Events as they go over the wire: in the server's dialect, and into traces without what is secret in them.
+
+use openai_protocol::dialect::{Dialect, to_beta};
+use openai_protocol::{ClientEvent, client};
+use serde_json::{Value, json};
+
+use crate::net::secret::REDACTED;
+
+/// Writes an event in a dialect. Gives back as well the names of what the dialect has no word for.
+pub fn write(event: &ClientEvent, dialect: Dialect) -> (String, Vec<String>) {
+    if let ClientEvent::InputAudioBufferAppend(event) = event {
+        // The one event that is sent many times a second is the same in both.
+        return (client::append_json(event.event_id.as_deref(), &event.audio.0), Vec::new());
+    }
+    match dialect {
+        Dialect::Ga => (event.to_json(), Vec::new()),
+        Dialect::Beta => {
+            let mut value = json!(event);
+            let lost = to_beta(&mut value);
+            (value.to_string(), lost)
+        }
+    }
+}
+
+/// An event for a trace: as it is on the wire, without the keys for other services that a session's tools may hold.
+pub fn without_secrets(name: &str, text: &str) -> String {
+    if !name.starts_with("session.") && !matches!(name, "response.create" | "response.created" | "response.done") {
+        return text.to_owned();
+    }
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
+    let mut hidden = false;
+    for owner in ["session", "response"] {
+        let tools = value.get_mut(owner).and_then(|owner| owner.get_mut("tools"));
+        for tool in tools.and_then(Value::as_array_mut).into_iter().flatten() {
+            hidden |= hide(tool);
+        }
+    }
+    if let Some(secret) = value.pointer_mut("/session/client_secret") {
+        *secret = json!(REDACTED);
+        hidden = true;
+    }
+    if hidden { value.to_string() } else { text.to_owned() }
+}
+
+/// Hides what a tool holds to get in somewhere.
+fn hide(tool: &mut Value) -> bool {
+    let mut hidden = false;
+    if let Some(authorization) = tool.get_mut("authorization").filter(|value| !value.is_null()) {
+        *authorization = json!(REDACTED);
+        hidden = true;
+    }
+    for (_, value) in tool.get_mut("headers").and_then(Value::as_object_mut).into_iter().flatten() {
+        *value = json!(REDACTED);
+        hidden = true;
+    }
+    hidden
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_other_services_are_in_no_trace() {
+        let text = json!({"type": "session.update", "session": {"tools": [
+            {"type": "mcp", "server_label": "a", "authorization": "hush", "headers": {"X-Key": "hush"}},
+            {"type": "function", "name": "f"}]}})
+        .to_string();
+        let shown = without_secrets("session.update", &text);
+        assert!(!shown.contains("hush") && shown.matches(REDACTED).count() == 2 && shown.contains("\"f\""), "{shown}");
+    }
+
+    #[test]
+    fn what_holds_no_secret_is_as_it_was() {
+        let text = r#"{ "type":"session.updated", "session":{} }"#;
+        assert_eq!(without_secrets("session.updated", text), text);
+    }
+}

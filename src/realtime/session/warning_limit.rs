@@ -1,0 +1,102 @@
+//! A limit for warnings: one of a kind in ten seconds, and how many were left out.
+
+use crate::realtime::conversation::Warning;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Warnings of one kind are not repeated sooner.
+const AGAIN: Duration = Duration::from_secs(10);
+/// So many kinds are told apart; further ones are one kind.
+const KINDS: usize = 64;
+
+/// A kind: the code, and the field at fault.
+type Kind = (String, String);
+
+#[derive(Debug)]
+struct Told {
+    at: Instant,
+    left_out: u64,
+    /// The last one that was left out.
+    last: Option<Warning>,
+}
+
+/// What was told of each kind.
+#[derive(Debug, Default)]
+pub struct Warnings(HashMap<Kind, Told>);
+
+impl Warnings {
+    /// The warning, if it may be told now. Otherwise it is counted, and told by [`Self::due`].
+    pub fn take(&mut self, warning: Warning, now: Instant) -> Option<Warning> {
+        self.0.retain(|_, told| told.left_out > 0 || now.saturating_duration_since(told.at) < AGAIN);
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let mut kind = (text(&warning.code), text(&warning.param));
+        if self.0.len() >= KINDS && !self.0.contains_key(&kind) {
+            kind = Kind::default();
+        }
+        match self.0.get_mut(&kind) {
+            Some(told) => {
+                told.left_out += 1;
+                told.last = Some(warning);
+                None
+            }
+            None => {
+                self.0.insert(kind, Told { at: now, left_out: 0, last: None });
+                Some(warning)
+            }
+        }
+    }
+
+    /// When something that was left out is to be told.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.values().filter(|told| told.left_out > 0).map(|told| told.at + AGAIN).min()
+    }
+
+    /// What was left out and is to be told now, the last of each kind with how many it stands for.
+    pub fn due(&mut self, now: Instant) -> Vec<Warning> {
+        let due = self.0.values_mut().filter(|told| told.left_out > 0 && now >= told.at + AGAIN);
+        due.filter_map(|told| {
+            let count = std::mem::take(&mut told.left_out);
+            told.at = now;
+            let mut warning = told.last.take()?;
+            if count > 1 {
+                warning.message = format!("{} (the last of {count} like it)", warning.message);
+            }
+            Some(warning)
+        })
+        .collect()
+    }
+
+    /// Everything that was left out, because there is no later.
+    pub fn rest(&mut self, now: Instant) -> Vec<Warning> {
+        self.due(now + AGAIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_a_kind_and_the_rest_with_their_number() {
+        let (mut warnings, start) = (Warnings::default(), Instant::now());
+        let warning = |n: u32| Warning::new("bad", format!("bad thing {n}"));
+        assert!(warnings.take(warning(0), start).is_some());
+        assert!(warnings.take(Warning::new("other", "x"), start).is_some());
+        assert_eq!(warnings.deadline(), None);
+        (1..=20_000).for_each(|n| assert!(warnings.take(warning(n), start + Duration::from_secs(1)).is_none()));
+        assert_eq!(warnings.deadline(), Some(start + AGAIN));
+        assert!(warnings.due(start + Duration::from_secs(9)).is_empty());
+        let told = warnings.due(start + AGAIN);
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].message, "bad thing 20000 (the last of 20000 like it)");
+        assert!(warnings.take(warning(1), start + AGAIN).is_none(), "that was one");
+        assert_eq!(warnings.rest(start + AGAIN)[0].message, "bad thing 1");
+    }
+
+    #[test]
+    fn kinds_without_an_end_are_one() {
+        let (mut warnings, now) = (Warnings::default(), Instant::now());
+        let told = (0..1_000).filter(|n| warnings.take(Warning::new(&format!("code {n}"), "x"), now).is_some());
+        assert_eq!(told.count(), KINDS + 1);
+    }
+}
