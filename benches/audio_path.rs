@@ -5,10 +5,10 @@
 //! For counts that do not depend on the machine's load: `valgrind --tool=callgrind target/release/deps/audio_path-… --bench append`.
 
 use bytes::Bytes;
-use gstopenairealtime::realtime::conversation::io::{FrameConfig, Sound};
+use gstopenairealtime::audio::vad::VadConfig;
 use gstopenairealtime::queue::timeline::{Next, Timeline};
-use gstopenairealtime::realtime::conversation::{Config, Conversation, Detection, Input, Speech, Timing};
-use gstopenairealtime::audio::vad::EarSettings;
+use gstopenairealtime::realtime::conversation::io::{AudioChunk, FrameConfig};
+use gstopenairealtime::realtime::conversation::{Config, Conversation, Detection, Input, OutputAudio, Timing};
 use openai_protocol::session::AudioFormat;
 use openai_protocol::{ServerEvent, Session, client};
 use std::time::{Duration, Instant};
@@ -62,11 +62,11 @@ fn conversation(detection: Detection) -> (Conversation, Instant) {
         reconnects: false,
         max_session_duration: Duration::ZERO,
         replays_frames: false,
-        server_answers: true,
+        server_responds: true,
         frames: FrameConfig::default(),
     };
     let mut conversation = Conversation::new(config, now);
-    conversation.handle(Input::Connected { patience: Duration::from_secs(10) }, now);
+    conversation.handle(Input::Connected { timeout: Duration::from_secs(10) }, now);
     let ready = ServerEvent::from_json(r#"{"type":"session.updated","session":{}}"#).expect("an event");
     conversation.handle(Input::Server(Box::new(ready)), now);
     while conversation.poll().is_some() {}
@@ -78,7 +78,7 @@ fn hear(bencher: divan::Bencher, detection: Detection) {
     let (mut conversation, now) = conversation(detection);
     let (data, mut at) = (piece(), Duration::ZERO);
     bencher.bench_local(|| {
-        conversation.handle(Input::Sound(Sound { data: data.clone(), at: Some(at) }), now);
+        conversation.handle(Input::Audio(AudioChunk { data: data.clone(), at: Some(at) }), now);
         at += Duration::from_millis(20);
         while let Some(output) = conversation.poll() {
             divan::black_box(output);
@@ -94,7 +94,7 @@ fn hear_20_ms_for_a_server(bencher: divan::Bencher) {
 #[divan::bench]
 fn hear_20_ms_with_the_own_ear(bencher: divan::Bencher) {
     let settings =
-        EarSettings { threshold: 0.5, prefix: Duration::from_millis(300), silence: Duration::from_millis(500) };
+        VadConfig { threshold: 0.5, prefix: Duration::from_millis(300), silence: Duration::from_millis(500) };
     hear(bencher, Detection::Local(settings));
 }
 
@@ -104,7 +104,7 @@ fn play_20_ms(bencher: divan::Bencher) {
     let data: Bytes = vec![7; 19_200].into();
     bencher.bench_local(|| {
         if timeline.queued() < 480 {
-            timeline.play(Speech {
+            timeline.play(OutputAudio {
                 item_id: "item".into(),
                 content_index: 0,
                 data: data.clone(),

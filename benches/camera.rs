@@ -301,11 +301,11 @@ fn conversation(dedupe: Dedupe) -> (Conversation, Instant) {
         reconnects: false,
         max_session_duration: Duration::ZERO,
         replays_frames: false,
-        server_answers: true,
+        server_responds: true,
         frames: FrameConfig { dedupe, ..FrameConfig::default() },
     };
     let mut conversation = Conversation::new(config, now);
-    conversation.handle(Input::Connected { patience: Duration::from_secs(10) }, now);
+    conversation.handle(Input::Connected { timeout: Duration::from_secs(10) }, now);
     let ready = ServerEvent::from_json(r#"{"type":"session.updated","session":{}}"#).expect("an event");
     conversation.handle(Input::Server(Box::new(ready)), now);
     while conversation.poll().is_some() {}

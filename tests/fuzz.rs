@@ -5,9 +5,11 @@
 #[path = "support/schema.rs"]
 mod schema;
 
-use gstopenairealtime::realtime::conversation::io::{Command, Frame, FrameConfig, FramePolicy, Played, Sound, Wish};
-use gstopenairealtime::audio::vad::EarSettings;
-use gstopenairealtime::realtime::conversation::{Config, Conversation, Detection, Input, Notice, Output, Timing};
+use gstopenairealtime::audio::vad::VadConfig;
+use gstopenairealtime::realtime::conversation::io::{
+    AudioChunk, Command, ConfigUpdate, Frame, FrameConfig, FramePolicy, PlayedPart,
+};
+use gstopenairealtime::realtime::conversation::{Config, Conversation, Detection, Event, Input, Output, Timing};
 use openai_protocol::items::ItemKind;
 use openai_protocol::session::{
     AudioConfig, AudioFormat, AudioInput, AudioOutput, SessionKind, Transcription, TurnDetection,
@@ -25,7 +27,7 @@ enum Step {
     Server(Value),
     /// The server refuses the event of ours that is so many back.
     Refuse(usize, &'static str),
-    Sound(u16),
+    AudioChunk(u16),
     /// A camera, where on the timeline, and what it sees.
     Frame(u8, u32, u8),
     Behind(bool),
@@ -62,7 +64,7 @@ impl Wished {
         let detection = match self.detection % 8 {
             0..=3 => Detection::Server { silence: Duration::from_millis(200) },
             // Its ear takes most of the time.
-            4 => Detection::Local(EarSettings {
+            4 => Detection::Local(VadConfig {
                 threshold: 0.5,
                 prefix: Duration::from_millis(300),
                 silence: Duration::from_millis(500),
@@ -117,7 +119,7 @@ impl Wished {
             reconnects: true,
             max_session_duration: Duration::ZERO,
             replays_frames: false,
-            server_answers: self.create && self.frames.0 % 4 != 1,
+            server_responds: self.create && self.frames.0 % 4 != 1,
             frames: FrameConfig {
                 policy: [FramePolicy::Interval, FramePolicy::Turn, FramePolicy::Speech, FramePolicy::Manual]
                     [usize::from(self.frames.0) % 4],
@@ -245,7 +247,7 @@ fn command() -> impl Strategy<Value = Command> {
         ("[a-z]{1,8}", any::<bool>()).prop_map(|(text, respond)| Command::Text { text, respond, at: None }),
         Just(Command::Commit),
         Just(Command::Clear),
-        Just(Command::Look(None)),
+        Just(Command::SendFrame(None)),
         metadata.prop_map(|params| Command::CreateResponse(params.map(Box::new))),
         Just(Command::CancelResponse),
         (call, "[a-z]{0,4}").prop_map(|(call_id, output)| Command::FunctionOutput { call_id, output }),
@@ -267,7 +269,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => server().prop_map(Step::Server),
         2 => (0usize..6, code).prop_map(|(back, code)| Step::Refuse(back, code)),
-        4 => (1u16..1_000).prop_map(Step::Sound),
+        4 => (1u16..1_000).prop_map(Step::AudioChunk),
         4 => (0u8..3, 0u32..3_000, 0u8..3).prop_map(|(pad, early, file)| Step::Frame(pad, early, file)),
         1 => any::<bool>().prop_map(Step::Behind),
         5 => command().prop_map(Step::Command),
@@ -331,13 +333,13 @@ impl World {
     fn reconnect(&mut self) {
         if std::mem::take(&mut self.wants_spare) {
             let there = !self.names.len().is_multiple_of(4);
-            self.handle(Input::Spare(there));
+            self.handle(Input::StandbyReady(there));
         }
         if std::mem::take(&mut self.is_lost) && !self.over {
             self.asked = None;
             self.answered_calls.clear();
             self.sessions += 1;
-            self.handle(Input::Connected { patience: Duration::from_secs(5) });
+            self.handle(Input::Connected { timeout: Duration::from_secs(5) });
             self.begin_session();
         }
     }
@@ -358,12 +360,12 @@ impl World {
                     let event = ClientEvent::from_json(&picture.to_json()).expect("an event");
                     self.look_at(&event);
                 }
-                Output::Notify(Notice::Warning(warning)) if warning.code.as_deref() == Some("no-answer") => {
+                Output::Event(Event::Warning(warning)) if warning.code.as_deref() == Some("no-answer") => {
                     self.asked = None;
                 }
                 Output::Play(speech) => assert!(!speech.data.is_empty()),
                 Output::Fail(_) | Output::Finished { .. } => self.over = true,
-                Output::Spare => self.wants_spare = true,
+                Output::Preconnect => self.wants_spare = true,
                 Output::Reconnect => self.is_lost = true,
                 _ => {}
             }
@@ -435,15 +437,15 @@ impl World {
                     self.server(&json!({"type": "error", "error": error}));
                 }
             }
-            Step::Sound(length) if self.conversation.wants_sound(self.now) => {
+            Step::AudioChunk(length) if self.conversation.wants_sound(self.now) => {
                 let data: Vec<u8> =
                     speech().iter().cycle().skip(self.said).take(usize::from(length) * self.rate).copied().collect();
                 self.said = (self.said + data.len()) % speech().len();
                 let at = Some(self.input);
                 self.input += Duration::from_millis(u64::from(length));
-                self.handle(Input::Sound(Sound { data: data.into(), at }));
+                self.handle(Input::Audio(AudioChunk { data: data.into(), at }));
             }
-            Step::Sound(_) => {}
+            Step::AudioChunk(_) => {}
             Step::Frame(pad, early, file) => {
                 let at = self.input.saturating_sub(Duration::from_millis(u64::from(early)));
                 let (pad, file) = (Some(format!("video_sink_{pad}")), vec![file; 9].into());
@@ -455,11 +457,11 @@ impl World {
             Step::Command(command) => self.handle(Input::Command(command)),
             Step::Configure(wished) => {
                 self.revision += 1;
-                let wish = Wish { revision: self.revision, config: wished.config() };
+                let wish = ConfigUpdate { revision: self.revision, config: wished.config() };
                 self.handle(Input::Configure(Box::new(wish)));
             }
             Step::Played(now, item, heard) => {
-                let played = Played { item_id: format!("a{item}"), content_index: 0, heard: u64::from(heard) * 24 };
+                let played = PlayedPart { item_id: format!("a{item}"), content_index: 0, heard: u64::from(heard) * 24 };
                 self.handle(Input::Played { now: Duration::from_millis(u64::from(now)), items: vec![played] });
             }
             Step::Began(item, at) => {
@@ -508,7 +510,7 @@ proptest! {
             sessions: steps.len(),
             said: 0,
         };
-        world.handle(Input::Connected { patience: Duration::from_secs(5) });
+        world.handle(Input::Connected { timeout: Duration::from_secs(5) });
         if opens {
             world.begin_session();
         }

@@ -3,7 +3,7 @@
 //! The traces in `tests/sessions` were written by the pad `event_src`. What the conversation does not do by itself was
 //! asked for by the application, and is asked for here as well.
 
-use gstopenairealtime::realtime::conversation::io::{Command, FrameConfig, Played, Sound};
+use gstopenairealtime::realtime::conversation::io::{AudioChunk, Command, FrameConfig, PlayedPart};
 use gstopenairealtime::realtime::conversation::{Config, Conversation, Detection, Input, Output, Timing};
 use openai_protocol::items::ItemKind;
 use openai_protocol::session::AudioFormat;
@@ -66,7 +66,7 @@ fn config(update: &Value) -> Config {
         reconnects: false,
         max_session_duration: Duration::ZERO,
         replays_frames: false,
-        server_answers: true,
+        server_responds: true,
         frames: FrameConfig::default(),
     }
 }
@@ -128,7 +128,7 @@ impl Player {
                 let at = self.sound;
                 let samples = (event.audio.0.len() / self.input.sample_size()) as u64;
                 self.sound += Duration::from_nanos(samples * 1_000_000_000 / u64::from(self.input.rate()));
-                Input::Sound(Sound { data: event.audio.0, at: Some(at) })
+                Input::Audio(AudioChunk { data: event.audio.0, at: Some(at) })
             }
             ClientEvent::InputAudioBufferCommit(_) => Input::Command(Command::Commit),
             ClientEvent::InputAudioBufferClear(_) => Input::Command(Command::Clear),
@@ -151,7 +151,7 @@ impl Player {
     fn server(&mut self, event: &Value, next: &[Line]) {
         if event["type"] == "input_audio_buffer.speech_started" {
             let cut = next.iter().take_while(|line| !line.from_server).map(|line| &line.event);
-            let truncated = cut.filter(|event| event["type"] == "conversation.item.truncate").map(|event| Played {
+            let truncated = cut.filter(|event| event["type"] == "conversation.item.truncate").map(|event| PlayedPart {
                 item_id: event["item_id"].as_str().expect("a name").to_owned(),
                 content_index: 0,
                 heard: event["audio_end_ms"].as_u64().expect("a number") * u64::from(self.output.rate()) / 1000,
@@ -173,7 +173,7 @@ fn play(path: &Path) -> usize {
     let conversation = Conversation::new(config, now);
     let mut player =
         Player { conversation, began: now, now, sound: Duration::ZERO, input, output, sent: VecDeque::new() };
-    player.handle(Input::Connected { patience: Duration::from_secs(10) });
+    player.handle(Input::Connected { timeout: Duration::from_secs(10) });
     for (index, line) in lines.iter().enumerate() {
         player.pass(line.time);
         if line.from_server {

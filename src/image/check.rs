@@ -5,7 +5,7 @@
 
 /// What a file of a picture says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Picture {
+pub struct ImageInfo {
     /// The kind.
     pub kind: Kind,
     /// Pixels from left to right.
@@ -34,7 +34,7 @@ impl Kind {
 
 /// Why a file is no whole picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum ImageError {
     /// There is nothing.
     #[error("it is empty")]
     Empty,
@@ -55,7 +55,7 @@ pub enum Fault {
     NoImage(&'static str),
 }
 
-impl Fault {
+impl ImageError {
     /// What to do about buffers of a stream that are not one picture each.
     pub fn hint(self) -> &'static str {
         match self {
@@ -67,20 +67,20 @@ impl Fault {
 }
 
 /// Looks a file through. What stands behind the picture's end is no matter.
-pub fn inspect(file: &[u8]) -> Result<Picture, Fault> {
+pub fn inspect(file: &[u8]) -> Result<ImageInfo, ImageError> {
     if file.is_empty() {
-        Err(Fault::Empty)
+        Err(ImageError::Empty)
     } else if let Some(rest) = file.strip_prefix(b"\xff\xd8") {
         jpeg(rest)
     } else if let Some(rest) = file.strip_prefix(b"\x89PNG\r\n\x1a\n") {
         png(rest)
     } else {
-        Err(Fault::Unknown)
+        Err(ImageError::Unknown)
     }
 }
 
 /// Takes so many bytes from the front.
-fn take<'a>(rest: &mut &'a [u8], length: usize, fault: Fault) -> Result<&'a [u8], Fault> {
+fn take<'a>(rest: &mut &'a [u8], length: usize, fault: ImageError) -> Result<&'a [u8], ImageError> {
     let (taken, left) = rest.split_at_checked(length).ok_or(fault)?;
     *rest = left;
     Ok(taken)
@@ -92,8 +92,8 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// A JPEG behind its first mark: segments with their lengths, scans of coded data, the mark of its end.
-fn jpeg(mut rest: &[u8]) -> Result<Picture, Fault> {
-    let breaks_off = |place| Fault::BreaksOff("JPEG", place);
+fn jpeg(mut rest: &[u8]) -> Result<ImageInfo, ImageError> {
+    let breaks_off = |place| ImageError::BreaksOff("JPEG", place);
     let (mut size, mut has_scan) = (None, false);
     loop {
         match jpeg_mark(&mut rest)? {
@@ -101,11 +101,11 @@ fn jpeg(mut rest: &[u8]) -> Result<Picture, Fault> {
             0xd9 => break,
             // Marks that stand alone.
             0x01 | 0xd0..=0xd7 => {}
-            0xd8 => return Err(Fault::Damaged("JPEG", "segments")),
+            0xd8 => return Err(ImageError::Damaged("JPEG", "segments")),
             mark => {
                 let length = number::<2>(rest, 0).ok_or(breaks_off("segments"))? as usize;
                 if length < 2 {
-                    return Err(Fault::Damaged("JPEG", "segments"));
+                    return Err(ImageError::Damaged("JPEG", "segments"));
                 }
                 let place = if mark == 0xda { "image" } else { "header" };
                 let segment = take(&mut rest, length, breaks_off(place))?;
@@ -113,7 +113,9 @@ fn jpeg(mut rest: &[u8]) -> Result<Picture, Fault> {
                     // The frame headers are C0 to CF, but for tables (C4, CC) and C8.
                     0xc0..=0xcf if !matches!(mark, 0xc4 | 0xc8 | 0xcc) => {
                         let sides = (number::<2>(segment, 5), number::<2>(segment, 3));
-                        let (Some(width @ 1..), Some(height @ 1..)) = sides else { return Err(Fault::NoSize("JPEG")) };
+                        let (Some(width @ 1..), Some(height @ 1..)) = sides else {
+                            return Err(ImageError::NoSize("JPEG"));
+                        };
                         size.get_or_insert((width, height));
                     }
                     0xda => {
@@ -125,67 +127,67 @@ fn jpeg(mut rest: &[u8]) -> Result<Picture, Fault> {
             }
         }
     }
-    let (width, height) = size.ok_or(Fault::NoSize("JPEG"))?;
+    let (width, height) = size.ok_or(ImageError::NoSize("JPEG"))?;
     if !has_scan {
-        return Err(Fault::NoImage("JPEG"));
+        return Err(ImageError::NoImage("JPEG"));
     }
-    Ok(Picture { kind: Kind::Jpeg, width, height })
+    Ok(ImageInfo { kind: Kind::Jpeg, width, height })
 }
 
 /// The next mark; any number of FF may stand before it.
-fn jpeg_mark(rest: &mut &[u8]) -> Result<u8, Fault> {
-    let breaks_off = Fault::BreaksOff("JPEG", "segments");
+fn jpeg_mark(rest: &mut &[u8]) -> Result<u8, ImageError> {
+    let breaks_off = ImageError::BreaksOff("JPEG", "segments");
     if take(rest, 1, breaks_off)? != b"\xff" {
-        return Err(Fault::Damaged("JPEG", "segments"));
+        return Err(ImageError::Damaged("JPEG", "segments"));
     }
     loop {
         match take(rest, 1, breaks_off)? {
             b"\xff" => {}
-            b"\0" => return Err(Fault::Damaged("JPEG", "segments")),
+            b"\0" => return Err(ImageError::Damaged("JPEG", "segments")),
             mark => return Ok(mark[0]),
         }
     }
 }
 
 /// Goes past coded data, in which FF is followed by 0 or by a restart mark.
-fn skip_scan(rest: &mut &[u8]) -> Result<(), Fault> {
+fn skip_scan(rest: &mut &[u8]) -> Result<(), ImageError> {
     loop {
-        let at = rest.iter().position(|byte| *byte == 0xff).ok_or(Fault::BreaksOff("JPEG", "image"))?;
+        let at = rest.iter().position(|byte| *byte == 0xff).ok_or(ImageError::BreaksOff("JPEG", "image"))?;
         *rest = &rest[at..];
         match rest.get(1) {
             Some(0 | 0xd0..=0xd7) => *rest = &rest[2..],
             Some(0xff) => *rest = &rest[1..],
             Some(_) => return Ok(()),
-            None => return Err(Fault::BreaksOff("JPEG", "image")),
+            None => return Err(ImageError::BreaksOff("JPEG", "image")),
         }
     }
 }
 
 /// A PNG behind its signature: chunks, the first of which tells the size, up to the one that ends it.
-fn png(mut rest: &[u8]) -> Result<Picture, Fault> {
+fn png(mut rest: &[u8]) -> Result<ImageInfo, ImageError> {
     let (mut size, mut has_image) = (None, false);
     loop {
         let place = if has_image { "image" } else { "header" };
-        let breaks_off = Fault::BreaksOff("PNG", place);
+        let breaks_off = ImageError::BreaksOff("PNG", place);
         let length = number::<4>(rest, 0).ok_or(breaks_off)? as usize;
         let name: &[u8] = rest.get(4..8).ok_or(breaks_off)?;
         if !name.iter().all(u8::is_ascii_alphabetic) {
-            return Err(Fault::Damaged("PNG", place));
+            return Err(ImageError::Damaged("PNG", place));
         }
         // Length, name and check sum are twelve bytes beside the data.
         let place = if name == b"IDAT" { "image" } else { place };
-        let whole = length.checked_add(12).ok_or(Fault::Damaged("PNG", place))?;
-        let chunk = take(&mut rest, whole, Fault::BreaksOff("PNG", place))?;
+        let whole = length.checked_add(12).ok_or(ImageError::Damaged("PNG", place))?;
+        let chunk = take(&mut rest, whole, ImageError::BreaksOff("PNG", place))?;
         match (size, name) {
             (None, b"IHDR") if length == 13 => {
                 let sides = (number::<4>(chunk, 8), number::<4>(chunk, 12));
-                let (Some(width @ 1..), Some(height @ 1..)) = sides else { return Err(Fault::NoSize("PNG")) };
+                let (Some(width @ 1..), Some(height @ 1..)) = sides else { return Err(ImageError::NoSize("PNG")) };
                 size = Some((width, height));
             }
-            (None, _) => return Err(Fault::Damaged("PNG", "header")),
+            (None, _) => return Err(ImageError::Damaged("PNG", "header")),
             (_, b"IDAT") => has_image = true,
-            (Some(_), b"IEND") if !has_image => return Err(Fault::NoImage("PNG")),
-            (Some((width, height)), b"IEND") => return Ok(Picture { kind: Kind::Png, width, height }),
+            (Some(_), b"IEND") if !has_image => return Err(ImageError::NoImage("PNG")),
+            (Some((width, height)), b"IEND") => return Ok(ImageInfo { kind: Kind::Png, width, height }),
             _ => {}
         }
     }
@@ -223,7 +225,7 @@ mod tests {
             let picture = inspect(&file(name)).unwrap_or_else(|fault| panic!("{name}: {fault}"));
             assert_eq!((picture.kind, picture.width, picture.height), (Kind::Jpeg, 640, 427), "{name}");
         }
-        let png = Picture { kind: Kind::Png, width: 640, height: 480 };
+        let png = ImageInfo { kind: Kind::Png, width: 640, height: 480 };
         assert_eq!(inspect(&whole_png()), Ok(png));
         // Some cameras fill up their buffers behind the end.
         assert_eq!(inspect(&[whole_png(), vec![0; 100]].concat()), Ok(png));

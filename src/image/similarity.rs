@@ -9,13 +9,13 @@
 /// Tiles from left to right and from top to bottom.
 const TILES: (usize, usize) = (32, 18);
 /// Pixels of a picture that is decoded at most: 3840 by 2160 and a little more.
-const MOST_PIXELS: u64 = 1 << 23;
+const MAX_PIXELS: u64 = 1 << 23;
 /// Scans of a JPEG at most; a progressive one has ten. Each may be of a few bytes, and go through all of the picture.
-const MOST_SCANS: usize = 16;
+const MAX_SCANS: usize = 16;
 
 /// What is left of a picture with half-closed eyes.
 #[derive(Debug)]
-pub(crate) struct Likeness {
+pub(crate) struct TileMeans {
     /// Pixels, as decoded.
     size: (usize, usize),
     channels: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Likeness {
     means: Vec<f32>,
 }
 
-impl Likeness {
+impl TileMeans {
     /// Looks at a file. Nothing comes of one that cannot be decoded, or only with much work. The decoder of JPEGs
     /// panics where a file is wrong in ways that it did not think of, which is no more than that.
     pub fn of(file: &[u8], media_type: &str) -> Option<Self> {
@@ -68,16 +68,16 @@ impl Tiles {
     }
 
     /// Tiles of a picture that has fewer pixels than tiles are black, here and there.
-    fn means(self) -> Likeness {
+    fn means(self) -> TileMeans {
         let mean = |(index, sum): (usize, &u64)| *sum as f32 / 255.0 / self.pixels[index / self.channels].max(1) as f32;
         let means = self.sums.iter().enumerate().map(mean).collect();
-        Likeness { size: self.size, channels: self.channels, means }
+        TileMeans { size: self.size, channels: self.channels, means }
     }
 }
 
-fn jpeg(file: &[u8]) -> Option<Likeness> {
+fn jpeg(file: &[u8]) -> Option<TileMeans> {
     let scans = file.windows(2).filter(|two| two == b"\xff\xda").count();
-    if scans > MOST_SCANS {
+    if scans > MAX_SCANS {
         return None;
     }
     let mut decoder = jpeg_decoder::Decoder::new(file);
@@ -86,7 +86,7 @@ fn jpeg(file: &[u8]) -> Option<Likeness> {
     // As small as may be, but with some pixels in each tile.
     let (width, height) = decoder.scale(2 * TILES.0 as u16, 2 * TILES.1 as u16).ok()?;
     // Scaled down by eight on each side at most.
-    if u64::from(width) * u64::from(height) * 64 > MOST_PIXELS {
+    if u64::from(width) * u64::from(height) * 64 > MAX_PIXELS {
         return None;
     }
     let pixels = decoder.decode().ok()?;

@@ -4,14 +4,16 @@
 //! it cannot change any more. Everything comes from the streaming thread but FLUSH_START, which must get through while
 //! that thread is held up in a sink: it comes from whoever knows of the cut, and the thread goes on behind it.
 
-use crate::media::clock_wait::{Ended, Pace};
-use crate::realtime::conversation::Timing;
-use crate::queue::timeline::{Next, Piece};
-use crate::realtime::session::Playout;
+use crate::audio::sample_clock;
+use crate::media::clock_wait::{ClockWaiter, WaitError};
+use crate::media::errors;
 use crate::queue::playout::Cut;
-use openai_protocol::session::AudioFormat;
+use crate::queue::timeline::{Next, Piece};
+use crate::realtime::conversation::Timing;
+use crate::realtime::session::Playout;
 use bytes::Bytes;
 use gst::prelude::*;
+use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -57,7 +59,7 @@ pub struct Stream {
 }
 
 /// What a source is for.
-pub struct SourceSettings {
+pub struct AudioSrcSettings {
     /// The caps of what it pushes.
     pub caps: gst::Caps,
     /// The format in the caps.
@@ -81,13 +83,13 @@ pub struct SourceSettings {
 }
 
 /// The stream of one source pad.
-pub struct Source {
+pub struct AudioSrcTask {
     pad: gst::Pad,
     playout: Arc<Playout>,
-    settings: SourceSettings,
+    settings: AudioSrcSettings,
     silence: Bytes,
     /// The source's own pace.
-    pub pace: Arc<Pace>,
+    pub pace: Arc<ClockWaiter>,
     /// All streams of one element are of one group.
     pub group: gst::GroupId,
     latency: Arc<AtomicU64>,
@@ -97,14 +99,14 @@ pub struct Source {
     flow: OnceLock<gst::FlowError>,
 }
 
-impl Source {
+impl AudioSrcTask {
     /// A stream that has not begun. `latency` is the pipeline's, in nanoseconds.
     pub fn new(
         pad: gst::Pad,
         playout: Arc<Playout>,
-        pace: Arc<Pace>,
+        pace: Arc<ClockWaiter>,
         latency: Arc<AtomicU64>,
-        settings: SourceSettings,
+        settings: AudioSrcSettings,
     ) -> Self {
         let longest = samples(OFFLINE_PIECE, &settings.format) as usize * settings.format.sample_size();
         let silence = Bytes::from(vec![settings.format.silence()[0]; longest]);
@@ -178,7 +180,7 @@ impl Source {
             self.begin();
         }
         if let Some(cut) = self.playout.take_cut()
-            && !self.go_on_behind(cut, stream)
+            && !self.finish_flush(cut, stream)
         {
             return false;
         }
@@ -213,8 +215,8 @@ impl Source {
             let due = position.saturating_sub(lead);
             let late = match self.pace.wait_until(due) {
                 Ok(late) => (due + late).saturating_sub(position),
-                Err(Ended::Flushing | Ended::Nudged) => return true,
-                Err(Ended::Stopped) => return false,
+                Err(WaitError::Flushing | WaitError::Nudged) => return true,
+                Err(WaitError::Stopped) => return false,
             };
             let latency = Duration::from_nanos(self.latency.load(Ordering::Relaxed));
             if late > latency + TOO_LATE {
@@ -247,7 +249,7 @@ impl Source {
         }
         self.state().cuts.push_back(flushes);
         self.changed.notify_all();
-        self.pace.nudge();
+        self.pace.wake();
         let Some(keeper) = keeper else { return };
         let is_told = std::mem::replace(&mut self.state().told_kept, true);
         if !is_told {
@@ -256,7 +258,7 @@ impl Source {
     }
 
     /// Goes on behind a cut; running time does as well. False where the stream was stopped meanwhile.
-    fn go_on_behind(&self, cut: Cut, stream: &mut Stream) -> bool {
+    fn finish_flush(&self, cut: Cut, stream: &mut Stream) -> bool {
         let state = self.state();
         let is_open = |state: &mut State| state.cuts.is_empty() && !state.stopped;
         let mut state = self.changed.wait_while(state, is_open).unwrap_or_else(PoisonError::into_inner);
@@ -292,7 +294,7 @@ impl Source {
     }
 
     fn push_piece(&self, piece: Piece, stream: &mut Stream) -> bool {
-        let time = |position| crate::audio::sample_clock::samples_to_time(position, self.settings.format.rate());
+        let time = |position| sample_clock::samples_to_time(position, self.settings.format.rate());
         for (item_id, position) in piece.begins {
             (self.settings.began)(item_id, time(position));
         }
@@ -326,10 +328,10 @@ impl Source {
             }
         }
         let result = self.pad.push(buffer);
-        self.judge(result, stream)
+        self.handle_flow(result, stream)
     }
 
-    fn judge(&self, result: Result<gst::FlowSuccess, gst::FlowError>, stream: &mut Stream) -> bool {
+    fn handle_flow(&self, result: Result<gst::FlowSuccess, gst::FlowError>, stream: &mut Stream) -> bool {
         match result {
             // Nobody listens (yet); the words are told all the same.
             Ok(_) | Err(gst::FlowError::NotLinked) => true,
@@ -344,9 +346,9 @@ impl Source {
                 {
                     if error == gst::FlowError::NotNegotiated {
                         let (is, wished) = (&self.settings.caps, self.pad.peer_query_caps(None));
-                        crate::media::errors::post_not_negotiated(&element, &self.pad.name(), is, &wished);
+                        errors::post_not_negotiated(&element, &self.pad.name(), is, &wished);
                     } else {
-                        crate::media::errors::post_flow_error(&element, error);
+                        errors::post_flow_error(&element, error);
                     }
                 }
                 // Upstream hears it after the application.
@@ -359,7 +361,7 @@ impl Source {
 }
 
 fn samples(time: Duration, format: &AudioFormat) -> u64 {
-    crate::audio::sample_clock::time_to_samples(time, format.rate())
+    sample_clock::time_to_samples(time, format.rate())
 }
 
 fn clock_time(time: Duration) -> gst::ClockTime {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A wait was ended before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum WaitError {
     /// A flush is going on.
     Flushing,
     /// Somebody wants the thread to look around.
@@ -26,12 +26,12 @@ struct State {
 
 /// The pace of one streaming thread.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub struct ClockWaiter {
     state: Mutex<State>,
     changed: Condvar,
 }
 
-impl Pace {
+impl ClockWaiter {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,7 +58,7 @@ impl Pace {
     }
 
     /// One for another thread, in the same state but for flushes.
-    pub fn another(&self) -> Self {
+    pub fn sibling(&self) -> Self {
         let state = self.state();
         let state = State { playing: state.playing.clone(), stopped: state.stopped, ..State::default() };
         Self { state: Mutex::new(state), changed: Condvar::new() }
@@ -70,7 +70,7 @@ impl Pace {
     }
 
     /// Ends the wait that is going on, or else the next one.
-    pub fn nudge(&self) {
+    pub fn wake(&self) {
         self.change(|state| state.nudged = true);
     }
 
@@ -86,28 +86,28 @@ impl Pace {
     }
 
     /// As [`Self::wait_until`], for a thread that nobody nudges.
-    pub fn wait_until_unnudged(&self, time: Duration) -> Result<Duration, Ended> {
+    pub fn wait_until_woken(&self, time: Duration) -> Result<Duration, WaitError> {
         loop {
             match self.wait_until(time) {
-                Err(Ended::Nudged) => {}
+                Err(WaitError::Nudged) => {}
                 ended => return ended,
             }
         }
     }
 
     /// Waits until the clock has reached this running time. Gives back by how much it was too late for that.
-    pub fn wait_until(&self, time: Duration) -> Result<Duration, Ended> {
+    pub fn wait_until(&self, time: Duration) -> Result<Duration, WaitError> {
         loop {
             let mut state = self.state();
             let id = loop {
                 if state.stopped {
-                    return Err(Ended::Stopped);
+                    return Err(WaitError::Stopped);
                 }
                 if state.flushing {
-                    return Err(Ended::Flushing);
+                    return Err(WaitError::Flushing);
                 }
                 if std::mem::take(&mut state.nudged) {
-                    return Err(Ended::Nudged);
+                    return Err(WaitError::Nudged);
                 }
                 match &state.playing {
                     Some((clock, base)) => {
@@ -140,15 +140,15 @@ mod tests {
     use std::sync::Arc;
 
     /// A pace whose running time is this much before zero.
-    fn playing(before: u64) -> (Arc<Pace>, gst::Clock) {
+    fn playing(before: u64) -> (Arc<ClockWaiter>, gst::Clock) {
         gst::init().expect("GStreamer");
-        let (pace, clock) = (Arc::new(Pace::default()), gst::SystemClock::obtain());
+        let (pace, clock) = (Arc::new(ClockWaiter::default()), gst::SystemClock::obtain());
         pace.play(clock.clone(), clock.time() + gst::ClockTime::from_seconds(before));
         (pace, clock)
     }
 
     /// A thread that waits for running time zero.
-    fn waiter(pace: &Arc<Pace>) -> std::thread::JoinHandle<Result<Duration, Ended>> {
+    fn waiter(pace: &Arc<ClockWaiter>) -> std::thread::JoinHandle<Result<Duration, WaitError>> {
         let waiter = std::thread::spawn({
             let pace = pace.clone();
             move || pace.wait_until(Duration::ZERO)
@@ -162,15 +162,15 @@ mod tests {
     #[test]
     fn every_wait_can_be_ended() {
         for (end, expected) in [
-            (Pace::stop as fn(&Pace), Ended::Stopped),
-            (|pace| pace.set_flushing(true), Ended::Flushing),
-            (Pace::nudge, Ended::Nudged),
+            (ClockWaiter::stop as fn(&ClockWaiter), WaitError::Stopped),
+            (|pace| pace.set_flushing(true), WaitError::Flushing),
+            (ClockWaiter::wake, WaitError::Nudged),
             (
                 |pace| {
                     pace.pause();
                     pace.stop();
                 },
-                Ended::Stopped,
+                WaitError::Stopped,
             ),
         ] {
             let (pace, _) = playing(3600);

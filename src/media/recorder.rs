@@ -1,6 +1,7 @@
 //! Whether something stands downstream that a flush would destroy: a muxer loses its header and segment, a file is cut
 //! to nothing, and a network stream loses its place.
 
+use crate::realtime::element::OpenAIRealtime;
 use gst::prelude::*;
 use std::collections::HashSet;
 
@@ -18,7 +19,7 @@ pub fn downstream_of(pad: &gst::Pad) -> Option<gst::Element> {
             continue;
         }
         if let Some(element) = peer.parent_element() {
-            if element.is::<crate::realtime::element::OpenAIRealtime>() {
+            if element.is::<OpenAIRealtime>() {
                 // Another conversation: it takes a flush as the end of a turn.
                 continue;
             }

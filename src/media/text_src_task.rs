@@ -4,10 +4,11 @@
 //! Text is rare: between two pieces GAP events tell downstream how far the time has come. The last piece of a message
 //! ends with a line break, the others with a space, so that a terminal shows one message a line.
 
-use crate::media::clock_wait::Pace;
+use crate::media::clock_wait::ClockWaiter;
+use crate::media::errors;
 use crate::realtime::conversation::Timing;
 use crate::realtime::conversation::io::{Speaker, TimedText};
-use crate::realtime::session::WireEvent;
+use crate::realtime::session::TraceEvent;
 use gst::prelude::*;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,16 +18,16 @@ use std::time::Duration;
 const WAITING: usize = 4096;
 /// How often a live stream tells how far the time has come: as often as pictures come, so that none waits for it.
 const STEP: Duration = Duration::from_millis(20);
-/// How far ahead of the clock that is, so that it is known in time. Speech is never begun nearer than this.
+/// How far ahead of the clock that is, so that it is known in time. OutputAudio is never begun nearer than this.
 const AHEAD: Duration = Duration::from_millis(40);
 
 /// What goes out.
 #[derive(Clone, Debug)]
-pub enum Item {
+pub enum TextItem {
     /// Somebody's words.
     Words(TimedText),
     /// An event of the wire.
-    Event(WireEvent),
+    Event(TraceEvent),
     /// Nothing will begin before this running time.
     Quiet(Duration),
     /// A serialized event that passes.
@@ -36,7 +37,7 @@ pub enum Item {
 #[derive(Debug, Default)]
 struct State {
     timing: Option<Timing>,
-    waiting: VecDeque<Item>,
+    waiting: VecDeque<TextItem>,
     ended: bool,
     stopped: bool,
     dropped: u64,
@@ -62,9 +63,9 @@ impl Stream {
 }
 
 /// The stream of one pad.
-pub struct TextStream {
+pub struct TextSrcTask {
     pad: gst::Pad,
-    pace: Arc<Pace>,
+    pace: Arc<ClockWaiter>,
     group: gst::GroupId,
     /// What the pad answers to LATENCY: live, the stream stays so far behind the clock.
     latency: Duration,
@@ -72,9 +73,15 @@ pub struct TextStream {
     changed: Condvar,
 }
 
-impl TextStream {
+impl TextSrcTask {
     /// A stream that has not begun. What comes live is stamped as it is, if it comes within `latency`.
-    pub fn new(pad: gst::Pad, pace: Arc<Pace>, group: gst::GroupId, latency: Duration, timing: Option<Timing>) -> Self {
+    pub fn new(
+        pad: gst::Pad,
+        pace: Arc<ClockWaiter>,
+        group: gst::GroupId,
+        latency: Duration,
+        timing: Option<Timing>,
+    ) -> Self {
         Self {
             pad,
             pace,
@@ -101,7 +108,7 @@ impl TextStream {
     }
 
     /// Brings something to be sent.
-    pub fn push(&self, item: Item) {
+    pub fn push(&self, item: TextItem) {
         if !self.pad.is_linked() {
             // Nobody could ever take it out again.
             return;
@@ -126,7 +133,7 @@ impl TextStream {
     pub fn push_event(&self, event: gst::Event) {
         let mut state = self.state();
         if self.pad.is_linked() && state.waiting.len() < WAITING && !state.stopped && !state.ended {
-            state.waiting.push_back(Item::Passing(event));
+            state.waiting.push_back(TextItem::Passing(event));
         }
         drop(state);
         self.changed.notify_all();
@@ -177,7 +184,7 @@ impl TextStream {
             }
             None => {
                 let until = self.pace.now().map(|now| clock_time((now + AHEAD).saturating_sub(self.latency)));
-                self.quiet_until(until, stream);
+                self.gap_until(until, stream);
                 true
             }
         }
@@ -193,24 +200,24 @@ impl TextStream {
         self.pad.push_event(gst::event::Gap::builder(gst::ClockTime::ZERO).build());
     }
 
-    fn send(&self, item: Item, stream: &mut Stream) -> bool {
+    fn send(&self, item: TextItem, stream: &mut Stream) -> bool {
         let now = || self.pace.now().map(clock_time);
         match item {
-            Item::Quiet(until) => {
-                self.quiet_until(Some(clock_time(until)), stream);
+            TextItem::Quiet(until) => {
+                self.gap_until(Some(clock_time(until)), stream);
                 true
             }
-            Item::Passing(event) => {
+            TextItem::Passing(event) => {
                 self.pad.push_event(event);
                 true
             }
-            Item::Event(event) => {
+            TextItem::Event(event) => {
                 let side = if event.from_server { 's' } else { 'c' };
                 let line =
                     format!("{{\"dir\":\"{side}\",\"t\":{:.3},\"ev\":{}}}\n", event.time.as_secs_f64(), event.json);
                 self.push_buffer(line, now(), None, stream)
             }
-            Item::Words(words) => {
+            TextItem::Words(words) => {
                 let role = match words.role {
                     Speaker::User => "user",
                     Speaker::Assistant => "assistant",
@@ -244,7 +251,7 @@ impl TextStream {
         self.pad.push_event(gst::event::CustomDownstream::new(structure));
     }
 
-    fn quiet_until(&self, time: Option<gst::ClockTime>, stream: &mut Stream) {
+    fn gap_until(&self, time: Option<gst::ClockTime>, stream: &mut Stream) {
         if let Some(length) = time.and_then(|time| time.checked_sub(stream.position)).filter(|l| !l.is_zero()) {
             self.pad.push_event(gst::event::Gap::builder(stream.position).duration(length).build());
             stream.position += length;
@@ -272,7 +279,7 @@ impl TextStream {
                 if error != gst::FlowError::Eos
                     && let Some(element) = self.pad.parent_element()
                 {
-                    crate::media::errors::post_flow_error(&element, error);
+                    errors::post_flow_error(&element, error);
                 }
                 false
             }

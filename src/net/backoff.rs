@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio_tungstenite::tungstenite::http::HeaderMap;
 
 /// No delay of our own grows beyond this, as in the official clients.
-const LONGEST: Duration = Duration::from_secs(8);
+const MAX_DELAY: Duration = Duration::from_secs(8);
 /// A server that wants to be left alone for longer than this is not waited for.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 
@@ -40,7 +40,7 @@ impl Backoff {
         if self.done >= self.tries || retry_after > LONGEST_RETRY_AFTER {
             return None;
         }
-        let doubled = self.first.saturating_mul(2u32.saturating_pow(self.done)).min(self.first.max(LONGEST));
+        let doubled = self.first.saturating_mul(2u32.saturating_pow(self.done)).min(self.first.max(MAX_DELAY));
         self.done += 1;
         Some(doubled.mul_f64(0.75 + 0.25 * random).max(retry_after))
     }
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn no_delay_is_endless() {
         let mut backoff = Backoff::new(Duration::from_secs(1), u32::MAX);
-        (0..100).for_each(|_| assert!(backoff.next(None).is_some_and(|delay| delay <= LONGEST)));
+        (0..100).for_each(|_| assert!(backoff.next(None).is_some_and(|delay| delay <= MAX_DELAY)));
         assert_eq!(backoff.next(Some(LONGEST_RETRY_AFTER)), Some(LONGEST_RETRY_AFTER));
         assert_eq!(backoff.next(Some(Duration::from_secs(100_000))), None);
     }

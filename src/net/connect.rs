@@ -2,9 +2,9 @@
 
 use crate::net::backoff;
 use crate::net::clock::Clock;
-use crate::net::proxy::Proxy;
-use crate::net::endpoint::Target;
+use crate::net::endpoint::Endpoint;
 use crate::net::handshake::upgrade;
+use crate::net::proxy::Proxy;
 use crate::realtime::conversation::Failure;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
@@ -27,7 +27,7 @@ use url::Url;
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// How long one of several addresses of a host may take.
-const ADDRESS: Duration = Duration::from_secs(3);
+const PER_ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
 /// So often a server may send the client on to another place of its own.
 const REDIRECTS: usize = 5;
 /// What was sent and is not acknowledged by the other machine for so long ends the connection.
@@ -48,13 +48,13 @@ pub struct ConnectError {
     pub retry_after: Option<Duration>,
 }
 
-impl Target {
+impl Endpoint {
     /// Tries to connect once.
     pub async fn connect(&self, clock: &Clock) -> Result<Socket, ConnectError> {
         let asked = self.key().ask(clock).await.map_err(again)?;
-        let target = self.clone();
+        let endpoint = self.clone();
         // Files are read, and on some systems a service is asked: not a thing for a thread that others need.
-        let key = tokio::task::spawn_blocking(move || target.key_header(asked)).await;
+        let key = tokio::task::spawn_blocking(move || endpoint.key_header(asked)).await;
         // A file that cannot be read may be being written.
         let key = key.map_err(|error| permanent(Failure::Connect(error.to_string())))?.map_err(again)?;
         let mut url = self.url().clone();
@@ -131,7 +131,7 @@ impl Target {
             let connecting = TcpStream::connect(address);
             let error = match addresses.peek() {
                 // An address that leads nowhere must not use up the time of the next one.
-                Some(_) => match timeout(ADDRESS, connecting).await {
+                Some(_) => match timeout(PER_ADDRESS_TIMEOUT, connecting).await {
                     Ok(Ok(stream)) => return Ok(stream),
                     Ok(Err(_)) | Err(_) => continue,
                 },
@@ -151,8 +151,8 @@ impl Target {
             Error::Http(response) => self.http_error(&response),
             Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
                 let error = error.to_string();
-                let advice = tls_advice(&error).map(|advice| format!("; {advice}")).unwrap_or_default();
-                permanent(Failure::Connect(format!("TLS to {} failed: {error}{advice}", self.name())))
+                let hint = tls_hint(&error).map(|hint| format!("; {hint}")).unwrap_or_default();
+                permanent(Failure::Connect(format!("TLS to {} failed: {error}{hint}", self.name())))
             }
             Error::Io(_) | Error::Protocol(ProtocolError::HandshakeIncomplete) | Error::ConnectionClosed => {
                 ConnectError {
@@ -214,9 +214,9 @@ fn tls(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Failure> {
 }
 
 /// What to do about an error whose own words are for those who know TLS.
-fn tls_advice(error: &str) -> Option<&'static str> {
+fn tls_hint(error: &str) -> Option<&'static str> {
     let unknown = "nobody whom this system trusts has signed the server's certificate: if it is yours, set ca-file";
-    let advice = [
+    let hint = [
         (
             "CaUsedAsEndEntity",
             "the server shows a certificate that is made to sign others: make one with \
@@ -227,7 +227,7 @@ fn tls_advice(error: &str) -> Option<&'static str> {
         ("BadSignature", unknown),
         ("InvalidContentType", "what answers there speaks no TLS: is its address one with ws:// or http://?"),
     ];
-    advice.into_iter().find(|(word, _)| error.contains(word)).map(|(_, advice)| advice)
+    hint.into_iter().find(|(word, _)| error.contains(word)).map(|(_, hint)| hint)
 }
 
 fn permanent(failure: Failure) -> ConnectError {

@@ -14,23 +14,23 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 /// So many keys of a file are kept out of texts; the oldest ones are forgotten.
-const REMEMBERED: usize = 8;
+const MAX_REMEMBERED_KEYS: usize = 8;
 
 /// How long an application may take to give a key.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// An application that gives the key for each connection, or nothing.
 #[derive(Clone)]
-pub struct Credentials(Arc<dyn Fn() -> Option<String> + Send + Sync>);
+pub struct CredentialsProvider(Arc<dyn Fn() -> Option<String> + Send + Sync>);
 
-impl Credentials {
+impl CredentialsProvider {
     /// Who is asked. It may take its time.
     pub fn new(ask: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(ask))
     }
 }
 
-impl std::fmt::Debug for Credentials {
+impl std::fmt::Debug for CredentialsProvider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Credentials")
     }
@@ -41,9 +41,9 @@ pub type KeyHeader = (&'static str, Secret);
 
 /// Where a key comes from.
 #[derive(Clone)]
-pub enum Source {
+pub enum CredentialSource {
     /// From nowhere: a server on this machine needs none.
-    Nowhere,
+    None,
     /// From the application alone, which is asked for it.
     Application,
     /// From the property.
@@ -53,52 +53,56 @@ pub enum Source {
     /// From a file, which is read for each connection.
     File(PathBuf),
     /// From a pipe, which can be read only once.
-    Pipe(PathBuf, Secret),
+    Once(PathBuf, Secret),
 }
 
 /// A key that there is or will be.
 #[derive(Clone)]
-pub struct Key {
-    source: Source,
+pub struct Credentials {
+    source: CredentialSource,
     is_azure: bool,
     /// Who is asked before.
-    credentials: Option<Credentials>,
+    credentials: Option<CredentialsProvider>,
     /// All that were used, by whichever connection.
     used: Arc<Mutex<VecDeque<Secret>>>,
 }
 
-impl Source {
+impl CredentialSource {
     /// The one in this file.
     pub fn file(path: &Path) -> Result<Self, Failure> {
         let is_file = std::fs::metadata(path).is_ok_and(|file| file.is_file());
         let path = path.to_owned();
-        Ok(if is_file { Self::File(path) } else { Self::Pipe(path.clone(), read(&path)?) })
+        Ok(if is_file { Self::File(path) } else { Self::Once(path.clone(), read(&path)?) })
     }
 
     /// The key. A file is read for it.
     fn key(&self) -> Result<Option<Secret>, Failure> {
         match self {
-            Self::Nowhere => Ok(None),
+            Self::None => Ok(None),
             Self::Application => Err(Failure::NotAuthorized("get-credentials gave no key".into())),
-            Self::Property(key) | Self::Environment(key) | Self::Pipe(_, key) => Ok(Some(key.clone())),
+            Self::Property(key) | Self::Environment(key) | Self::Once(_, key) => Ok(Some(key.clone())),
             Self::File(path) => read(path).map(Some),
         }
     }
 }
 
-impl Key {
+impl Credentials {
     /// The key from there, which is looked at, or from an application, which is asked when it is needed.
-    pub fn new(source: Source, is_azure: bool, credentials: Option<Credentials>) -> Result<Self, Failure> {
+    pub fn new(
+        source: CredentialSource,
+        is_azure: bool,
+        credentials: Option<CredentialsProvider>,
+    ) -> Result<Self, Failure> {
         let key = Self { source, is_azure, credentials, used: Arc::default() };
         match key.source {
-            Source::Application => Ok(key),
+            CredentialSource::Application => Ok(key),
             _ => key.header(None).map(|_| key),
         }
     }
 
     /// Asks the application, on a thread that nobody else needs.
     pub async fn ask(&self, clock: &Clock) -> Result<Option<Secret>, Failure> {
-        let Some(Credentials(ask)) = self.credentials.clone() else { return Ok(None) };
+        let Some(CredentialsProvider(ask)) = self.credentials.clone() else { return Ok(None) };
         let (sender, answer) = oneshot::channel();
         let spawned = std::thread::Builder::new().name("openairt-key".into()).spawn(move || {
             // Whoever waited may have given up.
@@ -123,7 +127,7 @@ impl Key {
         {
             let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
             if !used.contains(&key) {
-                used.truncate(REMEMBERED - 1);
+                used.truncate(MAX_REMEMBERED_KEYS - 1);
                 used.push_front(key.clone());
             }
         }
@@ -141,8 +145,8 @@ impl Key {
     }
 
     /// The text without any of the keys.
-    pub fn scrub(&self, text: &mut String) {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|key| key.scrub(text));
+    pub fn redact(&self, text: &mut String) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|key| key.redact(text));
     }
 
     /// What a server sent, without any of the keys; nothing where none is there.
@@ -155,9 +159,9 @@ impl Key {
     }
 
     /// What to do where a server does not take it.
-    pub fn advice(&self) -> String {
+    pub fn hint(&self) -> String {
         match self.source {
-            Source::Nowhere if self.credentials.is_none() => how_to_set(self.is_azure),
+            CredentialSource::None if self.credentials.is_none() => how_to_set_key(self.is_azure),
             _ => format!("check the key{}", self.from()),
         }
     }
@@ -165,10 +169,12 @@ impl Key {
     fn from(&self) -> String {
         match &self.source {
             _ if self.credentials.is_some() => " (from get-credentials)".into(),
-            Source::Nowhere | Source::Application => String::new(),
-            Source::Property(_) => " (from api-key)".into(),
-            Source::Environment(_) => format!(" (from {})", variable(self.is_azure)),
-            Source::File(path) | Source::Pipe(path, _) => format!(" (from api-key-file {})", path.display()),
+            CredentialSource::None | CredentialSource::Application => String::new(),
+            CredentialSource::Property(_) => " (from api-key)".into(),
+            CredentialSource::Environment(_) => format!(" (from {})", variable(self.is_azure)),
+            CredentialSource::File(path) | CredentialSource::Once(path, _) => {
+                format!(" (from api-key-file {})", path.display())
+            }
         }
     }
 }
@@ -179,7 +185,7 @@ pub fn variable(is_azure: bool) -> &'static str {
 }
 
 /// What to do without a key.
-pub fn how_to_set(is_azure: bool) -> String {
+pub fn how_to_set_key(is_azure: bool) -> String {
     format!("set the environment variable {}, or the property api-key-file or api-key", variable(is_azure))
 }
 
@@ -194,7 +200,7 @@ fn read(path: &Path) -> Result<Secret, Failure> {
 mod tests {
     use super::*;
 
-    fn value(key: &Key) -> String {
+    fn value(key: &Credentials) -> String {
         key.header(None).expect("it can be read").expect("there is one").1.expose().to_owned()
     }
 
@@ -202,20 +208,20 @@ mod tests {
     fn a_file_is_read_each_time_and_no_key_of_it_is_told() {
         let path = std::env::temp_dir().join(format!("openairealtime-key-{}", std::process::id()));
         std::fs::write(&path, "sk-first\n").expect("a file");
-        let key = Key::new(Source::file(&path).expect("a source"), false, None).expect("a key");
+        let key = Credentials::new(CredentialSource::file(&path).expect("a source"), false, None).expect("a key");
         let shared = key.clone();
         assert_eq!(value(&key), "Bearer sk-first");
         std::fs::write(&path, "sk-second\n").expect("a file");
         assert_eq!(value(&key), "Bearer sk-second");
         let mut text = "sk-first, sk-second".to_owned();
-        shared.scrub(&mut text);
+        shared.redact(&mut text);
         assert_eq!(text, "[redacted], [redacted]");
         std::fs::write(&path, "sk\u{7}").expect("a file");
         let name = path.display().to_string();
         assert!(key.header(None).is_err_and(|failure| failure.to_string().contains(&name)));
         std::fs::remove_file(&path).expect("it was there");
         assert!(key.header(None).is_err_and(|failure| failure.to_string().contains(&name)));
-        assert_eq!(key.advice(), format!("check the key (from api-key-file {name})"));
+        assert_eq!(key.hint(), format!("check the key (from api-key-file {name})"));
     }
 
     #[test]
@@ -227,7 +233,8 @@ mod tests {
         writer.write_all(b"sk-from-a-pipe").expect("room");
         drop(writer);
         let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
-        let key = Key::new(Source::file(Path::new(&path)).expect("a source"), false, None).expect("a key");
+        let key =
+            Credentials::new(CredentialSource::file(Path::new(&path)).expect("a source"), false, None).expect("a key");
         assert_eq!((value(&key), value(&key)), ("Bearer sk-from-a-pipe".into(), "Bearer sk-from-a-pipe".into()));
     }
 
@@ -235,12 +242,12 @@ mod tests {
     fn only_the_newest_keys_are_remembered() {
         let path = std::env::temp_dir().join(format!("openairealtime-keys-{}", std::process::id()));
         std::fs::write(&path, "sk-0").expect("a file");
-        let key = Key::new(Source::file(&path).expect("a source"), true, None).expect("a key");
+        let key = Credentials::new(CredentialSource::file(&path).expect("a source"), true, None).expect("a key");
         for number in 1..20 {
             std::fs::write(&path, format!("sk-{number}")).expect("a file");
             assert_eq!(value(&key), format!("sk-{number}"));
         }
         std::fs::remove_file(&path).expect("it was there");
-        assert_eq!(key.used.lock().expect("no panic").len(), REMEMBERED);
+        assert_eq!(key.used.lock().expect("no panic").len(), MAX_REMEMBERED_KEYS);
     }
 }

@@ -3,7 +3,8 @@
 //! Everything that can be known to be wrong is found here, before the network is touched. Sources: the API reference
 //! for the URL and headers, Azure's documentation for its two forms of URL.
 
-use crate::net::credentials::{Credentials, Key, KeyHeader};
+use crate::net::credentials::CredentialSource;
+use crate::net::credentials::{Credentials, CredentialsProvider, KeyHeader};
 use crate::net::proxy::Proxy;
 use crate::net::secret::{REDACTED, Secret};
 use crate::realtime::conversation::Failure;
@@ -14,7 +15,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
 use url::{Host, Url};
 
 /// Shorter words than this are not taken for secrets, unless they are the key.
-const LEAST_SECRET: usize = 8;
+const MIN_SECRET_LEN: usize = 8;
 
 /// The headers that carry a key.
 const KEY_HEADERS: [&str; 2] = ["authorization", "api-key"];
@@ -36,7 +37,7 @@ pub enum Provider {
 
 /// What the user said about the connection.
 #[derive(Clone, Debug, Default)]
-pub struct Connection {
+pub struct EndpointConfig {
     /// A base or a full URL.
     pub uri: Option<String>,
     /// Whose server it is.
@@ -50,7 +51,7 @@ pub struct Connection {
     /// A file with the key in it.
     pub api_key_file: Option<PathBuf>,
     /// An application that is asked for the key first.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<CredentialsProvider>,
     /// Where to connect when the first place is not to be had any more.
     pub fallback_uris: Vec<String>,
     /// Routing.
@@ -71,11 +72,11 @@ pub struct Connection {
 
 /// A place that can be connected to.
 #[derive(Clone)]
-pub struct Target {
+pub struct Endpoint {
     url: Url,
     /// Without the key, which may be another one for each connection.
     headers: HeaderMap,
-    key: Key,
+    key: Credentials,
     ca_file: Option<PathBuf>,
     dialect: Dialect,
     /// Whether an unencrypted connection may leave this machine.
@@ -85,37 +86,37 @@ pub struct Target {
     secrets: Vec<Secret>,
 }
 
-impl std::fmt::Debug for Target {
+impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.name())
     }
 }
 
-impl Connection {
+impl EndpointConfig {
     /// Finds the place to connect to. `env` gives the environment's variables.
-    pub fn target(&self, env: impl Fn(&str) -> Option<String>) -> Result<Target, Failure> {
+    pub fn endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Endpoint, Failure> {
         let env = |name: &str| env(name).filter(|value| !value.trim().is_empty());
         let (url, azure) = self.url(&env)?;
-        let key = Key::new(self.key(azure, &url, &env)?, azure, self.credentials.clone())?;
+        let key = Credentials::new(self.key(azure, &url, &env)?, azure, self.credentials.clone())?;
         let dialect = self.dialect.unwrap_or_else(|| dialect_of(&url, azure));
         let headers = self.request_headers(azure, dialect, &env)?;
         let extra = self.headers.iter().flat_map(|(_, value)| [value.as_str(), last_word(value)]);
         let query: Vec<String> =
-            url.query_pairs().filter(|(name, _)| !is_told(name)).map(|(_, value)| value.into()).collect();
-        let secrets = extra.chain(query.iter().map(String::as_str)).filter(|value| value.len() >= LEAST_SECRET);
+            url.query_pairs().filter(|(name, _)| !is_public(name)).map(|(_, value)| value.into()).collect();
+        let secrets = extra.chain(query.iter().map(String::as_str)).filter(|value| value.len() >= MIN_SECRET_LEN);
         let proxy = if is_loopback(&url) { None } else { Proxy::of(&url, &env)? };
         let password = proxy.as_ref().and_then(|proxy| proxy.password.clone());
         let secrets = secrets.filter_map(Secret::new).chain(password).collect();
         let (ca_file, allow_insecure) = (self.ca_file.clone(), self.allow_insecure);
-        Ok(Target { url, headers, key, ca_file, dialect, allow_insecure, proxy, secrets })
+        Ok(Endpoint { url, headers, key, ca_file, dialect, allow_insecure, proxy, secrets })
     }
 
     /// The first place and those that stand by, in their order.
-    pub fn targets(&self, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Target>, Failure> {
-        let first = self.target(&env)?;
+    pub fn targets(&self, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Endpoint>, Failure> {
+        let first = self.endpoint(&env)?;
         let others = self.fallback_uris.iter().map(|uri| {
             let standby = self.standby(uri, first.is_azure());
-            standby.target(&env).map_err(|failure| failure.map(|text| format!("fallback-uris: {text}")))
+            standby.endpoint(&env).map_err(|failure| failure.map(|text| format!("fallback-uris: {text}")))
         });
         let others = others.collect::<Result<Vec<_>, _>>()?;
         Ok(std::iter::once(first).chain(others).collect())
@@ -225,21 +226,21 @@ impl Connection {
     }
 
     /// The key: the property, then the file, then the environment.
-    fn key(&self, azure: bool, url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<crate::net::credentials::Source, Failure> {
+    fn key(&self, azure: bool, url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<CredentialSource, Failure> {
         if let Some(key) = &self.api_key {
-            return Ok(crate::net::credentials::Source::Property(key.clone()));
+            return Ok(CredentialSource::Property(key.clone()));
         }
         if let Some(path) = &self.api_key_file {
-            return crate::net::credentials::Source::file(path);
+            return CredentialSource::file(path);
         }
         match env(crate::net::credentials::variable(azure)).as_deref().and_then(Secret::new) {
-            Some(key) => Ok(crate::net::credentials::Source::Environment(key)),
-            None if is_loopback(url) => Ok(crate::net::credentials::Source::Nowhere),
-            None if self.credentials.is_some() => Ok(crate::net::credentials::Source::Application),
+            Some(key) => Ok(CredentialSource::Environment(key)),
+            None if is_loopback(url) => Ok(CredentialSource::None),
+            None if self.credentials.is_some() => Ok(CredentialSource::Application),
             None => Err(Failure::NotAuthorized(format!(
                 "no key for {}: {}",
                 url.host_str().unwrap_or_default(),
-                crate::net::credentials::how_to_set(azure)
+                crate::net::credentials::how_to_set_key(azure)
             ))),
         }
     }
@@ -281,7 +282,7 @@ fn last_word(text: &str) -> &str {
 
 /// A `uri` as it may be shown: without a user's name and password, and without what stands in its query, but for what
 /// is known to be harmless. The text need not be a URL.
-pub fn shown_uri(uri: &str) -> String {
+pub fn redacted_uri(uri: &str) -> String {
     let (place, query) = uri.find(['?', '#']).map_or((uri, ""), |at| uri.split_at(at));
     let place = match place.rfind('@') {
         Some(at) => {
@@ -294,7 +295,7 @@ pub fn shown_uri(uri: &str) -> String {
     let shown = query.split_inclusive(['?', '&', '#']).map(|part| {
         let (pair, end) = part.split_at(part.trim_end_matches(['?', '&', '#']).len());
         match pair.split_once('=') {
-            Some((name, value)) if is_told(name) => format!("{name}={value}{end}"),
+            Some((name, value)) if is_public(name) => format!("{name}={value}{end}"),
             Some((name, _)) => format!("{name}={REDACTED}{end}"),
             None if pair.is_empty() => end.to_owned(),
             None => format!("{REDACTED}{end}"),
@@ -310,7 +311,7 @@ fn dialect_of(url: &Url, azure: bool) -> Dialect {
 }
 
 /// What a URL's query holds that is nobody's secret.
-fn is_told(name: &str) -> bool {
+fn is_public(name: &str) -> bool {
     ["model", "deployment", "intent", "api-version", "call_id"].contains(&name)
 }
 
@@ -327,7 +328,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-impl Target {
+impl Endpoint {
     /// The place without anything that could be secret.
     pub fn name(&self) -> String {
         let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -335,9 +336,9 @@ impl Target {
     }
 
     /// The text without the key and what else may be one.
-    pub fn scrub(&self, text: &mut String) {
-        self.key.scrub(text);
-        self.secrets.iter().for_each(|secret| secret.scrub(text));
+    pub fn redact(&self, text: &mut String) {
+        self.key.redact(text);
+        self.secrets.iter().for_each(|secret| secret.redact(text));
     }
 
     /// What a server sent, without what is secret in it beyond doubt; nothing where none of that is there.
@@ -351,25 +352,25 @@ impl Target {
 
     /// The failure as it may be told: without them, and with advice.
     pub fn told(&self, failure: Failure) -> Failure {
-        let advice = self.advice(&failure);
+        let hint = self.hint(&failure);
         failure.map(|mut text| {
-            self.scrub(&mut text);
-            match advice {
-                Some(advice) => format!("{}; {advice}", text.trim_end_matches('.')),
+            self.redact(&mut text);
+            match hint {
+                Some(hint) => format!("{}; {hint}", text.trim_end_matches('.')),
                 None => text,
             }
         })
     }
 
     /// What helps against a failure that does not say so itself.
-    fn advice(&self, failure: &Failure) -> Option<String> {
+    fn hint(&self, failure: &Failure) -> Option<String> {
         match failure {
             // What is wrong with a file is said with its name.
             Failure::NotAuthorized(text) if text.contains("api-key-file") => None,
             Failure::NotAuthorized(_) if KEY_HEADERS.iter().any(|name| self.headers.contains_key(*name)) => {
                 Some("check the key (from headers)".into())
             }
-            Failure::NotAuthorized(_) => Some(self.key.advice()),
+            Failure::NotAuthorized(_) => Some(self.key.hint()),
             _ => None,
         }
     }
@@ -390,7 +391,7 @@ impl Target {
     }
 
     /// The key, to ask for it.
-    pub(crate) fn key(&self) -> &Key {
+    pub(crate) fn key(&self) -> &Credentials {
         &self.key
     }
 
@@ -423,16 +424,16 @@ impl Target {
 mod tests {
     use super::*;
 
-    fn connection(uri: Option<&str>) -> Connection {
-        Connection { uri: uri.map(Into::into), model: "gpt-realtime-2.1".into(), ..Default::default() }
+    fn connection(uri: Option<&str>) -> EndpointConfig {
+        EndpointConfig { uri: uri.map(Into::into), model: "gpt-realtime-2.1".into(), ..Default::default() }
     }
 
     fn env(pairs: &'static [(&str, &str)]) -> impl Fn(&str) -> Option<String> {
         move |name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
     }
 
-    fn url(connection: &Connection, pairs: &'static [(&str, &str)]) -> String {
-        connection.target(env(pairs)).expect("a target").url().to_string()
+    fn url(connection: &EndpointConfig, pairs: &'static [(&str, &str)]) -> String {
+        connection.endpoint(env(pairs)).expect("a target").url().to_string()
     }
 
     const KEY: &[(&str, &str)] = &[("OPENAI_API_KEY", "sk-test"), ("AZURE_OPENAI_API_KEY", "azure-key")];
@@ -458,7 +459,7 @@ mod tests {
 
     #[test]
     fn azure_preview_names_version_and_deployment() {
-        let preview = Connection {
+        let preview = EndpointConfig {
             api_version: Some("2025-04-01-preview".into()),
             ..connection(Some("https://my.openai.azure.com"))
         };
@@ -485,24 +486,24 @@ mod tests {
 
     #[test]
     fn keys_come_from_the_property_the_file_and_the_environment() {
-        let header = |connection: &Connection, name: &str| {
-            let target = connection.target(env(KEY)).expect("a target");
-            let (header, value) = target.key_header(None).expect("it is there").expect("a key");
+        let header = |connection: &EndpointConfig, name: &str| {
+            let endpoint = connection.endpoint(env(KEY)).expect("a target");
+            let (header, value) = endpoint.key_header(None).expect("it is there").expect("a key");
             assert_eq!(header, name);
             value.expose().to_owned()
         };
         assert_eq!(header(&connection(None), "authorization"), "Bearer sk-test");
-        let property = Connection { api_key: Secret::new("sk-mine"), ..connection(None) };
+        let property = EndpointConfig { api_key: Secret::new("sk-mine"), ..connection(None) };
         assert_eq!(header(&property, "authorization"), "Bearer sk-mine");
         let azure = connection(Some("https://my.openai.azure.com"));
         assert_eq!(header(&azure, "api-key"), "azure-key");
-        let entra = Connection { api_key: Secret::new("eyJhbGciOi"), ..azure };
+        let entra = EndpointConfig { api_key: Secret::new("eyJhbGciOi"), ..azure };
         assert_eq!(header(&entra, "authorization"), "Bearer eyJhbGciOi");
     }
 
     #[test]
     fn what_is_wrong_is_said_before_connecting() {
-        let failure = |connection: &Connection, pairs| connection.target(env(pairs)).expect_err("refused");
+        let failure = |connection: &EndpointConfig, pairs| connection.endpoint(env(pairs)).expect_err("refused");
         let no_key = failure(&connection(None), &[]);
         assert!(matches!(&no_key, Failure::NotAuthorized(text) if text.contains("OPENAI_API_KEY")), "{no_key}");
         for uri in
@@ -512,7 +513,7 @@ mod tests {
             assert!(matches!(&wrong, Failure::Settings(text) if text.starts_with("uri ")), "{uri}: {wrong}");
             assert!(!wrong.to_string().contains("pass@"));
         }
-        let file = Connection { api_key_file: Some("/nowhere/key".into()), ..connection(None) };
+        let file = EndpointConfig { api_key_file: Some("/nowhere/key".into()), ..connection(None) };
         assert!(matches!(failure(&file, KEY), Failure::NotAuthorized(text) if text.contains("/nowhere/key")));
     }
 
@@ -527,25 +528,25 @@ mod tests {
             ("hush@", "[redacted]@"),
             ("", ""),
         ] {
-            assert_eq!(shown_uri(uri), shown);
+            assert_eq!(redacted_uri(uri), shown);
         }
     }
 
     #[test]
     fn headers_and_queries_are_kept_out_of_texts() {
-        let connection = Connection {
+        let connection = EndpointConfig {
             headers: vec![("Authorization".into(), "Bearer 12345678".into()), ("X-Team".into(), "seven".into())],
             ..connection(Some("ws://localhost/v1?token=abcdefgh"))
         };
-        let target = connection.target(env(&[])).expect("a target");
+        let endpoint = connection.endpoint(env(&[])).expect("a target");
         let mut text = "seven 12345678 abcdefgh gpt-realtime-2.1".to_owned();
-        target.scrub(&mut text);
+        endpoint.redact(&mut text);
         assert_eq!(text, "seven [redacted] [redacted] gpt-realtime-2.1");
     }
 
     #[test]
     fn each_provider_gets_its_own_key() {
-        let connection = Connection {
+        let connection = EndpointConfig {
             api_key: Secret::new("sk-mine"),
             fallback_uris: ["https://my.openai.azure.com", "https://eu.api.openai.com/v1", "ws://localhost:1/v1"]
                 .map(String::from)
@@ -553,7 +554,7 @@ mod tests {
             ..connection(None)
         };
         let targets = connection.targets(env(KEY)).expect("targets");
-        let keys = targets.iter().map(|target| target.key_header(None).expect("readable").expect("a key"));
+        let keys = targets.iter().map(|endpoint| endpoint.key_header(None).expect("readable").expect("a key"));
         let keys: Vec<_> = keys.map(|(name, key)| (name, key.expose().to_owned())).collect();
         let expected = [
             ("authorization", "Bearer sk-mine"),
@@ -568,17 +569,17 @@ mod tests {
 
     #[test]
     fn an_application_that_gives_the_key_is_a_key() {
-        let credentials = Some(Credentials::new(|| Some("sk-asked".into())));
-        let target = Connection { credentials, ..connection(None) }.target(env(&[])).expect("a target");
-        assert!(target.key_header(None).is_err(), "it was not asked");
-        let (_, key) = target.key_header(Secret::new("sk-asked")).expect("a key").expect("a header");
+        let credentials = Some(CredentialsProvider::new(|| Some("sk-asked".into())));
+        let endpoint = EndpointConfig { credentials, ..connection(None) }.endpoint(env(&[])).expect("a target");
+        assert!(endpoint.key_header(None).is_err(), "it was not asked");
+        let (_, key) = endpoint.key_header(Secret::new("sk-asked")).expect("a key").expect("a header");
         assert_eq!(key.expose(), "Bearer sk-asked");
     }
 
     #[test]
     fn a_loopback_server_needs_no_key_and_names_are_free_of_secrets() {
-        let target = connection(Some("ws://[::1]:7/v1?session=hush")).target(env(&[])).expect("a target");
-        assert_eq!(format!("{target:?}"), "ws://[::1]:7/v1/realtime");
-        assert!(target.headers.is_empty() && target.key_header(None).is_ok_and(|key| key.is_none()));
+        let endpoint = connection(Some("ws://[::1]:7/v1?session=hush")).endpoint(env(&[])).expect("a target");
+        assert_eq!(format!("{endpoint:?}"), "ws://[::1]:7/v1/realtime");
+        assert!(endpoint.headers.is_empty() && endpoint.key_header(None).is_ok_and(|key| key.is_none()));
     }
 }

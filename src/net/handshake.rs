@@ -21,11 +21,11 @@ use url::{Position, Url};
 use zeroize::Zeroizing;
 
 /// Both official SDKs lift their libraries' limits: retrieved items and large deltas exceed a megabyte.
-const LARGEST_MESSAGE: usize = 64 << 20;
+const MAX_MESSAGE_SIZE: usize = 64 << 20;
 /// Of an answer, head and body each.
-const LARGEST_PART: usize = 16 << 10;
+const MAX_FRAME_SIZE: usize = 16 << 10;
 /// How long a refusal is listened to.
-const EXPLANATION: Duration = Duration::from_secs(2);
+const MAX_ERROR_BODY: Duration = Duration::from_secs(2);
 
 /// Asks the server to go on with a WebSocket. A refusal is an `Error::Http` with its body.
 pub async fn upgrade(
@@ -45,14 +45,14 @@ pub async fn upgrade(
         if let Some(parsed) = Response::try_parse(&read)? {
             break parsed;
         }
-        if read.len() > LARGEST_PART {
+        if read.len() > MAX_FRAME_SIZE {
             return Err(Error::AttackAttempt);
         }
     };
     let mut rest = read.split_off(head);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         // What has come until then may say enough.
-        let _ = timeout(EXPLANATION, read_body(&mut stream, response.headers(), &mut rest)).await;
+        let _ = timeout(MAX_ERROR_BODY, read_body(&mut stream, response.headers(), &mut rest)).await;
         *response.body_mut() = Some(if is_chunked(response.headers()) { joined(&rest) } else { rest });
         return Err(Error::Http(response.into()));
     }
@@ -61,8 +61,8 @@ pub async fn upgrade(
         return Err(ProtocolError::SecWebSocketAcceptKeyMismatch.into());
     }
     let config = WebSocketConfig::default()
-        .max_message_size(Some(LARGEST_MESSAGE))
-        .max_frame_size(Some(LARGEST_MESSAGE))
+        .max_message_size(Some(MAX_MESSAGE_SIZE))
+        .max_frame_size(Some(MAX_MESSAGE_SIZE))
         .read_buffer_size(32 << 10)
         .write_buffer_size(0);
     Ok(WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await)
@@ -71,7 +71,7 @@ pub async fn upgrade(
 /// The request, in which the user's headers replace those of the same name.
 fn request(url: &Url, headers: &HeaderMap, key: Option<KeyHeader>, nonce: &str) -> Zeroizing<Vec<u8>> {
     // Large enough not to grow, which would leave copies of secrets behind.
-    let mut request = Zeroizing::new(Vec::with_capacity(LARGEST_PART));
+    let mut request = Zeroizing::new(Vec::with_capacity(MAX_FRAME_SIZE));
     let line = format!("GET {} HTTP/1.1\r\n", &url[Position::BeforePath..Position::AfterQuery]);
     request.extend_from_slice(line.as_bytes());
     let mut add = |name: &str, value: &[u8]| {
@@ -102,7 +102,7 @@ fn is_chunked(headers: &HeaderMap) -> bool {
 /// Reads on to the end of the body.
 async fn read_body(stream: &mut MaybeTlsStream<TcpStream>, headers: &HeaderMap, body: &mut Vec<u8>) {
     let length = headers.get("content-length").and_then(|length| length.to_str().ok()?.trim().parse().ok());
-    let length = length.unwrap_or(usize::MAX).min(LARGEST_PART);
+    let length = length.unwrap_or(usize::MAX).min(MAX_FRAME_SIZE);
     let is_chunked = is_chunked(headers);
     while body.len() < length && !(is_chunked && body.ends_with(b"0\r\n\r\n")) {
         // An end that is not as it should be is an end as well.
@@ -127,8 +127,8 @@ fn joined(mut chunks: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use crate::realtime::session::Secret;
     use super::*;
+    use crate::realtime::session::Secret;
 
     #[test]
     fn a_request_says_everything_once() {

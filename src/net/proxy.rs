@@ -51,8 +51,8 @@ impl Proxy {
         let text = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
         let url = Url::parse(&text).map_err(|error| wrong(error.to_string()))?;
         if url.scheme() != "http" {
-            let advice = "only http:// proxies are; unset it, or name the server's host in NO_PROXY";
-            return Err(wrong(format!("a {}:// proxy is not supported, {advice}", url.scheme())));
+            let hint = "only http:// proxies are; unset it, or name the server's host in NO_PROXY";
+            return Err(wrong(format!("a {}:// proxy is not supported, {hint}", url.scheme())));
         }
         let host = url.host_str().ok_or_else(|| wrong("it names no host".into()))?;
         let decoded = |text: &str| Zeroizing::new(percent_decode_str(text).decode_utf8_lossy().into_owned());
@@ -84,9 +84,9 @@ impl Proxy {
         match status {
             Some(200..=299) => Ok(()),
             Some(407) => {
-                let advice = format!("check the user name and the password in {}", self.variable);
+                let hint = format!("check the user name and the password in {}", self.variable);
                 Err((
-                    Failure::Connect(format!("{} answered 407 Proxy Authentication Required; {advice}", self.name())),
+                    Failure::Connect(format!("{} answered 407 Proxy Authentication Required; {hint}", self.name())),
                     false,
                 ))
             }

@@ -41,7 +41,7 @@ impl Secret {
     }
 
     /// The text without the key.
-    pub fn scrub(&self, text: &mut String) {
+    pub fn redact(&self, text: &mut String) {
         if self.0.len() >= 4 && text.contains(self.0.as_str()) {
             *text = text.replace(self.0.as_str(), REDACTED);
         }
@@ -63,7 +63,7 @@ mod tests {
         let secret = Secret::new(" sk-very-secret\n").expect("a key");
         assert_eq!(format!("{secret:?}"), REDACTED);
         let mut text = "Incorrect API key provided: sk-very-secret.".to_owned();
-        secret.scrub(&mut text);
+        secret.redact(&mut text);
         assert_eq!(text, "Incorrect API key provided: [redacted].");
         assert_eq!(secret.expose(), "sk-very-secret");
     }

@@ -15,11 +15,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 /// More than this in the queue, and the link is behind.
-const BEHIND: usize = 256 << 10;
+const MAX_BACKLOG: usize = 256 << 10;
 /// A silent server is asked whether it is there: soon where it owes something.
-const ASK: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(5)];
+const PING_INTERVAL: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(5)];
 /// A server that does not answer that for so long is gone.
-const GONE: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(5)];
+const PONG_TIMEOUT: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(5)];
 /// A question may wait for so long behind what the network takes slowly.
 const SLOW: Duration = Duration::from_secs(60);
 /// What our library says in place of a close code that none may send.
@@ -27,7 +27,7 @@ const ILLEGAL: &str = "Protocol violation";
 
 /// What happens on a socket.
 #[derive(Debug)]
-pub enum Event {
+pub enum SocketEvent {
     /// Everything that was queued is written.
     Written,
     /// A message.
@@ -46,7 +46,7 @@ pub enum Event {
 }
 
 /// A socket with its queue.
-pub struct Link {
+pub struct WebSocket {
     socket: Socket,
     queue: VecDeque<Message>,
     queued: usize,
@@ -58,7 +58,7 @@ pub struct Link {
     asked: Option<(Instant, Option<Instant>)>,
 }
 
-impl Link {
+impl WebSocket {
     /// Takes over an open socket.
     pub fn new(socket: Socket, clock: Clock) -> Self {
         let heard = clock.now();
@@ -73,11 +73,11 @@ impl Link {
 
     /// True when the network takes less than is queued.
     pub fn is_behind(&self) -> bool {
-        self.queued > BEHIND
+        self.queued > MAX_BACKLOG
     }
 
     /// Waits for the next thing to happen; reads only with `read`. With `owed`, the server is not to be silent.
-    pub async fn next(&mut self, read: bool, owed: bool) -> Event {
+    pub async fn next(&mut self, read: bool, owed: bool) -> SocketEvent {
         if !read {
             // Who does not listen cannot say that nobody speaks.
             (self.heard, self.asked) = (self.clock.now(), None);
@@ -95,7 +95,7 @@ impl Link {
             }
             let now = self.clock.now();
             if self.asked.is_some() {
-                return Event::Gone(now.saturating_duration_since(self.heard));
+                return SocketEvent::Gone(now.saturating_duration_since(self.heard));
             }
             self.asked = Some((now, None));
             self.queue.push_back(Message::Ping(Bytes::new()));
@@ -106,8 +106,8 @@ impl Link {
     fn check(&self, owed: bool) -> Instant {
         let owed = usize::from(owed);
         match self.asked {
-            None => self.heard + ASK[owed],
-            Some((_, Some(sent))) => sent + GONE[owed],
+            None => self.heard + PING_INTERVAL[owed],
+            Some((_, Some(sent))) => sent + PONG_TIMEOUT[owed],
             Some((asked, None)) => asked + SLOW,
         }
     }
@@ -125,10 +125,10 @@ impl Link {
     }
 
     /// `None` where something was read that is nobody's concern.
-    fn poll_next(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Option<Event>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Option<SocketEvent>> {
         if !self.queue.is_empty() || self.unflushed {
             match self.poll_write(cx) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Some(Event::Written)),
+                Poll::Ready(Ok(())) => return Poll::Ready(Some(SocketEvent::Written)),
                 // What the server said last explains the error better than the error does: read first.
                 Poll::Ready(Err(error)) if !read => return Poll::Ready(Some(closed(error))),
                 Poll::Ready(Err(_)) | Poll::Pending => {}
@@ -140,24 +140,24 @@ impl Link {
         self.socket.poll_next_unpin(cx).map(|message| {
             (self.heard, self.asked) = (self.clock.now(), None);
             match message {
-                Some(Ok(Message::Text(text))) => Some(Event::Text(text)),
-                Some(Ok(Message::Binary(data))) => Some(Event::Binary(data)),
+                Some(Ok(Message::Text(text))) => Some(SocketEvent::Text(text)),
+                Some(Ok(Message::Binary(data))) => Some(SocketEvent::Binary(data)),
                 // A code that none may send is none.
                 Some(Ok(Message::Close(Some(frame))))
                     if frame.code == CloseCode::Protocol && frame.reason.as_str() == ILLEGAL =>
                 {
-                    Some(Event::Closed {
+                    Some(SocketEvent::Closed {
                         code: None,
                         reason: "the server closed with a code that none may send".into(),
                     })
                 }
-                Some(Ok(Message::Close(frame))) => Some(Event::Closed {
+                Some(Ok(Message::Close(frame))) => Some(SocketEvent::Closed {
                     code: frame.as_ref().map(|frame| frame.code.into()),
                     reason: frame.map(|frame| frame.reason.to_string()).unwrap_or_default(),
                 }),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
                 Some(Err(error)) => Some(closed(error)),
-                None => Some(Event::Closed { code: None, reason: "the connection ended without a word".into() }),
+                None => Some(SocketEvent::Closed { code: None, reason: "the connection ended without a word".into() }),
             }
         })
     }
@@ -180,7 +180,7 @@ impl Link {
     }
 }
 
-fn closed(error: Error) -> Event {
+fn closed(error: Error) -> SocketEvent {
     let code = matches!(error, Error::Capacity(_)).then_some(1009);
-    Event::Closed { code, reason: error.to_string() }
+    SocketEvent::Closed { code, reason: error.to_string() }
 }

@@ -6,8 +6,8 @@
 //! counts it, or its older frames; an offline stream holds upstream back. What is neither sound nor a frame is never
 //! dropped. Nothing here blocks live; offline every flush and every stop lets go at once whoever waits.
 
-use crate::queue::pad_queues::{Lanes, Waiting};
-use crate::realtime::conversation::io::{Command, Frame, Input, Sound};
+use crate::queue::pad_queues::{PadQueues, QueueItem};
+use crate::realtime::conversation::io::{AudioChunk, Command, Frame, Input};
 use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -27,13 +27,13 @@ const OFFLINE_LIMIT: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How many commands wait at most.
-const COMMANDS: usize = 1024;
+const MAX_COMMANDS: usize = 1024;
 /// How many commands an offline stream reads ahead.
-const OFFLINE_COMMANDS: usize = 16;
+const MAX_OFFLINE_COMMANDS: usize = 16;
 
 /// Why something was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum PushError {
     /// A flush is going on.
     Flushing,
     /// The session is over.
@@ -45,7 +45,7 @@ pub enum Refused {
 #[derive(Debug, Default)]
 struct State {
     /// In order.
-    lanes: Lanes,
+    pad_queues: PadQueues,
     /// Out of order: what must get through even when the sound has to wait.
     control: VecDeque<Input>,
     format: AudioFormat,
@@ -75,7 +75,7 @@ pub struct Dropped {
 impl State {
     /// How much live sound may wait.
     fn limit(&mut self) -> Duration {
-        self.backlog = self.backlog.min(self.lanes.waiting);
+        self.backlog = self.backlog.min(self.pad_queues.waiting);
         match self.unconnected {
             true => self.reconnect_buffer.unwrap_or(RECONNECT_BUFFER),
             // It is taken faster than it grows.
@@ -86,13 +86,13 @@ impl State {
 
 /// The mailbox.
 #[derive(Debug, Default)]
-pub struct Mailbox {
+pub struct InputQueue {
     state: Mutex<State>,
     room: Condvar,
     arrived: Notify,
 }
 
-impl Mailbox {
+impl InputQueue {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,21 +109,21 @@ impl Mailbox {
         &'a self,
         mut state: MutexGuard<'a, State>,
         pad: &str,
-        is_full: impl Fn(&Lanes) -> bool,
-    ) -> Result<MutexGuard<'a, State>, Refused> {
-        while state.offline && !state.closed && !state.lanes.is_flushing(pad) && is_full(&state.lanes) {
+        is_full: impl Fn(&PadQueues) -> bool,
+    ) -> Result<MutexGuard<'a, State>, PushError> {
+        while state.offline && !state.closed && !state.pad_queues.is_flushing(pad) && is_full(&state.pad_queues) {
             let waited = self.room.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
             state = waited.0;
             if waited.1.timed_out() && state.stalled {
-                state.lanes.wait_for_nobody();
+                state.pad_queues.skip_idle();
                 self.arrived.notify_one();
             }
         }
         if state.closed {
-            return Err(Refused::Closed);
+            return Err(PushError::Closed);
         }
-        if state.lanes.is_flushing(pad) {
-            return Err(Refused::Flushing);
+        if state.pad_queues.is_flushing(pad) {
+            return Err(PushError::Flushing);
         }
         Ok(state)
     }
@@ -135,37 +135,37 @@ impl Mailbox {
 
     /// A pad brings something from now on. With `holds`, the others wait for it, offline.
     pub fn open(&self, pad: &str, holds: bool) {
-        self.change(|state| state.lanes.open(pad, holds));
+        self.change(|state| state.pad_queues.open(pad, holds));
     }
 
     /// A pad brings nothing any more.
     pub fn end(&self, pad: &str) {
-        self.change(|state| state.lanes.end(pad));
+        self.change(|state| state.pad_queues.end(pad));
     }
 
     /// A pad is gone, with what is waiting of it.
     pub fn remove(&self, pad: &str) {
-        self.change(|state| state.lanes.remove(pad));
+        self.change(|state| state.pad_queues.remove(pad));
     }
 
     /// A pad brings nothing before this running time.
     pub fn advance(&self, pad: &str, until: Duration) {
-        self.change(|state| state.lanes.advance(pad, until));
+        self.change(|state| state.pad_queues.advance(pad, until));
     }
 
     /// Hands over sound. Offline this waits for room.
-    pub fn push_sound(&self, sound: Sound) -> Result<(), Refused> {
+    pub fn push_audio(&self, sound: AudioChunk) -> Result<(), PushError> {
         let state = self.state();
-        let is_full = |lanes: &Lanes| lanes.waiting >= OFFLINE_LIMIT;
+        let is_full = |pad_queues: &PadQueues| pad_queues.waiting >= OFFLINE_LIMIT;
         let mut state = self.wait_for_room(state, crate::queue::pad_queues::SOUND, is_full)?;
         let format = state.format.clone();
-        let (limit, before) = (state.limit(), state.lanes.dropped);
-        state.lanes.push_sound(sound, &format);
-        while !state.offline && state.lanes.waiting > limit {
-            state.lanes.drop_oldest_sound();
+        let (limit, before) = (state.limit(), state.pad_queues.dropped);
+        state.pad_queues.push_audio(sound, &format);
+        while !state.offline && state.pad_queues.waiting > limit {
+            state.pad_queues.drop_oldest_audio();
         }
         if state.unconnected {
-            let dropped = state.lanes.dropped - before;
+            let dropped = state.pad_queues.dropped - before;
             state.dropped_unconnected += dropped;
         }
         drop(state);
@@ -174,28 +174,28 @@ impl Mailbox {
     }
 
     /// Hands over a frame. Live it takes the place of the one that waits; offline this waits until that is taken.
-    pub fn push_frame(&self, pad: &str, frame: Frame) -> Result<(), Refused> {
+    pub fn push_frame(&self, pad: &str, frame: Frame) -> Result<(), PushError> {
         let state = self.state();
-        let mut state = self.wait_for_room(state, pad, |lanes| lanes.count(pad) > 0)?;
+        let mut state = self.wait_for_room(state, pad, |pad_queues| pad_queues.count(pad) > 0)?;
         let at = Some(frame.at);
-        state.lanes.clear(pad);
-        state.lanes.push(pad, Waiting::new(Input::Frame(Box::new(frame)), at));
+        state.pad_queues.clear(pad);
+        state.pad_queues.push(pad, QueueItem::new(Input::Frame(Box::new(frame)), at));
         drop(state);
         self.arrived.notify_one();
         Ok(())
     }
 
     /// Hands over a command, in its place in the stream of sound or past it. It is refused where too many wait.
-    pub fn push_command(&self, command: Command, in_order: bool) -> Result<(), Refused> {
+    pub fn push_command(&self, command: Command, in_order: bool) -> Result<(), PushError> {
         let mut state = self.state();
         if state.closed {
-            return Err(Refused::Closed);
+            return Err(PushError::Closed);
         }
-        if state.lanes.commands() + state.control.len() >= COMMANDS {
-            return Err(Refused::Full);
+        if state.pad_queues.commands() + state.control.len() >= MAX_COMMANDS {
+            return Err(PushError::Full);
         }
         if in_order {
-            state.lanes.push(crate::queue::pad_queues::SOUND, Waiting::new(Input::Command(command), None));
+            state.pad_queues.push(crate::queue::pad_queues::SOUND, QueueItem::new(Input::Command(command), None));
         } else {
             state.control.push_back(Input::Command(command));
         }
@@ -205,13 +205,13 @@ impl Mailbox {
     }
 
     /// Hands over what a pad asks for at a running time. Offline this waits for room.
-    pub fn push_patiently(&self, pad: &str, command: Command, at: Option<Duration>) -> Result<(), Refused> {
+    pub fn push_blocking(&self, pad: &str, command: Command, at: Option<Duration>) -> Result<(), PushError> {
         let state = self.state();
-        let mut state = self.wait_for_room(state, pad, |lanes| lanes.count(pad) >= OFFLINE_COMMANDS)?;
-        if state.lanes.commands() >= COMMANDS {
-            return Err(Refused::Full);
+        let mut state = self.wait_for_room(state, pad, |pad_queues| pad_queues.count(pad) >= MAX_OFFLINE_COMMANDS)?;
+        if state.pad_queues.commands() >= MAX_COMMANDS {
+            return Err(PushError::Full);
         }
-        state.lanes.push(pad, Waiting::new(Input::Command(command), at));
+        state.pad_queues.push(pad, QueueItem::new(Input::Command(command), at));
         drop(state);
         self.arrived.notify_one();
         Ok(())
@@ -224,10 +224,10 @@ impl Mailbox {
             state.format = format.clone();
         }
         if matches!(input, Input::EndOfStream) {
-            state.lanes.end_all();
+            state.pad_queues.end_all();
         }
         if !state.closed {
-            state.lanes.push(crate::queue::pad_queues::SOUND, Waiting::new(input, None));
+            state.pad_queues.push(crate::queue::pad_queues::SOUND, QueueItem::new(input, None));
         }
         drop(state);
         self.arrived.notify_one();
@@ -245,7 +245,7 @@ impl Mailbox {
 
     /// Begins or ends a flush of a pad: what waits of it is forgotten, and nothing is taken while it lasts.
     pub fn set_flushing(&self, pad: &str, flushing: bool) {
-        self.change(|state| state.lanes.set_flushing(pad, flushing));
+        self.change(|state| state.pad_queues.set_flushing(pad, flushing));
     }
 
     /// The session is over: nothing is taken any more, and whoever waits is let go.
@@ -261,12 +261,12 @@ impl Mailbox {
         }
         let input = match state.offline {
             true if stream => {
-                let taken = state.lanes.take_by_time();
+                let taken = state.pad_queues.take_in_time_order();
                 state.stalled = taken.is_none();
                 taken
             }
             true => None,
-            false => state.lanes.take_by_arrival(stream, frames),
+            false => state.pad_queues.take_in_arrival_order(stream, frames),
         };
         drop(state);
         if input.is_some() {
@@ -284,7 +284,7 @@ impl Mailbox {
     pub fn take_dropped(&self) -> Dropped {
         let mut state = self.state();
         let unconnected = std::mem::take(&mut state.dropped_unconnected);
-        let connected = std::mem::take(&mut state.lanes.dropped).saturating_sub(unconnected);
+        let connected = std::mem::take(&mut state.pad_queues.dropped).saturating_sub(unconnected);
         Dropped { connected, unconnected }
     }
 
@@ -297,7 +297,7 @@ impl Mailbox {
     pub fn set_connected(&self, connected: bool) {
         let mut state = self.state();
         if connected && state.unconnected {
-            state.backlog = state.lanes.waiting;
+            state.backlog = state.pad_queues.waiting;
         }
         state.unconnected = !connected;
     }
@@ -305,8 +305,8 @@ impl Mailbox {
 
 #[cfg(test)]
 mod tests {
-    use crate::queue::pad_queues::SOUND;
     use super::*;
+    use crate::queue::pad_queues::SOUND;
     use bytes::Bytes;
     use std::sync::Arc;
 
@@ -314,8 +314,8 @@ mod tests {
         Duration::from_millis(n)
     }
 
-    fn sound(at_ms: u64, length: usize) -> Sound {
-        Sound { data: Bytes::from(vec![at_ms as u8; length * 48]), at: Some(ms(at_ms)) }
+    fn sound(at_ms: u64, length: usize) -> AudioChunk {
+        AudioChunk { data: Bytes::from(vec![at_ms as u8; length * 48]), at: Some(ms(at_ms)) }
     }
 
     fn frame(at_ms: u64) -> Frame {
@@ -329,9 +329,9 @@ mod tests {
     }
 
     /// What can be taken: `s` for sound, `f` for a frame, `t` for a text, with its time and length.
-    fn taken(mailbox: &Mailbox) -> Vec<String> {
+    fn taken(input_queue: &InputQueue) -> Vec<String> {
         let tell = |input| match input {
-            Input::Sound(sound) => {
+            Input::Audio(sound) => {
                 format!("s{}+{}", sound.at.unwrap_or_default().as_millis(), sound.data.len() / 48)
             }
             Input::Frame(frame) => format!("f{}", frame.at.as_millis()),
@@ -340,164 +340,166 @@ mod tests {
             Input::Discont => "discont".into(),
             other => panic!("{other:?}"),
         };
-        std::iter::from_fn(|| mailbox.take(true, true)).map(tell).collect()
+        std::iter::from_fn(|| input_queue.take(true, true)).map(tell).collect()
     }
 
-    fn offline(lanes: &[&str]) -> Arc<Mailbox> {
-        let mailbox = Mailbox::default();
-        mailbox.set_offline(true);
-        lanes.iter().for_each(|lane| mailbox.open(lane, true));
-        Arc::new(mailbox)
+    fn offline(pad_queues: &[&str]) -> Arc<InputQueue> {
+        let input_queue = InputQueue::default();
+        input_queue.set_offline(true);
+        pad_queues.iter().for_each(|pad_queue| input_queue.open(pad_queue, true));
+        Arc::new(input_queue)
     }
 
     #[test]
     fn a_live_stream_loses_its_oldest_and_counts() {
-        let mailbox = Mailbox::default();
-        (0..150).for_each(|n| mailbox.push_sound(sound(n * 100, 100)).expect("taken"));
-        assert_eq!(mailbox.take_dropped().connected, Duration::from_secs(5));
-        assert_eq!(mailbox.take_dropped(), Dropped::default());
-        assert_eq!(taken(&mailbox)[..2], ["discont", "s5000+100"]);
+        let input_queue = InputQueue::default();
+        (0..150).for_each(|n| input_queue.push_audio(sound(n * 100, 100)).expect("taken"));
+        assert_eq!(input_queue.take_dropped().connected, Duration::from_secs(5));
+        assert_eq!(input_queue.take_dropped(), Dropped::default());
+        assert_eq!(taken(&input_queue)[..2], ["discont", "s5000+100"]);
     }
 
     #[test]
     fn without_a_session_more_is_kept_and_then_handed_over() {
-        let mailbox = Mailbox::default();
-        mailbox.set_connected(false);
-        mailbox.set_reconnect_buffer(Duration::from_secs(20));
-        (0..250).for_each(|n| mailbox.push_sound(sound(n * 100, 100)).expect("taken"));
+        let input_queue = InputQueue::default();
+        input_queue.set_connected(false);
+        input_queue.set_reconnect_buffer(Duration::from_secs(20));
+        (0..250).for_each(|n| input_queue.push_audio(sound(n * 100, 100)).expect("taken"));
         let unconnected = Duration::from_secs(5);
-        assert_eq!(mailbox.take_dropped(), Dropped { unconnected, ..Dropped::default() });
-        mailbox.set_connected(true);
-        mailbox.push_sound(sound(25_000, 100)).expect("taken");
-        assert_eq!(mailbox.take_dropped(), Dropped::default());
-        assert_eq!(taken(&mailbox)[..2], ["discont", "s5000+100"]);
+        assert_eq!(input_queue.take_dropped(), Dropped { unconnected, ..Dropped::default() });
+        input_queue.set_connected(true);
+        input_queue.push_audio(sound(25_000, 100)).expect("taken");
+        assert_eq!(input_queue.take_dropped(), Dropped::default());
+        assert_eq!(taken(&input_queue)[..2], ["discont", "s5000+100"]);
         // What was kept is gone, and the limit is the usual one.
-        (300..450).for_each(|n| mailbox.push_sound(sound(n * 100, 100)).expect("taken"));
-        assert_eq!(mailbox.take_dropped().connected, Duration::from_secs(5));
+        (300..450).for_each(|n| input_queue.push_audio(sound(n * 100, 100)).expect("taken"));
+        assert_eq!(input_queue.take_dropped().connected, Duration::from_secs(5));
     }
 
     #[test]
     fn small_pieces_are_joined_unless_there_is_a_break() {
-        let mailbox = Mailbox::default();
-        (0..7).for_each(|n| mailbox.push_sound(sound(n * 20, 20)).expect("taken"));
-        mailbox.push_sound(sound(500, 20)).expect("taken");
-        assert_eq!(taken(&mailbox), ["s0+100", "s100+40", "s500+20"]);
+        let input_queue = InputQueue::default();
+        (0..7).for_each(|n| input_queue.push_audio(sound(n * 20, 20)).expect("taken"));
+        input_queue.push_audio(sound(500, 20)).expect("taken");
+        assert_eq!(taken(&input_queue), ["s0+100", "s100+40", "s500+20"]);
     }
 
     #[test]
     fn an_offline_stream_waits_until_there_is_room_or_it_is_let_go() {
-        let mailbox = offline(&[SOUND]);
-        (0..10).for_each(|n| mailbox.push_sound(sound(n * 100, 100)).expect("taken"));
-        let pusher = |mailbox: &Arc<Mailbox>| {
-            let mailbox = mailbox.clone();
-            std::thread::spawn(move || mailbox.push_sound(sound(1000, 100)))
+        let input_queue = offline(&[SOUND]);
+        (0..10).for_each(|n| input_queue.push_audio(sound(n * 100, 100)).expect("taken"));
+        let pusher = |input_queue: &Arc<InputQueue>| {
+            let input_queue = input_queue.clone();
+            std::thread::spawn(move || input_queue.push_audio(sound(1000, 100)))
         };
-        let waits = pusher(&mailbox);
-        assert!(mailbox.take(true, true).is_some());
+        let waits = pusher(&input_queue);
+        assert!(input_queue.take(true, true).is_some());
         assert_eq!(waits.join().expect("no panic"), Ok(()));
-        let waits = pusher(&mailbox);
-        mailbox.set_flushing(SOUND, true);
-        assert_eq!(waits.join().expect("no panic"), Err(Refused::Flushing));
-        mailbox.set_flushing(SOUND, false);
-        mailbox.close();
-        assert_eq!(mailbox.push_sound(sound(0, 20)), Err(Refused::Closed));
+        let waits = pusher(&input_queue);
+        input_queue.set_flushing(SOUND, true);
+        assert_eq!(waits.join().expect("no panic"), Err(PushError::Flushing));
+        input_queue.set_flushing(SOUND, false);
+        input_queue.close();
+        assert_eq!(input_queue.push_audio(sound(0, 20)), Err(PushError::Closed));
     }
 
     #[test]
     fn commands_keep_their_place_and_are_bounded() {
-        let mailbox = Mailbox::default();
-        mailbox.push_sound(sound(0, 20)).expect("taken");
-        assert_eq!(mailbox.push_command(Command::Commit, true), Ok(()));
-        assert_eq!(mailbox.push_command(Command::CancelResponse, false), Ok(()));
-        assert!(matches!(mailbox.take(true, true), Some(Input::Command(Command::CancelResponse))));
-        assert!(matches!(mailbox.take(true, true), Some(Input::Sound(_))));
-        assert!(matches!(mailbox.take(true, true), Some(Input::Command(Command::Commit))));
-        while mailbox.push_command(Command::Commit, true).is_ok() {}
-        assert_eq!(mailbox.push_command(Command::Commit, false), Err(Refused::Full));
-        mailbox.close();
-        assert_eq!(mailbox.push_command(Command::Commit, true), Err(Refused::Closed));
+        let input_queue = InputQueue::default();
+        input_queue.push_audio(sound(0, 20)).expect("taken");
+        assert_eq!(input_queue.push_command(Command::Commit, true), Ok(()));
+        assert_eq!(input_queue.push_command(Command::CancelResponse, false), Ok(()));
+        assert!(matches!(input_queue.take(true, true), Some(Input::Command(Command::CancelResponse))));
+        assert!(matches!(input_queue.take(true, true), Some(Input::Audio(_))));
+        assert!(matches!(input_queue.take(true, true), Some(Input::Command(Command::Commit))));
+        while input_queue.push_command(Command::Commit, true).is_ok() {}
+        assert_eq!(input_queue.push_command(Command::Commit, false), Err(PushError::Full));
+        input_queue.close();
+        assert_eq!(input_queue.push_command(Command::Commit, true), Err(PushError::Closed));
     }
 
     #[test]
     fn what_is_no_command_does_not_wait_for_sound() {
-        let mailbox = Mailbox::default();
-        mailbox.push_sound(sound(0, 20)).expect("taken");
-        mailbox.push_in_order(Input::EndOfStream);
-        mailbox.push(Input::Behind(true));
-        assert!(matches!(mailbox.take(false, false), Some(Input::Behind(true))));
-        assert!(mailbox.take(false, false).is_none());
-        assert_eq!(taken(&mailbox), ["s0+20", "end"]);
+        let input_queue = InputQueue::default();
+        input_queue.push_audio(sound(0, 20)).expect("taken");
+        input_queue.push_in_order(Input::EndOfStream);
+        input_queue.push(Input::Behind(true));
+        assert!(matches!(input_queue.take(false, false), Some(Input::Behind(true))));
+        assert!(input_queue.take(false, false).is_none());
+        assert_eq!(taken(&input_queue), ["s0+20", "end"]);
     }
 
     #[test]
     fn live_the_newest_frame_waits_and_passes_the_sound() {
-        let mailbox = Mailbox::default();
-        mailbox.push_sound(sound(0, 20)).expect("taken");
+        let input_queue = InputQueue::default();
+        input_queue.push_audio(sound(0, 20)).expect("taken");
         for at in [10, 20, 30] {
-            mailbox.push_frame("video_sink_0", frame(at)).expect("taken");
+            input_queue.push_frame("video_sink_0", frame(at)).expect("taken");
         }
-        mailbox.push_frame("video_sink_1", frame(5)).expect("taken");
-        assert!(mailbox.take(true, false).is_some_and(|input| matches!(input, Input::Sound(_))));
-        assert!(mailbox.take(true, false).is_none());
-        assert_eq!(taken(&mailbox), ["f30", "f5"]);
+        input_queue.push_frame("video_sink_1", frame(5)).expect("taken");
+        assert!(input_queue.take(true, false).is_some_and(|input| matches!(input, Input::Audio(_))));
+        assert!(input_queue.take(true, false).is_none());
+        assert_eq!(taken(&input_queue), ["f30", "f5"]);
     }
 
     #[test]
     fn offline_the_lanes_are_merged_by_time_and_sound_is_cut_where_a_frame_stands() {
-        let mailbox = offline(&[SOUND, "video_sink_0", "text_sink"]);
-        mailbox.push_sound(sound(0, 100)).expect("taken");
-        assert_eq!(taken(&mailbox), [""; 0], "the others have not come so far");
-        mailbox.push_frame("video_sink_0", frame(40)).expect("taken");
-        assert_eq!(taken(&mailbox), [""; 0], "a text may come before it");
+        let input_queue = offline(&[SOUND, "video_sink_0", "text_sink"]);
+        input_queue.push_audio(sound(0, 100)).expect("taken");
+        assert_eq!(taken(&input_queue), [""; 0], "the others have not come so far");
+        input_queue.push_frame("video_sink_0", frame(40)).expect("taken");
+        assert_eq!(taken(&input_queue), [""; 0], "a text may come before it");
         let (command, at) = text(40);
-        mailbox.push_patiently("text_sink", command, at).expect("taken");
+        input_queue.push_blocking("text_sink", command, at).expect("taken");
         // The frame comes before the text of the same time; then there may be more of both at any time.
-        assert_eq!(taken(&mailbox), ["s0+40", "f40", "t40"]);
-        mailbox.advance("video_sink_0", ms(70));
-        mailbox.end("text_sink");
-        assert_eq!(taken(&mailbox), [""; 0]);
-        mailbox.push_frame("video_sink_0", frame(100)).expect("taken");
-        assert_eq!(taken(&mailbox), ["s40+60", "f100"]);
-        mailbox.end("video_sink_0");
-        mailbox.push_sound(sound(100, 50)).expect("taken");
-        mailbox.push_in_order(Input::EndOfStream);
-        assert_eq!(taken(&mailbox), ["s100+50", "end"]);
+        assert_eq!(taken(&input_queue), ["s0+40", "f40", "t40"]);
+        input_queue.advance("video_sink_0", ms(70));
+        input_queue.end("text_sink");
+        assert_eq!(taken(&input_queue), [""; 0]);
+        input_queue.push_frame("video_sink_0", frame(100)).expect("taken");
+        assert_eq!(taken(&input_queue), ["s40+60", "f100"]);
+        input_queue.end("video_sink_0");
+        input_queue.push_audio(sound(100, 50)).expect("taken");
+        input_queue.push_in_order(Input::EndOfStream);
+        assert_eq!(taken(&input_queue), ["s100+50", "end"]);
     }
 
     #[test]
     fn offline_frames_hold_their_pad_back_and_the_end_comes_last() {
-        let mailbox = offline(&[SOUND, "video_sink_0"]);
-        mailbox.push_frame("video_sink_0", frame(40)).expect("taken");
+        let input_queue = offline(&[SOUND, "video_sink_0"]);
+        input_queue.push_frame("video_sink_0", frame(40)).expect("taken");
         let waits = std::thread::spawn({
-            let mailbox = mailbox.clone();
-            move || (mailbox.push_frame("video_sink_0", frame(80)), mailbox.push_frame("video_sink_0", frame(90)))
+            let input_queue = input_queue.clone();
+            move || {
+                (input_queue.push_frame("video_sink_0", frame(80)), input_queue.push_frame("video_sink_0", frame(90)))
+            }
         });
-        assert!(mailbox.take(true, true).is_none(), "there may be sound before it");
-        mailbox.advance(SOUND, ms(60));
-        assert!(matches!(mailbox.take(true, true), Some(Input::Frame(_))));
+        assert!(input_queue.take(true, true).is_none(), "there may be sound before it");
+        input_queue.advance(SOUND, ms(60));
+        assert!(matches!(input_queue.take(true, true), Some(Input::Frame(_))));
         // The first of them has room now, and a flush lets the second one go.
-        while mailbox.state().lanes.count("video_sink_0") == 0 {
+        while input_queue.state().pad_queues.count("video_sink_0") == 0 {
             std::thread::yield_now();
         }
-        mailbox.set_flushing("video_sink_0", true);
-        assert_eq!(waits.join().expect("no panic"), (Ok(()), Err(Refused::Flushing)));
-        mailbox.set_flushing("video_sink_0", false);
-        mailbox.push_frame("video_sink_0", frame(10)).expect("taken");
-        mailbox.push_in_order(Input::EndOfStream);
-        assert_eq!(taken(&mailbox), ["f10", "end"]);
+        input_queue.set_flushing("video_sink_0", true);
+        assert_eq!(waits.join().expect("no panic"), (Ok(()), Err(PushError::Flushing)));
+        input_queue.set_flushing("video_sink_0", false);
+        input_queue.push_frame("video_sink_0", frame(10)).expect("taken");
+        input_queue.push_in_order(Input::EndOfStream);
+        assert_eq!(taken(&input_queue), ["f10", "end"]);
     }
 
     #[test]
     fn a_pad_that_brings_nothing_more_is_not_waited_for_for_ever() {
-        let mailbox = offline(&[SOUND, "video_sink_0"]);
-        mailbox.push_frame("video_sink_0", frame(40)).expect("taken");
-        assert!(mailbox.take(true, true).is_none(), "there may be sound before it");
+        let input_queue = offline(&[SOUND, "video_sink_0"]);
+        input_queue.push_frame("video_sink_0", frame(40)).expect("taken");
+        assert!(input_queue.take(true, true).is_none(), "there may be sound before it");
         let waits = std::thread::spawn({
-            let mailbox = mailbox.clone();
-            move || mailbox.push_frame("video_sink_0", frame(80))
+            let input_queue = input_queue.clone();
+            move || input_queue.push_frame("video_sink_0", frame(80))
         });
         let first = loop {
-            match mailbox.take(true, true) {
+            match input_queue.take(true, true) {
                 Some(first) => break first,
                 None => std::thread::yield_now(),
             }
@@ -505,20 +507,20 @@ mod tests {
         assert!(matches!(first, Input::Frame(_)));
         assert_eq!(waits.join().expect("no panic"), Ok(()));
         // When it brings something again, it is waited for again.
-        mailbox.push_sound(sound(50, 10)).expect("taken");
-        assert_eq!(taken(&mailbox), ["s50+10"]);
+        input_queue.push_audio(sound(50, 10)).expect("taken");
+        assert_eq!(taken(&input_queue), ["s50+10"]);
     }
 
     #[test]
     fn a_lane_without_times_holds_nobody() {
-        let mailbox = offline(&[SOUND]);
-        mailbox.open("text_sink", false);
-        mailbox.push_sound(sound(0, 100)).expect("taken");
-        assert_eq!(taken(&mailbox), ["s0+100"]);
-        mailbox.open("video_sink_0", true);
-        mailbox.push_sound(sound(100, 100)).expect("taken");
-        assert_eq!(taken(&mailbox), [""; 0]);
-        mailbox.remove("video_sink_0");
-        assert_eq!(taken(&mailbox), ["s100+100"]);
+        let input_queue = offline(&[SOUND]);
+        input_queue.open("text_sink", false);
+        input_queue.push_audio(sound(0, 100)).expect("taken");
+        assert_eq!(taken(&input_queue), ["s0+100"]);
+        input_queue.open("video_sink_0", true);
+        input_queue.push_audio(sound(100, 100)).expect("taken");
+        assert_eq!(taken(&input_queue), [""; 0]);
+        input_queue.remove("video_sink_0");
+        assert_eq!(taken(&input_queue), ["s100+100"]);
     }
 }

@@ -3,9 +3,9 @@
 //! It is bounded by length: when a server sends minutes of speech at once, the session stops reading its socket until
 //! some of it is played. Nothing here asks a clock; where the listener is comes from whoever knows it.
 
-use crate::realtime::conversation::io::{Played, Speech};
-use crate::queue::timeline::{Next, Timeline};
 use crate::audio::sample_clock::time_to_samples;
+use crate::queue::timeline::{Next, Timeline};
+use crate::realtime::conversation::io::{OutputAudio, PlayedPart};
 use openai_protocol::session::AudioFormat;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 struct State {
     timeline: Timeline,
     stopped: bool,
-    /// Speech was dropped. What is out of it already is to be silenced before the stream goes on.
+    /// OutputAudio was dropped. What is out of it already is to be silenced before the stream goes on.
     cut: Option<Cut>,
     /// Behind the last sample of speech that went out.
     spoken: u64,
@@ -41,7 +41,7 @@ pub struct Playout {
     /// Whether a cut ends in a fade.
     fades: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
     /// Silences what is out already.
-    silencer: OnceLock<Box<dyn Fn(Instant) + Send + Sync>>,
+    flush_handler: OnceLock<Box<dyn Fn(Instant) + Send + Sync>>,
 }
 
 impl std::fmt::Debug for Playout {
@@ -69,7 +69,7 @@ impl Playout {
             room: Notify::new(),
             listener: Box::new(listener),
             fades: OnceLock::new(),
-            silencer: OnceLock::new(),
+            flush_handler: OnceLock::new(),
         }
     }
 
@@ -84,19 +84,19 @@ impl Playout {
     }
 
     /// Puts speech behind what is there.
-    pub fn play(&self, speech: Speech) {
+    pub fn play(&self, speech: OutputAudio) {
         self.change(|timeline| timeline.play(speech));
     }
 
     /// Nothing new begins before this running time.
-    pub fn quiet_until(&self, time: Duration) {
-        self.change(|timeline| timeline.quiet_until(time));
+    pub fn gap_until(&self, time: Duration) {
+        self.change(|timeline| timeline.gap_until(time));
     }
 
     /// Sets who silences what is out already.
-    pub fn set_silencer(&self, silencer: impl Fn(Instant) + Send + Sync + 'static) {
+    pub fn set_flush_handler(&self, flush_handler: impl Fn(Instant) + Send + Sync + 'static) {
         // It is set once, by the one who made the play-out.
-        let _ = self.silencer.set(Box::new(silencer));
+        let _ = self.flush_handler.set(Box::new(flush_handler));
     }
 
     /// A cut does not end in a click but in a very short fade, where this says so.
@@ -120,8 +120,8 @@ impl Playout {
 
     /// Silences what is out already. That may take its time where a sink is slow.
     pub fn silence(&self, since: Instant) {
-        if let Some(silencer) = self.silencer.get() {
-            silencer(since);
+        if let Some(flush_handler) = self.flush_handler.get() {
+            flush_handler(since);
         }
     }
 
@@ -145,14 +145,14 @@ impl Playout {
     }
 
     /// Where the listener is, and what they have heard, as far as that is news.
-    pub fn heard(&self) -> Option<(Duration, Vec<Played>)> {
+    pub fn heard(&self) -> Option<(Duration, Vec<PlayedPart>)> {
         let now = (self.listener)()?;
         let mut state = self.state();
         if state.told >= state.spoken {
             return Some((now, Vec::new()));
         }
         state.told = time_to_samples(now, state.timeline.format().rate());
-        Some((now, state.timeline.heard_at(now)))
+        Some((now, state.timeline.played_at(now)))
     }
 
     /// True while no more speech should be put in.
@@ -223,8 +223,13 @@ impl Playout {
 mod tests {
     use super::*;
 
-    fn speech(item_id: &str, ms: usize) -> Speech {
-        Speech { item_id: item_id.into(), content_index: 0, data: vec![1; ms * 48].into(), not_before: Duration::ZERO }
+    fn speech(item_id: &str, ms: usize) -> OutputAudio {
+        OutputAudio {
+            item_id: item_id.into(),
+            content_index: 0,
+            data: vec![1; ms * 48].into(),
+            not_before: Duration::ZERO,
+        }
     }
 
     fn playout(listener: Duration) -> Playout {

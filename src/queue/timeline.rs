@@ -4,25 +4,25 @@
 //! of equal length. The timeline remembers which sample of which item went out where, so it can tell at any time what
 //! a listener has heard of an item.
 
-use crate::realtime::conversation::io::{Played, Speech};
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
-use openai_protocol::session::AudioFormat;
+use crate::realtime::conversation::io::{OutputAudio, PlayedPart};
 use bytes::{Bytes, BytesMut};
+use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Stretches of items that are remembered after they went out.
-const REMEMBERED: usize = 256;
+const MAX_SENT_ITEMS: usize = 256;
 
 /// Items whose sound may come interleaved.
-const INTERLEAVED: usize = 8;
+const MAX_INTERLEAVED: usize = 8;
 
 /// Silence that is known in one step and is longer is left out of an offline stream, whose timestamps go on behind it:
 /// how long it is comes from outside, and nobody has a disk for it.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
 /// How long speech that is cut off takes to fade: too short to be heard as speech, long enough not to click.
-const FADE: Duration = Duration::from_millis(5);
+const FADE_DURATION: Duration = Duration::from_millis(5);
 
 /// The first so many samples (16 bit), fading to nothing.
 fn faded(data: &[u8], samples: usize) -> Bytes {
@@ -136,7 +136,7 @@ impl Timeline {
     }
 
     /// Puts speech behind what is there.
-    pub fn play(&mut self, speech: Speech) {
+    pub fn play(&mut self, speech: OutputAudio) {
         let size = self.format.sample_size();
         let samples = (speech.data.len() / size) as u64;
         if samples == 0 {
@@ -156,13 +156,13 @@ impl Timeline {
     }
 
     /// Counts what has come of the item. Gives back how much that was before.
-    fn receive(&mut self, speech: &Speech, samples: u64) -> u64 {
+    fn receive(&mut self, speech: &OutputAudio, samples: u64) -> u64 {
         let same = |(item, part, _): &&mut (String, u32, u64)| *part == speech.content_index && *item == speech.item_id;
         if let Some((_, _, so_far)) = self.received.iter_mut().rev().find(same) {
             *so_far += samples;
             return *so_far - samples;
         }
-        if self.received.len() == INTERLEAVED {
+        if self.received.len() == MAX_INTERLEAVED {
             self.received.pop_front();
         }
         self.received.push_back((speech.item_id.clone(), speech.content_index, samples));
@@ -170,7 +170,7 @@ impl Timeline {
     }
 
     /// Nothing new will begin before this running time.
-    pub fn quiet_until(&mut self, time: Duration) {
+    pub fn gap_until(&mut self, time: Duration) {
         let quiet = time_to_samples(time, self.format.rate());
         self.leave_out_silence(quiet);
         self.quiet = self.quiet.max(quiet);
@@ -186,7 +186,7 @@ impl Timeline {
 
     /// Nothing new will come at all; the stream ends with what is there, and not before this running time.
     pub fn finish(&mut self, time: Duration) {
-        self.quiet_until(time);
+        self.gap_until(time);
         self.ends_at = Some(self.quiet);
     }
 
@@ -202,7 +202,7 @@ impl Timeline {
         self.queue.clear();
         self.queued = 0;
         if let Some(mut end) = end.filter(|_| self.format == AudioFormat::Pcm) {
-            end.data = faded(&end.data, time_to_samples(FADE, self.format.rate()) as usize);
+            end.data = faded(&end.data, time_to_samples(FADE_DURATION, self.format.rate()) as usize);
             self.queued = (end.data.len() / self.format.sample_size()) as u64;
             self.queue.push_back(end);
         }
@@ -315,7 +315,7 @@ impl Timeline {
         if let Some(last) = self.sent.back_mut().filter(goes_on) {
             last.samples += count;
         } else {
-            if self.sent.len() == REMEMBERED {
+            if self.sent.len() == MAX_SENT_ITEMS {
                 self.sent.pop_front();
             }
             let item_id = front.item_id.clone();
@@ -330,15 +330,15 @@ impl Timeline {
     }
 
     /// What a listener who is at this running time has heard of every item that is remembered.
-    pub fn heard_at(&self, time: Duration) -> Vec<Played> {
+    pub fn played_at(&self, time: Duration) -> Vec<PlayedPart> {
         let here = time_to_samples(time, self.format.rate());
-        let mut items: Vec<Played> = Vec::new();
+        let mut items: Vec<PlayedPart> = Vec::new();
         for sent in &self.sent {
             let heard = sent.offset + here.saturating_sub(sent.position).min(sent.samples);
             match items.iter_mut().find(|i| i.item_id == sent.item_id && i.content_index == sent.content_index) {
                 Some(item) if here > sent.position => item.heard = item.heard.max(heard),
                 Some(_) => {}
-                None => items.push(Played {
+                None => items.push(PlayedPart {
                     item_id: sent.item_id.clone(),
                     content_index: sent.content_index,
                     heard: if here > sent.position { heard } else { sent.offset },

@@ -5,10 +5,10 @@
 #[path = "../vad_accuracy/sounds.rs"]
 #[allow(dead_code, reason = "made for the ear")]
 mod sounds;
-use gst::prelude::*;
 use crate::support::pipeline::{Out, Pipeline, Tap, recording};
 use crate::support::server::Server;
 use crate::support::wer::{plain, word_errors};
+use gst::prelude::*;
 
 const SAID: [(&str, &str); 4] = [
     (

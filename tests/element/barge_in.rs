@@ -1,10 +1,10 @@
 //! "I interrupt it": there is silence at once, the server learns what was heard, and the conversation goes on.
 
+use crate::support::pipeline::{Pipeline, SILENCE, Tap};
+use crate::support::server::Server;
 use gst::prelude::*;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use crate::support::pipeline::{Pipeline, SILENCE, Tap};
-use crate::support::server::Server;
 
 /// The user's first turn, and the beginning of the answer.
 const ASKED: &str = r#"
@@ -49,7 +49,7 @@ fn spoken_over(at_ms: u64) -> String {
 #[derive(Clone, Debug)]
 enum Seen {
     Event(gst::EventType, Option<bool>),
-    Sound { pts: u64, end: u64, discont: bool, samples: Vec<i16> },
+    AudioChunk { pts: u64, end: u64, discont: bool, samples: Vec<i16> },
 }
 
 #[derive(Clone, Default)]
@@ -65,7 +65,7 @@ impl Watch {
                 Some(gst::PadProbeData::Buffer(buffer)) => {
                     let pts = buffer.pts().expect("a timestamp");
                     let data = buffer.map_readable().expect("readable");
-                    Seen::Sound {
+                    Seen::AudioChunk {
                         pts: pts.nseconds(),
                         end: (pts + buffer.duration().expect("a duration")).nseconds(),
                         discont: buffer.flags().contains(gst::BufferFlags::DISCONT),
@@ -101,7 +101,11 @@ impl Watch {
     #[track_caller]
     fn wait_for_next_answer(&self) {
         let limit = Instant::now() + Duration::from_secs(30);
-        while !self.all().iter().any(|seen| matches!(seen, Seen::Sound { samples, .. } if samples.contains(&11_999))) {
+        while !self
+            .all()
+            .iter()
+            .any(|seen| matches!(seen, Seen::AudioChunk { samples, .. } if samples.contains(&11_999)))
+        {
             assert!(Instant::now() < limit, "the next answer never came");
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -112,7 +116,7 @@ impl Watch {
     fn assert_time_goes_on(&self) {
         let mut last = None;
         for seen in self.all() {
-            if let Seen::Sound { pts, end, .. } = seen {
+            if let Seen::AudioChunk { pts, end, .. } = seen {
                 assert_eq!(pts, last.unwrap_or(pts), "where the one before it ended");
                 last = Some(end);
             }
@@ -123,7 +127,7 @@ impl Watch {
     fn first_sound(&self) -> u64 {
         let first = self.all().into_iter().find_map(|seen| match seen {
             // A tone begins with a sample of zero.
-            Seen::Sound { pts, samples, .. } => {
+            Seen::AudioChunk { pts, samples, .. } => {
                 let index = samples.iter().position(|sample| *sample != 0)?;
                 Some(pts + (index as u64).saturating_sub(1) * 1_000_000_000 / 24_000)
             }
@@ -137,7 +141,7 @@ impl Watch {
 #[track_caller]
 fn assert_only_next_answer(seen: &[Seen]) {
     let samples = seen.iter().filter_map(|seen| match seen {
-        Seen::Sound { samples, .. } => Some(samples.as_slice()),
+        Seen::AudioChunk { samples, .. } => Some(samples.as_slice()),
         Seen::Event(..) => None,
     });
     let sound: Vec<i16> = samples.flatten().copied().filter(|sample| *sample != 0).collect();
@@ -209,7 +213,7 @@ fn the_answer_falls_silent_and_the_next_one_plays() {
         let seen = &watch.all()[flushes[0]..];
         assert!(matches!(seen[1], Seen::Event(gst::EventType::FlushStop, Some(false))), "{:?}", seen[1]);
         assert!(matches!(seen[2], Seen::Event(gst::EventType::Segment, _)), "{:?}", seen[2]);
-        assert!(matches!(seen[3], Seen::Sound { discont: true, .. }), "{:?}", seen[3]);
+        assert!(matches!(seen[3], Seen::AudioChunk { discont: true, .. }), "{:?}", seen[3]);
         assert_only_next_answer(seen);
     }
 
@@ -258,7 +262,7 @@ fn without_the_flush_downstream_is_left_alone() {
     scene.src.wait_for_next_answer();
     assert_eq!(scene.src.flushes(), Vec::<usize>::new());
     scene.src.assert_time_goes_on();
-    let sounds = scene.src.all().into_iter().filter(|seen| matches!(seen, Seen::Sound { discont: true, .. }));
+    let sounds = scene.src.all().into_iter().filter(|seen| matches!(seen, Seen::AudioChunk { discont: true, .. }));
     assert_eq!(sounds.count(), 1, "the first buffer alone");
     scene.assert_plays();
 }

@@ -1,8 +1,8 @@
 //! "I speak, it answers": conversations in step with the clock.
 
-use gst::prelude::*;
 use crate::support::pipeline::{Pipeline, SILENCE, Tap, recording};
 use crate::support::server::Server;
+use gst::prelude::*;
 
 #[test]
 fn a_spoken_question_is_answered_while_the_pipeline_plays() {

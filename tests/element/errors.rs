@@ -1,11 +1,11 @@
 //! "What did I do wrong?": every mistake has its own error, in time, in words that help.
 
+use crate::support::pipeline::{Pipeline, SILENCE};
+use crate::support::server::{Server, file};
 use gst::prelude::*;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
-use crate::support::pipeline::{Pipeline, SILENCE};
-use crate::support::server::{Server, file};
 
 const READY: &str = "hello\nexpect session.update\nsend session.updated {\"session\": {\"type\": \"realtime\"}}\n";
 

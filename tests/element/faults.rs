@@ -2,10 +2,10 @@
 //! becomes of it. Every cell is a conversation with a server that does as its script says. `docs/reliability.md` has the
 //! table, and this is what keeps it true.
 
-use gst::prelude::*;
-use std::collections::BTreeMap;
 use crate::support::pipeline::Pipeline;
 use crate::support::server::Server;
+use gst::prelude::*;
+use std::collections::BTreeMap;
 
 /// What a fault is in a script; behind it the connection is of no use.
 const FAULTS: [(&str, &str); 12] = [

@@ -1,11 +1,11 @@
 //! "Look at this": cameras, and what becomes of their pictures.
 
-use gst::prelude::*;
-use serde_json::Value;
-use std::path::Path;
 use crate::support::folder::Folder;
 use crate::support::pipeline::{Pipeline, SILENCE, Tap, init, media, recording};
 use crate::support::server::Server;
+use gst::prelude::*;
+use serde_json::Value;
+use std::path::Path;
 
 /// A folder of pictures, which goes with the test.
 struct Pictures(Folder);

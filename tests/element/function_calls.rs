@@ -1,12 +1,12 @@
 //! "It can do things": functions that the application or a program answers.
 
+use crate::support::pipeline::Pipeline;
+use crate::support::server::Server;
 use gst::prelude::*;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Mutex, mpsc};
-use crate::support::pipeline::Pipeline;
-use crate::support::server::Server;
 
 const TOOLS: &str = r#"[{\"type\":\"function\",\"name\":\"weather\",\"parameters\":{\"type\":\"object\"}}]"#;
 

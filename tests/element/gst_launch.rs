@@ -1,11 +1,11 @@
 //! "I type it into a shell": whole `gst-launch-1.0` lines, with what they print and how they end.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
 use crate::support::folder::Folder;
 use crate::support::pipeline::{SILENCE, recording};
 use crate::support::server::Server;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 /// A bound for any line; nothing waits so long when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,8 +1,8 @@
 //! "My files are not all alike": segments, seeks, holes, formats that change, and what cannot be heard.
 
-use gst::prelude::*;
 use crate::support::pipeline::{Pipeline, Tap, media, recording};
 use crate::support::server::Server;
+use gst::prelude::*;
 
 /// An upstream that pushes whatever a test wants to.
 struct Upstream<'a> {

@@ -1,11 +1,11 @@
 //! "A whole archive": long files, every turn answered once, in order and in its place, and always the same.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use crate::support::folder::Folder;
 use crate::support::pipeline::{Pipeline, media};
 use crate::support::server::Server;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const RECORDINGS: [&str; 4] = ["jfk.wav", "lv0870.wav", "goforward.wav", "lv0880.wav"];
 /// Samples of 24 kHz in a millisecond.

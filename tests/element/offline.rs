@@ -1,12 +1,12 @@
 //! "Work through my files": no clock, a file in, a file out, the same every time.
 
-use gst::prelude::*;
-use std::sync::{Mutex, mpsc};
-use std::time::{Duration, Instant};
 use crate::support::folder::Folder;
 use crate::support::pipeline::{Pipeline, media, recording};
 use crate::support::server::Server;
 use crate::support::wer::{plain, word_errors};
+use gst::prelude::*;
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 #[test]
 fn the_answer_in_the_file_is_the_answer_in_the_messages() {

@@ -1,10 +1,10 @@
 //! "Pads come and go, and what is said on them stays on its side": requests in every state, events and queries that
 //! arrive at one side, elements in a circle.
 
-use gst::prelude::*;
-use std::time::Duration;
 use crate::support::pipeline::{Pipeline, SILENCE, Tap, events};
 use crate::support::server::Server;
+use gst::prelude::*;
+use std::time::Duration;
 
 const REQUESTED: [&str; 5] = ["text_src", "transcript_src", "event_src", "text_sink", "video_sink_%u"];
 const STATES: [gst::State; 4] = [gst::State::Null, gst::State::Ready, gst::State::Paused, gst::State::Playing];

@@ -1,12 +1,12 @@
 //! "It knows what I heard": to the millisecond, with a clock that stands still while one looks, and sinks of known
 //! latency.
 
+use crate::support::pipeline::{Pipeline, Tap, init};
+use crate::support::server::Server;
 use gst::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use crate::support::pipeline::{Pipeline, Tap, init};
-use crate::support::server::Server;
 
 const MS: u64 = 1_000_000;
 

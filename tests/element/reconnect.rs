@@ -1,13 +1,13 @@
 //! "It lost the connection": it comes back, and remembers.
 
+use crate::support::pipeline::{Pipeline, SILENCE};
+use crate::support::server::Server;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use gst::prelude::*;
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::time::SystemTime;
-use crate::support::pipeline::{Pipeline, SILENCE};
-use crate::support::server::Server;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::{Message, accept_hdr, http};
 

@@ -1,8 +1,8 @@
 //! "I record a conversation, and interrupt it": what is written is not destroyed by a flush.
 
-use gst::prelude::*;
 use crate::support::pipeline::{Pipeline, SILENCE, Tap};
 use crate::support::server::Server;
+use gst::prelude::*;
 
 /// An answer of two seconds that the user interrupts after half a second of it.
 const INTERRUPTED: &str = r#"

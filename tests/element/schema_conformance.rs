@@ -1,10 +1,10 @@
 //! "Does it speak the protocol?": everything that the element sends, and everything that it is sent, against the
 //! published shapes.
 
-use serde_json::Value;
 use crate::support::folder::Folder;
 use crate::support::pipeline::{Pipeline, recording};
 use crate::support::server::Server;
+use serde_json::Value;
 
 /// What the server wrote down of one session.
 fn trace(path: &std::path::Path) -> Vec<(String, Value)> {

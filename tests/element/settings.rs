@@ -1,9 +1,9 @@
 //! "I change it while it talks": properties in the middle of a session, and what the server makes of them.
 
-use gst::prelude::*;
-use std::sync::mpsc::{self, Receiver};
 use crate::support::pipeline::{Pipeline, SILENCE};
 use crate::support::server::Server;
+use gst::prelude::*;
+use std::sync::mpsc::{self, Receiver};
 
 const READY: &str = r#"
 hello

@@ -1,8 +1,8 @@
 //! "I type to it": text in, text out, and words with their place on the timeline.
 
-use gst::prelude::*;
 use crate::support::pipeline::{Pipeline, Tap, recording};
 use crate::support::server::Server;
+use gst::prelude::*;
 
 /// A file that is gone with the test.
 struct Text(std::path::PathBuf);

@@ -1,8 +1,8 @@
 //! "What went over the wire?": a trace of a session, without secrets, that plays again.
 
-use serde_json::Value;
 use crate::support::pipeline::{Pipeline, recording};
 use crate::support::server::Server;
+use serde_json::Value;
 
 fn session(server: &Server, trace: &str) -> Vec<u8> {
     let mut pipeline = Pipeline::new(&format!(

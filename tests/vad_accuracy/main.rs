@@ -4,7 +4,7 @@
 
 mod sounds;
 
-use gstopenairealtime::audio::vad::{Ear, EarSettings, Heard};
+use gstopenairealtime::audio::vad::{TurnDetector, VadConfig, VadEvent};
 use openai_protocol::session::AudioFormat;
 use sounds::{RATE, hum, louder, no_speech, over, pink, recording, silence, white};
 use std::ops::Range;
@@ -22,8 +22,8 @@ fn ms(milliseconds: usize) -> Duration {
     Duration::from_millis(milliseconds as u64)
 }
 
-fn settings(silence: usize) -> EarSettings {
-    EarSettings { threshold: 0.5, prefix: ms(PREFIX), silence: ms(silence) }
+fn settings(silence: usize) -> VadConfig {
+    VadConfig { threshold: 0.5, prefix: ms(PREFIX), silence: ms(silence) }
 }
 
 /// The sound as this format has it. G.711 is made by the search for the code that comes nearest.
@@ -54,7 +54,7 @@ fn alaw(sample: i32) -> u8 {
 fn turns_as(sound: &[f32], silence: usize, format: &AudioFormat) -> Vec<Range<usize>> {
     let data = encoded(sound, format);
     let (rate, size) = if *format == AudioFormat::Pcm { (24, 2) } else { (8, 1) };
-    let mut ear = Ear::new(&settings(silence), format.clone());
+    let mut ear = TurnDetector::new(&settings(silence), format.clone());
     let mut heard = Vec::new();
     let mut rest = &data[..];
     while !rest.is_empty() {
@@ -64,9 +64,9 @@ fn turns_as(sound: &[f32], silence: usize, format: &AudioFormat) -> Vec<Range<us
     let (mut turns, mut began, mut said) = (Vec::new(), 0, Vec::new());
     for what in heard {
         match what {
-            Heard::Began(sample) => (began, said) = (sample as usize, Vec::new()),
-            Heard::Sound(piece) => said.extend(piece),
-            Heard::Ended(sample) => {
+            VadEvent::SpeechStarted(sample) => (began, said) = (sample as usize, Vec::new()),
+            VadEvent::Audio(piece) => said.extend(piece),
+            VadEvent::SpeechStopped(sample) => {
                 assert_eq!(said, data[began * size..sample as usize * size]);
                 turns.push(began / rate..sample as usize / rate);
             }

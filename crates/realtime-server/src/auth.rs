@@ -55,7 +55,11 @@ impl Auth {
     }
 
     /// Makes a secret that lives so long. `None`: there are too many.
-    pub fn make_secret(&self, life: Duration, session: Option<openai_protocol::Session>) -> Option<(String, SystemTime)> {
+    pub fn make_secret(
+        &self,
+        life: Duration,
+        session: Option<openai_protocol::Session>,
+    ) -> Option<(String, SystemTime)> {
         let now = SystemTime::now();
         let expires = now + life;
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);

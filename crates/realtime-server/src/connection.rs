@@ -4,10 +4,10 @@
 //! and the socket is short. So neither a slow client nor one that has vanished makes the server grow.
 
 use crate::engine::Engine;
-use crate::outbox::{GOODBYE, Outbox};
-use crate::pings::Pings;
+use crate::keepalive::Pings;
+use crate::send_queue::{GOODBYE, Outbox};
 use crate::server::App;
-use crate::session::{Job, Opening, Output, Refusal, Session, Work};
+use crate::session::{ApiError, Job, Opening, Output, Session, Work};
 use crate::socket::{Socket, close_for, close_frame};
 use crate::trace::{Close, Recording, Side};
 use futures_util::stream::SplitStream;
@@ -28,13 +28,13 @@ const MAX_JOBS: usize = 32;
 
 /// Why a client is sent away right after the upgrade.
 #[derive(Clone, Debug)]
-pub struct Fatal {
+pub struct HandshakeError {
     close: u16,
     code: &'static str,
     message: String,
 }
 
-impl Fatal {
+impl HandshakeError {
     /// A close code, an error code and a sentence for people.
     pub fn new(close: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self { close, code, message: message.into() }
@@ -42,8 +42,8 @@ impl Fatal {
 }
 
 /// Tells a client why it cannot stay.
-pub async fn send_away(mut socket: Socket, fatal: &Fatal) {
-    let event = Refusal::new(fatal.code, fatal.message.clone()).event(None);
+pub async fn reject(mut socket: Socket, fatal: &HandshakeError) {
+    let event = ApiError::new(fatal.code, fatal.message.clone()).event(None);
     let reason = format!("invalid_request_error.{}", fatal.code);
     let goodbye = async {
         socket.send(Message::text(with_id(event).to_json())).await?;

@@ -5,9 +5,9 @@
 //! a close code.
 
 use crate::auth::{Secret, subprotocols};
-use crate::connection::{self, Fatal};
+use crate::connection::{self, HandshakeError};
 use crate::secrets;
-use crate::server::{App, Mind};
+use crate::server::{App, Backend};
 use crate::session::Opening;
 use crate::socket::{self, Wire};
 use axum::body::Body;
@@ -27,20 +27,20 @@ use url::form_urlencoded;
 
 /// What a request finds of its connection: where to leave the session that it becomes, and the wire below.
 #[derive(Clone)]
-pub struct Seat {
+pub struct ConnectionSlot {
     session: Arc<Mutex<Option<oneshot::Sender<JoinHandle<()>>>>>,
     /// The TCP connection, for a script.
     pub wire: Option<Arc<Wire>>,
 }
 
-impl Seat {
+impl ConnectionSlot {
     /// The seat of one connection.
     pub fn new(session: oneshot::Sender<JoinHandle<()>>, wire: Option<Arc<Wire>>) -> Self {
         Self { session: Arc::new(Mutex::new(Some(session))), wire }
     }
 
     /// Leaves the session, so that the connection counts until it has ended.
-    fn take_place(&self, session: JoinHandle<()>) {
+    fn register_session(&self, session: JoinHandle<()>) {
         let sender = self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sender) = sender {
             // Nobody waits any more where the connection is gone already.
@@ -54,11 +54,11 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new().fallback(route).with_state(app)
 }
 
-async fn route(State(app): State<Arc<App>>, Extension(seat): Extension<Seat>, request: Request) -> Response {
+async fn route(State(app): State<Arc<App>>, Extension(slot): Extension<ConnectionSlot>, request: Request) -> Response {
     let path = request.uri().path().trim_end_matches('/').to_string();
     let get = request.method() == Method::GET;
     if path.ends_with("/realtime") {
-        return if get { realtime(app, seat, request).await } else { wrong_method(&path) };
+        return if get { realtime(app, slot, request).await } else { wrong_method(&path) };
     }
     if path.ends_with("/realtime/client_secrets") {
         return if request.method() == Method::POST { secrets::make(&app, request).await } else { wrong_method(&path) };
@@ -105,35 +105,35 @@ fn models(app: &App, headers: &HeaderMap) -> Response {
 }
 
 /// From the upgrade to a session.
-async fn realtime(app: Arc<App>, seat: Seat, mut request: Request) -> Response {
+async fn realtime(app: Arc<App>, slot: ConnectionSlot, mut request: Request) -> Response {
     let Some(accept) = accept_key(request.headers()) else {
         let message = "Expected a WebSocket upgrade on this path.";
         return refusal(StatusCode::UPGRADE_REQUIRED, message, None);
     };
-    let (verdict, stage) = match &app.mind {
-        Mind::Engine(_) => (judge(&app, &request), None),
-        Mind::Replay(_) => (admit(&app, request.headers()).map(|_| unlimited()), None),
-        Mind::Script(theatre) => match theatre.enter().await {
+    let (verdict, stage) = match &app.backend {
+        Backend::Engine(_) => (judge(&app, &request), None),
+        Backend::Replay(_) => (admit(&app, request.headers()).map(|_| unlimited()), None),
+        Backend::Script(theatre) => match theatre.enter().await {
             Ok(stage) => (admit(&app, request.headers()).map(|_| unlimited()), Some(stage)),
-            Err(refused) => return refused.respond(seat.wire.as_deref()).await,
+            Err(refused) => return refused.respond(slot.wire.as_deref()).await,
         },
     };
     let upgrade = hyper::upgrade::on(&mut request);
-    let wire = seat.wire.clone();
+    let wire = slot.wire.clone();
     let session = tokio::spawn(async move {
         let socket = match upgrade.await {
             Ok(upgraded) => socket::open(upgraded).await,
             Err(error) => return tracing::debug!("the upgrade failed: {error}"),
         };
-        match (verdict, &app.mind, stage) {
-            (Err(fatal), _, _) => connection::send_away(socket, &fatal).await,
-            (Ok(_), Mind::Script(theatre), Some(stage)) => theatre.play(socket, stage, wire).await,
-            (Ok(_), Mind::Replay(replay), _) => replay.play(socket).await,
-            (Ok(opening), Mind::Engine(engine), _) => connection::run(&app, engine.clone(), socket, &opening).await,
-            (Ok(_), Mind::Script(_), None) => {}
+        match (verdict, &app.backend, stage) {
+            (Err(fatal), _, _) => connection::reject(socket, &fatal).await,
+            (Ok(_), Backend::Script(theatre), Some(stage)) => theatre.play(socket, stage, wire).await,
+            (Ok(_), Backend::Replay(replay), _) => replay.play(socket).await,
+            (Ok(opening), Backend::Engine(engine), _) => connection::run(&app, engine.clone(), socket, &opening).await,
+            (Ok(_), Backend::Script(_), None) => {}
         }
     });
-    seat.take_place(session);
+    slot.register_session(session);
     switch_protocols(&accept, request.headers())
 }
 
@@ -169,12 +169,12 @@ fn switch_protocols(accept: &str, offered: &HeaderMap) -> Response {
     response
 }
 
-fn admit(app: &App, headers: &HeaderMap) -> Result<Option<Secret>, Fatal> {
-    app.auth.admit(headers).ok_or_else(|| Fatal::new(3000, "invalid_api_key", "Incorrect API key provided."))
+fn admit(app: &App, headers: &HeaderMap) -> Result<Option<Secret>, HandshakeError> {
+    app.auth.admit(headers).ok_or_else(|| HandshakeError::new(3000, "invalid_api_key", "Incorrect API key provided."))
 }
 
 /// Whether a request may become a session, and which.
-fn judge(app: &App, request: &Request) -> Result<Opening, Fatal> {
+fn judge(app: &App, request: &Request) -> Result<Opening, HandshakeError> {
     let headers = request.headers();
     let secret = admit(app, headers)?;
     let query: Vec<(String, String)> =
@@ -185,7 +185,7 @@ fn judge(app: &App, request: &Request) -> Result<Opening, Fatal> {
         || param("api-version").is_some();
     if beta && app.refuse_beta {
         let message = "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.";
-        return Err(Fatal::new(4000, "beta_api_shape_disabled", message));
+        return Err(HandshakeError::new(4000, "beta_api_shape_disabled", message));
     }
     let mut preset = secret.and_then(|secret| secret.session);
     let own_model = preset.as_mut().and_then(|preset| preset.model.take());
@@ -196,7 +196,7 @@ fn judge(app: &App, request: &Request) -> Result<Opening, Fatal> {
     let model = param("model").or_else(|| param("deployment")).or(own_model).filter(|model| !model.is_empty());
     let model = match model {
         None if transcription => String::new(),
-        None => return Err(Fatal::new(4000, "missing_model", "You must provide a model parameter.")),
+        None => return Err(HandshakeError::new(4000, "missing_model", "You must provide a model parameter.")),
         Some(model) => check_model(app, model)?,
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -204,11 +204,11 @@ fn judge(app: &App, request: &Request) -> Result<Opening, Fatal> {
 }
 
 /// Any model is as good as the other here, but for names that say that they are none.
-fn check_model(app: &App, model: String) -> Result<String, Fatal> {
+fn check_model(app: &App, model: String) -> Result<String, HandshakeError> {
     let is_none = model.starts_with("invalid") || model.starts_with("no-such");
     if is_none || app.refused_models.contains(&model) {
         let message = format!("The model '{model}' does not exist or you do not have access to it.");
-        return Err(Fatal::new(4000, "invalid_model", message));
+        return Err(HandshakeError::new(4000, "invalid_model", message));
     }
     Ok(model)
 }

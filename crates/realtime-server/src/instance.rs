@@ -5,10 +5,10 @@ use crate::cli::{Cli, EngineName};
 use crate::engine::echo::Echo;
 use crate::engine::local::Local;
 use crate::engine::replay::Replay;
-use crate::engine::script::Theatre;
-use crate::server::{self, App, Mind};
+use crate::engine::script::ScriptRunner;
+use crate::server::{self, App, Backend};
 use crate::trace;
-use crate::work::Workers;
+use crate::worker_pool::Workers;
 use anyhow::Context;
 use std::future::Future;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    script: Option<Arc<Theatre>>,
+    script: Option<Arc<ScriptRunner>>,
     once: bool,
     url: String,
 }
@@ -35,10 +35,10 @@ impl Server {
             (Some(cert), Some(key)) => Some(server::tls(cert, key)?),
             _ => None,
         };
-        let mind = mind(&cli)?;
-        let script = if let Mind::Script(script) = &mind { Some(script.clone()) } else { None };
+        let backend = build_backend(&cli)?;
+        let script = if let Backend::Script(script) = &backend { Some(script.clone()) } else { None };
         let app = Arc::new(App {
-            mind,
+            backend,
             auth: Auth::new(cli.api_key),
             refused_models: cli.refuse_model,
             refuse_beta: cli.refuse_beta,
@@ -78,13 +78,13 @@ impl Server {
     }
 }
 
-fn mind(cli: &Cli) -> anyhow::Result<Mind> {
+fn build_backend(cli: &Cli) -> anyhow::Result<Backend> {
     let file: PathBuf = cli.file.clone().unwrap_or_default();
     Ok(match cli.engine {
-        EngineName::Local => Mind::Engine(Arc::new(Local::load(cli.models.as_deref())?)),
-        EngineName::Echo => Mind::Engine(Arc::new(Echo)),
-        EngineName::Script => Mind::Script(Arc::new(Theatre::load(&file)?)),
-        EngineName::Replay => Mind::Replay(Arc::new(Replay::load(&file, cli.speed)?)),
+        EngineName::Local => Backend::Engine(Arc::new(Local::load(cli.models.as_deref())?)),
+        EngineName::Echo => Backend::Engine(Arc::new(Echo)),
+        EngineName::Script => Backend::Script(Arc::new(ScriptRunner::load(&file)?)),
+        EngineName::Replay => Backend::Replay(Arc::new(Replay::load(&file, cli.speed)?)),
     })
 }
 

@@ -3,7 +3,7 @@
 //! It is decoded and measured at once, so that what is no picture is refused, with the reason, where it came in. What is
 //! recognised in it is the engine's matter.
 
-use crate::session::Refusal;
+use crate::session::ApiError;
 use crate::vision::{Kind, View};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -22,8 +22,8 @@ pub struct Picture {
 
 impl Picture {
     /// Reads the `image_url` of a part; `place` is where it stands.
-    pub fn read(url: &str, detail: Option<&str>, place: &str) -> Result<Self, Refusal> {
-        let bad = |message: &str| Refusal::new("invalid_value", format!("Invalid '{place}': {message}")).at(place);
+    pub fn read(url: &str, detail: Option<&str>, place: &str) -> Result<Self, ApiError> {
+        let bad = |message: &str| ApiError::new("invalid_value", format!("Invalid '{place}': {message}")).at(place);
         let (kind, data) = url
             .strip_prefix("data:")
             .and_then(|rest| rest.split_once(";base64,"))

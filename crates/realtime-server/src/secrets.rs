@@ -1,8 +1,8 @@
 //! `POST …/realtime/client_secrets`: a key for a browser, that opens sessions for a few minutes.
 
 use crate::http::wrong_key;
-use crate::server::{App, PATIENCE};
-use crate::session::{Opening, Refusal, Session};
+use crate::server::{App, CLIENT_TIMEOUT};
+use crate::session::{ApiError, Opening, Session};
 use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
@@ -44,23 +44,23 @@ pub async fn make(app: &App, request: Request) -> Response {
     if !app.auth.is_owner(request.headers()) {
         return wrong_key();
     }
-    match read_body(request.into_body(), PATIENCE).await.and_then(|body| issue(app, &body)) {
+    match read_body(request.into_body(), CLIENT_TIMEOUT).await.and_then(|body| issue(app, &body)) {
         Ok(answer) => Json(answer).into_response(),
         Err((status, refused)) => respond(status, refused),
     }
 }
 
 /// The body, if it comes in this time and is not too long.
-async fn read_body(body: Body, patience: Duration) -> Result<Bytes, (StatusCode, Refusal)> {
+async fn read_body(body: Body, patience: Duration) -> Result<Bytes, (StatusCode, ApiError)> {
     let (status, message) = match timeout(patience, to_bytes(body, MAX_BODY)).await {
         Ok(Ok(body)) => return Ok(body),
         Ok(Err(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too long."),
         Err(_) => (StatusCode::REQUEST_TIMEOUT, "The body did not come in time."),
     };
-    Err((status, Refusal::new("invalid_value", message)))
+    Err((status, ApiError::new("invalid_value", message)))
 }
 
-fn issue(app: &App, body: &[u8]) -> Result<Value, (StatusCode, Refusal)> {
+fn issue(app: &App, body: &[u8]) -> Result<Value, (StatusCode, ApiError)> {
     let bad = |refused| (StatusCode::BAD_REQUEST, refused);
     let wish = read_wish(body).map_err(bad)?;
     let session = wish.session.map(read_session).transpose().map_err(bad)?;
@@ -70,35 +70,35 @@ fn issue(app: &App, body: &[u8]) -> Result<Value, (StatusCode, Refusal)> {
     let effective = Session::preview(&opening).map_err(bad)?;
     let secret = app.auth.make_secret(Duration::from_secs(wish.expires_after.seconds), session);
     let (value, expires) = secret.ok_or_else(|| {
-        let refused = Refusal::new("rate_limit_exceeded", "Too many client secrets are alive.");
+        let refused = ApiError::new("rate_limit_exceeded", "Too many client secrets are alive.");
         (StatusCode::TOO_MANY_REQUESTS, refused)
     })?;
     let expires_at = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Ok(json!({"value": value, "expires_at": expires_at, "session": effective}))
 }
 
-fn read_wish(body: &[u8]) -> Result<Wish, Refusal> {
+fn read_wish(body: &[u8]) -> Result<Wish, ApiError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Wish::default());
     }
-    let bad = |error| Refusal::new("invalid_value", format!("Invalid body: {error}"));
+    let bad = |error| ApiError::new("invalid_value", format!("Invalid body: {error}"));
     let fields: Map<String, Value> = serde_json::from_slice(body).map_err(bad)?;
     let wish: Wish = serde_json::from_value(fields.into()).map_err(bad)?;
     let ExpiresAfter { anchor, seconds } = &wish.expires_after;
     if anchor != "created_at" || !(10..=7200).contains(seconds) {
         let message = "Invalid 'expires_after': expected the anchor 'created_at' and 10 to 7200 seconds.";
-        return Err(Refusal::new("invalid_value", message).at("expires_after"));
+        return Err(ApiError::new("invalid_value", message).at("expires_after"));
     }
     Ok(wish)
 }
 
-fn read_session(session: Value) -> Result<openai_protocol::Session, Refusal> {
+fn read_session(session: Value) -> Result<openai_protocol::Session, ApiError> {
     Session::check_request(&session)?;
-    serde_json::from_value(session).map_err(|error| Refusal::new("invalid_value", error.to_string()).at("session"))
+    serde_json::from_value(session).map_err(|error| ApiError::new("invalid_value", error.to_string()).at("session"))
 }
 
 /// A refusal of the wire as an HTTP error.
-fn respond(status: StatusCode, refused: Refusal) -> Response {
+fn respond(status: StatusCode, refused: ApiError) -> Response {
     let ServerEvent::Error(event) = refused.event(None) else { unreachable!("a refusal is an error") };
     let error = json!({"message": event.error.message, "type": event.error.kind, "param": event.error.param,
         "code": event.error.code});
@@ -112,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_comes_in_time_and_is_not_too_long() {
         let status =
-            |read: Result<Bytes, (StatusCode, Refusal)>| read.map(|body| body.len()).map_err(|(status, _)| status);
+            |read: Result<Bytes, (StatusCode, ApiError)>| read.map(|body| body.len()).map_err(|(status, _)| status);
         let long = Duration::from_secs(60);
         assert_eq!(status(read_body(Body::from("{}"), long).await), Ok(2));
         assert_eq!(

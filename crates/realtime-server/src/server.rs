@@ -3,11 +3,11 @@
 use crate::auth::Auth;
 use crate::engine::Engine;
 use crate::engine::replay::Replay;
-use crate::engine::script::Theatre;
+use crate::engine::script::ScriptRunner;
 use crate::http;
 use crate::socket::Wire;
 use crate::trace::Recorder;
-use crate::work::Workers;
+use crate::worker_pool::Workers;
 use anyhow::Context;
 use axum::Extension;
 use hyper::server::conn::http1;
@@ -27,14 +27,14 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// How many connections may be open; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
 /// How long a client may take for its TLS handshake, for a request's head, and for its body.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Who answers.
-pub enum Mind {
+pub enum Backend {
     /// An engine, under the rules of a session.
     Engine(Arc<dyn Engine>),
     /// A script.
-    Script(Arc<Theatre>),
+    Script(Arc<ScriptRunner>),
     /// A trace.
     Replay(Arc<Replay>),
 }
@@ -42,7 +42,7 @@ pub enum Mind {
 /// What all connections share.
 pub struct App {
     /// Who answers.
-    pub mind: Mind,
+    pub backend: Backend,
     /// Who may come in.
     pub auth: Auth,
     /// Models that are refused by name.
@@ -76,9 +76,9 @@ pub fn tls(cert: &Path, key: &Path) -> anyhow::Result<TlsAcceptor> {
 
 /// Accepts connections for ever.
 pub async fn run(app: Arc<App>, listener: TcpListener, tls: Option<TlsAcceptor>) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connection_limit = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let place = places.clone().acquire_owned().await;
+        let place = connection_limit.clone().acquire_owned().await;
         match listener.accept().await {
             Ok((stream, _)) => {
                 let (app, tls) = (app.clone(), tls.clone());
@@ -100,12 +100,12 @@ pub async fn run(app: Arc<App>, listener: TcpListener, tls: Option<TlsAcceptor>)
 
 async fn connection(app: Arc<App>, stream: TcpStream, tls: Option<TlsAcceptor>) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
-    let (stream, wire) = match app.mind {
-        Mind::Script(_) => Wire::split(stream).map(|(stream, wire)| (stream, Some(Arc::new(wire))))?,
+    let (stream, wire) = match app.backend {
+        Backend::Script(_) => Wire::split(stream).map(|(stream, wire)| (stream, Some(Arc::new(wire))))?,
         _ => (stream, None),
     };
     match tls {
-        Some(tls) => serve(app, tokio::time::timeout(PATIENCE, tls.accept(stream)).await??, wire).await,
+        Some(tls) => serve(app, tokio::time::timeout(CLIENT_TIMEOUT, tls.accept(stream)).await??, wire).await,
         None => serve(app, stream, wire).await,
     }
 }
@@ -116,11 +116,11 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (session, started) = tokio::sync::oneshot::channel();
-    let seat = http::Seat::new(session, wire);
-    let service = TowerToHyperService::new(http::router(app).layer(Extension(seat)));
+    let slot = http::ConnectionSlot::new(session, wire);
+    let service = TowerToHyperService::new(http::router(app).layer(Extension(slot)));
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(CLIENT_TIMEOUT)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades()
         .await?;

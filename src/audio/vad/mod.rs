@@ -8,10 +8,10 @@ pub(crate) mod silero;
 
 use crate::audio::g711::{alaw, ulaw};
 use crate::audio::sample_clock::time_to_samples;
+use crate::audio::vad::silero::{FRAME, Silero};
 use openai_protocol::session::AudioFormat;
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler};
-use crate::audio::vad::silero::{FRAME, Silero};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const HYSTERESIS: f32 = 0.15;
 
 /// How the ear listens.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EarSettings {
+pub struct VadConfig {
     /// 0 to 1; higher needs clearer speech.
     pub threshold: f32,
     /// How much sound before the speech belongs to it.
@@ -37,13 +37,13 @@ pub struct EarSettings {
 
 /// What the ear makes of the sound, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum VadEvent {
     /// Speech began at this sample of the input, padding included.
-    Began(u64),
+    SpeechStarted(u64),
     /// Sound that belongs to the turn.
-    Sound(Vec<u8>),
+    Audio(Vec<u8>),
     /// The turn ended at this sample of the input, its silence included.
-    Ended(u64),
+    SpeechStopped(u64),
 }
 
 #[derive(Debug)]
@@ -54,7 +54,7 @@ enum State {
 }
 
 /// The ear.
-pub struct Ear {
+pub struct TurnDetector {
     format: AudioFormat,
     threshold: f32,
     prefix_frames: usize,
@@ -71,15 +71,15 @@ pub struct Ear {
     frames: u64,
 }
 
-impl std::fmt::Debug for Ear {
+impl std::fmt::Debug for TurnDetector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ear").field("state", &self.state).field("frames", &self.frames).finish_non_exhaustive()
     }
 }
 
-impl Ear {
+impl TurnDetector {
     /// An ear for sound of this format.
-    pub fn new(settings: &EarSettings, format: AudioFormat) -> Self {
+    pub fn new(settings: &VadConfig, format: AudioFormat) -> Self {
         let rate = format.rate() as usize;
         let frame_samples = FRAME * rate / 16_000;
         let resampler = Fft::new(rate, 16_000, frame_samples, 1, FixedSync::Both)
@@ -108,7 +108,7 @@ impl Ear {
     }
 
     /// Listens to more sound, to the end of a turn at most. Gives back how many bytes it took.
-    pub fn push(&mut self, data: &[u8], heard: &mut Vec<Heard>) -> usize {
+    pub fn push(&mut self, data: &[u8], heard: &mut Vec<VadEvent>) -> usize {
         let mut rest = data;
         while self.partial.len() + rest.len() >= self.frame_bytes {
             let (head, tail) = rest.split_at(self.frame_bytes - self.partial.len());
@@ -124,12 +124,12 @@ impl Ear {
     }
 
     /// No more sound will come: ends the turn in hand with what is left.
-    pub fn finish(&mut self, heard: &mut Vec<Heard>) {
+    pub fn finish(&mut self, heard: &mut Vec<VadEvent>) {
         let rest = std::mem::take(&mut self.partial);
         if self.is_speaking() {
             let end = self.frames * self.frame_samples + (rest.len() / self.format.sample_size()) as u64;
             add_sound(heard, rest);
-            heard.push(Heard::Ended(end));
+            heard.push(VadEvent::SpeechStopped(end));
         }
         self.state = State::Quiet;
         self.recent.clear();
@@ -137,7 +137,7 @@ impl Ear {
     }
 
     /// Takes one frame. True where it ended a turn.
-    fn frame(&mut self, frame: Vec<u8>, heard: &mut Vec<Heard>) -> bool {
+    fn frame(&mut self, frame: Vec<u8>, heard: &mut Vec<VadEvent>) -> bool {
         let score = self.score(&frame);
         self.frames += 1;
         match &mut self.state {
@@ -159,7 +159,7 @@ impl Ear {
                 let over = *quiet >= self.silence_frames;
                 add_sound(heard, frame);
                 if over {
-                    heard.push(Heard::Ended(self.frames * self.frame_samples));
+                    heard.push(VadEvent::SpeechStopped(self.frames * self.frame_samples));
                     self.state = State::Quiet;
                     self.recent.clear();
                 }
@@ -169,11 +169,11 @@ impl Ear {
     }
 
     /// Speech began with the first voiced frame of the window; what is kept of the time before goes out with it.
-    fn begin(&mut self, heard: &mut Vec<Heard>) {
+    fn begin(&mut self, heard: &mut Vec<VadEvent>) {
         let first = self.recent.iter().position(|voiced| *voiced).unwrap_or_default();
         let keep = (self.recent.len() - first + LATE + self.prefix_frames).min(self.kept.len());
         self.kept.drain(..self.kept.len() - keep);
-        heard.push(Heard::Began((self.frames - keep as u64) * self.frame_samples));
+        heard.push(VadEvent::SpeechStarted((self.frames - keep as u64) * self.frame_samples));
         for frame in self.kept.drain(..) {
             add_sound(heard, frame);
         }
@@ -198,11 +198,11 @@ impl Ear {
     }
 }
 
-fn add_sound(heard: &mut Vec<Heard>, frame: Vec<u8>) {
+fn add_sound(heard: &mut Vec<VadEvent>, frame: Vec<u8>) {
     match heard.last_mut() {
-        Some(Heard::Sound(data)) => data.extend_from_slice(&frame),
+        Some(VadEvent::Audio(data)) => data.extend_from_slice(&frame),
         _ if frame.is_empty() => {}
-        _ => heard.push(Heard::Sound(frame)),
+        _ => heard.push(VadEvent::Audio(frame)),
     }
 }
 
@@ -211,12 +211,12 @@ mod tests {
     use super::*;
     use crate::realtime::conversation::tests::recording;
 
-    fn settings() -> EarSettings {
-        EarSettings { threshold: 0.5, prefix: Duration::from_millis(300), silence: Duration::from_millis(500) }
+    fn settings() -> VadConfig {
+        VadConfig { threshold: 0.5, prefix: Duration::from_millis(300), silence: Duration::from_millis(500) }
     }
 
-    fn listen(data: &[u8], piece: usize) -> Vec<Heard> {
-        let mut ear = Ear::new(&settings(), AudioFormat::Pcm);
+    fn listen(data: &[u8], piece: usize) -> Vec<VadEvent> {
+        let mut ear = TurnDetector::new(&settings(), AudioFormat::Pcm);
         let mut heard = Vec::new();
         for mut part in data.chunks(piece) {
             while !part.is_empty() {
@@ -228,10 +228,10 @@ mod tests {
     }
 
     /// Joins neighbouring pieces of sound, which follow the buffers' borders.
-    fn joined(heard: Vec<Heard>) -> Vec<Heard> {
+    fn joined(heard: Vec<VadEvent>) -> Vec<VadEvent> {
         heard.into_iter().fold(Vec::new(), |mut all, next| {
             match next {
-                Heard::Sound(data) => add_sound(&mut all, data),
+                VadEvent::Audio(data) => add_sound(&mut all, data),
                 other => all.push(other),
             }
             all
@@ -244,7 +244,7 @@ mod tests {
         sound.extend(recording("goforward.wav"));
         sound.extend(vec![0; 96_000]);
         let heard = joined(listen(&sound, 960));
-        let [Heard::Began(began), Heard::Sound(data), Heard::Ended(ended)] = &heard[..] else {
+        let [VadEvent::SpeechStarted(began), VadEvent::Audio(data), VadEvent::SpeechStopped(ended)] = &heard[..] else {
             panic!("one turn expected, heard {} things", heard.len());
         };
         assert_eq!(data.len() as u64, (ended - began) * 2);
@@ -279,6 +279,6 @@ mod tests {
         let sound = recording("goforward.wav");
         let middle = &sound[..sound.len() / 2 / 2 * 2];
         let heard = listen(middle, 960);
-        assert_eq!(heard.last(), Some(&Heard::Ended(middle.len() as u64 / 2)));
+        assert_eq!(heard.last(), Some(&VadEvent::SpeechStopped(middle.len() as u64 / 2)));
     }
 }

@@ -41,7 +41,7 @@ impl<const LANES: usize> Layer<LANES> {
         let blocks = (0..outputs).step_by(LANES);
         let weights = blocks
             .flat_map(|first| (0..inputs).map(move |row| (row, first)))
-            .map(|(row, first)| std::array::from_fn(|lane| weight(row, first + lane)))
+            .map(|(row, first)| std::array::from_fn(|pad_queue| weight(row, first + pad_queue)))
             .collect();
         Self { inputs, biases, weights }
     }

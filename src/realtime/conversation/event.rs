@@ -5,9 +5,9 @@ use std::time::Duration;
 
 /// What the application is told.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Notice {
+pub enum Event {
     /// The state of the session.
-    Session(SessionNotice),
+    Session(SessionEvent),
     /// The user began or ended to speak.
     Speech {
         /// Began or ended.
@@ -27,9 +27,9 @@ pub enum Notice {
         duration: Option<Duration>,
     },
     /// What somebody said.
-    Transcript(TranscriptNotice),
+    Transcript(TranscriptEvent),
     /// An answer began or ended.
-    Response(ResponseNotice),
+    Response(ResponseEvent),
     /// The user interrupted an answer.
     Interrupted {
         /// The answer.
@@ -80,7 +80,7 @@ pub enum Notice {
         arguments: String,
     },
     /// What became of a picture.
-    Frame(FrameNotice),
+    Frame(FrameEvent),
     /// Settings that were wished are in force.
     Settings {
         /// The wish.
@@ -116,7 +116,7 @@ pub struct FunctionCall {
 
 /// What became of a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FrameNotice {
+pub struct FrameEvent {
     /// The state.
     pub state: FrameState,
     /// The pad that it came from.
@@ -145,7 +145,7 @@ pub enum FrameState {
 
 /// The state of the session.
 #[derive(Clone, Debug, PartialEq)]
-pub enum SessionNotice {
+pub enum SessionEvent {
     /// A connection is being tried, for the so-many-eth time.
     Connecting {
         /// 1 for the first.
@@ -193,7 +193,7 @@ pub enum Speaker {
 
 /// What somebody said.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TranscriptNotice {
+pub struct TranscriptEvent {
     /// Who.
     pub role: Speaker,
     /// A piece, or the whole when final.
@@ -212,7 +212,7 @@ pub struct TranscriptNotice {
 
 /// What has become of an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ResponseNotice {
+pub struct ResponseEvent {
     /// `created`, `completed`, `cancelled`, `incomplete` or `failed`.
     pub state: String,
     /// The answer.

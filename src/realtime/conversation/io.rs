@@ -2,13 +2,14 @@
 //!
 //! Times on the media timeline are running times; times of the world are `Instant`s that the caller gives.
 
+use crate::audio::vad::VadConfig;
 pub use crate::realtime::conversation::event::{
-    FrameNotice, FrameState, FunctionCall, Notice, ResponseNotice, SessionNotice, Speaker, TranscriptNotice, Warning,
+    Event, FrameEvent, FrameState, FunctionCall, ResponseEvent, SessionEvent, Speaker, TranscriptEvent, Warning,
 };
+use bytes::Bytes;
 use openai_protocol::client::{Detail, PictureMessage};
 use openai_protocol::session::{AudioFormat, SessionKind};
 use openai_protocol::{ClientEvent, ResponseParams, ServerEvent, Session};
-use bytes::Bytes;
 use std::time::Duration;
 
 /// Who finds the turns of the user.
@@ -20,7 +21,7 @@ pub enum Detection {
         silence: Duration,
     },
     /// The element's own ear.
-    Local(crate::audio::vad::EarSettings),
+    Local(VadConfig),
     /// Nobody: push to talk.
     Manual,
 }
@@ -63,7 +64,7 @@ pub struct Config {
     pub max_speed: f64,
     /// Whether the server writes down what the user says.
     pub transcribes: bool,
-    /// Answers that may be asked for in a minute; 0 is no limit.
+    /// Responses that may be asked for in a minute; 0 is no limit.
     pub requests_per_minute: u32,
     /// US dollars that the session may cost; 0 is no limit.
     pub max_cost: f64,
@@ -74,7 +75,7 @@ pub struct Config {
     /// Whether the next session is shown again the pictures that are in the conversation.
     pub replays_frames: bool,
     /// Whether a server that finds the turns answers them by itself. Otherwise the answer is asked for.
-    pub server_answers: bool,
+    pub server_responds: bool,
     /// How long the output of a function call is waited for; without it there is no limit.
     pub tool_timeout: Option<Duration>,
     /// Timestamps of the input that differ from the counted samples by no more are jitter and drift.
@@ -165,7 +166,7 @@ pub struct Frame {
 
 impl Config {
     /// Whether there are no answers at all, only the user's words.
-    pub fn only_writes_down(&self) -> bool {
+    pub fn is_transcription_only(&self) -> bool {
         self.session.kind == Some(SessionKind::Transcription)
     }
 }
@@ -205,14 +206,14 @@ pub enum Command {
         approve: bool,
     },
     /// This picture is sent, or the newest of each camera.
-    Look(Option<Box<Frame>>),
+    SendFrame(Option<Box<Frame>>),
     /// To be sent as it is.
     Event(Box<ClientEvent>),
 }
 
 /// Settings that are wished while the conversation goes on.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct ConfigUpdate {
     /// The wisher's number for it; larger is newer.
     pub revision: u64,
     /// Everything as it is to be.
@@ -238,7 +239,7 @@ pub struct TimedText {
 
 /// Some of the user's sound.
 #[derive(Clone, Debug, Default)]
-pub struct Sound {
+pub struct AudioChunk {
     /// Samples in the input's format.
     pub data: Bytes,
     /// Running time of the first sample, where it is known.
@@ -247,7 +248,7 @@ pub struct Sound {
 
 /// How much of an item of the model's speech has been played.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Played {
+pub struct PlayedPart {
     /// The message.
     pub item_id: String,
     /// Its part.
@@ -262,14 +263,14 @@ pub enum Input {
     /// The socket is open.
     Connected {
         /// How long the server may take to accept the session's settings.
-        patience: Duration,
+        timeout: Duration,
     },
     /// Whether there is another connection beside the one in use, which was asked for.
-    Spare(bool),
+    StandbyReady(bool),
     /// The server said something.
     Server(Box<ServerEvent>),
     /// The user said something.
-    Sound(Sound),
+    Audio(AudioChunk),
     /// The timestamp of the sound that comes next is right, whatever was counted before it.
     Discont,
     /// A camera saw something.
@@ -283,7 +284,7 @@ pub enum Input {
         /// Where the listener is now.
         now: Duration,
         /// What was heard so far of what is not forgotten.
-        items: Vec<Played>,
+        items: Vec<PlayedPart>,
     },
     /// The play-out began an item.
     Began {
@@ -295,7 +296,7 @@ pub enum Input {
     /// An application or a pad asks for something.
     Command(Command),
     /// Settings have changed.
-    Configure(Box<Wish>),
+    Configure(Box<ConfigUpdate>),
     /// The input's format has changed.
     Format(AudioFormat),
     /// Upstream was flushed: the turn in hand is dropped.
@@ -318,7 +319,7 @@ pub enum Input {
 
 /// Sound of the model, ready to be played.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Speech {
+pub struct OutputAudio {
     /// The message.
     pub item_id: String,
     /// Its part.
@@ -338,19 +339,19 @@ pub enum Output {
     /// A picture to be sent to the server.
     SendPicture(PictureMessage),
     /// To be played after what is there.
-    Play(Speech),
+    Play(OutputAudio),
     /// Nothing will be played before this running time except what is there.
-    Quiet(Duration),
+    GapUntil(Duration),
     /// What is not heard yet is not to be heard any more.
-    Cut,
+    FlushAudio,
     /// Text for the pads of text, in the order of its time for each speaker.
     Text(TimedText),
     /// No text of this speaker will begin before this running time except what is there.
-    TextQuiet(Speaker, Duration),
+    TextGapUntil(Speaker, Duration),
     /// To be told to the application.
-    Notify(Notice),
+    Event(Event),
     /// Another connection will be wanted soon.
-    Spare,
+    Preconnect,
     /// The session is over, and the conversation goes on over another connection.
     Reconnect,
     /// The conversation cannot go on.

@@ -17,9 +17,29 @@ pub(crate) mod video;
 pub use crate::realtime::conversation::session::loss::Loss;
 
 pub use crate::realtime::conversation::io::{
-    Command, Config, Detection, Failure, Frame, Input, Notice, Output, Sound, Speech, Timing, Warning, Wish,
+    AudioChunk, Command, Config, ConfigUpdate, Detection, Event, Failure, Frame, Input, Output, OutputAudio, Timing,
+    Warning,
 };
 
+use crate::realtime::conversation::input::alignment_report::Alignment;
+use crate::realtime::conversation::input::audio_input::AudioInput;
+use crate::realtime::conversation::input::drain::Drain;
+use crate::realtime::conversation::input::turns::Turns;
+use crate::realtime::conversation::response::floor_control::Floor;
+use crate::realtime::conversation::response::function_calls::Calls;
+use crate::realtime::conversation::response::held_response::Held;
+use crate::realtime::conversation::response::limits::UsageLimits;
+use crate::realtime::conversation::response::responses::Responses;
+use crate::realtime::conversation::response::scheduler::ResponseScheduler;
+use crate::realtime::conversation::session::history::History;
+use crate::realtime::conversation::session::loss::Losses;
+use crate::realtime::conversation::session::rollover::SessionRollover;
+use crate::realtime::conversation::session::server_ids;
+use crate::realtime::conversation::session::server_ids::Names;
+use crate::realtime::conversation::session::session_update::SessionUpdater;
+use crate::realtime::conversation::transcript::captions::Captions;
+use crate::realtime::conversation::transcript::transcripts::TranscriptQueue;
+use crate::realtime::conversation::video::frames::VideoInput;
 use openai_protocol::client::ResponseCreate;
 use openai_protocol::response::ServerError;
 use openai_protocol::session::AudioFormat;
@@ -28,11 +48,11 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// How long the end of an answer that was cancelled is waited for.
-const CANCELLED: Duration = Duration::from_secs(3);
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(3);
 /// A tool that the server calls may take so long.
 const TOOL_CALL: Duration = Duration::from_secs(120);
 /// Offline: so many turns of the user may wait for the server to acknowledge or to write them down.
-const BACKLOG: usize = 16;
+const MAX_OFFLINE_BACKLOG: usize = 16;
 
 /// How far the session has come.
 #[derive(Debug)]
@@ -40,7 +60,7 @@ enum Phase {
     /// No socket yet.
     Offline,
     /// The settings are sent; the server may take until then to accept them.
-    Opening { deadline: Instant, patience: Duration },
+    Opening { deadline: Instant, timeout: Duration },
     /// The user's sound may flow.
     Ready,
     /// Failed or finished: nothing is said any more.
@@ -57,7 +77,7 @@ pub struct Conversation {
     /// Events sent so far, for their names.
     sent_events: u64,
     /// What the server told of the session before it knew the settings.
-    greeting: Session,
+    session_created: Session,
     /// It has said so in the session that is being opened, and no error since.
     greeted: bool,
     /// So long it may take to open the session.
@@ -71,42 +91,42 @@ pub struct Conversation {
     /// Events of our own that settings depend on, oldest first.
     updates: VecDeque<String>,
     /// When something moved on last, on either side.
-    moved: Instant,
+    last_progress: Instant,
     /// When the answer that is owed moved on last.
-    answer_moved: Instant,
+    last_response_progress: Instant,
     /// The last `error` of the server and when it came; it explains a close that follows.
     last_error: Option<(Instant, ServerError)>,
-    listening: crate::realtime::conversation::input::audio_input::Listening,
-    alignment: crate::realtime::conversation::input::alignment_report::Alignment,
-    turns: crate::realtime::conversation::input::turns::Turns,
-    gate: crate::realtime::conversation::response::scheduler::Gate,
-    answers: crate::realtime::conversation::response::responses::Answers,
-    floor: crate::realtime::conversation::response::floor_control::Floor,
-    drain: crate::realtime::conversation::input::drain::Drain,
-    script: crate::realtime::conversation::transcript::transcripts::Script,
-    captions: crate::realtime::conversation::transcript::captions::Captions,
-    calls: crate::realtime::conversation::response::function_calls::Calls,
+    audio_input: AudioInput,
+    alignment: Alignment,
+    turns: Turns,
+    scheduler: ResponseScheduler,
+    responses: Responses,
+    floor: Floor,
+    drain: Drain,
+    transcripts: TranscriptQueue,
+    captions: Captions,
+    calls: Calls,
     /// Questions of the server whether it may call an MCP tool that have no answer.
     approvals: VecDeque<String>,
-    updating: crate::realtime::conversation::session::session_update::Updating,
-    budget: crate::realtime::conversation::response::limits::Budget,
-    frames: crate::realtime::conversation::video::frames::Frames,
+    updater: SessionUpdater,
+    limits: UsageLimits,
+    frames: VideoInput,
     /// What was asked for before the session was ready.
     early: VecDeque<Command>,
     /// The model has spoken, so its voice is fixed.
     has_spoken: bool,
-    history: crate::realtime::conversation::session::history::History,
-    held: crate::realtime::conversation::response::held_response::Held,
-    losses: crate::realtime::conversation::session::loss::Losses,
-    renewal: crate::realtime::conversation::session::rollover::Renewal,
+    history: History,
+    held: Held,
+    losses: Losses,
+    rollover: SessionRollover,
     /// The time of day, since 1970, of an instant.
     time_of_day: (Instant, Duration),
     /// How many sessions there were before this one.
-    epoch: u32,
+    session_generation: u32,
     /// The server's names, each of which means one thing.
-    names: crate::realtime::conversation::session::server_ids::Names,
+    names: Names,
     /// Up to here no user's and no model's text begins any more.
-    text_quiet: [Duration; 2],
+    text_gap: [Duration; 2],
 }
 
 impl Conversation {
@@ -117,40 +137,40 @@ impl Conversation {
             now,
             output: VecDeque::new(),
             sent_events: 0,
-            greeting: Session::default(),
+            session_created: Session::default(),
             greeted: false,
             opened: now,
             input_told: None,
             acknowledges: true,
             writes_down: false,
             updates: VecDeque::new(),
-            moved: now,
-            answer_moved: now,
+            last_progress: now,
+            last_response_progress: now,
             last_error: None,
-            listening: crate::realtime::conversation::input::audio_input::Listening::new(&config, now),
-            alignment: crate::realtime::conversation::input::alignment_report::Alignment::default(),
-            turns: crate::realtime::conversation::input::turns::Turns::default(),
-            gate: crate::realtime::conversation::response::scheduler::Gate::default(),
-            answers: crate::realtime::conversation::response::responses::Answers::default(),
-            floor: crate::realtime::conversation::response::floor_control::Floor::default(),
-            drain: crate::realtime::conversation::input::drain::Drain::default(),
-            script: crate::realtime::conversation::transcript::transcripts::Script::default(),
-            captions: crate::realtime::conversation::transcript::captions::Captions::new(config.output.rate()),
-            calls: crate::realtime::conversation::response::function_calls::Calls::default(),
+            audio_input: AudioInput::new(&config, now),
+            alignment: Alignment::default(),
+            turns: Turns::default(),
+            scheduler: ResponseScheduler::default(),
+            responses: Responses::default(),
+            floor: Floor::default(),
+            drain: Drain::default(),
+            transcripts: TranscriptQueue::default(),
+            captions: Captions::new(config.output.rate()),
+            calls: Calls::default(),
             approvals: VecDeque::new(),
-            updating: crate::realtime::conversation::session::session_update::Updating::new(&config.session),
-            budget: crate::realtime::conversation::response::limits::Budget::default(),
-            frames: crate::realtime::conversation::video::frames::Frames::default(),
+            updater: SessionUpdater::new(&config.session),
+            limits: UsageLimits::default(),
+            frames: VideoInput::default(),
             early: VecDeque::new(),
             has_spoken: false,
-            history: crate::realtime::conversation::session::history::History::default(),
-            held: crate::realtime::conversation::response::held_response::Held::default(),
-            losses: crate::realtime::conversation::session::loss::Losses::default(),
-            renewal: crate::realtime::conversation::session::rollover::Renewal::default(),
+            history: History::default(),
+            held: Held::default(),
+            losses: Losses::default(),
+            rollover: SessionRollover::default(),
             time_of_day: (now, config.time_of_day),
-            epoch: 0,
-            names: crate::realtime::conversation::session::server_ids::Names::default(),
-            text_quiet: [Duration::ZERO; 2],
+            session_generation: 0,
+            names: Names::default(),
+            text_gap: [Duration::ZERO; 2],
             config,
         }
     }
@@ -162,38 +182,38 @@ impl Conversation {
             return;
         }
         match input {
-            Input::Connected { patience } => self.open(patience),
-            Input::Spare(there) => self.spare_is(there),
-            Input::Server(event) => self.hear_server(*event),
-            Input::Sound(sound) => self.hand_in(sound),
+            Input::Connected { timeout } => self.open(timeout),
+            Input::StandbyReady(there) => self.on_standby(there),
+            Input::Server(event) => self.on_server_event(*event),
+            Input::Audio(sound) => self.push_audio(sound),
             Input::Discont => self.timestamps_break(),
-            Input::Frame(frame) => self.see(*frame),
+            Input::Frame(frame) => self.on_frame(*frame),
             Input::Unplugged(pad) => self.frames.unplugged(&pad),
             Input::Behind(behind) => self.is_behind(behind),
-            Input::Played { now, items } => self.answers.played(now, &items),
-            Input::Began { item_id, at } => self.answers.began(&item_id, at, now),
-            Input::Command(command) => self.obey(command),
-            Input::Configure(wish) => self.configure(wish),
+            Input::Played { now, items } => self.responses.played(now, &items),
+            Input::Began { item_id, at } => self.responses.began(&item_id, at, now),
+            Input::Command(command) => self.handle_command(command),
+            Input::Configure(request) => self.configure(request),
             Input::Format(format) => self.change_format(format),
             Input::Flushed => self.flushed(),
             Input::EndOfStream => self.drain.begin(),
             Input::Closed { code, reason } => self.closed(code, &reason),
             Input::Gone { silent } => self.gone(silent),
         }
-        self.go_on();
+        self.advance();
     }
 
     /// The time has come that [`Self::deadline`] named.
     pub fn wake(&mut self, now: Instant) {
         self.now = now;
         if !matches!(self.phase, Phase::Over) {
-            self.go_on();
+            self.advance();
         }
     }
 
     /// What is to be done next; to be called until there is nothing.
     pub fn poll(&mut self) -> Option<Output> {
-        self.output.pop_front().map(crate::realtime::conversation::session::server_ids::with_plain_names)
+        self.output.pop_front().map(server_ids::with_plain_names)
     }
 
     /// When to come back without an input.
@@ -203,15 +223,15 @@ impl Conversation {
             Phase::Opening { deadline, .. } => Some(*deadline),
             Phase::Ready => {
                 let deadlines = [
-                    self.patience(),
+                    self.timeout(),
                     self.drain_deadline(),
-                    self.listening.due(self.now),
-                    self.words_deadline(),
-                    self.updating.deadline(),
+                    self.audio_input.due(self.now),
+                    self.transcripts_deadline(),
+                    self.updater.deadline(),
                     self.calls_deadline(),
-                    self.next_request(),
+                    self.next_request_at(),
                     self.frames_deadline(),
-                    self.renewal_deadline(),
+                    self.rollover_deadline(),
                     self.floor_deadline(),
                     self.stall_deadline(),
                     self.alignment_deadline(),
@@ -226,9 +246,9 @@ impl Conversation {
     /// outside, where it is bounded.
     pub fn wants_sound(&self, now: Instant) -> bool {
         matches!(self.phase, Phase::Ready)
-            && self.listening.is_idle()
+            && self.audio_input.is_idle()
             && !self.holds_input()
-            && self.listening.due(now).is_none()
+            && self.audio_input.due(now).is_none()
     }
 
     /// Whether a frame may be handed in now. Live, the newest one is always wanted.
@@ -242,7 +262,7 @@ impl Conversation {
     /// Whether an input may silence the model. Then it has to be known before what was heard so far.
     pub fn may_interrupt(&self, input: &Input) -> bool {
         match input {
-            Input::Sound(_) => {
+            Input::Audio(_) => {
                 self.config.timing == Timing::Live && matches!(self.config.detection, Detection::Local(_))
             }
             Input::Command(command) => {
@@ -259,33 +279,36 @@ impl Conversation {
     /// Offline, the input waits while an answer is owed or under way, so that no later speech can cut it off. Where no
     /// answers are wanted, it waits while the server has many turns to catch up with.
     fn holds_input(&self) -> bool {
-        let is_behind = || !self.config.create_response && self.turns.backlog() >= BACKLOG;
-        self.config.timing == Timing::Offline && (self.owes_answer() || is_behind())
+        let is_behind = || !self.config.create_response && self.turns.backlog() >= MAX_OFFLINE_BACKLOG;
+        self.config.timing == Timing::Offline && (self.owes_response() || is_behind())
     }
 
     /// An answer is owed or under way, or a function's output that leads to one.
-    fn owes_answer(&self) -> bool {
-        self.gate.owes() || self.calls.open() > 0
+    fn owes_response(&self) -> bool {
+        self.scheduler.is_pending() || self.calls.open() > 0
     }
 
     /// When the next answer may be asked for, where there is a limit of how many.
-    fn next_request(&self) -> Option<Instant> {
-        self.gate.has_wish().then(|| self.budget.waits_until(self.config.requests_per_minute, self.now)).flatten()
+    fn next_request_at(&self) -> Option<Instant> {
+        self.scheduler
+            .has_request()
+            .then(|| self.limits.waits_until(self.config.requests_per_minute, self.now))
+            .flatten()
     }
 
     /// The answer that is under way is not wanted, and only its end is missing.
     fn is_cancelled(&self) -> bool {
-        self.gate.active().is_some_and(|active| self.answers.is_muted(active))
+        self.scheduler.active().is_some_and(|active| self.responses.is_muted(active))
     }
 
     /// How long what is owed may still keep everything waiting. The end of the stream has a patience of its own.
-    fn patience(&self) -> Option<Instant> {
-        if self.drain.is_closing() || self.next_request().is_some() {
+    fn timeout(&self) -> Option<Instant> {
+        if self.drain.is_closing() || self.next_request_at().is_some() {
             None
         } else if self.is_cancelled() {
-            Some(self.answer_moved + CANCELLED.min(self.config.drain_timeout))
-        } else if self.gate.owes() {
-            Some(self.answer_moved + self.answer_patience())
+            Some(self.last_response_progress + CANCEL_TIMEOUT.min(self.config.drain_timeout))
+        } else if self.scheduler.is_pending() {
+            Some(self.last_response_progress + self.answer_patience())
         } else {
             self.holds_input().then(|| self.owed_until())
         }
@@ -293,48 +316,48 @@ impl Conversation {
 
     /// How long an answer may not move on. While the server calls a tool, it waits for somebody else.
     fn answer_patience(&self) -> Duration {
-        let calls = self.answers.calls_tools();
+        let calls = self.responses.calls_tools();
         if calls { self.config.drain_timeout.max(TOOL_CALL) } else { self.config.drain_timeout }
     }
 
     /// Everything that follows by itself from what has happened.
-    fn go_on(&mut self) {
-        if let Phase::Opening { deadline, patience } = self.phase
+    fn advance(&mut self) {
+        if let Phase::Opening { deadline, timeout } = self.phase
             && self.now >= deadline
         {
-            self.not_ready(patience);
+            self.not_ready(timeout);
         }
         if !matches!(self.phase, Phase::Ready) {
             return;
         }
-        self.go_on_updating();
+        self.advance_updates();
         self.go_on_in_hand();
-        self.go_on_speaking();
+        self.advance_floor();
         self.go_on_calling();
-        self.look();
-        self.ask_for_answer();
-        if self.patience().is_some_and(|until| self.now >= until) {
+        self.send_due_frames();
+        self.send_due_request();
+        if self.timeout().is_some_and(|until| self.now >= until) {
             self.give_up();
         }
         self.fill_stall();
-        self.listen();
+        self.process_audio();
         self.tell_alignment();
-        self.settle_words();
-        self.tell_wholes();
-        self.go_on_draining();
-        self.tell_text_quiet();
-        self.go_on_renewing();
+        self.advance_captions();
+        self.flush_finals();
+        self.advance_drain();
+        self.advance_text_gap();
+        self.advance_rollover();
     }
 
     /// The server will not give what it owes. The conversation goes on without.
     fn give_up(&mut self) {
-        if self.gate.owes() {
-            let active = self.gate.active().map(str::to_owned);
+        if self.scheduler.is_pending() {
+            let active = self.scheduler.active().map(str::to_owned);
             if self.is_cancelled() {
                 // Some servers say nothing more of an answer that was cancelled.
                 active.inspect(|active| {
-                    self.answers.mute(active);
-                    self.ends_unsaid(active, "cancelled", None);
+                    self.responses.mute(active);
+                    self.finish_locally(active, "cancelled", None);
                 });
             } else {
                 let seconds = self.answer_patience().as_secs_f64();
@@ -342,9 +365,9 @@ impl Conversation {
                 self.warn("no-answer", message);
                 active.inspect(|active| self.ends_late(active));
             }
-            self.gate.give_up();
-            self.answers.give_up();
-            self.ask_for_answer();
+            self.scheduler.give_up();
+            self.responses.give_up();
+            self.send_due_request();
         } else if self.calls.open() > 0 {
             self.close_calls();
         } else {
@@ -355,35 +378,35 @@ impl Conversation {
     }
 
     /// A turn of the user has ended, and the server does not answer it by itself.
-    fn wish_for_answer(&mut self) {
-        if self.config.create_response && self.answers_at_all() {
-            self.gate.wish(None);
+    fn request_response_for_turn(&mut self) {
+        if self.config.create_response && self.may_respond() {
+            self.scheduler.request(None);
         }
     }
 
     /// Asks for the answer that is wished, if none is under way.
-    fn ask_for_answer(&mut self) {
-        if self.next_request().is_some() {
+    fn send_due_request(&mut self) {
+        if self.next_request_at().is_some() {
             return;
         }
-        if let Some(params) = self.gate.take_wish() {
+        if let Some(params) = self.scheduler.take_request() {
             let event_id = self.send(ResponseCreate { response: params.clone(), ..Default::default() });
-            self.gate.asked(event_id, params);
+            self.scheduler.request_sent(event_id, params);
             self.calls.are_answered();
-            self.budget.asked(self.now);
-            self.answer_moved = self.now;
-            self.moved = self.now;
+            self.limits.request_sent(self.now);
+            self.last_response_progress = self.now;
+            self.last_progress = self.now;
         }
     }
 
-    fn hear_server(&mut self, event: ServerEvent) {
-        let event = self.names.make_unique(event, self.epoch);
+    fn on_server_event(&mut self, event: ServerEvent) {
+        let event = self.names.make_unique(event, self.session_generation);
         let name = event.name();
         if name.starts_with("response.") {
-            self.answer_moved = self.now;
+            self.last_response_progress = self.now;
         }
         if !matches!(event, ServerEvent::Error(_) | ServerEvent::RateLimitsUpdated(_) | ServerEvent::Unknown(_)) {
-            self.moved = self.now;
+            self.last_progress = self.now;
         }
         match event {
             ServerEvent::SessionCreated(event) => self.greeted(event.session),
@@ -391,8 +414,8 @@ impl Conversation {
             ServerEvent::Error(event) => self.refused(event.error, &event.extra),
             ServerEvent::RateLimitsUpdated(event) => self.rate_limits(event.rate_limits),
             event => {
-                if let Some(event) = self.hear_turn(event) {
-                    self.hear_answer(event);
+                if let Some(event) = self.on_turn_event(event) {
+                    self.on_response_event(event);
                 }
             }
         }
@@ -412,12 +435,12 @@ impl Conversation {
         format!("evt_{}", self.sent_events)
     }
 
-    fn notify(&mut self, notice: Notice) {
-        self.output.push_back(Output::Notify(notice));
+    fn notify(&mut self, event: Event) {
+        self.output.push_back(Output::Event(event));
     }
 
     fn warn(&mut self, code: &str, message: impl Into<String>) {
-        self.notify(Notice::Warning(Warning::new(code, message)));
+        self.notify(Event::Warning(Warning::new(code, message)));
     }
 
     fn fail(&mut self, failure: Failure) {

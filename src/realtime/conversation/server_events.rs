@@ -1,8 +1,8 @@
 //! The user's turns, as the server or the element's own ear finds them.
 
 use crate::realtime::conversation::io::{Detection, FramePolicy, Speaker};
-use crate::realtime::conversation::response::barge_in::Who;
-use crate::realtime::conversation::{Conversation, Notice, Timing};
+use crate::realtime::conversation::response::barge_in::Initiator;
+use crate::realtime::conversation::{Conversation, Event, Timing};
 use openai_protocol::ServerEvent;
 use std::time::{Duration, Instant};
 
@@ -13,23 +13,23 @@ impl Conversation {
             Some(turn) => self.turns.begin(item_id, turn.start.or(start)),
             None => {
                 self.turns.begin(item_id.clone(), start);
-                self.notify(Notice::Speech { active: true, item_id, running_time: start });
+                self.notify(Event::Speech { active: true, item_id, running_time: start });
             }
         }
         if self.may_be_interrupted() {
-            self.interrupt(Who::User);
+            self.interrupt(Initiator::User);
         }
         match self.config.frames.policy {
-            FramePolicy::Speech => self.look(),
+            FramePolicy::Speech => self.send_due_frames(),
             // At the end of the turn it would come too late for an answer that the server begins by itself.
-            FramePolicy::Turn if self.server_answers() => self.look_for_turn(),
+            FramePolicy::Turn if self.server_responds() => self.frames_for_turn(),
             _ => {}
         }
     }
 
     /// Whether turns are answered by the server without being asked.
-    pub(crate) fn server_answers(&self) -> bool {
-        self.config.server_answers && matches!(self.config.detection, Detection::Server { .. })
+    pub(crate) fn server_responds(&self) -> bool {
+        self.config.server_responds && matches!(self.config.detection, Detection::Server { .. })
     }
 
     /// Whether speech of the user silences the model.
@@ -41,49 +41,49 @@ impl Conversation {
     pub(crate) fn end_turn(&mut self, item_id: Option<String>, end: Option<Duration>) {
         self.turns.end(item_id.as_deref(), end);
         self.calls.turn_ended(self.now);
-        self.await_answer_from(end);
-        self.notify(Notice::Speech { active: false, item_id, running_time: end });
+        self.await_response_from(end);
+        self.notify(Event::Speech { active: false, item_id, running_time: end });
     }
 
     /// The next answer belongs to a turn that ended there, now.
-    pub(crate) fn await_answer_from(&mut self, end: Option<Duration>) {
-        self.gate.turn_ended = Some(self.said_at(end));
-        self.answers.answer_from(end.unwrap_or_default().max(self.listening.quiet));
+    pub(crate) fn await_response_from(&mut self, end: Option<Duration>) {
+        self.scheduler.turn_ended = Some(self.said_at(end));
+        self.responses.response_from(end.unwrap_or_default().max(self.audio_input.quiet));
     }
 
     /// When this place of the input was said: live, what is newest in it was said just now.
     fn said_at(&self, place: Option<Duration>) -> Instant {
-        let newest = self.listening.heard.end().filter(|_| self.config.timing == Timing::Live);
+        let newest = self.audio_input.heard.end().filter(|_| self.config.timing == Timing::Live);
         let ago = newest.zip(place).map(|(newest, place)| newest.saturating_sub(place));
         self.now.checked_sub(ago.unwrap_or_default()).unwrap_or(self.now)
     }
 
     /// What the server says of the user's turns. Gives back what is about something else.
-    pub(crate) fn hear_turn(&mut self, event: ServerEvent) -> Option<ServerEvent> {
+    pub(crate) fn on_turn_event(&mut self, event: ServerEvent) -> Option<ServerEvent> {
         match event {
             ServerEvent::InputAudioBufferSpeechStarted(event) => {
-                let start = self.listening.sent.time_of_ms(event.audio_start_ms);
+                let start = self.audio_input.sent.time_of_ms(event.audio_start_ms);
                 self.turn_begins_at(event.audio_start_ms);
                 self.begin_turn(Some(event.item_id), start);
             }
             ServerEvent::InputAudioBufferSpeechStopped(event) => {
-                let end = self.listening.sent.time_of_ms(event.audio_end_ms);
+                let end = self.audio_input.sent.time_of_ms(event.audio_end_ms);
                 let said = self.committed_up_to(event.audio_end_ms);
                 self.history.heard(Some(event.item_id.clone()), said);
                 self.end_turn(Some(event.item_id), end);
             }
             ServerEvent::InputAudioBufferCommitted(event) => self.committed(&event.item_id),
             ServerEvent::InputAudioBufferTimeoutTriggered(event) => {
-                let time = |ms| self.listening.sent.time_of_ms(ms);
+                let time = |ms| self.audio_input.sent.time_of_ms(ms);
                 let (start, end) = (time(event.audio_start_ms), time(event.audio_end_ms));
                 self.committed_up_to(event.audio_end_ms);
                 self.turns.begin(Some(event.item_id.clone()), start);
                 self.turns.end(None, end);
                 self.turns.idle = Some(event.item_id.clone());
-                self.await_answer_from(end);
+                self.await_response_from(end);
                 let duration = end.zip(start).and_then(|(end, start)| end.checked_sub(start));
                 let item_id = Some(event.item_id);
-                self.notify(Notice::IdleTimeout { item_id, running_time: start, duration });
+                self.notify(Event::IdleTimeout { item_id, running_time: start, duration });
             }
             other => return Some(other),
         }
@@ -97,27 +97,27 @@ impl Conversation {
         // Not every server writes down that nobody spoke.
         if self.config.transcribes && self.turns.idle.as_deref() != Some(item_id) {
             self.turns.await_transcript(item_id);
-            self.script.expect(Speaker::User, item_id, 0);
+            self.transcripts.expect(Speaker::User, item_id, 0);
         }
-        if !matches!(self.config.detection, Detection::Server { .. }) || self.drain.commits_by_hand() {
+        if !matches!(self.config.detection, Detection::Server { .. }) || self.drain.commits_by_command() {
             return;
         }
         if self.turns.speaking {
             // A commit in the middle of speech ends the turn without another word.
-            let said = self.listening.tape.take();
+            let said = self.audio_input.uncommitted_audio.take();
             self.history.heard(Some(item_id.to_owned()), said);
             self.all_is_committed();
-            self.end_turn(Some(item_id.to_owned()), self.listening.sent.end());
+            self.end_turn(Some(item_id.to_owned()), self.audio_input.sent.end());
         }
-        let is_answered = self.config.create_response && !self.config.only_writes_down();
-        if !self.server_answers() {
-            self.look_for_turn();
-            if is_answered && self.answers_at_all() {
-                self.gate.wish(None);
+        let is_answered = self.config.create_response && !self.config.is_transcription_only();
+        if !self.server_responds() {
+            self.frames_for_turn();
+            if is_answered && self.may_respond() {
+                self.scheduler.request(None);
             }
         } else if is_answered {
-            self.gate.announce();
-            self.answer_moved = self.now;
+            self.scheduler.expect_server_response();
+            self.last_response_progress = self.now;
         }
     }
 }

@@ -3,16 +3,16 @@
 //! Applications do as they like in their handlers, so what is told never comes from a thread that a session or a stream
 //! needs.
 
-use crate::realtime::element::run::{End, Messenger, Run};
-use crate::realtime::element::pads::text::Carries;
+use crate::media::errors;
+use crate::media::glib_text;
+use crate::media::text_src_task::{TextItem, TextSrcTask};
+use crate::realtime::conversation::io::SessionEvent;
+use crate::realtime::conversation::{Event, Failure, Warning};
 use crate::realtime::element::imp;
 use crate::realtime::element::messages;
-use crate::realtime::conversation::io::SessionNotice;
-use crate::realtime::conversation::{Failure, Notice, Warning};
-use crate::realtime::session::{Post, WireEvent};
-use crate::media::text_src_task::{Item, TextStream};
-use crate::media::errors;
-use crate::media::{glib_text};
+use crate::realtime::element::pads::text::TextPadKind;
+use crate::realtime::element::run::{BusThread, End, Run};
+use crate::realtime::session::{BusEvent, TraceEvent};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::Arc;
@@ -20,29 +20,29 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 impl Run {
-    pub(crate) fn start_messenger(self: &Arc<Self>, mut posts: mpsc::Receiver<Post>) {
+    pub(crate) fn start_bus_thread(self: &Arc<Self>, mut bus_tx: mpsc::Receiver<BusEvent>) {
         let run = Arc::downgrade(self);
-        self.state().messenger = Messenger::Starting;
+        self.state().messenger = BusThread::Starting;
         let spawned = std::thread::Builder::new().name("openairt-bus".into()).spawn(move || {
             if let Some(run) = run.upgrade() {
-                run.state().messenger = Messenger::Talking(std::thread::current().id());
+                run.state().messenger = BusThread::Running(std::thread::current().id());
             }
-            while let Some(post) = posts.blocking_recv() {
+            while let Some(post) = bus_tx.blocking_recv() {
                 let Some(run) = run.upgrade() else { return };
-                run.tell(post);
+                run.post_all(post);
             }
             if let Some(run) = run.upgrade() {
-                run.nothing_more_to_tell();
+                run.close_bus_thread();
             }
         });
         if let Err(error) = spawned {
-            self.state().messenger = Messenger::Gone;
+            self.state().messenger = BusThread::Stopped;
             self.fail(&Failure::Connect(format!("no thread to be had: {error}")), None);
         }
     }
 
     /// The session is gone. One that says nothing of it must not leave the pipeline waiting.
-    fn nothing_more_to_tell(self: &Arc<Self>) {
+    fn close_bus_thread(self: &Arc<Self>) {
         let is_due = {
             let state = self.state();
             state.end == End::No && !state.stopped
@@ -50,55 +50,55 @@ impl Run {
         if is_due {
             self.fail(&Failure::Lost("the session ended unexpectedly".into()), None);
         }
-        self.state().messenger = Messenger::Gone;
+        self.state().messenger = BusThread::Stopped;
         self.changed.notify_all();
     }
 
     /// Tells the application one thing.
-    fn tell(self: &Arc<Self>, post: Post) {
+    fn post_all(self: &Arc<Self>, post: BusEvent) {
         if self.state().stopped {
             return;
         }
         match post {
-            Post::Notice(notice) => self.tell_notice(&notice),
-            Post::Text(words) => self.send_text(Carries::Words(words.role), &Item::Words(words)),
-            Post::TextQuiet(speaker, until) => self.send_text(Carries::Words(speaker), &Item::Quiet(until)),
-            Post::Event(event) => self.tell_event(event),
-            Post::Fail(failure, done) => self.fail(&failure, done),
-            Post::Finished(at) => {
+            BusEvent::Event(event) => self.post_event(&event),
+            BusEvent::Text(words) => self.send_text(TextPadKind::Words(words.role), &TextItem::Words(words)),
+            BusEvent::TextGap(speaker, until) => self.send_text(TextPadKind::Words(speaker), &TextItem::Quiet(until)),
+            BusEvent::Trace(event) => self.post_trace_event(event),
+            BusEvent::Fail(failure, done) => self.fail(&failure, done),
+            BusEvent::Finished(at) => {
                 self.state().end = End::Finished;
                 // Whatever upstream still has is not waited for by anybody.
-                self.mailbox.close();
+                self.input_queue.close();
                 self.playout.finish(at);
-                self.each_text(TextStream::finish);
+                self.each_text(TextSrcTask::finish);
             }
         }
     }
 
-    pub(crate) fn tell_notice(self: &Arc<Self>, notice: &Notice) {
+    pub(crate) fn post_event(self: &Arc<Self>, event: &Event) {
         let Some(element) = self.element.upgrade() else { return };
-        element.imp().note(notice);
-        match notice {
-            Notice::Warning(warning) => element.imp().warn(warning),
-            Notice::FunctionCall(call) => {
+        element.imp().note(event);
+        match event {
+            Event::Warning(warning) => element.imp().warn(warning),
+            Event::FunctionCall(call) => {
                 let mut call = call.clone();
                 call.arguments = glib_text(&call.arguments).into_owned();
                 self.call(&element, call);
             }
-            Notice::CallExpired { call_id } => self.calls.expire(call_id),
-            Notice::Settings { revision, without } => element.imp().settings_told(*revision, without),
-            notice => {
-                if let Some(structure) = messages::structure(notice) {
+            Event::CallExpired { call_id } => self.calls.expire(call_id),
+            Event::Settings { revision, without } => element.imp().on_update_result(*revision, without),
+            event => {
+                if let Some(structure) = messages::structure(event) {
                     messages::post(&element, structure);
                 }
             }
         }
-        if matches!(notice, Notice::Session(SessionNotice::Ready { .. })) {
+        if matches!(event, Event::Session(SessionEvent::Ready { .. })) {
             self.end_progress(gst::ProgressType::Complete, "Session is ready");
         }
     }
 
-    fn send_text(&self, carries: Carries, item: &Item) {
+    fn send_text(&self, carries: TextPadKind, item: &TextItem) {
         for stream in self.text_streams(carries) {
             stream.push(item.clone());
             let lost = stream.take_dropped();
@@ -111,13 +111,13 @@ impl Run {
         }
     }
 
-    fn tell_event(&self, event: WireEvent) {
+    fn post_trace_event(&self, event: TraceEvent) {
         if self.settings().raw_events
             && let Some(element) = self.element.upgrade()
         {
             messages::post(&element, messages::event(&event));
         }
-        self.send_text(Carries::Events, &Item::Event(event));
+        self.send_text(TextPadKind::Events, &TextItem::Event(event));
     }
 
     /// Posts an ERROR, with the place on the input up to which all is done; from then on nothing more is taken from
@@ -125,15 +125,15 @@ impl Run {
     pub(crate) fn fail(self: &Arc<Self>, failure: &Failure, done: Option<Duration>) {
         self.end_progress(gst::ProgressType::Error, "No session");
         if let Some(element) = self.element.upgrade() {
-            let closed = SessionNotice::Closed { reason: failure.to_string(), running_time: done };
-            self.tell_notice(&Notice::Session(closed));
+            let closed = SessionEvent::Closed { reason: failure.to_string(), running_time: done };
+            self.post_event(&Event::Session(closed));
             gst::error!(imp::CAT, obj = element, "{failure}");
             errors::post_failure(element.upcast_ref(), failure, done);
         }
         self.state().end = End::Failed;
-        self.mailbox.close();
+        self.input_queue.close();
         self.playout.abandon();
-        self.each_text(TextStream::finish);
+        self.each_text(TextSrcTask::finish);
     }
 
     pub(crate) fn end_progress(&self, kind: gst::ProgressType, text: &str) {

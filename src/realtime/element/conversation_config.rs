@@ -1,11 +1,11 @@
 //! How the properties become a conversation's configuration: who finds the turns, who answers them, and what is waited
 //! for how long. What the session's JSON says counts here as well.
 
+use crate::audio::vad::VadConfig;
+use crate::realtime::conversation::io::{Dedupe, FrameConfig};
+use crate::realtime::conversation::{self, Config, Detection, Failure};
 use crate::realtime::element::settings::{Settings, time};
 use crate::realtime::element::{FrameDedupe, TurnDetection};
-use crate::realtime::conversation::io::{Dedupe, FrameConfig};
-use crate::audio::vad::EarSettings;
-use crate::realtime::conversation::{self, Config, Detection, Failure};
 use openai_protocol::dialect::Dialect;
 use openai_protocol::session::{self, AudioFormat};
 use std::ops::RangeInclusive;
@@ -90,7 +90,7 @@ impl Settings {
         let by_server = audio_input.and_then(|input| input.turn_detection.value());
         let detection = match (by_server, wished) {
             (Some(server), _) => Detection::Server { silence: self.silence_of(server) },
-            (None, TurnDetection::Local) => Detection::Local(EarSettings {
+            (None, TurnDetection::Local) => Detection::Local(VadConfig {
                 threshold: self.vad_threshold as f32,
                 prefix: Duration::from_nanos(self.vad_prefix_padding),
                 silence: self.silence_duration(match timing {
@@ -129,7 +129,7 @@ impl Settings {
             reconnects: self.max_reconnects > 0,
             max_session_duration: time(self.max_session_duration),
             replays_frames: self.replay_frames,
-            server_answers: by_server.is_some_and(|server| server.create_response.unwrap_or(true)),
+            server_responds: by_server.is_some_and(|server| server.create_response.unwrap_or(true)),
             tool_timeout: Some(time(self.tool_timeout)).filter(|time| !time.is_zero()),
             frames: self.frames(),
             session,

@@ -6,11 +6,11 @@
 //! standard output is the function's output. There is no shell, and it sees no variable of the environment that looks
 //! like a secret.
 
+use crate::realtime::conversation::io::FunctionCall;
+use crate::realtime::conversation::{Command, Failure, Warning};
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use crate::realtime::element::messages;
 use crate::realtime::element::run::Run;
-use crate::realtime::conversation::io::FunctionCall;
-use crate::realtime::conversation::{Command, Failure, Warning};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -24,11 +24,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 /// What a program may write; the rest would not be read by any model.
-const LARGEST_OUTPUT: u64 = 256 << 10;
+const MAX_OUTPUT_LEN: u64 = 256 << 10;
 /// How much of a program's complaint is shown.
-const LONGEST_COMPLAINT: u64 = 2_000;
+const MAX_STDERR_LEN: u64 = 2_000;
 /// Calls that are being answered at a time.
-const AT_A_TIME: usize = 32;
+const MAX_PARALLEL_CALLS: usize = 32;
 /// Expired calls that are remembered, for late outputs.
 const EXPIRED: usize = 128;
 /// How long after its end a program's output is read. Whatever it has started and left running holds the pipe open.
@@ -155,9 +155,10 @@ impl Run {
                 return;
             }
             state.open.insert(call.call_id.clone());
-            if state.busy >= AT_A_TIME {
+            if state.busy >= MAX_PARALLEL_CALLS {
                 drop(state);
-                let message = format!("{AT_A_TIME} functions are running already; '{}' waits for nobody", call.name);
+                let message =
+                    format!("{MAX_PARALLEL_CALLS} functions are running already; '{}' waits for nobody", call.name);
                 self.fail_call(element, &call.call_id, "too many functions are running", message);
                 return;
             }
@@ -183,7 +184,7 @@ impl Run {
         let answer =
             element.emit_by_name::<Option<String>>("function-call", &[&call.name, &call.call_id, &call.arguments]);
         let program = self.program();
-        element.imp().tell_call(call, answer.is_some() || program.is_some());
+        element.imp().post_function_call(call, answer.is_some() || program.is_some());
         if let Some(answer) = answer {
             return self.give_back(element, call, answer);
         }
@@ -228,7 +229,7 @@ impl Run {
 
     fn hand_over(&self, element: &crate::realtime::element::OpenAIRealtime, call_id: &str, output: String) {
         let command = Command::FunctionOutput { call_id: call_id.to_owned(), output };
-        if self.mailbox.push_command(command, false).is_err() {
+        if self.input_queue.push_command(command, false).is_err() {
             gst::debug!(CAT, obj = element, "the session was over before the output of {call_id} was there");
         }
     }
@@ -257,8 +258,8 @@ impl Run {
             state.running.push((number, child.clone()));
             number
         };
-        let output = Copied::start(stdout, LARGEST_OUTPUT + 1);
-        let complaint = Copied::start(stderr, LONGEST_COMPLAINT);
+        let output = Copied::start(stdout, MAX_OUTPUT_LEN + 1);
+        let complaint = Copied::start(stderr, MAX_STDERR_LEN);
         let fed = feed(stdin, call.arguments.clone());
         let status = match (&output, &complaint, fed) {
             (Ok(_), Ok(_), Ok(())) => self.wait_for(&child, &call.call_id),
@@ -277,8 +278,8 @@ impl Run {
             let said = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
             return Err(format!("it failed with {status}{said}"));
         }
-        if output.len() as u64 > LARGEST_OUTPUT {
-            return Err(format!("its output is larger than {LARGEST_OUTPUT} bytes"));
+        if output.len() as u64 > MAX_OUTPUT_LEN {
+            return Err(format!("its output is larger than {MAX_OUTPUT_LEN} bytes"));
         }
         String::from_utf8(output).map(|text| text.trim_end().to_owned()).map_err(|_| "its output is no UTF-8".into())
     }
@@ -377,7 +378,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 impl OpenAIRealtime {
-    fn tell_call(&self, call: &FunctionCall, handled: bool) {
+    fn post_function_call(&self, call: &FunctionCall, handled: bool) {
         messages::post(&self.obj(), messages::function_call(call, handled));
     }
 }

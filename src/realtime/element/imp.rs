@@ -1,19 +1,20 @@
 //! The element's GObject: properties, pads and states. It converts and never decides.
 
+use crate::media::audio_src_task::Stream;
+use crate::media::{self};
+use crate::net::endpoint;
 use crate::realtime::element::conversation_config::SERVER_SILENCE;
+use crate::realtime::element::pads::audio_sink::SinkState;
 use crate::realtime::element::pads::crossing::Passed;
-use crate::realtime::element::property_sync::Updates;
+use crate::realtime::element::property_sync::PropertySync;
 use crate::realtime::element::run::Run;
 use crate::realtime::element::settings::Settings;
-use crate::realtime::element::pads::audio_sink::SinkState;
-use crate::realtime::element::stats::Told;
+use crate::realtime::element::stats::ElementStatus;
 use crate::realtime::element::{
     ConnectionState, Dialect, FrameDedupe, FrameDetail, FramePolicy, Messages, Modality, NoiseReduction, Provider,
     ReasoningEffort, SessionType, Silence, Timing, TurnDetection, VadEagerness,
 };
-use crate::realtime::session::{Secret};
-use crate::media::audio_src_task::Stream;
-use crate::media::{self};
+use crate::realtime::session::Secret;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -168,9 +169,9 @@ pub struct OpenAIRealtime {
     #[property(name = "connection-state", get, type = ConnectionState, member = state, nick = "Connection State", blurb = "State of the connection", builder(ConnectionState::Closed))]
     #[property(name = "session-id", get, type = Option<String>, member = session_id, nick = "Session ID",
         blurb = "Identifier of the session that the server has assigned")]
-    told: Mutex<Told>,
+    status: Mutex<ElementStatus>,
     run: Mutex<Option<Arc<Run>>>,
-    updates: Mutex<Updates>,
+    property_sync: Mutex<PropertySync>,
     sink: Mutex<SinkState>,
     passed: Mutex<Passed>,
     /// The pipeline's latency in nanoseconds.
@@ -190,7 +191,7 @@ impl OpenAIRealtime {
 
     /// It can be seen in graphs of the pipeline, so what may be a secret in it is not shown.
     fn uri(&self) -> Option<String> {
-        lock(&self.settings).uri.as_deref().map(crate::net::endpoint::shown_uri)
+        lock(&self.settings).uri.as_deref().map(endpoint::redacted_uri)
     }
 
     fn set_uri(&self, uri: Option<String>) {
@@ -241,12 +242,12 @@ impl OpenAIRealtime {
         lock(&self.settings)
     }
 
-    pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
-        lock(&self.told)
+    pub(crate) fn status(&self) -> MutexGuard<'_, ElementStatus> {
+        lock(&self.status)
     }
 
-    pub(crate) fn updates(&self) -> MutexGuard<'_, Updates> {
-        lock(&self.updates)
+    pub(crate) fn property_sync(&self) -> MutexGuard<'_, PropertySync> {
+        lock(&self.property_sync)
     }
 
     fn src_activate(&self, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
@@ -289,9 +290,9 @@ impl ObjectSubclass for OpenAIRealtime {
             .build();
         Self {
             settings: Mutex::default(),
-            told: Mutex::default(),
+            status: Mutex::default(),
             run: Mutex::default(),
-            updates: Mutex::default(),
+            property_sync: Mutex::default(),
             sink: Mutex::default(),
             passed: Mutex::default(),
             latency: Arc::default(),
@@ -356,10 +357,10 @@ impl ObjectImpl for OpenAIRealtime {
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "stats" => self.told().stats().to_value(),
+            "stats" => self.status().stats().to_value(),
             "fallback-uris" => {
                 let uris = lock(&self.settings).fallback_uris.clone();
-                gst::Array::new(uris.iter().map(|uri| crate::net::endpoint::shown_uri(uri))).to_value()
+                gst::Array::new(uris.iter().map(|uri| crate::net::endpoint::redacted_uri(uri))).to_value()
             }
             _ => self.derived_property(id, pspec),
         }

@@ -1,19 +1,20 @@
 //! The bus: every message of the element, by name and field. Nothing else knows these names.
 
-use crate::realtime::element::imp::CAT;
-use crate::realtime::conversation::Notice;
-use crate::realtime::conversation::io::{
-    FrameNotice, FrameState, FunctionCall, ResponseNotice, SessionNotice, Speaker, TranscriptNotice,
-};
-use crate::realtime::session::WireEvent;
 use crate::media::glib_text;
-use openai_protocol::Usage;
+use crate::realtime::conversation::Event;
+use crate::realtime::conversation::io::{
+    FrameEvent, FrameState, FunctionCall, ResponseEvent, SessionEvent, Speaker, TranscriptEvent,
+};
+use crate::realtime::element::OpenAIRealtime;
+use crate::realtime::element::imp::CAT;
+use crate::realtime::session::TraceEvent;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use openai_protocol::Usage;
 use std::time::Duration;
 
 /// Posts an element message, if messages of its kind are wanted.
-pub fn post(element: &crate::realtime::element::OpenAIRealtime, structure: gst::Structure) {
+pub fn post(element: &OpenAIRealtime, structure: gst::Structure) {
     let is_wanted = {
         let settings = element.imp().settings();
         let is_piece = || structure.name() == "openairealtime/transcript" && structure.get("final") == Ok(false);
@@ -28,25 +29,25 @@ pub fn post(element: &crate::realtime::element::OpenAIRealtime, structure: gst::
 }
 
 /// What a notice becomes: an element message, unless it is a warning.
-pub fn structure(notice: &Notice) -> Option<gst::Structure> {
-    Some(match notice {
-        Notice::Session(session) => session_structure(session),
-        Notice::Speech { active, item_id, running_time } => {
+pub fn structure(event: &Event) -> Option<gst::Structure> {
+    Some(match event {
+        Event::Session(session) => session_structure(session),
+        Event::Speech { active, item_id, running_time } => {
             let mut message = gst::Structure::builder("openairealtime/speech").field("active", *active).build();
             set_text(&mut message, "item-id", item_id.as_deref());
             set_time(&mut message, "running-time", *running_time);
             message
         }
-        Notice::IdleTimeout { item_id, running_time, duration } => {
+        Event::IdleTimeout { item_id, running_time, duration } => {
             let mut message = gst::Structure::new_empty("openairealtime/idle-timeout");
             set_text(&mut message, "item-id", item_id.as_deref());
             set_time(&mut message, "running-time", *running_time);
             set_time(&mut message, "duration", *duration);
             message
         }
-        Notice::Transcript(transcript) => transcript_structure(transcript),
-        Notice::Response(response) => response_structure(response),
-        Notice::Interrupted { response_id, item_id, heard, running_time } => {
+        Event::Transcript(transcript) => transcript_structure(transcript),
+        Event::Response(response) => response_structure(response),
+        Event::Interrupted { response_id, item_id, heard, running_time } => {
             let mut message = gst::Structure::new_empty("openairealtime/interrupted");
             set_text(&mut message, "item-id", Some(item_id));
             set_text(&mut message, "response-id", response_id.as_deref());
@@ -54,8 +55,8 @@ pub fn structure(notice: &Notice) -> Option<gst::Structure> {
             set_time(&mut message, "running-time", Some(*running_time));
             message
         }
-        Notice::Usage { usage, cost, total_cost } => usage_structure(usage, *cost, *total_cost),
-        Notice::RateLimit { name, limit, remaining, reset } => {
+        Event::Usage { usage, cost, total_cost } => usage_structure(usage, *cost, *total_cost),
+        Event::RateLimit { name, limit, remaining, reset } => {
             let mut message = gst::Structure::new_empty("openairealtime/rate-limits");
             set_text(&mut message, "name", name.as_deref());
             set(&mut message, "limit", *limit);
@@ -63,7 +64,7 @@ pub fn structure(notice: &Notice) -> Option<gst::Structure> {
             set_time(&mut message, "reset", *reset);
             message
         }
-        Notice::ApprovalRequest { request_id, server_label, name, arguments } => {
+        Event::ApprovalRequest { request_id, server_label, name, arguments } => {
             let mut message = gst::Structure::new_empty("openairealtime/approval-request");
             set_text(&mut message, "approval-request-id", Some(request_id));
             set_text(&mut message, "server-label", Some(server_label));
@@ -71,18 +72,18 @@ pub fn structure(notice: &Notice) -> Option<gst::Structure> {
             set_text(&mut message, "arguments", Some(arguments));
             message
         }
-        Notice::Frame(frame) => frame_structure(frame),
+        Event::Frame(frame) => frame_structure(frame),
         // These are told in another way.
-        Notice::FunctionCall(_)
-        | Notice::CallExpired { .. }
-        | Notice::Settings { .. }
-        | Notice::Aligned { .. }
-        | Notice::Warning(_) => return None,
+        Event::FunctionCall(_)
+        | Event::CallExpired { .. }
+        | Event::Settings { .. }
+        | Event::Aligned { .. }
+        | Event::Warning(_) => return None,
     })
 }
 
 /// An event of the wire.
-pub fn event(event: &WireEvent) -> gst::Structure {
+pub fn event(event: &TraceEvent) -> gst::Structure {
     gst::Structure::builder("openairealtime/event")
         .field("direction", if event.from_server { "server" } else { "client" })
         .field("type", &*glib_text(&event.name))
@@ -101,28 +102,28 @@ pub fn function_call(call: &FunctionCall, handled: bool) -> gst::Structure {
     message
 }
 
-fn session_structure(session: &SessionNotice) -> gst::Structure {
+fn session_structure(session: &SessionEvent) -> gst::Structure {
     let mut message = gst::Structure::new_empty("openairealtime/session");
     match session {
-        SessionNotice::Connecting { attempt, delay, uri, reason } => {
+        SessionEvent::Connecting { attempt, delay, uri, reason } => {
             message.set("state", "connecting");
             message.set("attempt", *attempt);
             set_time(&mut message, "delay", Some(*delay).filter(|delay| !delay.is_zero()));
             set(&mut message, "uri", uri.as_deref());
             set(&mut message, "reason", reason.as_deref());
         }
-        SessionNotice::Reconnecting { reason } => {
+        SessionEvent::Reconnecting { reason } => {
             message.set("state", "reconnecting");
             set_text(&mut message, "reason", Some(reason));
         }
-        SessionNotice::Ready { session_id, model, expires_at, resumed } => {
+        SessionEvent::Ready { session_id, model, expires_at, resumed } => {
             message.set("state", "ready");
             message.set("resumed", *resumed);
             set_text(&mut message, "session-id", session_id.as_deref());
             set_text(&mut message, "model", model.as_deref());
             set(&mut message, "expires-at", *expires_at);
         }
-        SessionNotice::Closed { reason, running_time } => {
+        SessionEvent::Closed { reason, running_time } => {
             message.set("state", "closed");
             set_text(&mut message, "reason", Some(reason));
             set_time(&mut message, "running-time", *running_time);
@@ -131,7 +132,7 @@ fn session_structure(session: &SessionNotice) -> gst::Structure {
     message
 }
 
-fn transcript_structure(transcript: &TranscriptNotice) -> gst::Structure {
+fn transcript_structure(transcript: &TranscriptEvent) -> gst::Structure {
     let role = match transcript.role {
         Speaker::User => "user",
         Speaker::Assistant => "assistant",
@@ -148,7 +149,7 @@ fn transcript_structure(transcript: &TranscriptNotice) -> gst::Structure {
     message
 }
 
-fn response_structure(response: &ResponseNotice) -> gst::Structure {
+fn response_structure(response: &ResponseEvent) -> gst::Structure {
     let mut message = gst::Structure::new_empty("openairealtime/response");
     set_text(&mut message, "state", Some(&response.state));
     set_text(&mut message, "response-id", Some(&response.response_id));
@@ -166,7 +167,7 @@ fn response_structure(response: &ResponseNotice) -> gst::Structure {
     message
 }
 
-fn frame_structure(frame: &FrameNotice) -> gst::Structure {
+fn frame_structure(frame: &FrameEvent) -> gst::Structure {
     let (state, reason) = match frame.state {
         FrameState::Sent => ("sent", None),
         FrameState::Skipped { reason } => ("skipped", Some(reason)),

@@ -17,12 +17,12 @@ pub(crate) mod stats;
 
 #[allow(missing_docs, reason = "the macro that makes flags leaves them out")]
 #[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
-
 pub use crate::realtime::element::message_flags::Messages;
 
-use openai_protocol::client::Detail;
+use crate::realtime::conversation::io;
 use gst::glib;
 use gst::prelude::*;
+use openai_protocol::client::Detail;
 
 glib::wrapper! {
     /// The element `openairealtime`.
@@ -233,7 +233,7 @@ pub enum FramePolicy {
     Manual,
 }
 
-impl From<FramePolicy> for crate::realtime::conversation::io::FramePolicy {
+impl From<FramePolicy> for io::FramePolicy {
     fn from(policy: FramePolicy) -> Self {
         match policy {
             FramePolicy::Interval => Self::Interval,

@@ -3,10 +3,11 @@
 //! A change is wished for at once and in force when the server has accepted it. Until then the property shows the wish.
 //! Each property is settled apart: what is refused goes back to what is in force, and nothing else does.
 
+use crate::realtime::conversation::{Config, ConfigUpdate, Failure, Input, Timing, Warning};
 use crate::realtime::element::Messages;
+use crate::realtime::element::conversation_config::Configured;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use crate::realtime::element::run::Run;
-use crate::realtime::conversation::{Config, Failure, Input, Timing, Warning, Wish};
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -14,7 +15,7 @@ use std::collections::VecDeque;
 
 /// The value of a property, of the kinds that the element has.
 #[derive(Clone, Debug, PartialEq)]
-enum Held {
+enum PropertyValue {
     Text(Option<String>),
     Flag(bool),
     Number(f64),
@@ -25,7 +26,7 @@ enum Held {
     Messages(Messages),
 }
 
-impl Held {
+impl PropertyValue {
     fn of(value: &glib::Value) -> Option<Self> {
         if let Some((_, choice)) = glib::EnumValue::from_value(value) {
             return Some(Self::Choice(choice.nick().to_owned()));
@@ -54,13 +55,13 @@ impl Held {
 }
 
 /// The values of all properties that can change, in the order of the class.
-type Values = Vec<(&'static str, Held)>;
+type Values = Vec<(&'static str, PropertyValue)>;
 /// Wishes that are not answered; older ones are not taken back one by one.
-const WISHES: usize = 256;
+const MAX_PENDING_UPDATES: usize = 256;
 
 /// What is wished and what is in force.
 #[derive(Debug, Default)]
-pub struct Updates {
+pub struct PropertySync {
     revision: u64,
     in_force: Values,
     wished: VecDeque<(u64, Values)>,
@@ -73,19 +74,20 @@ impl OpenAIRealtime {
         let element = self.obj();
         let all = element.list_properties();
         let live = all.iter().filter(|pspec| pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING));
-        live.filter_map(|pspec| Some((pspec.name(), Held::of(&element.property_value(pspec.name()))?))).collect()
+        live.filter_map(|pspec| Some((pspec.name(), PropertyValue::of(&element.property_value(pspec.name()))?)))
+            .collect()
     }
 
     /// A session begins: what is set is in force.
-    pub(crate) fn begin_updates(&self) {
+    pub(crate) fn begin_property_sync(&self) {
         let in_force = self.live_values();
-        *self.updates() = Updates { in_force, ..Updates::default() };
+        *self.property_sync() = PropertySync { in_force, ..PropertySync::default() };
     }
 
     /// A property has changed that may change at any time.
     pub(crate) fn setting_changed(&self, name: &str) {
         let Some(run) = self.run() else { return };
-        if self.updates().going_back {
+        if self.property_sync().going_back {
             return;
         }
         let has_begun = run.timing().is_some();
@@ -101,7 +103,7 @@ impl OpenAIRealtime {
         }
     }
 
-    fn wished_config(&self, run: &Run) -> Result<crate::realtime::element::conversation_config::Configured, Failure> {
+    fn wished_config(&self, run: &Run) -> Result<Configured, Failure> {
         let settings = self.settings().clone();
         let timing = run.timing().unwrap_or(Timing::Live);
         settings.config(timing, self.likely_input_format(), run.output().clone(), run.dialect())
@@ -112,29 +114,29 @@ impl OpenAIRealtime {
         let values = self.live_values();
         run.set_settings(self.settings().clone());
         let revision = {
-            let mut updates = self.updates();
-            updates.revision += 1;
-            let revision = updates.revision;
+            let mut property_sync = self.property_sync();
+            property_sync.revision += 1;
+            let revision = property_sync.revision;
             if !has_begun {
                 // The session will begin with it.
-                updates.in_force = values;
+                property_sync.in_force = values;
                 return;
             }
-            if updates.wished.len() == WISHES {
-                updates.wished.pop_front();
+            if property_sync.wished.len() == MAX_PENDING_UPDATES {
+                property_sync.wished.pop_front();
             }
-            updates.wished.push_back((revision, values));
+            property_sync.wished.push_back((revision, values));
             revision
         };
         gst::debug!(CAT, imp = self, "settings, revision {revision}");
-        run.mailbox.push(Input::Configure(Box::new(Wish { revision, config })));
+        run.input_queue.push(Input::Configure(Box::new(ConfigUpdate { revision, config })));
     }
 
     /// A property was set to what cannot be. It goes back to what it was before; what else is wished stands.
     fn take_back(&self, run: &Run, name: &str) {
         let before = {
-            let updates = self.updates();
-            let newest = updates.wished.back().map_or(&updates.in_force, |(_, values)| values);
+            let property_sync = self.property_sync();
+            let newest = property_sync.wished.back().map_or(&property_sync.in_force, |(_, values)| values);
             newest.iter().find(|(is, _)| *is == name).map(|(_, value)| value.clone())
         };
         if let Some(before) = before {
@@ -143,23 +145,23 @@ impl OpenAIRealtime {
         run.set_settings(self.settings().clone());
     }
 
-    fn put_back(&self, name: &str, value: &Held) {
-        self.updates().going_back = true;
+    fn put_back(&self, name: &str, value: &PropertyValue) {
+        self.property_sync().going_back = true;
         value.put(&self.obj(), name);
-        self.updates().going_back = false;
+        self.property_sync().going_back = false;
     }
 
     /// A wish is in force, but for what comes from these fields of the session.
-    pub(crate) fn settings_told(&self, revision: u64, without: &[String]) {
+    pub(crate) fn on_update_result(&self, revision: u64, without: &[String]) {
         let refused = {
-            let mut updates = self.updates();
-            while updates.wished.front().is_some_and(|(older, _)| *older < revision) {
-                updates.wished.pop_front();
+            let mut property_sync = self.property_sync();
+            while property_sync.wished.front().is_some_and(|(older, _)| *older < revision) {
+                property_sync.wished.pop_front();
             }
-            let is_it = updates.wished.front().is_some_and(|(first, _)| *first == revision);
-            let Some((_, wished)) = is_it.then(|| updates.wished.pop_front()).flatten() else { return };
+            let is_it = property_sync.wished.front().is_some_and(|(first, _)| *first == revision);
+            let Some((_, wished)) = is_it.then(|| property_sync.wished.pop_front()).flatten() else { return };
             let mut refused = Vec::new();
-            for (is, wish) in updates.in_force.iter_mut().zip(wished).filter(|(is, wish)| is.1 != wish.1) {
+            for (is, wish) in property_sync.in_force.iter_mut().zip(wished).filter(|(is, wish)| is.1 != wish.1) {
                 if without.iter().any(|field| comes_from(is.0, field)) {
                     refused.push((is.clone(), wish.1));
                 } else {
@@ -171,7 +173,7 @@ impl OpenAIRealtime {
         let mut is_back = false;
         for ((name, is), wish) in refused {
             // Unless it was set again since.
-            if Held::of(&self.obj().property_value(name)).is_some_and(|now| now == wish) {
+            if PropertyValue::of(&self.obj().property_value(name)).is_some_and(|now| now == wish) {
                 self.put_back(name, &is);
                 is_back = true;
             }

@@ -3,21 +3,22 @@
 //! It owns the session, the stream of the source pad and the paces of the streaming threads. What the session tells
 //! goes through it to the application and to the pads of text.
 
-use crate::realtime::element::pads::text::Carries;
+use crate::media::audio_src_task::AudioSrcTask;
+use crate::media::clock_wait::ClockWaiter;
+use crate::media::text_src_task::TextSrcTask;
+use crate::net::clock::Clock;
+use crate::queue::input_queue::PushError;
+use crate::realtime::conversation::{Config, Failure, Timing};
+use crate::realtime::element::OpenAIRealtime;
+use crate::realtime::element::Timing as TimingSetting;
 use crate::realtime::element::function_calls::{Calls, Program};
+use crate::realtime::element::pads::text::TextPadKind;
 use crate::realtime::element::settings::Settings;
 use crate::realtime::element::settings::time;
-use crate::realtime::element::{Timing as TimingSetting};
-use crate::realtime::conversation::{Config, Failure, Timing};
-use crate::net::clock::Clock;
-use crate::queue::input_queue::Refused;
-use crate::realtime::session::{Mailbox, POSTS, Playout, Session, Setup, Target};
-use crate::media::clock_wait::Pace;
-use crate::media::audio_src_task::Source;
-use crate::media::text_src_task::TextStream;
-use openai_protocol::session::AudioFormat;
+use crate::realtime::session::{BUS_QUEUE_LEN, Endpoint, InputQueue, Playout, Session, Setup};
 use gst::glib;
 use gst::prelude::*;
+use openai_protocol::session::AudioFormat;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
@@ -25,9 +26,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// How long a stop waits for a handler of the application that is still busy with a message.
-const HANDLER: Duration = Duration::from_millis(200);
+const BUS_HANDLER_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long a streaming thread may take that has linked the element and brings nothing yet.
-const ARRIVAL: Duration = Duration::from_secs(1);
+const MAX_ARRIVAL_WAIT: Duration = Duration::from_secs(1);
 
 /// What became of a session, for upstream to hear.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,18 +44,18 @@ pub(crate) enum End {
 
 /// The thread that talks to the application.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Messenger {
+pub(crate) enum BusThread {
     #[default]
-    Gone,
+    Stopped,
     Starting,
-    Talking(ThreadId),
+    Running(ThreadId),
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
     timing: Option<Timing>,
     session: Option<Session>,
-    pub messenger: Messenger,
+    pub messenger: BusThread,
     /// A Progress message was begun and not ended.
     pub progress: bool,
     pub end: End,
@@ -67,27 +68,27 @@ pub(crate) struct State {
 
 /// One run.
 pub struct Run {
-    pub(crate) element: glib::WeakRef<crate::realtime::element::OpenAIRealtime>,
+    pub(crate) element: glib::WeakRef<OpenAIRealtime>,
     settings: Mutex<Settings>,
     /// The first server, and those that stand by.
-    targets: Vec<Target>,
+    targets: Vec<Endpoint>,
     output: AudioFormat,
     /// The way in.
-    pub mailbox: Arc<Mailbox>,
+    pub input_queue: Arc<InputQueue>,
     pub(crate) playout: Arc<Playout>,
     /// The source pad's stream.
-    pub source: Arc<Source>,
+    pub source: Arc<AudioSrcTask>,
     /// The pace of the sound that comes in.
-    pub pace: Pace,
+    pub pace: ClockWaiter,
     /// The paces of the other pads.
-    paces: Mutex<Vec<(String, Arc<Pace>)>>,
+    paces: Mutex<Vec<(String, Arc<ClockWaiter>)>>,
     /// Upstream is live, and so keeps time by itself.
     pub upstream_is_live: AtomicBool,
     /// Function calls of this run.
     pub calls: Calls,
     /// Whether every event of the wire is told.
     traces: Arc<AtomicBool>,
-    texts: Mutex<Vec<(Carries, Arc<TextStream>)>>,
+    texts: Mutex<Vec<(TextPadKind, Arc<TextSrcTask>)>>,
     state: Mutex<State>,
     pub(crate) changed: Condvar,
 }
@@ -95,23 +96,23 @@ pub struct Run {
 impl Run {
     /// A run that has not begun.
     pub fn new(
-        element: &crate::realtime::element::OpenAIRealtime,
+        element: &OpenAIRealtime,
         settings: Settings,
-        targets: Vec<Target>,
+        targets: Vec<Endpoint>,
         output: AudioFormat,
         playout: Arc<Playout>,
-        mailbox: Arc<Mailbox>,
-        source: Arc<Source>,
+        input_queue: Arc<InputQueue>,
+        source: Arc<AudioSrcTask>,
     ) -> Self {
         Self {
             element: element.downgrade(),
             settings: Mutex::new(settings),
             targets,
             output,
-            mailbox,
+            input_queue,
             playout,
             source,
-            pace: Pace::default(),
+            pace: ClockWaiter::default(),
             paces: Mutex::default(),
             upstream_is_live: AtomicBool::new(false),
             calls: Calls::default(),
@@ -137,17 +138,17 @@ impl Run {
     }
 
     /// The pace of a pad besides the sound's.
-    pub fn pace_of(&self, pad: &str) -> Arc<Pace> {
+    pub fn pace_of(&self, pad: &str) -> Arc<ClockWaiter> {
         let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, pace)) = paces.iter().find(|(name, _)| name == pad) {
             return pace.clone();
         }
-        let pace = Arc::new(self.pace.another());
+        let pace = Arc::new(self.pace.sibling());
         paces.push((pad.to_owned(), pace.clone()));
         pace
     }
 
-    fn each_pace(&self, act: impl Fn(&Pace)) {
+    fn each_pace(&self, act: impl Fn(&ClockWaiter)) {
         act(&self.pace);
         let paces: Vec<_> = self.paces.lock().unwrap_or_else(PoisonError::into_inner).clone();
         paces.iter().for_each(|(_, pace)| act(pace));
@@ -156,15 +157,15 @@ impl Run {
     /// Begins or ends the flush of a pad besides the sound's.
     pub fn set_flushing(&self, pad: &str, flushing: bool) {
         self.pace_of(pad).set_flushing(flushing);
-        self.mailbox.set_flushing(pad, flushing);
+        self.input_queue.set_flushing(pad, flushing);
     }
 
     /// What upstream is told where nothing is taken any more.
-    pub fn flow_of(&self, refused: Refused) -> gst::FlowError {
+    pub fn flow_of(&self, refused: PushError) -> gst::FlowError {
         match (refused, self.state().end) {
-            (Refused::Closed, End::Failed) => gst::FlowError::Error,
-            (Refused::Closed, End::Finished) => gst::FlowError::Eos,
-            (Refused::Flushing | Refused::Full, _) | (Refused::Closed, End::No) => gst::FlowError::Flushing,
+            (PushError::Closed, End::Failed) => gst::FlowError::Error,
+            (PushError::Closed, End::Finished) => gst::FlowError::Eos,
+            (PushError::Flushing | PushError::Full, _) | (PushError::Closed, End::No) => gst::FlowError::Flushing,
         }
     }
 
@@ -178,14 +179,14 @@ impl Run {
         self.update_traces();
     }
 
-    fn target(&self) -> &Target {
+    fn endpoint(&self) -> &Endpoint {
         // There is one at least.
         &self.targets[0]
     }
 
     /// The dialect of the server.
     pub fn dialect(&self) -> openai_protocol::dialect::Dialect {
-        self.target().dialect()
+        self.endpoint().dialect()
     }
 
     /// The format of the output.
@@ -206,7 +207,7 @@ impl Run {
     /// The configuration that a session of this timing would have.
     pub fn config(&self, timing: Timing, input: AudioFormat) -> Result<Config, Failure> {
         let settings = self.settings().clone();
-        settings.config(timing, input, self.output.clone(), self.target().dialect()).map(|(config, _)| config)
+        settings.config(timing, input, self.output.clone(), self.endpoint().dialect()).map(|(config, _)| config)
     }
 
     /// The program that answers function calls.
@@ -215,14 +216,14 @@ impl Run {
         self.settings().program().ok().flatten()
     }
 
-    pub(crate) fn texts(&self) -> MutexGuard<'_, Vec<(Carries, Arc<TextStream>)>> {
+    pub(crate) fn texts(&self) -> MutexGuard<'_, Vec<(TextPadKind, Arc<TextSrcTask>)>> {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Somebody wants to know every event of the wire, or nobody.
     pub(crate) fn update_traces(&self) {
         let posted = self.settings().raw_events;
-        let written = self.texts().iter().any(|(carries, _)| *carries == Carries::Events);
+        let written = self.texts().iter().any(|(carries, _)| *carries == TextPadKind::Events);
         let traces = posted || written;
         self.traces.store(traces, Ordering::Relaxed);
     }
@@ -237,21 +238,21 @@ impl Run {
             state.timing = Some(timing);
             state.progress = true;
         }
-        self.mailbox.set_offline(timing == Timing::Offline);
-        self.mailbox.set_reconnect_buffer(time(self.settings().reconnect_buffer));
-        self.mailbox.set_connected(false);
+        self.input_queue.set_offline(timing == Timing::Offline);
+        self.input_queue.set_reconnect_buffer(time(self.settings().reconnect_buffer));
+        self.input_queue.set_connected(false);
         self.update_traces();
         self.each_text(|stream| stream.set_timing(timing));
-        self.post_progress(gst::ProgressType::Start, &format!("Connecting to {}", self.target().name()));
-        let (posts, receiver) = mpsc::channel(POSTS);
+        self.post_progress(gst::ProgressType::Start, &format!("Connecting to {}", self.endpoint().name()));
+        let (bus_tx, receiver) = mpsc::channel(BUS_QUEUE_LEN);
         let session = self.config(timing, input).and_then(|config| {
             let setup = Setup {
                 targets: self.targets.clone(),
                 config,
-                patience: self.settings().patience(),
-                mailbox: self.mailbox.clone(),
+                retry_policy: self.settings().retry_policy(),
+                input_queue: self.input_queue.clone(),
                 playout: self.playout.clone(),
-                posts,
+                bus_tx,
                 traces: self.traces.clone(),
                 clock: Clock::default(),
             };
@@ -260,7 +261,7 @@ impl Run {
         match session {
             Ok(session) => {
                 self.state().session = Some(session);
-                self.start_messenger(receiver);
+                self.start_bus_thread(receiver);
             }
             Err(failure) => self.fail(&failure, None),
         }
@@ -268,7 +269,7 @@ impl Run {
         true
     }
 
-    pub(crate) fn each_text(&self, act: impl Fn(&TextStream)) {
+    pub(crate) fn each_text(&self, act: impl Fn(&TextSrcTask)) {
         let streams: Vec<_> = self.texts().iter().map(|(_, stream)| stream.clone()).collect();
         streams.iter().for_each(|stream| act(stream));
     }
@@ -288,7 +289,7 @@ impl Run {
     /// Waits for a streaming thread that has linked the element, and may be telling so.
     pub fn await_arrival(&self) {
         let waits = |state: &mut State| state.is_late && !state.has_arrived && !state.stopped;
-        drop(self.changed.wait_timeout_while(self.state(), ARRIVAL, waits));
+        drop(self.changed.wait_timeout_while(self.state(), MAX_ARRIVAL_WAIT, waits));
     }
 
     /// The sound that comes in keeps step with the clock here, because upstream does not.
@@ -305,16 +306,16 @@ impl Run {
     /// The clock stands still.
     pub fn pause(&self) {
         self.source.pace.pause();
-        self.each_pace(Pace::pause);
+        self.each_pace(ClockWaiter::pause);
     }
 
     /// Lets go every thread that waits in here, so that the pads can be shut.
     pub fn stop(&self) {
         self.state().stopped = true;
-        self.mailbox.close();
-        self.each_pace(Pace::stop);
+        self.input_queue.close();
+        self.each_pace(ClockWaiter::stop);
         self.source.stop();
-        self.each_text(TextStream::stop);
+        self.each_text(TextSrcTask::stop);
         self.end_progress(gst::ProgressType::Canceled, "Stopped");
     }
 
@@ -324,14 +325,16 @@ impl Run {
         drop(session);
         self.calls.stop();
         let state = self.state();
-        if state.messenger == Messenger::Talking(std::thread::current().id()) {
+        if state.messenger == BusThread::Running(std::thread::current().id()) {
             return;
         }
-        drop(self.changed.wait_timeout_while(state, HANDLER, |state| state.messenger != Messenger::Gone));
+        drop(
+            self.changed.wait_timeout_while(state, BUS_HANDLER_TIMEOUT, |state| state.messenger != BusThread::Stopped),
+        );
     }
 
     /// The link's view of the place, for logs.
     pub fn place(&self) -> String {
-        self.target().name()
+        self.endpoint().name()
     }
 }

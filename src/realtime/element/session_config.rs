@@ -3,10 +3,12 @@
 //! The JSON of the property `session` is laid over all others, and what it says counts for the element's own decisions
 //! as well. What the model or the server is known to refuse is left out and told.
 
+use crate::realtime::conversation::{self, Failure};
 use crate::realtime::element::conversation_config::SERVER_SILENCE;
 use crate::realtime::element::settings::{JsonText, MILLISECOND, Settings};
-use crate::realtime::element::{FramePolicy, Modality, NoiseReduction, ReasoningEffort, SessionType, TurnDetection, VadEagerness};
-use crate::realtime::conversation::{self, Failure};
+use crate::realtime::element::{
+    FramePolicy, Modality, NoiseReduction, ReasoningEffort, SessionType, TurnDetection, VadEagerness,
+};
 use openai_protocol::dialect::Dialect;
 use openai_protocol::session::{
     AudioConfig, AudioFormat, AudioInput, AudioOutput, MaxTokens, Reasoning, SessionKind, Transcription,
@@ -188,7 +190,7 @@ impl Settings {
 
     /// Whether a server that finds the turns answers them by itself. The picture of a turn has to be there before the
     /// answer begins, so there it is asked for.
-    fn server_answers(&self) -> bool {
+    fn server_responds(&self) -> bool {
         let waits_for_picture = self.frame_policy == FramePolicy::Turn && self.vad_idle_timeout == 0;
         self.create_response && !waits_for_picture
     }
@@ -201,7 +203,7 @@ impl Settings {
     ) -> Option<session::TurnDetection> {
         let milliseconds = |nanoseconds: u64| nanoseconds / MILLISECOND;
         let both = session::TurnDetection {
-            create_response: Some(self.server_answers()),
+            create_response: Some(self.server_responds()),
             // Nobody listens to a file while it is made, so nobody interrupts.
             interrupt_response: Some(self.interrupt_response && timing == conversation::Timing::Live),
             ..Default::default()
@@ -408,11 +410,11 @@ mod tests {
                 settings.config(live, AudioFormat::Pcm, AudioFormat::Pcm, Dialect::Ga).expect("a configuration");
             (json!(config.session), left_out)
         };
-        let (session, told) = left_out("gpt-realtime-1.5", r#"{"temperature": 0.8}"#);
+        let (session, status) = left_out("gpt-realtime-1.5", r#"{"temperature": 0.8}"#);
         assert!(session.get("reasoning").is_none() && session.get("temperature").is_none());
-        assert_eq!(told.len(), 2, "{told:?}");
-        let (session, told) = left_out("gpt-realtime-2.1", "{}");
-        assert_eq!((session["reasoning"]["effort"].as_str(), told.len()), (Some("low"), 0));
+        assert_eq!(status.len(), 2, "{status:?}");
+        let (session, status) = left_out("gpt-realtime-2.1", "{}");
+        assert_eq!((session["reasoning"]["effort"].as_str(), status.len()), (Some("low"), 0));
     }
 
     #[test]

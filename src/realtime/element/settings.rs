@@ -2,13 +2,14 @@
 //!
 //! Everything that can be known to be wrong is found before anything is started, with the name of the property.
 
+use crate::net::endpoint;
+use crate::realtime::conversation::Failure;
 use crate::realtime::element::function_calls::Program;
 use crate::realtime::element::{
     Dialect, FrameDedupe, FrameDetail, FramePolicy, Messages, Modality, NoiseReduction, Provider, ReasoningEffort,
     SessionType, Silence, Timing, TurnDetection, VadEagerness,
 };
-use crate::realtime::conversation::Failure;
-use crate::realtime::session::{Connection, Patience, Secret};
+use crate::realtime::session::{EndpointConfig, RetryPolicy, Secret};
 use openai_protocol::dialect;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -17,11 +18,11 @@ const SECOND: u64 = 1_000_000_000;
 pub(crate) const MILLISECOND: u64 = 1_000_000;
 
 /// For ever, as far as a property is concerned: not every system's clock can be asked for times further away.
-const EVER: Duration = Duration::from_secs(365 * 86_400);
+const MAX_WAIT: Duration = Duration::from_secs(365 * 86_400);
 
 /// A property's nanoseconds as a time that can be waited for.
 pub(crate) fn time(nanoseconds: u64) -> Duration {
-    Duration::from_nanos(nanoseconds).min(EVER)
+    Duration::from_nanos(nanoseconds).min(MAX_WAIT)
 }
 
 /// JSON as it stands in a property, or behind an `@` the file that it is in: a shell's quotes and JSON's do not mix
@@ -135,7 +136,7 @@ impl Default for Settings {
             uri: None,
             provider: Provider::Auto,
             dialect: Dialect::Auto,
-            model: crate::net::endpoint::DEFAULT_MODEL.into(),
+            model: endpoint::DEFAULT_MODEL.into(),
             api_version: None,
             api_key: None,
             api_key_file: None,
@@ -212,14 +213,14 @@ impl Settings {
     }
 
     /// Where to connect and how.
-    pub fn connection(&self) -> Connection {
+    pub fn connection(&self) -> EndpointConfig {
         let headers = self.headers.iter().flat_map(|headers| headers.iter()).map(|(name, value)| {
             let text = value
                 .get::<String>()
                 .or_else(|_| value.transform::<String>().map(|text| text.get::<String>().unwrap_or_default()));
             (name.to_string(), text.unwrap_or_default())
         });
-        Connection {
+        EndpointConfig {
             uri: self.uri.clone(),
             provider: match self.provider {
                 Provider::Auto => crate::realtime::session::Provider::Auto,
@@ -252,7 +253,11 @@ impl Settings {
     }
 
     /// How patiently a connection is tried.
-    pub fn patience(&self) -> Patience {
-        Patience { timeout: time(self.connect_timeout), tries: self.max_reconnects, delay: time(self.reconnect_delay) }
+    pub fn retry_policy(&self) -> RetryPolicy {
+        RetryPolicy {
+            timeout: time(self.connect_timeout),
+            tries: self.max_reconnects,
+            delay: time(self.reconnect_delay),
+        }
     }
 }

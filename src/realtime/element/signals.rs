@@ -3,15 +3,15 @@
 //! Every action is safe from any thread and gives back whether it was taken. What is wrong with one that was not is
 //! told as a WARNING.
 
-use crate::realtime::element::imp::{CAT, OpenAIRealtime};
+use crate::queue::input_queue::PushError;
 use crate::realtime::conversation::{Command, Warning};
-use crate::realtime::session::Credentials;
-use crate::queue::input_queue::Refused;
-use openai_protocol::{self, ClientEvent, ResponseParams};
+use crate::realtime::element::imp::{CAT, OpenAIRealtime};
+use crate::realtime::session::CredentialsProvider;
 use gst::glib;
 use gst::glib::subclass::Signal;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use openai_protocol::{self, ClientEvent, ResponseParams};
 use std::sync::LazyLock;
 
 /// A signal that is emitted to ask for something.
@@ -83,14 +83,19 @@ pub fn signals() -> &'static [Signal] {
 
 impl OpenAIRealtime {
     /// The application, if it listens to be asked for the key of each connection.
-    pub(crate) fn credentials(&self) -> Option<Credentials> {
+    pub(crate) fn credentials(&self) -> Option<CredentialsProvider> {
         let element = self.obj();
-        let signal = glib::subclass::SignalId::lookup("get-credentials", crate::realtime::element::OpenAIRealtime::static_type())?;
+        let signal = glib::subclass::SignalId::lookup(
+            "get-credentials",
+            crate::realtime::element::OpenAIRealtime::static_type(),
+        )?;
         if !glib::signal::signal_has_handler_pending(&*element, signal, None, true) {
             return None;
         }
         let element = element.downgrade();
-        Some(Credentials::new(move || element.upgrade()?.emit_by_name::<Option<String>>("get-credentials", &[])))
+        Some(CredentialsProvider::new(move || {
+            element.upgrade()?.emit_by_name::<Option<String>>("get-credentials", &[])
+        }))
     }
 
     /// Hands a command over.
@@ -98,10 +103,10 @@ impl OpenAIRealtime {
         let in_order =
             !matches!(command, Command::CancelResponse | Command::FunctionOutput { .. } | Command::Approve { .. });
         let Some(run) = self.run() else { return self.not_taken("the element is not in PAUSED or PLAYING") };
-        match run.mailbox.push_command(command, in_order) {
+        match run.input_queue.push_command(command, in_order) {
             Ok(()) => true,
-            Err(Refused::Full) => self.not_taken("too many commands wait already"),
-            Err(Refused::Closed | Refused::Flushing) => self.not_taken("the session is over"),
+            Err(PushError::Full) => self.not_taken("too many commands wait already"),
+            Err(PushError::Closed | PushError::Flushing) => self.not_taken("the session is over"),
         }
     }
 

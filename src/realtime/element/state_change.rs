@@ -1,17 +1,18 @@
 //! The element's life: a run is made, played, paused and ended with the element's states.
 
-use crate::realtime::element::imp::{CAT, OpenAIRealtime};
-use crate::realtime::element::run::Run;
-use crate::realtime::element::pads::audio_sink::SinkState;
-use crate::realtime::element::stats::Told;
-use crate::realtime::element::messages;
-use crate::realtime::element::{Silence};
-use crate::realtime::conversation::io::SessionNotice;
-use crate::realtime::conversation::{self, Failure, Input, Notice, Warning};
-use crate::realtime::session::{Mailbox, Playout};
+use crate::media::audio_src_task::{AudioSrcSettings, AudioSrcTask};
+use crate::media::clock_wait::ClockWaiter;
 use crate::media::errors;
-use crate::media::clock_wait::Pace;
-use crate::media::audio_src_task::{Source, SourceSettings};
+use crate::media::recorder;
+use crate::realtime::conversation::io::SessionEvent;
+use crate::realtime::conversation::{self, Event, Failure, Input, Warning};
+use crate::realtime::element::Silence;
+use crate::realtime::element::imp::{CAT, OpenAIRealtime};
+use crate::realtime::element::messages;
+use crate::realtime::element::pads::audio_sink::SinkState;
+use crate::realtime::element::run::Run;
+use crate::realtime::element::stats::ElementStatus;
+use crate::realtime::session::{InputQueue, Playout};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::Arc;
@@ -23,14 +24,14 @@ type Changed = Result<gst::StateChangeSuccess, gst::StateChangeError>;
 
 impl OpenAIRealtime {
     /// Makes a run; what can be known to be wrong is found now.
-    fn prepare(&self) -> Result<Arc<Run>, Failure> {
+    fn build_run(&self) -> Result<Arc<Run>, Failure> {
         self.settings().read_again();
         let settings = self.settings().clone();
         let mut connection = settings.connection();
         connection.credentials = self.credentials();
         let targets = connection.targets(|name| std::env::var(name).ok())?;
         let (caps, format) = self.choose_output();
-        let pace = Arc::new(Pace::default());
+        let pace = Arc::new(ClockWaiter::default());
         let (listener, latency) = (pace.clone(), self.latency.clone());
         let gaps = settings.silence == Silence::Gaps;
         let playout = Arc::new(Playout::new(format.clone(), gaps, move || {
@@ -40,16 +41,16 @@ impl OpenAIRealtime {
         if let Some(now) = self.running_already() {
             playout.skip_to(now);
         }
-        let mailbox = Arc::new(Mailbox::default());
+        let input_queue = Arc::new(InputQueue::default());
         let keeping = self.obj().downgrade();
-        let (began, element, silenced) = (mailbox.clone(), self.obj().downgrade(), self.obj().downgrade());
-        let source_settings = SourceSettings {
+        let (began, element, silenced) = (input_queue.clone(), self.obj().downgrade(), self.obj().downgrade());
+        let source_settings = AudioSrcSettings {
             caps,
             format: format.clone(),
             lead: Duration::from_nanos(settings.buffer_time),
             gaps,
             flushes: settings.flush_on_interrupt,
-            keeps: Box::new(crate::media::recorder::downstream_of),
+            keeps: Box::new(recorder::downstream_of),
             kept: Box::new(move |keeper: &gst::Element| {
                 if let Some(element) = keeping.upgrade() {
                     element.imp().warn_of_recording(keeper);
@@ -67,13 +68,13 @@ impl OpenAIRealtime {
                 }
             }),
         };
-        let source = Source::new(self.src.clone(), playout.clone(), pace, self.latency.clone(), source_settings);
+        let source = AudioSrcTask::new(self.src.clone(), playout.clone(), pace, self.latency.clone(), source_settings);
         let source = Arc::new(source);
         let fading = Arc::downgrade(&source);
         playout.fade_cuts_where(move || fading.upgrade().is_some_and(|source| !source.may_flush()));
-        let silencer = Arc::downgrade(&source);
-        playout.set_silencer(move |since| {
-            if let Some(source) = silencer.upgrade() {
+        let flush_handler = Arc::downgrade(&source);
+        playout.set_flush_handler(move |since| {
+            if let Some(source) = flush_handler.upgrade() {
                 source.silence(since);
             }
         });
@@ -83,7 +84,7 @@ impl OpenAIRealtime {
             settings.config(live, self.likely_input_format(), format.clone(), targets[0].dialect())?;
         settings.check_tool_choice(&config.session)?;
         self.warn_of_left_out(left_out);
-        Ok(Arc::new(Run::new(&self.obj(), settings, targets, format, playout, mailbox, source)))
+        Ok(Arc::new(Run::new(&self.obj(), settings, targets, format, playout, input_queue, source)))
     }
 
     /// Settings are not sent, because the model or the server is known to refuse them.
@@ -94,9 +95,9 @@ impl OpenAIRealtime {
     }
 
     /// The application has ended a session that was not at its end.
-    fn tell_stopped(&self) {
-        let was_open = self.told().is_open();
-        let closed = Notice::Session(SessionNotice::Closed { reason: "stopped".into(), running_time: None });
+    fn post_stopped(&self) {
+        let was_open = self.status().is_open();
+        let closed = Event::Session(SessionEvent::Closed { reason: "stopped".into(), running_time: None });
         self.note(&closed);
         if let Some(structure) = messages::structure(&closed).filter(|_| was_open) {
             messages::post(&self.obj(), structure);
@@ -105,9 +106,9 @@ impl OpenAIRealtime {
 
     /// The model was silent so soon after it was known that it had to be.
     fn silenced(&self, time: Duration) {
-        let mut told = self.told();
-        told.silence_latency = time.as_nanos() as u64;
-        told.longest_silence_latency = told.longest_silence_latency.max(told.silence_latency);
+        let mut status = self.status();
+        status.silence_latency = time.as_nanos() as u64;
+        status.longest_silence_latency = status.longest_silence_latency.max(status.silence_latency);
     }
 
     /// What was pushed of an answer that is cut plays to its end, because a flush would destroy what is downstream.
@@ -156,8 +157,8 @@ impl OpenAIRealtime {
     }
 
     fn start(&self) -> Result<(), gst::StateChangeError> {
-        *self.told() = Told::default();
-        let run = self.prepare().map_err(|failure| {
+        *self.status() = ElementStatus::default();
+        let run = self.build_run().map_err(|failure| {
             gst::error!(CAT, imp = self, "{failure}");
             errors::post_failure(self.obj().upcast_ref(), &failure, None);
             gst::StateChangeError
@@ -174,7 +175,7 @@ impl OpenAIRealtime {
         }
         self.latency.store(0, Ordering::Relaxed);
         *self.sink() = SinkState::default();
-        self.begin_updates();
+        self.begin_property_sync();
         self.set_run(Some(run));
         Ok(())
     }
@@ -235,7 +236,7 @@ impl OpenAIRealtime {
                 if let Some(run) = run {
                     run.stop();
                     run.close();
-                    self.tell_stopped();
+                    self.post_stopped();
                 }
             }
             _ => {}

@@ -1,16 +1,16 @@
 //! What the session has told so far: the properties that can only be read.
 
+use crate::media::errors;
+use crate::realtime::conversation::io::{FrameState, SessionEvent};
+use crate::realtime::conversation::{Event, Warning};
 use crate::realtime::element::ConnectionState;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
-use crate::realtime::conversation::io::{FrameState, SessionNotice};
-use crate::realtime::conversation::{Notice, Warning};
-use crate::media::errors;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 /// What the session has told so far.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct ElementStatus {
     pub state: ConnectionState,
     pub session_id: Option<String>,
     pub turns: u64,
@@ -32,7 +32,7 @@ pub struct Told {
     pub audio_inserted: u64,
 }
 
-impl Told {
+impl ElementStatus {
     /// There is a session, or one is on its way.
     pub fn is_open(&self) -> bool {
         self.state != ConnectionState::Closed
@@ -61,39 +61,39 @@ impl Told {
             .build()
     }
 
-    fn note(&mut self, notice: &Notice) {
-        match notice {
-            Notice::Session(SessionNotice::Connecting { .. }) if self.state == ConnectionState::Reconnecting => {}
-            Notice::Session(SessionNotice::Connecting { .. }) => self.state = ConnectionState::Connecting,
-            Notice::Session(SessionNotice::Ready { session_id, .. }) => {
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Session(SessionEvent::Connecting { .. }) if self.state == ConnectionState::Reconnecting => {}
+            Event::Session(SessionEvent::Connecting { .. }) => self.state = ConnectionState::Connecting,
+            Event::Session(SessionEvent::Ready { session_id, .. }) => {
                 self.state = ConnectionState::Ready;
                 self.session_id = session_id.clone();
             }
-            Notice::Session(SessionNotice::Reconnecting { .. }) => {
+            Event::Session(SessionEvent::Reconnecting { .. }) => {
                 self.state = ConnectionState::Reconnecting;
                 self.reconnects += 1;
             }
-            Notice::Session(SessionNotice::Closed { .. }) => self.state = ConnectionState::Closed,
-            Notice::Speech { active: false, .. } => self.turns += 1,
-            Notice::Response(response) if response.state != "created" => {
+            Event::Session(SessionEvent::Closed { .. }) => self.state = ConnectionState::Closed,
+            Event::Speech { active: false, .. } => self.turns += 1,
+            Event::Response(response) if response.state != "created" => {
                 self.responses += 1;
                 if let Some(time) = response.first_audio {
                     self.first_audio = time.as_nanos() as u64;
                 }
             }
-            Notice::Interrupted { .. } => self.interruptions += 1,
-            Notice::Usage { usage, total_cost, .. } => {
+            Event::Interrupted { .. } => self.interruptions += 1,
+            Event::Usage { usage, total_cost, .. } => {
                 self.input_tokens += usage.input_tokens;
                 self.output_tokens += usage.output_tokens;
                 self.image_tokens += usage.input_token_details.image_tokens;
                 self.total_cost = total_cost.unwrap_or(self.total_cost);
             }
-            Notice::Frame(frame) => match frame.state {
+            Event::Frame(frame) => match frame.state {
                 FrameState::Sent => self.frames_sent += 1,
                 FrameState::Skipped { .. } => self.frames_skipped += 1,
                 FrameState::Removed => self.frames_removed += 1,
             },
-            Notice::Aligned { dropped, inserted } => {
+            Event::Aligned { dropped, inserted } => {
                 self.audio_dropped += dropped.as_nanos() as u64;
                 self.audio_inserted += inserted.as_nanos() as u64;
             }
@@ -106,17 +106,17 @@ impl OpenAIRealtime {
     /// Posts a WARNING, and counts it. Every warning of the element goes through here.
     pub(crate) fn warn(&self, warning: &Warning) {
         gst::warning!(CAT, imp = self, "{}", warning.message);
-        self.told().warnings += 1;
+        self.status().warnings += 1;
         errors::post_warning(self.obj().upcast_ref(), warning);
     }
 
     /// Keeps what the properties tell that can only be read, and says which of them have changed.
-    pub(crate) fn note(&self, notice: &Notice) {
+    pub(crate) fn note(&self, event: &Event) {
         let (before, after) = {
-            let mut told = self.told();
-            let before = (told.state, told.session_id.clone());
-            told.note(notice);
-            (before, (told.state, told.session_id.clone()))
+            let mut status = self.status();
+            let before = (status.state, status.session_id.clone());
+            status.note(event);
+            (before, (status.state, status.session_id.clone()))
         };
         if before.0 != after.0 {
             self.obj().notify("connection-state");

@@ -4,21 +4,21 @@
 use crate::net::backoff::{Backoff, LONGEST_RETRY_AFTER};
 use crate::net::clock::Clock;
 use crate::net::connect::{ConnectError, Socket};
-use crate::realtime::session::{Patience, Post, Target};
-use crate::realtime::conversation::io::SessionNotice;
-use crate::realtime::conversation::{Failure, Notice};
+use crate::realtime::conversation::io::SessionEvent;
+use crate::realtime::conversation::{Event, Failure};
+use crate::realtime::session::{BusEvent, Endpoint, RetryPolicy};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// The servers and the row of tries.
 pub struct Dialler {
     /// The first one, and those that stand by.
-    targets: Vec<Target>,
+    targets: Vec<Endpoint>,
     current: usize,
-    patience: Patience,
+    retry_policy: RetryPolicy,
     backoff: Backoff,
     clock: Clock,
-    posts: mpsc::Sender<Post>,
+    bus_tx: mpsc::Sender<BusEvent>,
     /// Tries since there was a session, or since the server was chosen.
     attempt: u32,
     /// Until then the first session has to be ready.
@@ -31,15 +31,20 @@ pub struct Dialler {
 
 impl Dialler {
     /// Nothing is tried yet.
-    pub fn new(targets: Vec<Target>, patience: Patience, clock: Clock, posts: mpsc::Sender<Post>) -> Self {
+    pub fn new(
+        targets: Vec<Endpoint>,
+        retry_policy: RetryPolicy,
+        clock: Clock,
+        bus_tx: mpsc::Sender<BusEvent>,
+    ) -> Self {
         Self {
             targets,
             current: 0,
-            backoff: Backoff::new(patience.delay, patience.tries),
-            deadline: Some(clock.now() + patience.timeout),
-            patience,
+            backoff: Backoff::new(retry_policy.delay, retry_policy.tries),
+            deadline: Some(clock.now() + retry_policy.timeout),
+            retry_policy,
             clock,
-            posts,
+            bus_tx,
             attempt: 0,
             had_session: false,
             last: None,
@@ -47,20 +52,20 @@ impl Dialler {
     }
 
     /// The server that is talked to.
-    pub fn target(&self) -> &Target {
+    pub fn endpoint(&self) -> &Endpoint {
         &self.targets[self.current]
     }
 
     /// The text without the keys of any server.
-    pub fn scrub(&self, text: &mut String) {
-        self.targets.iter().for_each(|target| target.scrub(text));
+    pub fn redact(&self, text: &mut String) {
+        self.targets.iter().for_each(|endpoint| endpoint.redact(text));
     }
 
     /// What a server sent, without the keys of any.
     pub fn scrub_frame(&self, text: &str) -> Option<String> {
         let mut scrubbed: Option<String> = None;
-        for target in &self.targets {
-            if let Some(next) = target.scrub_frame(scrubbed.as_deref().unwrap_or(text)) {
+        for endpoint in &self.targets {
+            if let Some(next) = endpoint.scrub_frame(scrubbed.as_deref().unwrap_or(text)) {
                 scrubbed = Some(next);
             }
         }
@@ -69,9 +74,9 @@ impl Dialler {
 
     /// The failure as it may be told.
     pub fn told(&self, failure: Failure) -> Failure {
-        let failure = self.target().told(failure);
+        let failure = self.endpoint().told(failure);
         failure.map(|mut text| {
-            self.scrub(&mut text);
+            self.redact(&mut text);
             text
         })
     }
@@ -84,7 +89,7 @@ impl Dialler {
     /// How long the session may take to be ready.
     pub fn time_left(&self) -> Duration {
         let left = |deadline: Instant| deadline.saturating_duration_since(self.clock.now());
-        self.deadline.map_or(self.patience.timeout, |deadline| left(deadline).min(self.patience.timeout))
+        self.deadline.map_or(self.retry_policy.timeout, |deadline| left(deadline).min(self.retry_policy.timeout))
     }
 
     /// There is a session.
@@ -127,11 +132,11 @@ impl Dialler {
             let at = self.clock.now() + delay;
             self.tell(delay, reason).await?;
             self.clock.sleep_until(at).await;
-            self.last = Some(match self.clock.timeout(self.time_left(), self.target().connect(&self.clock)).await {
+            self.last = Some(match self.clock.timeout(self.time_left(), self.endpoint().connect(&self.clock)).await {
                 Some(Ok(socket)) => return Ok(socket),
                 Some(Err(error)) => error,
                 None => {
-                    let (name, timeout) = (self.target().name(), self.patience.timeout);
+                    let (name, timeout) = (self.endpoint().name(), self.retry_policy.timeout);
                     let failure = Failure::Connect(format!("{name} did not answer within {timeout:.1?}"));
                     ConnectError { failure, again: true, retry_after: None }
                 }
@@ -153,17 +158,17 @@ impl Dialler {
         self.current += 1;
         self.attempt = 0;
         self.backoff.reset();
-        self.deadline = self.deadline.map(|_| self.clock.now() + self.patience.timeout);
+        self.deadline = self.deadline.map(|_| self.clock.now() + self.retry_policy.timeout);
     }
 
     async fn tell(&self, delay: Duration, reason: Option<String>) -> Result<(), Failure> {
         let reason = reason.map(|mut reason| {
-            self.scrub(&mut reason);
+            self.redact(&mut reason);
             reason
         });
-        let uri = Some(self.target().name());
-        let connecting = SessionNotice::Connecting { attempt: self.attempt, delay, uri, reason };
-        let told = self.posts.send(Post::Notice(Notice::Session(connecting))).await;
+        let uri = Some(self.endpoint().name());
+        let connecting = SessionEvent::Connecting { attempt: self.attempt, delay, uri, reason };
+        let told = self.bus_tx.send(BusEvent::Event(Event::Session(connecting))).await;
         told.map_err(|_| Failure::Connect("stopped".into()))
     }
 

@@ -1,15 +1,15 @@
 //! A session with a connection: what arrives is handed to the conversation, and what that decides is carried out.
 
 use crate::net::clock::Clock;
+use crate::net::websocket::{SocketEvent, WebSocket};
+use crate::realtime::conversation::io::SessionEvent;
+use crate::realtime::conversation::{Conversation, Event, Failure, Input, Output, Warning};
 use crate::realtime::session::dialler::Dialler;
-use crate::net::websocket::{Event, Link};
-use crate::realtime::session::standby::Spare;
 use crate::realtime::session::left_out_fields::LeftOutFields;
-use crate::realtime::session::warning_limit::Warnings;
+use crate::realtime::session::standby::Standby;
 use crate::realtime::session::trace as wire;
-use crate::realtime::session::{Mailbox, Playout, Post, Setup, WireEvent, good_bye};
-use crate::realtime::conversation::io::SessionNotice;
-use crate::realtime::conversation::{Conversation, Failure, Input, Notice, Output, Warning};
+use crate::realtime::session::warning_limit::Warnings;
+use crate::realtime::session::{BusEvent, InputQueue, Playout, Setup, TraceEvent, close_politely};
 use openai_protocol::ServerEvent;
 use openai_protocol::client::PictureMessage;
 use std::sync::Arc;
@@ -19,23 +19,23 @@ use tokio::sync::mpsc;
 
 /// A session that lasted so long was a good one, as is one that carried a turn: if it is lost, the tries are counted
 /// from the first.
-const STEADY: Duration = Duration::from_secs(5);
+const STABLE_SESSION: Duration = Duration::from_secs(5);
 
 /// A conversation, and the connection that it has at the time.
-pub struct Running {
+pub struct Driver {
     dialler: Dialler,
     clock: Clock,
     conversation: Conversation,
-    mailbox: Arc<Mailbox>,
+    input_queue: Arc<InputQueue>,
     playout: Arc<Playout>,
-    posts: mpsc::Sender<Post>,
+    bus_tx: mpsc::Sender<BusEvent>,
     traces: Arc<AtomicBool>,
     began: Instant,
     over: bool,
     /// The connection is gone, and another one is wanted.
     is_lost: bool,
     /// Another connection, for when this session ends.
-    spare: Spare,
+    standby: Standby,
     /// Longest time until a connection is made.
     connect_timeout: Duration,
     /// Since when the session is ready.
@@ -49,23 +49,23 @@ pub struct Running {
     received: Option<Instant>,
 }
 
-impl Running {
+impl Driver {
     pub fn new(setup: Setup) -> Self {
-        let Setup { targets, config, patience, mailbox, playout, posts, traces, clock } = setup;
+        let Setup { targets, config, retry_policy, input_queue, playout, bus_tx, traces, clock } = setup;
         let mut conversation = Conversation::new(config, clock.now());
         conversation.set_standby(targets.len() > 1);
         Self {
-            dialler: Dialler::new(targets, patience, clock.clone(), posts.clone()),
+            dialler: Dialler::new(targets, retry_policy, clock.clone(), bus_tx.clone()),
             conversation,
-            mailbox,
+            input_queue,
             playout,
-            posts,
+            bus_tx,
             traces,
             began: clock.now(),
             over: false,
             is_lost: false,
-            spare: Spare::new(clock.clone()),
-            connect_timeout: patience.timeout,
+            standby: Standby::new(clock.clone()),
+            connect_timeout: retry_policy.timeout,
             ready: None,
             is_behind: false,
             warnings: Warnings::default(),
@@ -77,27 +77,27 @@ impl Running {
     }
 
     /// Goes on until the conversation is over, over as many connections as it takes.
-    pub async fn go_on(&mut self, link: &mut Option<Link>) {
+    pub async fn run(&mut self, socket: &mut Option<WebSocket>) {
         loop {
-            let next = match self.spare.take() {
-                Some(spare) => {
+            let next = match self.standby.take() {
+                Some(standby) => {
                     self.dialler.has_spare();
-                    spare
+                    standby
                 }
                 None => match self.dialler.connect().await {
-                    Ok(socket) => Link::new(socket, self.clock.clone()),
+                    Ok(socket) => WebSocket::new(socket, self.clock.clone()),
                     Err(failure) => return self.fail(failure).await,
                 },
             };
             self.began = self.clock.now();
             self.conversation.set_standby(self.dialler.has_standby());
-            self.converse(link.insert(next)).await;
+            self.run_connection(socket.insert(next)).await;
             if !std::mem::take(&mut self.is_lost) || self.over {
                 return self.tell_left_out(true).await;
             }
-            if let Some(mut before) = link.take() {
+            if let Some(mut before) = socket.take() {
                 // The next one need not wait for it.
-                tokio::spawn(async move { good_bye(&mut before).await });
+                tokio::spawn(async move { close_politely(&mut before).await });
             }
             self.look_back();
         }
@@ -105,10 +105,10 @@ impl Running {
 
     /// The session is over, and there is to be another one. How the last one went decides how that is had.
     fn look_back(&mut self) {
-        self.mailbox.set_connected(false);
+        self.input_queue.set_connected(false);
         let ready = self.ready.take();
         let lasted = ready.map(|ready| self.clock.now().saturating_duration_since(ready));
-        if lasted.is_some_and(|lasted| lasted >= STEADY || self.conversation.carried_turn()) {
+        if lasted.is_some_and(|lasted| lasted >= STABLE_SESSION || self.conversation.carried_turn()) {
             self.dialler.worked();
         }
         if let Some(loss) = self.conversation.take_loss() {
@@ -118,19 +118,19 @@ impl Running {
 
     /// There is no session to be had.
     async fn fail(&mut self, failure: Failure) {
-        self.warn_of_drops().await;
+        self.warn_of_dropped_audio().await;
         self.tell_left_out(true).await;
         let done = self.conversation.done_until();
-        self.post(Post::Fail(failure, done)).await;
+        self.post(BusEvent::Fail(failure, done)).await;
     }
 
-    async fn converse(&mut self, link: &mut Link) {
-        let patience = self.dialler.time_left();
-        self.conversation.handle(Input::Connected { patience }, self.clock.now());
-        self.carry_out(link).await;
+    async fn run_connection(&mut self, socket: &mut WebSocket) {
+        let retry_policy = self.dialler.time_left();
+        self.conversation.handle(Input::Connected { timeout: retry_policy }, self.clock.now());
+        self.flush_outputs(socket).await;
         let clock = self.clock.clone();
         while !self.over && !self.is_lost {
-            self.take_mail(link).await;
+            self.drain_input(socket).await;
             if self.over || self.is_lost {
                 break;
             }
@@ -139,62 +139,62 @@ impl Running {
             let full = self.playout.is_full();
             let owed = self.conversation.awaits_server();
             tokio::select! {
-                event = link.next(!full, owed) => self.react(event, link).await,
-                there = self.spare.changed() => {
-                    self.conversation.handle(Input::Spare(there), self.clock.now());
-                    self.carry_out(link).await;
+                event = socket.next(!full, owed) => self.on_socket_event(event, socket).await,
+                there = self.standby.changed() => {
+                    self.conversation.handle(Input::StandbyReady(there), self.clock.now());
+                    self.flush_outputs(socket).await;
                 }
-                () = self.mailbox.arrived() => {}
+                () = self.input_queue.arrived() => {}
                 () = self.playout.room(), if full => {}
                 () = clock.sleep_until(deadline.unwrap_or_else(|| far_away(&clock))), if deadline.is_some() => {
                     self.conversation.wake(self.clock.now());
-                    self.carry_out(link).await;
+                    self.flush_outputs(socket).await;
                 }
                 () = clock.sleep_until(left_out.unwrap_or_else(|| far_away(&clock))), if left_out.is_some() => {
                     self.tell_left_out(false).await;
                 }
             }
-            self.warn_of_drops().await;
+            self.warn_of_dropped_audio().await;
         }
         if self.over {
-            link.flush().await;
+            socket.flush().await;
         }
     }
 
     /// Takes over what has arrived, as long as the socket keeps up.
-    async fn take_mail(&mut self, link: &mut Link) {
+    async fn drain_input(&mut self, socket: &mut WebSocket) {
         while !self.over {
-            let stream = !link.is_behind() && self.conversation.wants_sound(self.clock.now());
+            let stream = !socket.is_behind() && self.conversation.wants_sound(self.clock.now());
             let frames = self.conversation.wants_frames(self.clock.now());
-            let Some(input) = self.mailbox.take(stream, frames) else { return };
+            let Some(input) = self.input_queue.take(stream, frames) else { return };
             if self.conversation.may_interrupt(&input) {
-                self.look_at_playout();
+                self.update_playback_position();
             }
             self.received = Some(self.clock.now());
             self.conversation.handle(input, self.clock.now());
-            self.carry_out(link).await;
+            self.flush_outputs(socket).await;
         }
     }
 
-    async fn react(&mut self, event: Event, link: &mut Link) {
+    async fn on_socket_event(&mut self, event: SocketEvent, socket: &mut WebSocket) {
         match event {
-            Event::Written => self.tell_behind(link),
-            Event::Text(text) => self.hear(&text).await,
+            SocketEvent::Written => self.tell_behind(socket),
+            SocketEvent::Text(text) => self.hear(&text).await,
             // Some proxies pass the text on as bytes.
-            Event::Binary(data) => match std::str::from_utf8(&data) {
+            SocketEvent::Binary(data) => match std::str::from_utf8(&data) {
                 Ok(text) => self.hear(text).await,
                 Err(_) => {
                     let length = data.len();
                     self.warn_of_unreadable(format!("{length} bytes of binary data, which mean nothing here")).await;
                 }
             },
-            Event::Gone(silent) => self.conversation.handle(Input::Gone { silent }, self.clock.now()),
-            Event::Closed { code, mut reason } => {
-                self.dialler.scrub(&mut reason);
+            SocketEvent::Gone(silent) => self.conversation.handle(Input::Gone { silent }, self.clock.now()),
+            SocketEvent::Closed { code, mut reason } => {
+                self.dialler.redact(&mut reason);
                 self.conversation.handle(Input::Closed { code, reason }, self.clock.now());
             }
         }
-        self.carry_out(link).await;
+        self.flush_outputs(socket).await;
     }
 
     /// The server said something.
@@ -209,11 +209,11 @@ impl Running {
                 self.left_out.add(event.name(), left_out);
                 let input = Input::Server(Box::new(event));
                 if self.conversation.may_interrupt(&input) {
-                    self.look_at_playout();
+                    self.update_playback_position();
                 }
                 self.conversation.handle(input, self.clock.now());
                 if let Some(warning) = self.left_out.warning() {
-                    self.post(Post::Notice(Notice::Warning(warning))).await;
+                    self.post(BusEvent::Event(Event::Warning(warning))).await;
                 }
             }
             Err(error) => self.warn_of_unreadable(format!("something that cannot be read: {error}")).await,
@@ -222,65 +222,65 @@ impl Running {
 
     async fn warn_of_unreadable(&mut self, what: String) {
         let warning = Warning::new("unreadable-event", format!("the server sent {what}"));
-        self.post(Post::Notice(Notice::Warning(warning))).await;
+        self.post(BusEvent::Event(Event::Warning(warning))).await;
     }
 
     /// The conversation is about to decide about what was heard.
-    fn look_at_playout(&mut self) {
+    fn update_playback_position(&mut self) {
         if let Some((position, items)) = self.playout.heard() {
             self.conversation.handle(Input::Played { now: position, items }, self.clock.now());
         }
     }
 
     /// Does what the conversation has decided.
-    async fn carry_out(&mut self, link: &mut Link) {
+    async fn flush_outputs(&mut self, socket: &mut WebSocket) {
         while let Some(output) = self.conversation.poll() {
             match output {
                 Output::Send(event) => {
-                    let (text, lost) = wire::write(&event, self.dialler.target().dialect());
+                    let (text, lost) = wire::write(&event, self.dialler.endpoint().dialect());
                     self.trace(false, event.name(), &text).await;
-                    link.send(text);
-                    self.tell_behind(link);
-                    self.warn_of_lost(&lost).await;
+                    socket.send(text);
+                    self.tell_behind(socket);
+                    self.warn_of_discarded_audio(&lost).await;
                 }
                 Output::SendPicture(picture) => {
                     let text = picture.to_json();
                     drop(picture);
                     self.trace(false, PictureMessage::NAME, &text).await;
-                    link.send(text);
-                    self.tell_behind(link);
+                    socket.send(text);
+                    self.tell_behind(socket);
                 }
                 Output::Play(speech) => self.playout.play(speech),
-                Output::Quiet(until) => self.playout.quiet_until(until),
-                Output::Cut => self.cut(),
-                Output::Text(text) => self.post(Post::Text(text)).await,
-                Output::TextQuiet(speaker, until) => self.post(Post::TextQuiet(speaker, until)).await,
-                Output::Notify(notice) => {
-                    if matches!(notice, Notice::Session(SessionNotice::Ready { .. })) {
+                Output::GapUntil(until) => self.playout.gap_until(until),
+                Output::FlushAudio => self.cut(),
+                Output::Text(text) => self.post(BusEvent::Text(text)).await,
+                Output::TextGapUntil(speaker, until) => self.post(BusEvent::TextGap(speaker, until)).await,
+                Output::Event(event) => {
+                    if matches!(event, Event::Session(SessionEvent::Ready { .. })) {
                         self.ready = Some(self.clock.now());
                         self.dialler.ready();
-                        self.mailbox.set_connected(true);
+                        self.input_queue.set_connected(true);
                     }
-                    self.post(Post::Notice(notice)).await;
+                    self.post(BusEvent::Event(event)).await;
                 }
-                Output::Spare => self.spare.dial(self.dialler.target().clone(), self.connect_timeout),
+                Output::Preconnect => self.standby.dial(self.dialler.endpoint().clone(), self.connect_timeout),
                 Output::Reconnect => self.is_lost = true,
                 Output::Fail(failure) => {
                     self.over = true;
                     let done = self.conversation.done_until();
-                    self.post(Post::Fail(failure, done)).await;
+                    self.post(BusEvent::Fail(failure, done)).await;
                 }
                 Output::Finished { at } => {
                     self.over = true;
-                    self.post(Post::Finished(at)).await;
+                    self.post(BusEvent::Finished(at)).await;
                 }
             }
         }
     }
 
     /// The conversation knows whether the network keeps up, so that pictures are sent only if it does.
-    fn tell_behind(&mut self, link: &Link) {
-        let is_behind = link.is_behind();
+    fn tell_behind(&mut self, socket: &WebSocket) {
+        let is_behind = socket.is_behind();
         if std::mem::replace(&mut self.is_behind, is_behind) != is_behind {
             self.conversation.handle(Input::Behind(is_behind), self.clock.now());
         }
@@ -296,10 +296,10 @@ impl Running {
     }
 
     /// Tells something. Of warnings, what is one too many of its kind is left out and told later.
-    async fn post(&mut self, post: Post) {
+    async fn post(&mut self, post: BusEvent) {
         let post = match post {
-            Post::Notice(Notice::Warning(warning)) => match self.warnings.take(warning, self.clock.now()) {
-                Some(warning) => Post::Notice(Notice::Warning(warning)),
+            BusEvent::Event(Event::Warning(warning)) => match self.warnings.take(warning, self.clock.now()) {
+                Some(warning) => BusEvent::Event(Event::Warning(warning)),
                 None => return,
             },
             post => post,
@@ -307,19 +307,19 @@ impl Running {
         self.post_at_once(post).await;
     }
 
-    async fn post_at_once(&mut self, mut post: Post) {
+    async fn post_at_once(&mut self, mut post: BusEvent) {
         // What the server says was scrubbed when it came. A key that is a word is left in it there.
-        let scrub = |text: &mut String| self.dialler.scrub(text);
+        let redact = |text: &mut String| self.dialler.redact(text);
         match &mut post {
-            Post::Notice(Notice::Warning(warning)) => scrub(&mut warning.message),
-            Post::Notice(Notice::Response(response)) => response.error_message.iter_mut().for_each(scrub),
-            Post::Notice(Notice::Session(SessionNotice::Reconnecting { reason })) => scrub(reason),
-            Post::Event(event) => scrub(&mut event.json),
-            Post::Fail(failure, _) => *failure = self.dialler.told(failure.clone()),
-            Post::Notice(_) | Post::Text(_) | Post::TextQuiet(..) | Post::Finished(_) => {}
+            BusEvent::Event(Event::Warning(warning)) => redact(&mut warning.message),
+            BusEvent::Event(Event::Response(response)) => response.error_message.iter_mut().for_each(redact),
+            BusEvent::Event(Event::Session(SessionEvent::Reconnecting { reason })) => redact(reason),
+            BusEvent::Trace(event) => redact(&mut event.json),
+            BusEvent::Fail(failure, _) => *failure = self.dialler.told(failure.clone()),
+            BusEvent::Event(_) | BusEvent::Text(_) | BusEvent::TextGap(..) | BusEvent::Finished(_) => {}
         }
         // Nobody listens any more only when the session is being stopped.
-        if self.posts.send(post).await.is_err() {
+        if self.bus_tx.send(post).await.is_err() {
             self.over = true;
         }
     }
@@ -329,38 +329,38 @@ impl Running {
         let now = self.clock.now();
         let warnings = if all { self.warnings.rest(now) } else { self.warnings.due(now) };
         for warning in warnings {
-            self.post_at_once(Post::Notice(Notice::Warning(warning))).await;
+            self.post_at_once(BusEvent::Event(Event::Warning(warning))).await;
         }
     }
 
     /// Tells an event of the wire, where somebody wants to know.
     async fn trace(&mut self, from_server: bool, name: &str, text: &str) {
         if self.traces.load(Ordering::Relaxed) {
-            let json = wire::without_secrets(name, text);
-            let event = WireEvent {
+            let json = wire::redact_event(name, text);
+            let event = TraceEvent {
                 from_server,
                 time: self.clock.now().saturating_duration_since(self.began),
                 name: name.to_owned(),
                 json,
             };
-            self.post(Post::Event(event)).await;
+            self.post(BusEvent::Trace(event)).await;
         }
     }
 
     /// The dialect of the server has no word for something.
-    async fn warn_of_lost(&mut self, lost: &[String]) {
+    async fn warn_of_discarded_audio(&mut self, lost: &[String]) {
         if !lost.is_empty() && !std::mem::replace(&mut self.warned_of_lost, true) {
             let message = format!("the server's dialect has no word for {}, which is left out", lost.join(", "));
-            self.post(Post::Notice(Notice::Warning(Warning::new("dialect", message)))).await;
+            self.post(BusEvent::Event(Event::Warning(Warning::new("dialect", message)))).await;
         }
     }
 
-    async fn warn_of_drops(&mut self) {
-        let dropped = self.mailbox.take_dropped();
+    async fn warn_of_dropped_audio(&mut self) {
+        let dropped = self.input_queue.take_dropped();
         for (length, connected) in [(dropped.connected, true), (dropped.unconnected, false)] {
             if !length.is_zero() {
-                self.post(Post::Notice(Notice::Aligned { dropped: length, inserted: Duration::ZERO })).await;
-                self.post(Post::Notice(Notice::Warning(drop_warning(length, connected)))).await;
+                self.post(BusEvent::Event(Event::Aligned { dropped: length, inserted: Duration::ZERO })).await;
+                self.post(BusEvent::Event(Event::Warning(drop_warning(length, connected)))).await;
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The link: one task a session, which owns the conversation and the socket.
 //!
 //! It connects, reads, writes, and sleeps until the conversation wants to be woken. It decides nothing about the
-//! conversation itself. What the pads hand over comes in through a bounded [`Mailbox`]; what is to be played goes out
+//! conversation itself. What the pads hand over comes in through a bounded [`InputQueue`]; what is to be played goes out
 //! through a bounded [`Playout`]; what is to be told goes out as [`Post`]s, in order.
 
 pub(crate) mod dialler;
@@ -11,18 +11,18 @@ pub(crate) mod standby;
 pub(crate) mod trace;
 pub(crate) mod warning_limit;
 
-pub use crate::net::credentials::Credentials;
-pub use crate::queue::input_queue::Mailbox;
-pub use crate::queue::playout::Playout;
+pub use crate::net::credentials::CredentialsProvider;
+pub use crate::net::endpoint::{Endpoint, EndpointConfig, Provider};
 pub use crate::net::secret::Secret;
-pub use crate::net::endpoint::{Connection, Provider, Target};
+pub use crate::queue::input_queue::InputQueue;
+pub use crate::queue::playout::Playout;
 
-use crate::realtime::conversation::io::{Speaker, TimedText};
-use crate::realtime::conversation::{Config, Failure, Notice};
 use crate::net::clock::Clock;
-use crate::realtime::session::driver::Running;
 use crate::net::runtime::SharedRuntime;
-use crate::net::websocket::Link;
+use crate::net::websocket::WebSocket;
+use crate::realtime::conversation::io::{Speaker, TimedText};
+use crate::realtime::conversation::{Config, Event, Failure};
+use crate::realtime::session::driver::Driver;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,21 +30,21 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 /// Posts that wait for the application at most; then the session waits as well.
-pub const POSTS: usize = 1024;
+pub const BUS_QUEUE_LEN: usize = 1024;
 /// A session that is stopped says good-bye, if that takes no longer.
-const GOODBYE: Duration = Duration::from_millis(100);
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// What goes to the application's side, in order.
 #[derive(Debug)]
-pub enum Post {
+pub enum BusEvent {
     /// To be told.
-    Notice(Notice),
+    Event(Event),
     /// For the pads of text.
     Text(TimedText),
     /// No text of this speaker begins before this running time.
-    TextQuiet(Speaker, Duration),
+    TextGap(Speaker, Duration),
     /// An event of the wire.
-    Event(WireEvent),
+    Trace(TraceEvent),
     /// The session has failed. Up to this place on the input, all turns are written down and answered.
     Fail(Failure, Option<Duration>),
     /// All is said and told; the stream ends there.
@@ -53,7 +53,7 @@ pub enum Post {
 
 /// An event of the wire, for traces.
 #[derive(Clone, Debug, PartialEq)]
-pub struct WireEvent {
+pub struct TraceEvent {
     /// True where the server sent it.
     pub from_server: bool,
     /// Since the connection was made.
@@ -66,7 +66,7 @@ pub struct WireEvent {
 
 /// How patiently a connection is tried.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// For everything until the session is ready.
     pub timeout: Duration,
     /// Further tries.
@@ -78,17 +78,17 @@ pub struct Patience {
 /// What a session needs.
 pub struct Setup {
     /// Where to: the first server, and those that stand by, in their order. There is one at least.
-    pub targets: Vec<Target>,
+    pub targets: Vec<Endpoint>,
     /// What the session is.
     pub config: Config,
     /// How patiently.
-    pub patience: Patience,
+    pub retry_policy: RetryPolicy,
     /// The way in.
-    pub mailbox: Arc<Mailbox>,
+    pub input_queue: Arc<InputQueue>,
     /// The way out.
     pub playout: Arc<Playout>,
     /// What is told.
-    pub posts: mpsc::Sender<Post>,
+    pub bus_tx: mpsc::Sender<BusEvent>,
     /// Whether every event of the wire is told; it may be switched at any time.
     pub traces: Arc<AtomicBool>,
     /// The time.
@@ -100,7 +100,7 @@ pub struct Setup {
 pub struct Session {
     stop: Arc<Notify>,
     done: Arc<Done>,
-    mailbox: Arc<Mailbox>,
+    input_queue: Arc<InputQueue>,
     _runtime: Arc<SharedRuntime>,
 }
 
@@ -126,21 +126,21 @@ impl Session {
         let runtime = SharedRuntime::get()?;
         let stop = Arc::new(Notify::new());
         let done = Arc::new(Done::default());
-        let mailbox = setup.mailbox.clone();
+        let input_queue = setup.input_queue.clone();
         let set_done = SetDone(done.clone());
         let stopped = stop.clone();
         runtime.handle().spawn(async move {
             let _set_done = set_done;
             run(setup, stopped).await;
         });
-        Ok(Self { stop, done, mailbox, _runtime: runtime })
+        Ok(Self { stop, done, input_queue, _runtime: runtime })
     }
 }
 
 impl Drop for Session {
     /// Ends the session. Waits for its task, which never waits for the network for longer than its good-bye.
     fn drop(&mut self) {
-        self.mailbox.close();
+        self.input_queue.close();
         self.stop.notify_one();
         let done = self.done.done.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.done.changed.wait_while(done, |done| !*done));
@@ -149,21 +149,21 @@ impl Drop for Session {
 
 async fn run(mut setup: Setup, stop: Arc<Notify>) {
     setup.config.time_of_day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut session = Running::new(setup);
-    let mut link = None;
+    let mut session = Driver::new(setup);
+    let mut socket = None;
     tokio::select! {
         biased;
         () = stop.notified() => {}
-        () = session.go_on(&mut link) => {}
+        () = session.run(&mut socket) => {}
     }
-    if let Some(link) = &mut link {
-        good_bye(link).await;
+    if let Some(socket) = &mut socket {
+        close_politely(socket).await;
     }
 }
 
 /// Closes a connection. Whether that is taken any more is the server's matter.
-async fn good_bye(link: &mut Link) {
-    let _ = timeout(GOODBYE, link.close()).await;
+async fn close_politely(socket: &mut WebSocket) {
+    let _ = timeout(CLOSE_TIMEOUT, socket.close()).await;
 }
 
 #[cfg(test)]

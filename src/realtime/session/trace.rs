@@ -23,7 +23,7 @@ pub fn write(event: &ClientEvent, dialect: Dialect) -> (String, Vec<String>) {
 }
 
 /// An event for a trace: as it is on the wire, without the keys for other services that a session's tools may hold.
-pub fn without_secrets(name: &str, text: &str) -> String {
+pub fn redact_event(name: &str, text: &str) -> String {
     if !name.starts_with("session.") && !matches!(name, "response.create" | "response.created" | "response.done") {
         return text.to_owned();
     }
@@ -66,13 +66,13 @@ mod tests {
             {"type": "mcp", "server_label": "a", "authorization": "hush", "headers": {"X-Key": "hush"}},
             {"type": "function", "name": "f"}]}})
         .to_string();
-        let shown = without_secrets("session.update", &text);
+        let shown = redact_event("session.update", &text);
         assert!(!shown.contains("hush") && shown.matches(REDACTED).count() == 2 && shown.contains("\"f\""), "{shown}");
     }
 
     #[test]
     fn what_holds_no_secret_is_as_it_was() {
         let text = r#"{ "type":"session.updated", "session":{} }"#;
-        assert_eq!(without_secrets("session.updated", text), text);
+        assert_eq!(redact_event("session.updated", text), text);
     }
 }

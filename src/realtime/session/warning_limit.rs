@@ -13,7 +13,7 @@ const KINDS: usize = 64;
 type Kind = (String, String);
 
 #[derive(Debug)]
-struct Told {
+struct ElementStatus {
     at: Instant,
     left_out: u64,
     /// The last one that was left out.
@@ -22,7 +22,7 @@ struct Told {
 
 /// What was told of each kind.
 #[derive(Debug, Default)]
-pub struct Warnings(HashMap<Kind, Told>);
+pub struct Warnings(HashMap<Kind, ElementStatus>);
 
 impl Warnings {
     /// The warning, if it may be told now. Otherwise it is counted, and told by [`Self::due`].
@@ -40,7 +40,7 @@ impl Warnings {
                 None
             }
             None => {
-                self.0.insert(kind, Told { at: now, left_out: 0, last: None });
+                self.0.insert(kind, ElementStatus { at: now, left_out: 0, last: None });
                 Some(warning)
             }
         }

@@ -4,8 +4,8 @@
 //! and the transcript of the user is empty. The sound comes back sample for sample, unless the formats of the two
 //! directions differ. Its ear is a level meter, so a test decides with the loudness of a tone what counts as speech.
 
-use super::{Answer, Ear, Engine, Part, Piece, Prompt, Said};
 use crate::audio::Sound;
+use crate::engine::{Answer, Engine, Part, Prompt, ResponsePart, SpeechChunk, TurnDetector};
 use openai_protocol::items::Role;
 use std::f32::consts::TAU;
 
@@ -14,7 +14,7 @@ use std::f32::consts::TAU;
 pub struct Echo;
 
 impl Engine for Echo {
-    fn ear(&self, rate: u32) -> Box<dyn Ear> {
+    fn ear(&self, rate: u32) -> Box<dyn TurnDetector> {
         Box::new(Level::new(rate))
     }
 
@@ -31,12 +31,12 @@ impl Engine for Echo {
         if !prompt.speak {
             piece.sound = None;
         }
-        Box::new(std::iter::once(Ok(Said::Words(piece))))
+        Box::new(std::iter::once(Ok(ResponsePart::SharedTranscript(piece))))
     }
 }
 
 /// The user's last words, said back: spoken ones as they sounded, written ones as a tone.
-fn answer_to(prompt: &Prompt) -> Piece {
+fn answer_to(prompt: &Prompt) -> SpeechChunk {
     let last = prompt.turns.iter().rev().find(|turn| turn.role == Role::User);
     let parts = last.map(|turn| turn.parts.as_slice()).unwrap_or_default();
     let sound = parts.iter().find_map(|part| match part {
@@ -50,14 +50,14 @@ fn answer_to(prompt: &Prompt) -> Piece {
     match (sound, text) {
         (Some(sound), _) => {
             let text = format!("You spoke for {} seconds.", seconds(sound.ms()));
-            Piece { text, sound: Some(sound.clone()) }
+            SpeechChunk { text, sound: Some(sound.clone()) }
         }
         (None, Some(text)) => {
             let text = format!("You wrote: {text}");
             let words = text.split_whitespace().count() as u32;
-            Piece { text, sound: Some(tone(words.min(600) * 100)) }
+            SpeechChunk { text, sound: Some(tone(words.min(600) * 100)) }
         }
-        (None, None) => Piece { text: "I heard nothing.".into(), sound: Some(tone(300)) },
+        (None, None) => SpeechChunk { text: "I heard nothing.".into(), sound: Some(tone(300)) },
     }
 }
 
@@ -89,7 +89,7 @@ impl Level {
     }
 }
 
-impl Ear for Level {
+impl TurnDetector for Level {
     fn frame_ms(&self) -> u64 {
         Self::FRAME_MS.into()
     }
@@ -131,7 +131,7 @@ mod tests {
         let turn = Turn { role: Role::User, parts: vec![Part::Sound(Utterance::new(sound.clone()))] };
         let prompt = Prompt { turns: vec![turn], speak: true, ..Default::default() };
         let pieces: Vec<_> = Echo.answer(prompt).collect::<Result<_, _>>().expect("an answer");
-        let [Said::Words(piece)] = pieces.as_slice() else { panic!("one piece: {pieces:?}") };
+        let [ResponsePart::SharedTranscript(piece)] = pieces.as_slice() else { panic!("one piece: {pieces:?}") };
         assert_eq!(piece.text, "You spoke for 1.25 seconds.");
         assert_eq!(piece.sound.as_ref(), Some(&sound));
     }

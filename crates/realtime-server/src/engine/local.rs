@@ -1,15 +1,16 @@
 //! The engine that really listens, answers and speaks, with the models of the speech room, and looks with
 //! those of the vision room.
 
-use super::{Answer, Ear, Engine, Piece, Prompt, Said};
 use crate::audio::Sound;
+use crate::engine::{Answer, Engine, Prompt, ResponsePart, SpeechChunk, TurnDetector};
+use crate::function_calling::Call;
 use crate::speech::responder::{self, Context};
-use crate::speech::{FRAME, ModelDir, Resampler, Speech, Vad, sentences};
-use crate::tools::{self, Call};
+use crate::speech::sentences;
+use crate::speech::{FRAME, ModelDir, Resampler, Speech, Vad};
 use crate::vision::Vision;
-use crate::vision::shown::{Shown, said};
-use openai_protocol::items::Role;
+use crate::vision::image_context::{Shown, said};
 use jiff::Zoned;
+use openai_protocol::items::Role;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,12 +38,12 @@ impl Local {
 }
 
 impl Engine for Local {
-    fn ear(&self, rate: u32) -> Box<dyn Ear> {
+    fn ear(&self, rate: u32) -> Box<dyn TurnDetector> {
         match Silero::new(&self.speech, rate) {
             Ok(ear) => Box::new(ear),
             Err(error) => {
                 tracing::error!("no ear for {rate} Hz: {error:#}");
-                Box::new(Deaf)
+                Box::new(NullTurnDetector)
             }
         }
     }
@@ -59,7 +60,7 @@ impl Engine for Local {
     }
 
     fn answer(&self, prompt: Prompt) -> Answer {
-        let plan = tools::plan(&prompt);
+        let plan = crate::function_calling::plan(&prompt);
         let text: Vec<String> =
             plan.words.into_iter().chain(plan.answer.then(|| reply(&prompt, &self.vision))).collect();
         let text = text.join(" ");
@@ -104,17 +105,19 @@ struct Spoken {
 }
 
 impl Iterator for Spoken {
-    type Item = anyhow::Result<Said>;
+    type Item = anyhow::Result<ResponsePart>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let Some(text) = self.sentences.pop_front() else {
-            return self.calls.pop_front().map(|call| Ok(Said::Call(call)));
+            return self.calls.pop_front().map(|call| Ok(ResponsePart::Call(call)));
         };
         if !self.speak {
-            return Some(Ok(Said::Words(Piece { text, sound: None })));
+            return Some(Ok(ResponsePart::SharedTranscript(SpeechChunk { text, sound: None })));
         }
         let samples = self.speech.speak(&text);
-        Some(samples.map(|samples| Said::Words(Piece { text, sound: Some(Sound::new(samples, VOICE_RATE)) })))
+        Some(samples.map(|samples| {
+            ResponsePart::SharedTranscript(SpeechChunk { text, sound: Some(Sound::new(samples, VOICE_RATE)) })
+        }))
     }
 }
 
@@ -134,7 +137,7 @@ impl Silero {
     }
 }
 
-impl Ear for Silero {
+impl TurnDetector for Silero {
     fn frame_ms(&self) -> u64 {
         FRAME_MS
     }
@@ -149,9 +152,9 @@ impl Ear for Silero {
 }
 
 /// An ear that hears nothing, for when the real one cannot be had.
-struct Deaf;
+struct NullTurnDetector;
 
-impl Ear for Deaf {
+impl TurnDetector for NullTurnDetector {
     fn frame_ms(&self) -> u64 {
         FRAME_MS
     }

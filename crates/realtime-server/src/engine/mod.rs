@@ -4,16 +4,16 @@
 //! of them are here: `local` with its models, and `echo`. The other two, `script` and `replay`, are no engines in
 //! this sense: they take the place of the whole session, because they must be able to break its rules.
 
+pub mod audio_placeholder;
 pub mod echo;
 pub mod local;
-pub mod play;
 pub mod replay;
 pub mod script;
-pub mod standin;
+pub mod scripted_socket;
 
 use crate::audio::Sound;
+use crate::function_calling::{Call, Choice};
 use crate::picture::Picture;
-use crate::tools::{Call, Choice};
 use openai_protocol::items::Role;
 use serde_json::Value;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 /// One mind for all sessions. Its methods take their time and are called where blocking does no harm.
 pub trait Engine: Send + Sync {
     /// A new ear for one session's sound.
-    fn ear(&self, rate: u32) -> Box<dyn Ear>;
+    fn ear(&self, rate: u32) -> Box<dyn TurnDetector>;
 
     /// Whether it makes words of sound. If not, sound is handed to [`Engine::answer`] unheard.
     fn understands(&self) -> bool;
@@ -35,20 +35,20 @@ pub trait Engine: Send + Sync {
 }
 
 /// An answer in the making: every call of `next` does the work of one piece.
-pub type Answer = Box<dyn Iterator<Item = anyhow::Result<Said>> + Send>;
+pub type Answer = Box<dyn Iterator<Item = anyhow::Result<ResponsePart>> + Send>;
 
 /// What an answer consists of.
 #[derive(Clone, Debug)]
-pub enum Said {
+pub enum ResponsePart {
     /// Something to say.
-    Words(Piece),
+    SharedTranscript(SpeechChunk),
     /// A function to be called by the client.
     Call(Call),
 }
 
 /// A sentence or so.
 #[derive(Clone, Debug)]
-pub struct Piece {
+pub struct SpeechChunk {
     /// The words, exactly as they are spoken.
     pub text: String,
     /// How they sound; `None` where only text was asked for.
@@ -56,7 +56,7 @@ pub struct Piece {
 }
 
 /// Tells speech from everything else.
-pub trait Ear: Send {
+pub trait TurnDetector: Send {
     /// The length of a frame in milliseconds.
     fn frame_ms(&self) -> u64;
 
@@ -125,11 +125,11 @@ pub struct Utterance {
     /// The sound.
     pub sound: Sound,
     /// Its words, when they are known.
-    pub words: Words,
+    pub words: SharedTranscript,
 }
 
 /// The place for the words of a sound, shared by all who want them.
-pub type Words = Arc<OnceCell<String>>;
+pub type SharedTranscript = Arc<OnceCell<String>>;
 
 impl Utterance {
     /// A sound that nobody has listened to yet.

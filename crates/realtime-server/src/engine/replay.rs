@@ -6,7 +6,7 @@
 //! notice of. Names that the client gives anew in every run, of its events and items, are put in the place of the old
 //! ones.
 
-use super::play::{Appended, Got, Stage, in_short};
+use crate::engine::scripted_socket::{Appended, Got, ScriptedSocket, in_short};
 use crate::socket::Socket;
 use crate::trace::{self, Close, Line, Side};
 use serde_json::Value;
@@ -34,7 +34,8 @@ impl Replay {
 
     /// Plays it for one client.
     pub async fn play(&self, socket: Socket) {
-        let mut part = Part { stage: Stage::new(socket, false), then: Appended::default(), names: HashMap::new() };
+        let mut part =
+            Part { stage: ScriptedSocket::new(socket, false), then: Appended::default(), names: HashMap::new() };
         let mut last = self.lines.first().map_or(0.0, |line| line.t);
         for (index, line) in self.lines.iter().enumerate() {
             let due = self.speed.map(|speed| Instant::now() + pause(last, line.t, speed));
@@ -80,7 +81,7 @@ fn is_sound(event: &Value) -> bool {
 
 /// A trace while it is played.
 struct Part {
-    stage: Stage,
+    stage: ScriptedSocket,
     /// The sound up to this line of the trace.
     then: Appended,
     /// Names of the trace, and those of this run.

@@ -4,8 +4,8 @@
 //! switches off, and an update that cannot be taken in full is not taken at all. Turn detection, transcription and
 //! noise reduction keep what is left out only while their kind stays the same.
 
-use super::detector::Rules;
-use super::refusal::Refusal;
+use crate::session::api_error::ApiError;
+use crate::session::detector::Rules;
 use openai_protocol::Session;
 use openai_protocol::session::{
     AudioConfig, AudioFormat, AudioInput, AudioOutput, MaxTokens, Modality, SessionKind, Transcription, TurnDetection,
@@ -40,15 +40,15 @@ impl Config {
         Self::of(value).unwrap_or_else(|refusal| unreachable!("the defaults are well-formed: {refusal:?}"))
     }
 
-    fn of(value: Value) -> Result<Self, Refusal> {
+    fn of(value: Value) -> Result<Self, ApiError> {
         let session: Session = serde_json::from_value(value)
-            .map_err(|error| Refusal::new("invalid_value", error.to_string()).at("session"))?;
+            .map_err(|error| ApiError::new("invalid_value", error.to_string()).at("session"))?;
         let AudioConfig { input, output, .. } = session.audio.clone().unwrap_or_default();
         Ok(Self { session, input: input.unwrap_or_default(), output: output.unwrap_or_default() })
     }
 
     /// Takes an update, in full or not at all. `spoken` says that the model was heard already.
-    pub fn update(&mut self, update: &Session, spoken: bool) -> Result<(), Refusal> {
+    pub fn update(&mut self, update: &Session, spoken: bool) -> Result<(), ApiError> {
         let text = |value: &Session| serde_json::to_value(value).unwrap_or_default();
         let (Value::Object(mut current), Value::Object(update)) = (text(&self.session), text(update)) else {
             unreachable!("a session is an object");
@@ -65,24 +65,24 @@ impl Config {
         current: &Map<String, Value>,
         update: &Map<String, Value>,
         spoken: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ApiError> {
         let differs = |name: &str| update.get(name).is_some_and(|value| current.get(name) != Some(value));
         if differs("type") {
             let message = "The type of a session cannot be changed.";
-            return Err(Refusal::new("invalid_value", message).at("session.type"));
+            return Err(ApiError::new("invalid_value", message).at("session.type"));
         }
         if differs("model") {
             let message = "The model of a session cannot be changed.";
-            return Err(Refusal::new("invalid_value", message).at("session.model"));
+            return Err(ApiError::new("invalid_value", message).at("session.model"));
         }
         if differs("tracing") && current.get("tracing").is_some_and(|tracing| !tracing.is_null()) {
             let message = "The tracing of a session cannot be changed once it is on.";
-            return Err(Refusal::new("invalid_value", message).at("session.tracing"));
+            return Err(ApiError::new("invalid_value", message).at("session.tracing"));
         }
         let voice = update.get("audio").and_then(|audio| audio.pointer("/output/voice"));
         if spoken && voice.is_some_and(|voice| Some(voice) != self.output.voice.as_ref()) {
             let message = "Cannot update a conversation's voice if assistant audio is present.";
-            return Err(Refusal::new("cannot_update_voice", message));
+            return Err(ApiError::new("cannot_update_voice", message));
         }
         Ok(())
     }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     /// The session after an update, as JSON.
-    fn after(config: &mut Config, update: Value, spoken: bool) -> Result<Value, Refusal> {
+    fn after(config: &mut Config, update: Value, spoken: bool) -> Result<Value, ApiError> {
         let update: Session = serde_json::from_value(update).expect("a session");
         config.update(&update, spoken)?;
         Ok(serde_json::to_value(config.session()).expect("JSON"))

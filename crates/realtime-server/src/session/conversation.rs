@@ -4,10 +4,10 @@
 //! the engine. What is kept is bounded: when a conversation grows too heavy, the oldest sound and pictures are
 //! forgotten, while their words stay.
 
-use super::entry::Entry;
-use super::refusal::Refusal;
 use crate::audio::{Sound, encode};
 use crate::engine::Utterance;
+use crate::session::api_error::ApiError;
+use crate::session::item::Entry;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use openai_protocol::Item;
@@ -67,7 +67,7 @@ impl Conversation {
     }
 
     /// Adds an item of a client where it is wanted; gives the name of the one before it.
-    pub fn insert(&mut self, entry: Entry, previous: Option<&str>) -> Result<Option<String>, Refusal> {
+    pub fn insert(&mut self, entry: Entry, previous: Option<&str>) -> Result<Option<String>, ApiError> {
         self.check_new(&entry.item)?;
         let index = match previous {
             None => return Ok(self.push(entry)),
@@ -76,7 +76,7 @@ impl Conversation {
                 Some(index) => index + 1,
                 None => {
                     let message = format!("Error creating item: the previous item with id '{id}' does not exist.");
-                    return Err(Refusal::new("item_create_invalid_previous_item_id", message).at("previous_item_id"));
+                    return Err(ApiError::new("item_create_invalid_previous_item_id", message).at("previous_item_id"));
                 }
             },
         };
@@ -86,27 +86,27 @@ impl Conversation {
         Ok(index.checked_sub(1).map(|before| self.entries[before].item.id().to_string()))
     }
 
-    fn check_new(&self, item: &Item) -> Result<(), Refusal> {
+    fn check_new(&self, item: &Item) -> Result<(), ApiError> {
         if self.get(item.id()).is_some() {
             let message = format!("Error adding item: an item with id '{}' already exists.", item.id());
-            return Err(Refusal::new("invalid_value", message).at("item.id"));
+            return Err(ApiError::new("invalid_value", message).at("item.id"));
         }
         if self.entries.len() >= MAX_ITEMS {
             let message = format!("The conversation has {MAX_ITEMS} items already; delete some first.");
-            return Err(Refusal::new("conversation_too_long", message));
+            return Err(ApiError::new("conversation_too_long", message));
         }
         let call = item.call_id.as_deref().unwrap_or_default();
         let is_call =
             |entry: &Entry| entry.item.kind == ItemKind::FunctionCall && entry.item.call_id.as_deref() == Some(call);
         if item.kind == ItemKind::FunctionCallOutput && !self.entries.iter().any(is_call) {
             let message = format!("Tool call ID '{call}' not found in conversation.");
-            return Err(Refusal::new("invalid_tool_call_id", message).at("item.call_id"));
+            return Err(ApiError::new("invalid_tool_call_id", message).at("item.call_id"));
         }
         Ok(())
     }
 
     /// Removes an item.
-    pub fn delete(&mut self, id: &str) -> Result<(), Refusal> {
+    pub fn delete(&mut self, id: &str) -> Result<(), ApiError> {
         let index = self.position(id).ok_or_else(|| unknown("deleting", "item_delete_invalid_item_id", id))?;
         let entry = self.entries.remove(index);
         self.bytes = self.bytes.saturating_sub(entry.bytes());
@@ -114,7 +114,7 @@ impl Conversation {
     }
 
     /// An item with its sound in base64.
-    pub fn retrieve(&self, id: &str, input: &AudioFormat, output: &AudioFormat) -> Result<Item, Refusal> {
+    pub fn retrieve(&self, id: &str, input: &AudioFormat, output: &AudioFormat) -> Result<Item, ApiError> {
         let entry = self.get(id).ok_or_else(|| unknown("retrieving", "item_retrieve_invalid_item_id", id))?;
         let mut item = entry.item.clone();
         let format = if item.role == Some(Role::Assistant) { output } else { input };
@@ -128,16 +128,16 @@ impl Conversation {
     }
 
     /// Keeps of an assistant's sound what was heard; the transcript goes.
-    pub fn truncate(&mut self, id: &str, content_index: u32, audio_end_ms: u64) -> Result<(), Refusal> {
+    pub fn truncate(&mut self, id: &str, content_index: u32, audio_end_ms: u64) -> Result<(), ApiError> {
         let entry = self.get_mut(id).ok_or_else(|| unknown("truncating", "item_truncate_invalid_item_id", id))?;
         let part = entry.item.content.as_mut().and_then(|parts| parts.get_mut(content_index as usize));
         let (Some(part), Some(utterance), Some(Role::Assistant)) = (part, &mut entry.sound, &entry.item.role) else {
-            return Err(Refusal::without_code("Only model output audio messages can be truncated"));
+            return Err(ApiError::without_code("Only model output audio messages can be truncated"));
         };
         let has = utterance.sound.ms();
         if audio_end_ms > has {
             let message = format!("Audio content of {has}ms is already shorter than {audio_end_ms}ms");
-            return Err(Refusal::new("invalid_value", message).at("audio_end_ms"));
+            return Err(ApiError::new("invalid_value", message).at("audio_end_ms"));
         }
         part.transcript = None;
         let before = utterance.sound.samples.len();
@@ -174,14 +174,14 @@ impl Conversation {
     }
 }
 
-fn unknown(doing: &str, code: &'static str, id: &str) -> Refusal {
-    Refusal::new(code, format!("Error {doing} item: the item with id '{id}' does not exist.")).at("item_id")
+fn unknown(doing: &str, code: &'static str, id: &str) -> ApiError {
+    ApiError::new(code, format!("Error {doing} item: the item with id '{id}' does not exist.")).at("item_id")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::entry::message;
+    use crate::session::item::message;
     use openai_protocol::items::Status;
 
     fn text(id: &str) -> Entry {

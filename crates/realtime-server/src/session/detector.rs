@@ -5,7 +5,7 @@
 //! It ends after the configured silence. Within a turn the threshold is a little lower, so that a soft syllable does
 //! not end it.
 
-use super::config::is_semantic;
+use crate::session::config::is_semantic;
 use openai_protocol::session::TurnDetection;
 
 /// Ticks in a millisecond. A tick is a sample at 24 kHz, or a third of one at 8 kHz.

@@ -4,9 +4,9 @@
 //! a client that sends a whole file at once does not keep the server from everything else. All places are in ticks
 //! of 24 kHz on a clock that counts every sample ever heard, also those that were thrown away.
 
-use super::detector::{Detector, Edge, Rules, TICKS};
 use crate::audio::Sound;
-use crate::engine::Ear;
+use crate::engine::TurnDetector;
+use crate::session::detector::{Detector, Edge, Rules, TICKS};
 use std::collections::VecDeque;
 
 /// How much is heard in one step.
@@ -23,7 +23,7 @@ pub struct Input {
     buffer: VecDeque<i16>,
     /// Where the buffer ends.
     clock: u64,
-    ear: Option<Box<dyn Ear>>,
+    ear: Option<Box<dyn TurnDetector>>,
     /// Where the ear's next frame begins.
     frame_start: u64,
     detector: Detector,
@@ -66,7 +66,7 @@ impl Input {
     }
 
     /// Hears with this ear from now on, or with none.
-    pub fn set_ear(&mut self, ear: Option<Box<dyn Ear>>) {
+    pub fn set_ear(&mut self, ear: Option<Box<dyn TurnDetector>>) {
         self.ear = ear;
         self.frame_start = self.clock;
         self.detector = Detector::Quiet;
@@ -160,10 +160,10 @@ impl Input {
 
 #[cfg(test)]
 mod tests {
-    use super::super::detector::TEST_RULES;
     use super::*;
     use crate::engine::Engine;
     use crate::engine::echo::Echo;
+    use crate::session::detector::TEST_RULES;
 
     /// Edges of a sound that comes in chunks of so many samples.
     fn edges(rate: u32, chunk: usize) -> (Vec<Edge>, u64) {

@@ -1,7 +1,7 @@
 //! What a client does with the items of the conversation: adds them, asks for them, takes them back.
 
-use super::entry::Entry;
-use super::{Refusal, Session};
+use crate::session::item::Entry;
+use crate::session::{ApiError, Session};
 use openai_protocol::server::{
     ConversationItemAdded, ConversationItemDeleted, ConversationItemDone, ConversationItemRetrieved,
     ConversationItemTruncated,
@@ -9,7 +9,7 @@ use openai_protocol::server::{
 use openai_protocol::{Item, client};
 
 impl Session {
-    pub(super) fn create_item(&mut self, event: client::ConversationItemCreate) -> Result<(), Refusal> {
+    pub(super) fn create_item(&mut self, event: client::ConversationItemCreate) -> Result<(), ApiError> {
         let entry = Entry::read(event.item, &self.config.input_format(), "item")?;
         let item = entry.item.clone();
         if event.previous_item_id.is_some() {
@@ -20,14 +20,14 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn retrieve_item(&mut self, id: &str) -> Result<(), Refusal> {
+    pub(super) fn retrieve_item(&mut self, id: &str) -> Result<(), ApiError> {
         let output = self.config.output().format.clone().unwrap_or_default();
         let item = self.conversation.retrieve(id, &self.config.input_format(), &output)?;
         self.send(ConversationItemRetrieved { item, ..Default::default() });
         Ok(())
     }
 
-    pub(super) fn truncate_item(&mut self, event: client::ConversationItemTruncate) -> Result<(), Refusal> {
+    pub(super) fn truncate_item(&mut self, event: client::ConversationItemTruncate) -> Result<(), ApiError> {
         let client::ConversationItemTruncate { item_id, content_index, audio_end_ms, .. } = event;
         self.conversation.truncate(&item_id, content_index, audio_end_ms)?;
         self.meter.forget_prefix();
@@ -35,7 +35,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn delete_item(&mut self, item_id: String) -> Result<(), Refusal> {
+    pub(super) fn delete_item(&mut self, item_id: String) -> Result<(), ApiError> {
         self.conversation.delete(&item_id)?;
         self.meter.forget_prefix();
         self.send(ConversationItemDeleted { item_id, ..Default::default() });

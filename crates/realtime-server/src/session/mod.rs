@@ -7,49 +7,49 @@
 //! `conversation` remembers each `entry`, `response` writes an answer by its `plan`, `usage` counts. `listening`,
 //! `items`, `answering` and `calling` put them together.
 
-mod answering;
+mod api_error;
 mod beta;
-mod calling;
+mod canned_response;
+mod client_schema;
 mod config;
 mod conversation;
 mod detector;
-mod entry;
+mod function_calls;
 mod input;
+mod input_audio;
+mod item;
 mod items;
-mod listening;
-mod plan;
 mod read;
-mod refusal;
 mod response;
+mod response_config;
+mod responses;
 mod schema;
-mod shapes;
 #[cfg(test)]
 mod tests;
 mod usage;
-mod whole;
 
-pub use refusal::Refusal;
-pub use whole::whole_answer;
+pub use crate::session::api_error::ApiError;
+pub use crate::session::canned_response::whole_answer;
 
 use crate::audio::Sound;
-use crate::engine::{Engine, Prompt, Said, Utterance};
+use crate::engine::{Engine, Prompt, ResponsePart, Utterance};
 use crate::ids;
-use beta::Beta;
-use config::Config;
-use conversation::Conversation;
+use crate::session::beta::Beta;
+use crate::session::config::Config;
+use crate::session::conversation::Conversation;
+use crate::session::input::Input;
+use crate::session::input_audio::OpenTurn;
+use crate::session::read::read;
+use crate::session::response::Writer;
+use crate::session::usage::Meter;
 use openai_protocol::server::{SessionCreated, SessionUpdated};
 use openai_protocol::session::SessionKind;
 use openai_protocol::{self, ClientEvent, ServerEvent, client};
-use input::Input;
-use listening::OpenTurn;
-use read::read;
-use response::Writer;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
-use usage::Meter;
 
 /// What a session wants of whoever drives it.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ pub enum Job {
 #[derive(Debug)]
 pub enum Work {
     /// The next part of an answer.
-    Said(String, Said),
+    ResponsePart(String, ResponsePart),
     /// An answer is complete, or why it is not.
     Answered(String, Result<(), String>),
     /// The words of a message, or why there are none.
@@ -158,13 +158,13 @@ impl Session {
             spoken: false,
             out: VecDeque::new(),
         };
-        session.fit_ear();
+        session.configure_vad();
         session.send(SessionCreated { session: session.config.session(), ..Default::default() });
         session
     }
 
     /// The configuration that a session will begin with.
-    pub fn preview(opening: &Opening) -> Result<openai_protocol::Session, Refusal> {
+    pub fn preview(opening: &Opening) -> Result<openai_protocol::Session, ApiError> {
         let Opening { kind, model, expires_at, preset, .. } = opening;
         let mut config = Config::new(kind, model, &ids::new("sess_"), *expires_at);
         preset.as_ref().map_or(Ok(()), |preset| config.update(preset, false))?;
@@ -172,8 +172,8 @@ impl Session {
     }
 
     /// Checks a session's configuration that is to be kept for later.
-    pub fn check_request(value: &Value) -> Result<(), Refusal> {
-        shapes::SESSION_REQUEST.check(value, "session")
+    pub fn check_request(value: &Value) -> Result<(), ApiError> {
+        crate::session::client_schema::SESSION_REQUEST.check(value, "session")
     }
 
     /// What is to be done next.
@@ -203,7 +203,7 @@ impl Session {
     /// Takes a binary message, which the protocol does not know.
     pub fn handle_binary(&mut self) {
         let message = "Binary messages are not supported; events are JSON in text messages.";
-        self.refuse(Refusal::new("invalid_event", message), None);
+        self.refuse(ApiError::new("invalid_event", message), None);
     }
 
     /// The session has lasted as long as it may.
@@ -215,11 +215,11 @@ impl Session {
         };
         let after = format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
         let message = format!("Your session hit the maximum duration of {after}.");
-        self.refuse(Refusal::new("session_expired", message.clone()), None);
+        self.refuse(ApiError::new("session_expired", message.clone()), None);
         self.out.push_back(Output::Close(1001, message));
     }
 
-    fn follow(&mut self, event: ClientEvent, now: Instant) -> Result<(), Refusal> {
+    fn follow(&mut self, event: ClientEvent, now: Instant) -> Result<(), ApiError> {
         match event {
             ClientEvent::SessionUpdate(event) => self.update(&event),
             ClientEvent::InputAudioBufferAppend(event) => self.append(&event.audio.0),
@@ -230,7 +230,7 @@ impl Session {
             }
             ClientEvent::OutputAudioBufferClear(_) => {
                 let message = "'output_audio_buffer.clear' is only for WebRTC and SIP sessions.";
-                Err(Refusal::new("invalid_value", message).at("type"))
+                Err(ApiError::new("invalid_value", message).at("type"))
             }
             ClientEvent::ConversationItemCreate(event) => self.create_item(event),
             ClientEvent::ConversationItemRetrieve(event) => self.retrieve_item(&event.item_id),
@@ -238,26 +238,26 @@ impl Session {
             ClientEvent::ConversationItemDelete(event) => self.delete_item(event.item_id),
             ClientEvent::ResponseCreate(event) => self.create_response(event.response.unwrap_or_default(), false),
             ClientEvent::ResponseCancel(event) => self.cancel_response(event.response_id.as_deref(), now),
-            event => Err(Refusal::unknown_word("type", event.name(), ClientEvent::NAMES)),
+            event => Err(ApiError::unknown_word("type", event.name(), ClientEvent::NAMES)),
         }
     }
 
-    fn update(&mut self, event: &client::SessionUpdate) -> Result<(), Refusal> {
+    fn update(&mut self, event: &client::SessionUpdate) -> Result<(), ApiError> {
         if self.is_answering() && self.config.changes_speed(&event.session) {
             let message = "Cannot update the speed while a response is in progress.";
-            return Err(Refusal::new("invalid_value", message).at("session.audio.output.speed"));
+            return Err(ApiError::new("invalid_value", message).at("session.audio.output.speed"));
         }
         self.config.update(&event.session, self.spoken)?;
         if event.session.instructions.is_some() || event.session.tools.is_some() {
             self.meter.forget_prefix();
         }
-        self.fit_ear();
+        self.configure_vad();
         self.send(SessionUpdated { session: self.config.session(), ..Default::default() });
         self.list_remote_tools(event.session.tools.as_deref().unwrap_or_default());
         Ok(())
     }
 
-    fn refuse(&mut self, refusal: Refusal, event_id: Option<&str>) {
+    fn refuse(&mut self, refusal: ApiError, event_id: Option<&str>) {
         self.send(refusal.event(event_id));
     }
 

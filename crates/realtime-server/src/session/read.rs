@@ -3,9 +3,10 @@
 //! Sound is the one event that comes many times a second, so it is read in one pass; all others are first held
 //! against the tables of `shapes.rs`, so that a refusal names the field at fault.
 
-use super::refusal::Refusal;
-use super::schema::check_fields;
-use super::shapes::EVENTS;
+use crate::session::api_error::ApiError;
+use crate::session::client_schema::EVENTS;
+use crate::session::schema::Schema;
+use crate::session::schema::check_fields;
 use openai_protocol::{ClientEvent, ReadError};
 use serde_json::Value;
 
@@ -18,7 +19,7 @@ const MAX_EVENT_ID: usize = 512;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Bad {
     /// What is wrong.
-    pub refusal: Refusal,
+    pub refusal: ApiError,
     /// The client's name for the event.
     pub event_id: Option<String>,
 }
@@ -29,7 +30,7 @@ pub fn read(text: &str) -> Result<ClientEvent, Bad> {
         Ok(ClientEvent::InputAudioBufferAppend(event)) if event.extra.is_empty() && !event.audio.0.is_empty() => {
             if event.audio.0.len() > MAX_APPEND {
                 let message = format!("Invalid 'audio': at most {MAX_APPEND} bytes of audio may be appended at once.");
-                let refusal = Refusal::new("string_above_max_length", message).at("audio");
+                let refusal = ApiError::new("string_above_max_length", message).at("audio");
                 return Err(Bad { refusal, event_id: event.event_id });
             }
             Ok(event.into())
@@ -42,29 +43,29 @@ pub fn read(text: &str) -> Result<ClientEvent, Bad> {
 fn check(text: &str, event: Result<ClientEvent, ReadError>) -> Result<ClientEvent, Bad> {
     let bad = |refusal| Bad { refusal, event_id: None };
     let value: Value = serde_json::from_str(text)
-        .map_err(|error| bad(Refusal::new("invalid_json", format!("The message is not valid JSON: {error}."))))?;
+        .map_err(|error| bad(ApiError::new("invalid_json", format!("The message is not valid JSON: {error}."))))?;
     let Some(map) = value.as_object() else {
-        return Err(bad(Refusal::new("invalid_event", "The event is not a JSON object.")));
+        return Err(bad(ApiError::new("invalid_event", "The event is not a JSON object.")));
     };
     let event_id = map.get("event_id").and_then(Value::as_str).map(str::to_owned);
     let bad = |refusal| Bad { refusal, event_id: event_id.clone().filter(|id| id.len() <= MAX_EVENT_ID) };
     let Some(name) = map.get("type").and_then(Value::as_str) else {
-        return Err(bad(Refusal::new("invalid_event", "The event has no string 'type'.").at("type")));
+        return Err(bad(ApiError::new("invalid_event", "The event has no string 'type'.").at("type")));
     };
     let Some((_, fields)) = EVENTS.iter().find(|(known, _)| *known == name) else {
-        return Err(bad(Refusal::unknown_word("type", name, ClientEvent::NAMES)));
+        return Err(bad(ApiError::unknown_word("type", name, ClientEvent::NAMES)));
     };
-    super::schema::Shape::Text(MAX_EVENT_ID)
+    Schema::Text(MAX_EVENT_ID)
         .check(map.get("event_id").unwrap_or(&Value::String(String::new())), "event_id")
         .map_err(bad)?;
     check_fields(map, fields, &["type", "event_id"], "").map_err(bad)?;
     event.map_err(|error| match error {
-        ReadError::BadField { source, .. } if name == "input_audio_buffer.append" => bad(Refusal::new(
+        ReadError::BadField { source, .. } if name == "input_audio_buffer.append" => bad(ApiError::new(
             "invalid_value",
             format!("Invalid 'audio'. Expected base64-encoded audio bytes: {source}."),
         )
         .at("audio")),
-        error => bad(Refusal::new("invalid_event", error.to_string())),
+        error => bad(ApiError::new("invalid_event", error.to_string())),
     })
 }
 

@@ -4,12 +4,12 @@
 //! place and gives the code that OpenAI gives, which is more than a deserializer can do. It stops at the first fault,
 //! so an event is either good as a whole or refused as a whole.
 
-use super::refusal::Refusal;
+use crate::session::api_error::ApiError;
 use serde_json::{Map, Value};
 
 /// What a value must look like.
 #[derive(Clone, Copy, Debug)]
-pub enum Shape {
+pub enum Schema {
     /// Whatever it is.
     Any,
     /// True or false.
@@ -27,9 +27,9 @@ pub enum Shape {
     /// An object whose `type` says which fields it has.
     Tagged(&'static [(&'static str, &'static [Field])]),
     /// A list of at most so many.
-    List(&'static Shape, usize),
+    List(&'static Schema, usize),
     /// The first of these that takes values of the kind at hand.
-    Either(&'static [Shape]),
+    Either(&'static [Schema]),
     /// A list of exactly one of these words.
     Single(&'static [&'static str]),
     /// Pairs of text, as `metadata` has them: at most 16, keys up to 64 and values up to 512 characters.
@@ -40,29 +40,29 @@ pub enum Shape {
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
     name: &'static str,
-    shape: Shape,
+    shape: Schema,
     required: bool,
     nullable: bool,
 }
 
 /// A field that must be there.
-pub const fn required(name: &'static str, shape: Shape) -> Field {
+pub const fn required(name: &'static str, shape: Schema) -> Field {
     Field { name, shape, required: true, nullable: false }
 }
 
 /// A field that may be left out.
-pub const fn optional(name: &'static str, shape: Shape) -> Field {
+pub const fn optional(name: &'static str, shape: Schema) -> Field {
     Field { name, shape, required: false, nullable: false }
 }
 
 /// A field that may be left out or `null`.
-pub const fn nullable(name: &'static str, shape: Shape) -> Field {
+pub const fn nullable(name: &'static str, shape: Schema) -> Field {
     Field { name, shape, required: false, nullable: true }
 }
 
-impl Shape {
+impl Schema {
     /// Checks a value; `path` is its place in the event.
-    pub fn check(&self, value: &Value, path: &str) -> Result<(), Refusal> {
+    pub fn check(&self, value: &Value, path: &str) -> Result<(), ApiError> {
         match (self, value) {
             (Self::Any, _) | (Self::Bool, Value::Bool(_)) => Ok(()),
             (Self::Text(max), Value::String(text)) => check_length(text, *max, path),
@@ -120,7 +120,7 @@ impl Shape {
 }
 
 /// Checks an object's fields; those of `known` may be there as well and were checked before.
-pub fn check_fields(map: &Map<String, Value>, fields: &[Field], known: &[&str], path: &str) -> Result<(), Refusal> {
+pub fn check_fields(map: &Map<String, Value>, fields: &[Field], known: &[&str], path: &str) -> Result<(), ApiError> {
     let place = |name: &str| if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
     if let Some(field) = fields.iter().find(|field| field.required && !map.contains_key(field.name)) {
         return Err(missing(&place(field.name)));
@@ -132,7 +132,7 @@ pub fn check_fields(map: &Map<String, Value>, fields: &[Field], known: &[&str], 
             None if known.contains(&name.as_str()) => {}
             None => {
                 let place = place(name);
-                return Err(Refusal::new("unknown_parameter", format!("Unknown parameter: '{place}'.")).at(place));
+                return Err(ApiError::new("unknown_parameter", format!("Unknown parameter: '{place}'.")).at(place));
             }
         }
     }
@@ -143,27 +143,27 @@ fn check_tagged(
     map: &Map<String, Value>,
     kinds: &[(&'static str, &'static [Field])],
     path: &str,
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     let place = format!("{path}.type");
     let tag = match map.get("type") {
         Some(Value::String(tag)) => tag,
-        Some(other) => return Err(wrong_type(&Shape::Text(0), other, &place)),
+        Some(other) => return Err(wrong_type(&Schema::Text(0), other, &place)),
         None => return Err(missing(&place)),
     };
     match kinds.iter().find(|(name, _)| name == tag) {
         Some((_, fields)) => check_fields(map, fields, &["type"], path),
-        None => Err(Refusal::unknown_word(&place, tag, &kinds.iter().map(|(name, _)| *name).collect::<Vec<_>>())),
+        None => Err(ApiError::unknown_word(&place, tag, &kinds.iter().map(|(name, _)| *name).collect::<Vec<_>>())),
     }
 }
 
-fn check_list(list: &[Value], shape: &Shape, max: usize, path: &str) -> Result<(), Refusal> {
+fn check_list(list: &[Value], shape: &Schema, max: usize, path: &str) -> Result<(), ApiError> {
     check_count("array", "an array", list.len(), max, path)?;
     list.iter().enumerate().try_for_each(|(index, value)| shape.check(value, &format!("{path}[{index}]")))
 }
 
-fn check_single(list: &[Value], words: &'static [&'static str], path: &str) -> Result<(), Refusal> {
+fn check_single(list: &[Value], words: &'static [&'static str], path: &str) -> Result<(), ApiError> {
     for (index, word) in list.iter().enumerate() {
-        Shape::Word(words).check(word, &format!("{path}[{index}]"))?;
+        Schema::Word(words).check(word, &format!("{path}[{index}]"))?;
     }
     if list.len() == 1 {
         return Ok(());
@@ -172,29 +172,29 @@ fn check_single(list: &[Value], words: &'static [&'static str], path: &str) -> R
     let supported: Vec<_> = words.iter().map(|word| format!("['{word}']")).collect();
     let message =
         format!("Invalid value: [{}]. Supported combinations are: {}.", given.join(", "), supported.join(" and "));
-    Err(Refusal::new("invalid_value", message).at(path))
+    Err(ApiError::new("invalid_value", message).at(path))
 }
 
-fn check_pairs(map: &Map<String, Value>, path: &str) -> Result<(), Refusal> {
+fn check_pairs(map: &Map<String, Value>, path: &str) -> Result<(), ApiError> {
     check_count("object", "an object", map.len(), 16, path)?;
     map.iter().try_for_each(|(key, value)| {
         let place = format!("{path}.{key}");
         check_length(key, 64, &place)?;
-        Shape::Text(512).check(value, &place)
+        Schema::Text(512).check(value, &place)
     })
 }
 
-fn check_word(word: &str, words: &[&str], path: &str) -> Result<(), Refusal> {
-    if words.contains(&word) { Ok(()) } else { Err(Refusal::unknown_word(path, word, words)) }
+fn check_word(word: &str, words: &[&str], path: &str) -> Result<(), ApiError> {
+    if words.contains(&word) { Ok(()) } else { Err(ApiError::unknown_word(path, word, words)) }
 }
 
-fn check_length(text: &str, max: usize, path: &str) -> Result<(), Refusal> {
+fn check_length(text: &str, max: usize, path: &str) -> Result<(), ApiError> {
     // Counting characters is only needed where the bytes alone do not settle it.
     let length = if text.len() <= max { text.len() } else { text.chars().count() };
     check_count("string", "a string", length, max, path)
 }
 
-fn check_count(kind: &'static str, a_kind: &str, length: usize, max: usize, path: &str) -> Result<(), Refusal> {
+fn check_count(kind: &'static str, a_kind: &str, length: usize, max: usize, path: &str) -> Result<(), ApiError> {
     if length <= max {
         return Ok(());
     }
@@ -206,10 +206,10 @@ fn check_count(kind: &'static str, a_kind: &str, length: usize, max: usize, path
     let message = format!(
         "Invalid '{path}': {kind} too long. Expected {a_kind} with maximum length {max}, but got {a_kind} with length {length} instead."
     );
-    Err(Refusal::new(code, message).at(path))
+    Err(ApiError::new(code, message).at(path))
 }
 
-fn check_range<T>(kind: &'static str, value: T, min: T, max: T, path: &str) -> Result<(), Refusal>
+fn check_range<T>(kind: &'static str, value: T, min: T, max: T, path: &str) -> Result<(), ApiError>
 where
     T: PartialOrd + std::fmt::Display,
 {
@@ -232,14 +232,14 @@ where
     };
     let message =
         format!("Invalid '{path}': {kind} {side} value. Expected a value {sign} {limit}, but got {value} instead.");
-    Err(Refusal::new(code, message).at(path))
+    Err(ApiError::new(code, message).at(path))
 }
 
-fn missing(place: &str) -> Refusal {
-    Refusal::new("missing_required_parameter", format!("Missing required parameter: '{place}'.")).at(place)
+fn missing(place: &str) -> ApiError {
+    ApiError::new("missing_required_parameter", format!("Missing required parameter: '{place}'.")).at(place)
 }
 
-fn wrong_type(shape: &Shape, value: &Value, path: &str) -> Refusal {
+fn wrong_type(shape: &Schema, value: &Value, path: &str) -> ApiError {
     let got = match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -250,5 +250,5 @@ fn wrong_type(shape: &Shape, value: &Value, path: &str) -> Refusal {
         Value::Object(_) => "an object",
     };
     let message = format!("Invalid type for '{path}': expected {}, but got {got} instead.", shape.kind());
-    Refusal::new("invalid_type", message).at(path)
+    ApiError::new("invalid_type", message).at(path)
 }

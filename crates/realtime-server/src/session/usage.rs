@@ -4,8 +4,8 @@
 //! tiles for pictures); text is estimated at four characters a token. Every answer pays for the whole conversation
 //! before it, of which a long unchanged beginning counts as cached.
 
-use super::entry::Entry;
 use crate::picture::Picture;
+use crate::session::item::Entry;
 use openai_protocol::Extra;
 use openai_protocol::items::{PartKind, Role};
 use openai_protocol::server::RateLimitsUpdated;

@@ -10,8 +10,8 @@ use rten::{Dimension, Model, NodeId, RunOptions, ThreadPool, Value, ValueOrView}
 use rten_tensor::Tensor;
 use rten_tensor::prelude::*;
 
-use super::models::{ModelDir, ModelFile};
-use super::ort;
+use crate::speech::models::{ModelDir, ModelFile};
+use crate::speech::ort;
 
 /// A model that is ready to run. Can be shared between threads.
 pub struct Network {

@@ -5,33 +5,33 @@
 //! itself. Recognising and speaking take a while of pure computing: call them where that blocks nobody.
 
 pub mod engine;
-mod hibari;
 pub mod models;
-mod moonshine;
 mod numbers;
 pub mod ort;
 mod phonemes;
 mod resample;
 pub mod responder;
+mod segmentation;
 mod sentences;
-mod silero;
-mod spoken;
-mod turns;
+mod stt;
+mod text_normalization;
+mod tts;
+mod vad;
 mod vocoder;
 
-pub use models::ModelDir;
-pub use numbers::value as number_word;
-pub use resample::Resampler;
-pub use sentences::sentences;
-pub use silero::{FRAME, Vad};
+pub use crate::speech::models::ModelDir;
+pub use crate::speech::numbers::value as number_word;
+pub use crate::speech::resample::Resampler;
+pub use crate::speech::sentences::sentences;
+pub use crate::speech::vad::{FRAME, Vad};
 
 use std::sync::Arc;
 
 use anyhow::Result;
 
-use hibari::Hibari;
-use moonshine::Moonshine;
-use silero::Silero;
+use crate::speech::stt::Moonshine;
+use crate::speech::tts::Hibari;
+use crate::speech::vad::Silero;
 
 /// All models of the server.
 pub struct Speech {
@@ -46,9 +46,9 @@ impl Speech {
     pub fn load(dir: &ModelDir, threads: usize) -> Result<Arc<Self>> {
         tracing::debug!("loading the speech models from {dir}");
         Ok(Arc::new(Self {
-            silero: Arc::new(Silero::load(dir, &engine::pool(1))?),
-            moonshine: Moonshine::load(dir, &engine::pool(threads))?,
-            hibari: Hibari::load(dir, &engine::pool(threads))?,
+            silero: Arc::new(Silero::load(dir, &crate::speech::engine::pool(1))?),
+            moonshine: Moonshine::load(dir, &crate::speech::engine::pool(threads))?,
+            hibari: Hibari::load(dir, &crate::speech::engine::pool(threads))?,
         }))
     }
 
@@ -74,7 +74,7 @@ impl Speech {
         on_piece: &mut dyn FnMut(&str),
     ) -> Result<String> {
         let mut text = String::new();
-        for part in turns::parts(probabilities, pcm16k.len()) {
+        for part in crate::speech::segmentation::parts(probabilities, pcm16k.len()) {
             for word in self.moonshine.transcribe(&pcm16k[part])?.split_whitespace() {
                 let start = text.len();
                 if start > 0 {
@@ -97,4 +97,4 @@ impl Speech {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod wer;
+mod word_errors;

@@ -1,6 +1,6 @@
 //! How English text is pronounced.
 //!
-//! Figures and signs are first written out as words ([`super::spoken`]); a lexicon with grammar (`misaki-rs`) then
+//! Figures and signs are first written out as words ([`crate::speech::text_normalization`]); a lexicon with grammar (`misaki-rs`) then
 //! gives the phonemes of the words, in the alphabet that the voice has learned. Words that no lexicon knows, such as
 //! names, are spelled out by a small network that has learned what letters sound like.
 
@@ -14,9 +14,8 @@ use rten::{NodeId, ThreadPool};
 use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
 
-use super::engine::Network;
-use super::models::{ModelDir, ModelFile};
-use super::spoken;
+use crate::speech::engine::Network;
+use crate::speech::models::{ModelDir, ModelFile};
 
 /// The lexicon. Can be shared between threads.
 pub struct Phonemes {
@@ -31,7 +30,7 @@ impl Phonemes {
 
     /// The phonemes of a text, with spaces between words and with its punctuation.
     pub fn of(&self, text: &str) -> Result<String> {
-        let words = spoken::words(text);
+        let words = crate::speech::text_normalization::words(text);
         if words.is_empty() {
             return Ok(words);
         }

@@ -9,10 +9,10 @@ use std::time::Instant;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 
-use super::responder::{Context, answer};
-use super::silero::THRESHOLD;
-use super::wer::errors;
 use super::*;
+use crate::speech::responder::{Context, answer};
+use crate::speech::vad::THRESHOLD;
+use crate::speech::word_errors::errors;
 
 /// Loaded once for all tests; they fail with the line that a user gets if the models are not there.
 static SPEECH: LazyLock<Arc<Speech>> = LazyLock::new(|| {

@@ -7,29 +7,30 @@
 
 mod colours;
 mod decode;
+mod describe;
+mod efficientnet_lite0;
 mod faces;
-mod facts;
-mod lite0;
+pub mod image_context;
+mod measure;
 mod names;
 mod pickle;
-pub mod shown;
-mod telling;
-mod view;
+mod thumbnail;
 mod weights;
 
-pub use decode::Kind;
-pub use view::View;
+pub use crate::vision::decode::Kind;
+pub use crate::vision::thumbnail::View;
 
 use crate::speech::engine::{Network, pool};
 use crate::speech::models::{ModelDir, ModelFile};
 use crate::speech::responder::pictures::{Topic, topic};
+use crate::vision::faces::Faces;
+use crate::vision::image_context::Shown;
+use crate::vision::weights::Weights;
 use anyhow::{Context, Result, ensure};
-use faces::Faces;
 use image::RgbImage;
 use rten::NodeId;
 use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
-use shown::Shown;
 
 /// What is less likely than this is not recognised.
 const THRESHOLD: f32 = 0.3;
@@ -69,8 +70,8 @@ impl Vision {
         }
         let sights: Vec<_> = shown.pictures.iter().map(|picture| picture.with(self.look(picture.view))).collect();
         match topic {
-            Some(topic) => Some(telling::answer(&sights, topic)),
-            None => telling::aside(&sights),
+            Some(topic) => Some(crate::vision::describe::answer(&sights, topic)),
+            None => crate::vision::describe::aside(&sights),
         }
     }
 
@@ -97,12 +98,16 @@ struct Classifier {
 impl Classifier {
     fn load(dir: &ModelDir, threads: usize) -> Result<Self> {
         let path = dir.file(ModelFile::Lite0).display().to_string();
-        let weights = weights::Weights::read(&dir.read(ModelFile::Lite0)?);
-        let onnx =
-            weights.and_then(|weights| lite0::to_onnx(&weights)).with_context(|| format!("cannot read {path}"))?;
+        let weights = Weights::read(&dir.read(ModelFile::Lite0)?);
+        let onnx = weights
+            .and_then(|weights| crate::vision::efficientnet_lite0::to_onnx(&weights))
+            .with_context(|| format!("cannot read {path}"))?;
         let network = Network::new(onnx, path, &pool(threads))?;
-        let (input, output) = (network.node(lite0::INPUT)?, network.node(lite0::OUTPUT)?);
-        Ok(Self { network, input, output, names: names::all() })
+        let (input, output) = (
+            network.node(crate::vision::efficientnet_lite0::INPUT)?,
+            network.node(crate::vision::efficientnet_lite0::OUTPUT)?,
+        );
+        Ok(Self { network, input, output, names: crate::vision::names::all() })
     }
 
     /// What is in the middle of a picture, the likeliest first.
@@ -123,7 +128,7 @@ impl Classifier {
     }
 
     fn likelihoods(&self, centre: &RgbImage) -> Result<Vec<f32>> {
-        let side = lite0::SIDE as usize;
+        let side = crate::vision::efficientnet_lite0::SIDE as usize;
         ensure!(centre.as_raw().len() == side * side * 3, "the picture is not of the size that was agreed");
         // One colour behind the other, around zero, as the network was trained.
         let numbers = (0..3).flat_map(|colour| centre.as_raw().iter().skip(colour).step_by(3));

@@ -7,8 +7,8 @@ pub fn all() -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lite0::CLASSES;
     use super::*;
+    use crate::vision::efficientnet_lite0::CLASSES;
 
     #[test]
     fn every_class_has_a_name_that_can_be_spoken() {

@@ -1,11 +1,11 @@
 //! The room as a whole: real photos, with the models where they are installed, and conversations about pictures.
 
-use super::shown::{Shown, said};
 use super::*;
 use crate::engine::{Part, Turn};
 use crate::picture::Picture;
-use openai_protocol::items::Role;
+use crate::vision::image_context::{Shown, said};
 use image::Rgb;
+use openai_protocol::items::Role;
 use std::sync::Arc;
 
 const FLOWER: &[u8] = include_bytes!("../../../../tests/media/flower.jpg");

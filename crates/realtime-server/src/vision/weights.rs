@@ -3,7 +3,7 @@
 //! Five pickles come first: a mark, a version, the machine, the tensors by name with where their numbers are, and the
 //! order of the storages. Behind them are the storages: a count each, and the numbers as they lie in memory.
 
-use super::pickle::{self, Value, take};
+use crate::vision::pickle::{self, Value, take};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::HashMap;
 

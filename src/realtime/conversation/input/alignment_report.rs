@@ -2,11 +2,11 @@
 //! told in a warning, the next ones of it not before ten seconds later and as a sum, and counted for the statistics.
 
 use crate::realtime::conversation::input::audio_align::Placed;
-use crate::realtime::conversation::{Conversation, Notice};
+use crate::realtime::conversation::{Conversation, Event};
 use std::time::{Duration, Instant};
 
 /// Warnings of one kind are not repeated sooner.
-const WARN_AGAIN: Duration = Duration::from_secs(10);
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 /// A jump of timestamps that can hardly be meant.
 const FAR: Duration = Duration::from_secs(60);
 
@@ -30,7 +30,7 @@ struct Account {
 
 impl Account {
     fn due(&self) -> Option<Option<Instant>> {
-        (self.count > 0).then(|| self.told.map(|told| told + WARN_AGAIN))
+        (self.count > 0).then(|| self.told.map(|told| told + WARNING_INTERVAL))
     }
 }
 
@@ -45,7 +45,7 @@ impl Conversation {
         account.missing = account.missing.saturating_add(missing);
         account.inserted = account.inserted.saturating_add(inserted);
         if !inserted.is_zero() {
-            self.notify(Notice::Aligned { dropped: Duration::ZERO, inserted });
+            self.notify(Event::Aligned { dropped: Duration::ZERO, inserted });
         }
     }
 

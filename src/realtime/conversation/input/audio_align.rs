@@ -5,10 +5,10 @@
 //! of a network are times of arrival, and sound comes in bursts. Smaller differences are drift, and the count follows
 //! them slowly. Sound is never cut: where time goes back, the sound follows what is there.
 
-use crate::realtime::conversation::io::Detection;
-use crate::realtime::conversation::input::audio_input::DETECTION;
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::{Conversation, Sound};
+use crate::realtime::conversation::input::audio_input::MAX_DETECTION_DELAY;
+use crate::realtime::conversation::io::Detection;
+use crate::realtime::conversation::{AudioChunk, Conversation};
 use openai_protocol::session::AudioFormat;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(crate) struct Placed {
 
 /// The end of what was handed in.
 #[derive(Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct AudioAligner {
     /// In running time.
     pub end: Option<Duration>,
     /// What timestamps are behind the timeline, since time went back.
@@ -48,7 +48,7 @@ pub(crate) struct Place {
     is_break: bool,
 }
 
-impl Place {
+impl AudioAligner {
     /// The next timestamp is to be believed.
     pub fn expect_break(&mut self) {
         self.is_break = true;
@@ -60,7 +60,7 @@ impl Place {
     }
 
     /// Sound comes behind what was there.
-    pub fn put(&mut self, sound: &Sound, format: &AudioFormat, tolerance: Tolerance) -> Placed {
+    pub fn align(&mut self, sound: &AudioChunk, format: &AudioFormat, tolerance: Tolerance) -> Placed {
         let length = samples_to_time((sound.data.len() / format.sample_size()) as u64, format.rate());
         let placed = self.place(sound.at, tolerance);
         self.end = Some(placed.at.saturating_add(length));
@@ -98,20 +98,20 @@ impl Place {
 impl Conversation {
     /// Up to where on the input all is known that was said in it: no turn can begin before.
     pub(crate) fn settled(&self) -> Duration {
-        let heard = self.listening.heard.end().unwrap_or_default();
+        let heard = self.audio_input.heard.end().unwrap_or_default();
         match self.config.detection {
             // What the server will say of the last moments is not known yet.
-            Detection::Server { silence } => heard.saturating_sub(silence + DETECTION),
+            Detection::Server { silence } => heard.saturating_sub(silence + MAX_DETECTION_DELAY),
             Detection::Local(_) | Detection::Manual => heard,
         }
     }
 
     /// Up to where on the input all turns are written down and answered: there another run would go on.
     pub fn done_until(&self) -> Option<Duration> {
-        self.listening.heard.end()?;
-        let unanswered = self.owes_answer().then(|| self.turns.newest_from()).flatten();
-        let uncommitted = matches!(self.config.detection, Detection::Manual) && self.listening.uncommitted() > 0;
-        let uncommitted = uncommitted.then(|| self.listening.uncommitted_from()).flatten();
+        self.audio_input.heard.end()?;
+        let unanswered = self.owes_response().then(|| self.turns.newest_from()).flatten();
+        let uncommitted = matches!(self.config.detection, Detection::Manual) && self.audio_input.uncommitted() > 0;
+        let uncommitted = uncommitted.then(|| self.audio_input.uncommitted_from()).flatten();
         let open = [self.turns.pending_from(), unanswered, uncommitted];
         Some(open.into_iter().flatten().fold(self.settled(), Duration::min))
     }

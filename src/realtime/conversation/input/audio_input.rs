@@ -4,37 +4,38 @@
 //! an answer has to be waited for. It is *heard*, by the element's own ear where that finds the turns. It is *sent*,
 //! which moves the server's clock.
 
-use crate::realtime::conversation::io::{Detection, Speaker};
-use crate::realtime::conversation::input::audio_align::{Place, Tolerance};
-use crate::realtime::conversation::session::uncommitted::{Tape};
 use crate::audio::sample_clock::{SampleClock, samples_to_time, time_to_samples};
-use crate::audio::vad::{Ear, Heard};
-use crate::realtime::conversation::{Config, Conversation, Notice, Output, Phase, Sound, Timing};
+use crate::audio::vad::{TurnDetector, VadEvent};
+use crate::realtime::conversation::input::audio_align::{AudioAligner, Tolerance};
+use crate::realtime::conversation::input::drain::Drain;
+use crate::realtime::conversation::io::{Detection, Speaker};
+use crate::realtime::conversation::session::uncommitted::UncommittedAudio;
+use crate::realtime::conversation::{AudioChunk, Config, Conversation, Event, Output, Phase, Timing};
+use bytes::Bytes;
 use openai_protocol::Base64;
 use openai_protocol::client::{InputAudioBufferAppend, InputAudioBufferClear, InputAudioBufferCommit};
 use openai_protocol::session::AudioFormat;
-use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// The API refuses to commit less.
-pub(crate) const LEAST_COMMIT: Duration = Duration::from_millis(100);
+pub(crate) const MIN_COMMIT: Duration = Duration::from_millis(100);
 /// A server's detection tells of a turn's end so much later than it was sent, at most, if the network is good.
-pub(crate) const DETECTION: Duration = Duration::from_secs(2);
+pub(crate) const MAX_DETECTION_DELAY: Duration = Duration::from_secs(2);
 /// Silence in a hole beyond the one that ends a turn, so that a detection surely finds the end.
 const FILL_MARGIN: Duration = Duration::from_millis(500);
 /// Input has stopped when it is later than bursts may be by this much.
 const STALL_MARGIN: Duration = Duration::from_millis(500);
 /// How far input that came late may catch up with the speed that is set.
-const CATCH_UP: Duration = Duration::from_millis(200);
+const MAX_CATCH_UP: Duration = Duration::from_millis(200);
 /// How often it is told that no text comes.
-const TEXT_STEP: Duration = Duration::from_secs(1);
+const TEXT_GAP_STEP: Duration = Duration::from_secs(1);
 /// The longest that a low speed makes one piece of sound wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+const MAX_PACING_WAIT: Duration = Duration::from_secs(86_400);
 
 /// What was heard and sent so far.
 #[derive(Debug)]
-pub(crate) struct Listening {
+pub(crate) struct AudioInput {
     /// All that was taken from the input.
     pub heard: SampleClock,
     /// All that was appended: the server's clock.
@@ -42,16 +43,16 @@ pub(crate) struct Listening {
     /// Up to here, in samples of `sent`, everything has become messages or was given up.
     committed: u64,
     /// What was appended and is not committed, as far as it is remembered.
-    pub tape: Tape,
+    pub uncommitted_audio: UncommittedAudio,
     /// The end of what was handed in.
-    place: Place,
+    place: AudioAligner,
     /// When sound was handed in last, or could be again.
     pub last_sound: Option<Instant>,
     /// Nothing has come since silence was put in place of sound that had stopped.
     stalled: bool,
     /// Handed in, and waiting for an answer to end.
-    waiting: VecDeque<Sound>,
-    ear: Option<Ear>,
+    waiting: VecDeque<AudioChunk>,
+    turn_detector: Option<TurnDetector>,
     /// Where in `heard` the ear began to count.
     ear_began: u64,
     /// Where in `heard` the next sound of the turn in hand was.
@@ -64,27 +65,27 @@ pub(crate) struct Listening {
     pub quiet: Duration,
 }
 
-impl Listening {
+impl AudioInput {
     pub fn new(config: &Config, now: Instant) -> Self {
         let rate = config.input.rate();
-        let mut listening = Self {
+        let mut audio_input = Self {
             heard: SampleClock::new(rate),
             sent: SampleClock::new(rate),
             committed: 0,
-            tape: Tape::default(),
-            place: Place::default(),
+            uncommitted_audio: UncommittedAudio::default(),
+            place: AudioAligner::default(),
             last_sound: None,
             stalled: false,
             waiting: VecDeque::new(),
-            ear: None,
+            turn_detector: None,
             ear_began: 0,
             next_of_turn: 0,
             free_at: now,
             seen: None,
             quiet: Duration::ZERO,
         };
-        listening.forget(config);
-        listening
+        audio_input.forget(config);
+        audio_input
     }
 
     /// Forgets what is not sent yet.
@@ -96,12 +97,12 @@ impl Listening {
     /// Forgets the turn in hand.
     pub fn forget_turn(&mut self, config: &Config) {
         self.ear_began = self.heard.samples();
-        self.make_ear(config);
+        self.make_turn_detector(config);
     }
 
-    fn make_ear(&mut self, config: &Config) {
-        self.ear = match &config.detection {
-            Detection::Local(settings) => Some(Ear::new(settings, config.input.clone())),
+    fn make_turn_detector(&mut self, config: &Config) {
+        self.turn_detector = match &config.detection {
+            Detection::Local(settings) => Some(TurnDetector::new(settings, config.input.clone())),
             Detection::Server { .. } | Detection::Manual => None,
         };
     }
@@ -112,21 +113,21 @@ impl Listening {
         self.heard.change_rate(rate);
         self.sent.change_rate(rate);
         self.committed = self.sent.samples();
-        self.tape = Tape::default();
+        self.uncommitted_audio = UncommittedAudio::default();
         self.forget(config);
     }
 
     /// Another server counts from zero. Gives back what it has to hear again.
-    pub fn restart_clock(&mut self, rate: u32) -> Vec<Sound> {
+    pub fn restart_clock(&mut self, rate: u32) -> Vec<AudioChunk> {
         self.sent = SampleClock::new(rate);
         self.committed = 0;
-        self.tape.take()
+        self.uncommitted_audio.take()
     }
 
     /// Somebody else finds the turns from here on.
     pub fn change_detection(&mut self, config: &Config) {
         self.ear_began = self.heard.samples();
-        self.make_ear(config);
+        self.make_turn_detector(config);
     }
 
     /// Nothing waits that was handed in already.
@@ -174,8 +175,8 @@ impl Listening {
     fn pace(&mut self, length: Duration, config: &Config, now: Instant) {
         if config.timing == Timing::Offline && config.max_speed.is_finite() && config.max_speed > 0.0 {
             let seconds = length.as_secs_f64() / config.max_speed;
-            let wait = Duration::try_from_secs_f64(seconds).map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT));
-            let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
+            let wait = Duration::try_from_secs_f64(seconds).map_or(MAX_PACING_WAIT, |wait| wait.min(MAX_PACING_WAIT));
+            let earliest = now.checked_sub(MAX_CATCH_UP).unwrap_or(now);
             self.free_at = self.free_at.max(earliest) + wait;
         }
     }
@@ -188,7 +189,7 @@ fn silence(format: &AudioFormat, length: Duration) -> Bytes {
 
 impl Conversation {
     /// The user said something (or was silent). It is taken as soon as no answer has to be waited for.
-    pub(crate) fn hand_in(&mut self, mut sound: Sound) {
+    pub(crate) fn push_audio(&mut self, mut sound: AudioChunk) {
         let format = &self.config.input;
         let samples = sound.data.len() / format.sample_size();
         if samples == 0 || self.drain.has_begun() || !matches!(self.phase, Phase::Ready) {
@@ -201,41 +202,41 @@ impl Conversation {
             wait: self.config.discont_wait,
             exact: self.config.timing == Timing::Offline,
         };
-        let listening = &mut self.listening;
-        let was_stalled = std::mem::take(&mut listening.stalled);
-        listening.last_sound = Some(self.now);
+        let audio_input = &mut self.audio_input;
+        let was_stalled = std::mem::take(&mut audio_input.stalled);
+        audio_input.last_sound = Some(self.now);
         if was_stalled {
-            listening.place.expect_break();
+            audio_input.place.expect_break();
         }
-        let is_first = listening.place.end.is_none();
-        let mut placed = listening.place.put(&sound, format, tolerance);
+        let is_first = audio_input.place.end.is_none();
+        let mut placed = audio_input.place.align(&sound, format, tolerance);
         sound.at = Some(placed.at);
         // Push to talk has no holes between its turns, and a stall has got its silence already.
         let is_manual = matches!(self.config.detection, Detection::Manual);
-        let fills = !was_stalled && (!is_manual || listening.uncommitted() > 0);
+        let fills = !was_stalled && (!is_manual || audio_input.uncommitted() > 0);
         let filled = if fills { placed.hole.min(self.longest_fill()) } else { Duration::ZERO };
         if !filled.is_zero() {
             let silence = silence(&self.config.input, filled);
-            self.listening.waiting.push_back(Sound { data: silence, at: None });
+            self.audio_input.waiting.push_back(AudioChunk { data: silence, at: None });
         }
         self.frames.position = placed.at;
         if is_first && tolerance.exact {
             placed.hole = placed.at;
         }
-        self.listening.waiting.push_back(sound);
-        self.listening.pace_sound(filled + length, &self.config, self.now);
+        self.audio_input.waiting.push_back(sound);
+        self.audio_input.pace_sound(filled + length, &self.config, self.now);
         self.tell_placed(&placed, filled, was_stalled || is_manual || is_first);
     }
 
     /// Whether the network takes less than is to be sent; sound waits outside meanwhile.
     pub(crate) fn is_behind(&mut self, behind: bool) {
         self.frames.is_behind = behind;
-        self.listening.last_sound = self.listening.last_sound.map(|_| self.now);
+        self.audio_input.last_sound = self.audio_input.last_sound.map(|_| self.now);
     }
 
     /// The next timestamp is right, whatever was counted.
     pub(crate) fn timestamps_break(&mut self) {
-        self.listening.place.expect_break();
+        self.audio_input.place.expect_break();
     }
 
     /// So much silence stands for any hole: what ends a turn. More would only delay the words behind it.
@@ -253,12 +254,12 @@ impl Conversation {
         let may_stall = self.config.timing == Timing::Live
             && !matches!(self.config.detection, Detection::Manual)
             && self.turns.speaking
-            && !self.listening.stalled
+            && !self.audio_input.stalled
             // Then sound waits outside.
             && !self.frames.is_behind
             && !self.drain.has_begun();
         let wait = (self.config.discont_wait + STALL_MARGIN).max(self.longest_fill());
-        self.listening.last_sound.filter(|_| may_stall).map(|last| last + wait)
+        self.audio_input.last_sound.filter(|_| may_stall).map(|last| last + wait)
     }
 
     /// Nothing has come for so long that the user's turn has to end.
@@ -266,143 +267,147 @@ impl Conversation {
         if self.stall_deadline().is_none_or(|deadline| self.now < deadline) {
             return;
         }
-        self.listening.stalled = true;
+        self.audio_input.stalled = true;
         let length = self.longest_fill();
         let silence = silence(&self.config.input, length);
-        self.listening.place.advance(length);
-        self.listening.waiting.push_back(Sound { data: silence, at: None });
+        self.audio_input.place.advance(length);
+        self.audio_input.waiting.push_back(AudioChunk { data: silence, at: None });
         self.tell_stall(length);
     }
 
     /// Takes what was handed in, as long as no answer has to be waited for.
-    pub(crate) fn listen(&mut self) {
+    pub(crate) fn process_audio(&mut self) {
         while !self.holds_input() {
-            let Some(sound) = self.listening.waiting.pop_front() else { return };
-            if self.listening.ear.is_some() {
-                self.take_with_ear(sound);
+            let Some(sound) = self.audio_input.waiting.pop_front() else { return };
+            if self.audio_input.turn_detector.is_some() {
+                self.process_with_vad(sound);
             } else {
                 let samples = sound.data.len() / self.config.input.sample_size();
-                self.listening.heard.advance(samples as u64, sound.at);
+                self.audio_input.heard.advance(samples as u64, sound.at);
                 self.append(sound);
             }
-            self.tell_quiet();
-            self.ask_for_answer();
+            self.advance_gap();
+            self.send_due_request();
         }
     }
 
     /// The ear stops at the end of each turn, and so does the input if an answer is owed.
-    fn take_with_ear(&mut self, sound: Sound) {
+    fn process_with_vad(&mut self, sound: AudioChunk) {
         let size = self.config.input.sample_size();
-        let Sound { mut data, mut at } = sound;
-        while let Some(ear) = self.listening.ear.as_mut().filter(|_| !data.is_empty()) {
+        let AudioChunk { mut data, mut at } = sound;
+        while let Some(turn_detector) = self.audio_input.turn_detector.as_mut().filter(|_| !data.is_empty()) {
             let mut heard = Vec::new();
-            let taken = data.split_to(ear.push(&data, &mut heard));
-            self.listening.heard.advance((taken.len() / size) as u64, at.take());
-            self.act_on(heard);
+            let taken = data.split_to(turn_detector.push(&data, &mut heard));
+            self.audio_input.heard.advance((taken.len() / size) as u64, at.take());
+            self.on_vad_event(heard);
             if self.holds_input() && !data.is_empty() {
-                self.listening.waiting.push_front(Sound { data, at: None });
+                self.audio_input.waiting.push_front(AudioChunk { data, at: None });
                 return;
             }
         }
     }
 
-    fn act_on(&mut self, heard: Vec<Heard>) {
+    fn on_vad_event(&mut self, heard: Vec<VadEvent>) {
         for what in heard {
             match what {
-                Heard::Began(sample) => {
-                    self.listening.next_of_turn = self.listening.ear_began + sample;
-                    let start = self.listening.heard.time_of(self.listening.next_of_turn);
+                VadEvent::SpeechStarted(sample) => {
+                    self.audio_input.next_of_turn = self.audio_input.ear_began + sample;
+                    let start = self.audio_input.heard.time_of(self.audio_input.next_of_turn);
                     self.begin_turn(None, start);
                 }
-                Heard::Sound(data) => {
-                    let at = self.listening.heard.time_of(self.listening.next_of_turn);
-                    self.listening.next_of_turn += (data.len() / self.config.input.sample_size()) as u64;
-                    self.append(Sound { data: data.into(), at });
+                VadEvent::Audio(data) => {
+                    let at = self.audio_input.heard.time_of(self.audio_input.next_of_turn);
+                    self.audio_input.next_of_turn += (data.len() / self.config.input.sample_size()) as u64;
+                    self.append(AudioChunk { data: data.into(), at });
                 }
-                Heard::Ended(sample) => {
-                    let end = self.listening.heard.time_of(self.listening.ear_began + sample);
+                VadEvent::SpeechStopped(sample) => {
+                    let end = self.audio_input.heard.time_of(self.audio_input.ear_began + sample);
                     self.end_turn(None, end);
                     self.commit();
-                    self.wish_for_answer();
+                    self.request_response_for_turn();
                 }
             }
         }
     }
 
     /// Offline: tells up to where the output is settled, because no answer can begin before.
-    fn tell_quiet(&mut self) {
+    fn advance_gap(&mut self) {
         let settled = self.settled();
-        self.tell_quiet_until(settled);
+        self.advance_gap_until(settled);
     }
 
     /// The same, where it is known up to where.
-    pub(crate) fn tell_quiet_until(&mut self, settled: Duration) {
+    pub(crate) fn advance_gap_until(&mut self, settled: Duration) {
         let is_known = self.config.timing == Timing::Offline && !self.holds_input();
-        if is_known && settled > self.listening.quiet {
-            self.listening.quiet = settled;
-            self.output.push_back(Output::Quiet(settled));
+        if is_known && settled > self.audio_input.quiet {
+            self.audio_input.quiet = settled;
+            self.output.push_back(Output::GapUntil(settled));
         }
     }
 
     /// Tells up to where no text of either side begins any more, a second at a time. Live the model's words come in
     /// time, and nothing need be told of them.
-    pub(crate) fn tell_text_quiet(&mut self) {
+    pub(crate) fn advance_text_gap(&mut self) {
         if !matches!(self.phase, Phase::Ready) {
             return;
         }
         let live = self.config.timing == Timing::Live;
-        let heard = || self.listening.heard.end().unwrap_or_default().saturating_sub(DETECTION);
-        let quiet = if live { heard() } else { self.listening.quiet };
+        let heard = || self.audio_input.heard.end().unwrap_or_default().saturating_sub(MAX_DETECTION_DELAY);
+        let quiet = if live { heard() } else { self.audio_input.quiet };
         let user = self.turns.pending_from().map_or(quiet, |from| from.min(quiet));
-        self.tell_quiet_of(Speaker::User, user);
+        self.advance_gap_of(Speaker::User, user);
         if !live {
-            let spoken = quiet.max(self.answers.end());
-            let model = self.captions.pending_from(&self.answers).map_or(spoken, |from| from.min(spoken));
-            let model = if self.gate.owes() { model.min(self.answers.next_from()) } else { model };
-            self.tell_quiet_of(Speaker::Assistant, model);
+            let spoken = quiet.max(self.responses.end());
+            let model = self.captions.pending_from(&self.responses).map_or(spoken, |from| from.min(spoken));
+            let model = if self.scheduler.is_pending() { model.min(self.responses.next_from()) } else { model };
+            self.advance_gap_of(Speaker::Assistant, model);
         }
     }
 
-    fn tell_quiet_of(&mut self, speaker: Speaker, until: Duration) {
-        let so_far = &mut self.text_quiet[usize::from(speaker == Speaker::Assistant)];
-        if until >= *so_far + TEXT_STEP {
+    fn advance_gap_of(&mut self, speaker: Speaker, until: Duration) {
+        let so_far = &mut self.text_gap[usize::from(speaker == Speaker::Assistant)];
+        if until >= *so_far + TEXT_GAP_STEP {
             *so_far = until;
-            self.output.push_back(Output::TextQuiet(speaker, until));
+            self.output.push_back(Output::TextGapUntil(speaker, until));
         }
     }
 
-    pub(crate) fn append(&mut self, sound: Sound) {
+    pub(crate) fn append(&mut self, sound: AudioChunk) {
         let samples = (sound.data.len() / self.config.input.sample_size()) as u64;
         if samples > 0 {
             self.remember(samples, &sound);
-            self.listening.sent.advance(samples, sound.at);
+            self.audio_input.sent.advance(samples, sound.at);
             self.send(InputAudioBufferAppend { audio: Base64(sound.data), ..Default::default() });
         }
     }
 
     /// Another session may have to hear it again.
-    fn remember(&mut self, samples: u64, sound: &Sound) {
+    fn remember(&mut self, samples: u64, sound: &AudioChunk) {
         if self.config.reconnects {
             let waits_for_speech = matches!(self.config.detection, Detection::Server { .. }) && !self.turns.speaking;
-            let most = if waits_for_speech { crate::realtime::conversation::session::uncommitted::UNHEARD } else { crate::realtime::conversation::session::uncommitted::TURN };
+            let most = if waits_for_speech {
+                crate::realtime::conversation::session::uncommitted::UNHEARD
+            } else {
+                crate::realtime::conversation::session::uncommitted::TURN
+            };
             let most = time_to_samples(most, self.config.input.rate());
-            self.listening.tape.add(self.listening.sent.samples(), samples, sound.clone(), most);
+            self.audio_input.uncommitted_audio.add(self.audio_input.sent.samples(), samples, sound.clone(), most);
         }
     }
 
     /// Adds so much silence behind what was said.
     pub(crate) fn append_silence(&mut self, length: Duration) {
-        self.append(Sound { data: silence(&self.config.input, length), at: None });
+        self.append(AudioChunk { data: silence(&self.config.input, length), at: None });
     }
 
     /// Makes the sound so far the message of the newest turn.
     pub(crate) fn commit(&mut self) {
-        self.look_for_turn();
-        let so_far = self.listening.sent.duration(self.listening.uncommitted());
-        if so_far < LEAST_COMMIT {
-            self.append_silence(LEAST_COMMIT - so_far);
+        self.frames_for_turn();
+        let so_far = self.audio_input.sent.duration(self.audio_input.uncommitted());
+        if so_far < MIN_COMMIT {
+            self.append_silence(MIN_COMMIT - so_far);
         }
-        let said = self.listening.tape.take();
+        let said = self.audio_input.uncommitted_audio.take();
         self.history.heard(None, said);
         self.all_is_committed();
         let event_id = self.send(InputAudioBufferCommit::default());
@@ -411,53 +416,53 @@ impl Conversation {
 
     /// Nothing of what was appended so far waits to be committed.
     pub(crate) fn all_is_committed(&mut self) {
-        self.listening.committed = self.listening.sent.samples();
-        self.listening.tape = Tape::default();
+        self.audio_input.committed = self.audio_input.sent.samples();
+        self.audio_input.uncommitted_audio = UncommittedAudio::default();
     }
 
     /// A server's turn ends at this place on its clock. Gives back what was said in it, as far as that is remembered.
-    pub(crate) fn committed_up_to(&mut self, milliseconds: u64) -> Vec<Sound> {
-        let end = self.listening.sent.sample_at_ms(milliseconds);
-        self.listening.committed = self.listening.committed.max(end);
-        self.listening.tape.take_before(end, self.config.input.rate())
+    pub(crate) fn committed_up_to(&mut self, milliseconds: u64) -> Vec<AudioChunk> {
+        let end = self.audio_input.sent.sample_at_ms(milliseconds);
+        self.audio_input.committed = self.audio_input.committed.max(end);
+        self.audio_input.uncommitted_audio.take_before(end, self.config.input.rate())
     }
 
     /// A server's turn begins at this place on its clock, and what was there before is in none.
     pub(crate) fn turn_begins_at(&mut self, milliseconds: u64) {
-        let start = self.listening.sent.sample_at_ms(milliseconds);
-        self.listening.tape.take_before(start, self.config.input.rate());
+        let start = self.audio_input.sent.sample_at_ms(milliseconds);
+        self.audio_input.uncommitted_audio.take_before(start, self.config.input.rate());
     }
 
     /// No more sound will come: the turn in hand ends here.
-    pub(crate) fn finish_listening(&mut self) {
+    pub(crate) fn finish_audio_input(&mut self) {
         let mut heard = Vec::new();
-        if let Some(ear) = &mut self.listening.ear {
-            ear.finish(&mut heard);
+        if let Some(turn_detector) = &mut self.audio_input.turn_detector {
+            turn_detector.finish(&mut heard);
         }
-        self.act_on(heard);
+        self.on_vad_event(heard);
     }
 
     /// Upstream was flushed: the turn in hand is forgotten, time may begin anew, and the stream is not at its end.
     pub(crate) fn flushed(&mut self) {
         self.forget_turn();
-        (self.listening.place, self.listening.seen) = (Place::default(), None);
-        self.listening.quiet = Duration::ZERO;
-        self.text_quiet = [Duration::ZERO; 2];
-        self.answers.forget_time();
+        (self.audio_input.place, self.audio_input.seen) = (AudioAligner::default(), None);
+        self.audio_input.quiet = Duration::ZERO;
+        self.text_gap = [Duration::ZERO; 2];
+        self.responses.forget_time();
         self.frames.forget();
-        self.drain = crate::realtime::conversation::input::drain::Drain::No;
+        self.drain = Drain::No;
     }
 
     /// What was not committed is forgotten on both sides.
     pub(crate) fn forget_turn(&mut self) {
         if let Some(turn) = self.turns.drop_open() {
-            let running_time = self.listening.heard.end();
-            self.notify(Notice::Speech { active: false, item_id: turn.item_id, running_time });
+            let running_time = self.audio_input.heard.end();
+            self.notify(Event::Speech { active: false, item_id: turn.item_id, running_time });
         }
-        if matches!(self.phase, Phase::Ready) && self.listening.uncommitted() > 0 {
+        if matches!(self.phase, Phase::Ready) && self.audio_input.uncommitted() > 0 {
             self.all_is_committed();
             self.send(InputAudioBufferClear::default());
         }
-        self.listening.forget(&self.config);
+        self.audio_input.forget(&self.config);
     }
 }

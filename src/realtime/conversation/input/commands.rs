@@ -1,25 +1,25 @@
 //! What an application asks for by itself: typed messages, push to talk, answers on demand, and anything else that
 //! the API knows.
 
-use crate::realtime::conversation::response::barge_in::Who;
-use crate::realtime::conversation::video::image_items::Words;
-use crate::realtime::conversation::{Conversation, Phase};
 use crate::realtime::conversation::io::{Command, Detection};
+use crate::realtime::conversation::response::barge_in::Initiator;
+use crate::realtime::conversation::video::image_items::TypedText;
+use crate::realtime::conversation::{Conversation, Phase};
 use openai_protocol::client::{ConversationItemCreate, InputAudioBufferClear, ResponseCreate};
 use openai_protocol::items::{Item, ItemKind, Role};
 use openai_protocol::{ClientEvent, ResponseParams};
 use std::time::Duration;
 
 /// The API takes no longer texts.
-const LONGEST_TEXT: usize = 256_000;
+const MAX_TEXT_LEN: usize = 256_000;
 /// Commands that wait until the session is ready.
-const EARLY: usize = 256;
+const MAX_EARLY_COMMANDS: usize = 256;
 
 impl Conversation {
     /// An application or a pad asks for something. Before the session is ready, it waits.
-    pub(crate) fn obey(&mut self, command: Command) {
+    pub(crate) fn handle_command(&mut self, command: Command) {
         if !matches!(self.phase, Phase::Ready) {
-            if self.early.len() == EARLY {
+            if self.early.len() == MAX_EARLY_COMMANDS {
                 self.warn("not-ready", "the session is not ready, and too much waits for it: a command is dropped");
             } else {
                 self.early.push_back(command);
@@ -27,39 +27,39 @@ impl Conversation {
             return;
         }
         match command {
-            Command::Text { text, respond, at } => self.typed(text, respond, at),
-            Command::Commit => self.commit_by_hand(),
-            Command::Clear => self.clear_by_hand(),
-            Command::CreateResponse(params) => self.respond_by_hand(params.map(|params| *params)),
-            Command::CancelResponse => self.interrupt(Who::Application),
+            Command::Text { text, respond, at } => self.send_text(text, respond, at),
+            Command::Commit => self.commit_requested(),
+            Command::Clear => self.clear_requested(),
+            Command::CreateResponse(params) => self.response_requested(params.map(|params| *params)),
+            Command::CancelResponse => self.interrupt(Initiator::Application),
             Command::FunctionOutput { call_id, output } => self.function_output(&call_id, output),
             Command::Approve { request_id, approve } => self.approve(request_id, approve),
-            Command::Look(frame) => self.look_by_hand(frame.map(|frame| *frame)),
-            Command::Event(event) => self.send_as_is(*event),
+            Command::SendFrame(frame) => self.frame_requested(frame.map(|frame| *frame)),
+            Command::Event(event) => self.send_raw_event(*event),
         }
     }
 
     /// What was asked for before the session was ready.
-    pub(crate) fn obey_early(&mut self) {
+    pub(crate) fn handle_early_commands(&mut self) {
         for command in std::mem::take(&mut self.early) {
-            self.obey(command);
+            self.handle_command(command);
         }
     }
 
     /// The user types. Offline, the answer stands where the message does.
-    fn typed(&mut self, text: String, respond: bool, at: Option<Duration>) {
+    fn send_text(&mut self, text: String, respond: bool, at: Option<Duration>) {
         let length = text.chars().count();
-        if length > LONGEST_TEXT {
-            let message = format!("a text of {length} characters is not sent: the API takes {LONGEST_TEXT} at most");
+        if length > MAX_TEXT_LEN {
+            let message = format!("a text of {length} characters is not sent: the API takes {MAX_TEXT_LEN} at most");
             return self.warn("text-too-long", message);
         }
-        let (news, to_frames) = self.look_for_words();
+        let (news, to_frames) = self.frames_for_text();
         let respond = respond || to_frames;
         self.history.has(&Item::message(Role::User, text.as_str()));
-        self.say(Words { text, respond }, news);
-        if respond && self.answers_at_all() {
-            self.await_answer_from(at.or(self.listening.heard.end()));
-            self.gate.wish(None);
+        self.send_text_with_images(TypedText { text, respond }, news);
+        if respond && self.may_respond() {
+            self.await_response_from(at.or(self.audio_input.heard.end()));
+            self.scheduler.request(None);
         }
     }
 
@@ -69,50 +69,50 @@ impl Conversation {
     }
 
     /// The end of a turn that the user tells by a button.
-    pub(crate) fn commit_by_hand(&mut self) {
-        if self.listening.uncommitted() == 0 {
+    pub(crate) fn commit_requested(&mut self) {
+        if self.audio_input.uncommitted() == 0 {
             return self.warn("nothing-to-commit", "there is no sound that could be committed");
         }
-        let end = self.listening.sent.end();
+        let end = self.audio_input.sent.end();
         if !self.turns.speaking {
-            let start = self.listening.sent.samples() - self.listening.uncommitted();
-            self.turns.begin(None, self.listening.sent.time_of(start));
+            let start = self.audio_input.sent.samples() - self.audio_input.uncommitted();
+            self.turns.begin(None, self.audio_input.sent.time_of(start));
             self.turns.end(None, end);
         } else if !matches!(self.config.detection, Detection::Server { .. }) {
             self.end_turn(None, end);
         }
-        self.await_answer_from(end);
+        self.await_response_from(end);
         self.commit();
     }
 
-    fn clear_by_hand(&mut self) {
-        if self.listening.uncommitted() > 0 {
+    fn clear_requested(&mut self) {
+        if self.audio_input.uncommitted() > 0 {
             self.forget_turn();
         } else {
             self.send(InputAudioBufferClear::default());
         }
     }
 
-    fn respond_by_hand(&mut self, params: Option<ResponseParams>) {
+    fn response_requested(&mut self, params: Option<ResponseParams>) {
         let beside = params.as_ref().and_then(|params| params.conversation.as_deref()) == Some("none");
-        if !self.answers_at_all() {
+        if !self.may_respond() {
             self.warn("no-answers", "no answer is asked for: the session only writes down, or its budget is used up");
         } else if beside {
             // It runs beside the conversation, whatever goes on there.
             self.send(ResponseCreate { response: params, ..Default::default() });
         } else {
-            self.gate.turn_ended.get_or_insert(self.now);
-            self.gate.wish(params);
+            self.scheduler.turn_ended.get_or_insert(self.now);
+            self.scheduler.request(params);
         }
     }
 
     /// An event of the application's own. Those that the conversation keeps book of go their usual way.
-    fn send_as_is(&mut self, event: ClientEvent) {
+    fn send_raw_event(&mut self, event: ClientEvent) {
         match event {
-            ClientEvent::ResponseCreate(event) => self.respond_by_hand(event.response),
-            ClientEvent::ResponseCancel(event) if event.response_id.is_none() => self.interrupt(Who::Application),
-            ClientEvent::InputAudioBufferCommit(_) => self.commit_by_hand(),
-            ClientEvent::InputAudioBufferClear(_) => self.clear_by_hand(),
+            ClientEvent::ResponseCreate(event) => self.response_requested(event.response),
+            ClientEvent::ResponseCancel(event) if event.response_id.is_none() => self.interrupt(Initiator::Application),
+            ClientEvent::InputAudioBufferCommit(_) => self.commit_requested(),
+            ClientEvent::InputAudioBufferClear(_) => self.clear_requested(),
             ClientEvent::ConversationItemCreate(event) if event.item.kind == ItemKind::FunctionCallOutput => {
                 let output = event.item.output.unwrap_or_default();
                 let output = output.as_str().map_or_else(|| output.to_string(), str::to_owned);

@@ -4,9 +4,9 @@
 //! that ends a turn, then a question whose answer tells that the silence was taken in, then a moment to say that
 //! somebody spoke; speech that has not ended by then is committed by hand.
 
-use crate::realtime::conversation::input::audio_input::LEAST_COMMIT;
+use crate::realtime::conversation::input::audio_input::MIN_COMMIT;
+use crate::realtime::conversation::io::{Event, SessionEvent};
 use crate::realtime::conversation::{Conversation, Detection, Output, Phase};
-use crate::realtime::conversation::io::{Notice, SessionNotice};
 use std::time::{Duration, Instant};
 
 /// Silence beyond the one that ends a turn, so that a server's detection surely finds the end.
@@ -59,7 +59,7 @@ impl Drain {
     }
 
     /// The last turn was committed by us although the server finds the turns.
-    pub fn commits_by_hand(&self) -> bool {
+    pub fn commits_by_command(&self) -> bool {
         matches!(self, Self::Waiting { by_hand: true })
     }
 }
@@ -77,17 +77,20 @@ impl Conversation {
     /// Time until which what is owed may stay away. Functions have a time limit of their own, which has nothing to do
     /// with the server.
     pub(crate) fn owed_until(&self) -> Instant {
-        let patience = if self.gate.owes() { self.answer_patience() } else { self.config.drain_timeout };
-        let server = self.moved + if self.seems_not_to_write() { patience.min(UNWRITTEN) } else { patience };
+        let timeout = if self.scheduler.is_pending() { self.answer_patience() } else { self.config.drain_timeout };
+        let server = self.last_progress + if self.seems_not_to_write() { timeout.min(UNWRITTEN) } else { timeout };
         self.calls_until().map_or(server, |calls| calls.max(server))
     }
 
     /// Only the user's words are owed, all is answered, and the server has not written down a word so far.
     fn seems_not_to_write(&self) -> bool {
-        !self.owes_answer() && !self.writes_down && self.answers.any_is_done() && !self.config.only_writes_down()
+        !self.owes_response()
+            && !self.writes_down
+            && self.responses.any_is_done()
+            && !self.config.is_transcription_only()
     }
 
-    pub(crate) fn go_on_draining(&mut self) {
+    pub(crate) fn advance_drain(&mut self) {
         let late = |conversation: &Self| conversation.now >= conversation.owed_until();
         let is_waiting = matches!(self.drain, Drain::Waiting { .. });
         if is_waiting && self.owes_anything() && self.seems_not_to_write() && late(self) {
@@ -101,7 +104,7 @@ impl Conversation {
                 Drain::Fenced(question) if !self.updates.contains(question) => Drain::Grace(self.now + GRACE),
                 Drain::Fenced(_) if late(self) => return self.finish(true),
                 Drain::Fenced(_) => return,
-                Drain::Grace(_) if self.gate.owes() => Drain::Waiting { by_hand: false },
+                Drain::Grace(_) if self.scheduler.is_pending() => Drain::Waiting { by_hand: false },
                 Drain::Grace(until) if self.now < *until => return,
                 Drain::Grace(_) if self.turns.speaking => {
                     self.commit_rest(self.config.create_response);
@@ -111,7 +114,7 @@ impl Conversation {
                 Drain::Waiting { .. } if self.owes_anything() && late(self) => return self.finish(true),
                 Drain::Waiting { .. } if self.owes_anything() => return,
                 // What is there is still being listened to.
-                Drain::Waiting { .. } if self.owes_words() => return,
+                Drain::Waiting { .. } if self.owes_transcripts() => return,
                 // Behind the turn that was waited for, the server has found another one.
                 Drain::Waiting { .. } if self.turns.speaking => Drain::Grace(self.now + GRACE),
                 Drain::Waiting { .. } => return self.finish(false),
@@ -121,23 +124,23 @@ impl Conversation {
     }
 
     fn owes_anything(&self) -> bool {
-        self.owes_answer() || self.config.transcribes && self.turns.backlog() > 0
+        self.owes_response() || self.config.transcribes && self.turns.backlog() > 0
     }
 
     /// The input is at its end. Who finds the turns decides how the last one is closed.
     fn close_turn(&mut self) -> Drain {
-        self.moved = self.now;
+        self.last_progress = self.now;
         match self.config.detection {
             Detection::Local(_) => {
-                self.finish_listening();
-                self.ask_for_answer();
+                self.finish_audio_input();
+                self.send_due_request();
             }
             Detection::Manual => {
-                let start = self.listening.sent.samples() - self.listening.uncommitted();
-                self.turns.begin(None, self.listening.sent.time_of(start));
+                let start = self.audio_input.sent.samples() - self.audio_input.uncommitted();
+                self.turns.begin(None, self.audio_input.sent.time_of(start));
                 self.commit_rest(true);
             }
-            Detection::Server { silence } if self.listening.sent.samples() > 0 => {
+            Detection::Server { silence } if self.audio_input.sent.samples() > 0 => {
                 self.append_silence(silence + MARGIN);
                 if !self.acknowledges {
                     return Drain::Grace(self.now + GRACE);
@@ -150,12 +153,12 @@ impl Conversation {
     }
 
     /// Ends the turn in hand without waiting for a detection, if there is enough of it.
-    fn commit_rest(&mut self, answers: bool) {
-        if self.listening.sent.duration(self.listening.uncommitted()) < LEAST_COMMIT {
+    fn commit_rest(&mut self, responses: bool) {
+        if self.audio_input.sent.duration(self.audio_input.uncommitted()) < MIN_COMMIT {
             self.turns.drop_open();
             return;
         }
-        let end = self.listening.heard.end();
+        let end = self.audio_input.heard.end();
         match self.turns.open().and_then(|turn| turn.item_id.clone()) {
             Some(item_id) => {
                 if self.config.transcribes {
@@ -165,20 +168,20 @@ impl Conversation {
             }
             None => {
                 self.turns.end(None, end);
-                self.await_answer_from(end);
+                self.await_response_from(end);
             }
         }
         self.commit();
-        self.moved = self.now;
-        if answers && self.config.respond_on_eos && self.answers_at_all() {
-            self.gate.wish(None);
-            self.ask_for_answer();
+        self.last_progress = self.now;
+        if responses && self.config.respond_on_eos && self.may_respond() {
+            self.scheduler.request(None);
+            self.send_due_request();
         }
     }
 
     fn finish(&mut self, late: bool) {
         // Calls that are open are told by their names.
-        if late && (self.gate.owes() || self.turns.backlog() > 0 || self.calls.open() == 0) {
+        if late && (self.scheduler.is_pending() || self.turns.backlog() > 0 || self.calls.open() == 0) {
             let seconds = self.config.drain_timeout.as_secs_f64();
             let message = format!("the stream has ended, and the server owes something and was silent for {seconds} s");
             self.warn("drain-timeout", message);
@@ -186,14 +189,14 @@ impl Conversation {
         self.let_through();
         self.end_in_hand();
         self.close_calls();
-        self.settle_all_words();
-        self.tell_all_wholes();
+        self.finish_captions();
+        self.flush_all_finals();
         self.phase = Phase::Over;
-        self.notify(Notice::Session(SessionNotice::Closed {
+        self.notify(Event::Session(SessionEvent::Closed {
             reason: "end of stream".into(),
             running_time: self.done_until(),
         }));
-        let at = self.listening.end().max(self.frames.position).max(self.answers.end());
+        let at = self.audio_input.end().max(self.frames.position).max(self.responses.end());
         self.output.push_back(Output::Finished { at });
     }
 }

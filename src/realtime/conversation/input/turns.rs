@@ -140,7 +140,7 @@ impl Turns {
     }
 
     /// The turn that was taken out is in hand again.
-    pub fn go_on(&mut self, turn: Turn) {
+    pub fn advance(&mut self, turn: Turn) {
         self.turns.push_back(turn);
         self.speaking = true;
     }

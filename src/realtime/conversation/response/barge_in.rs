@@ -3,15 +3,15 @@
 //! There is silence at once, and the server learns what was really heard, so that the model does not believe to have
 //! said what nobody heard.
 
-use crate::realtime::conversation::response::responses::Spoken;
-use crate::realtime::conversation::session::server_ids::{given, plain};
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::{Conversation, Detection, Notice, Output, Timing};
+use crate::realtime::conversation::response::responses::AudioPart;
+use crate::realtime::conversation::session::server_ids::{given, plain};
+use crate::realtime::conversation::{Conversation, Detection, Event, Output, Timing};
 use openai_protocol::client::{ConversationItemDelete, ConversationItemTruncate, ResponseCancel};
 
 /// Who silences the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Who {
+pub(crate) enum Initiator {
     /// The user, who speaks.
     User,
     /// The application.
@@ -19,7 +19,7 @@ pub(crate) enum Who {
 }
 
 /// What a message of the model has to become.
-struct Unheard {
+struct UnplayedPart {
     response_id: String,
     item_id: String,
     content_index: u32,
@@ -31,34 +31,34 @@ struct Unheard {
 
 impl Conversation {
     /// What was not heard of the model's answer is dropped here and taken back there.
-    pub(crate) fn interrupt(&mut self, who: Who) {
-        let unheard = self.unheard();
-        let active = self.gate.active().map(str::to_owned);
-        if who == Who::Application {
-            self.gate.call_off();
-            self.calls.call_off();
+    pub(crate) fn interrupt(&mut self, who: Initiator) {
+        let unplayed = self.unplayed();
+        let active = self.scheduler.active().map(str::to_owned);
+        if who == Initiator::Application {
+            self.scheduler.cancel_pending();
+            self.calls.cancel_pending();
         }
-        if unheard.is_empty() && active.is_none() {
+        if unplayed.is_empty() && active.is_none() {
             return;
         }
         if let Some(active) = &active {
             self.cancel(active, who);
         }
         self.clear_floor();
-        self.output.push_back(Output::Cut);
+        self.output.push_back(Output::FlushAudio);
         let rate = self.config.output.rate();
         let mut deleted = Vec::new();
-        for part in &unheard {
+        for part in &unplayed {
             // A server cancels by itself only what belongs to the conversation.
-            if self.answers.runs_beside(&part.response_id) && !self.answers.is_muted(&part.response_id) {
+            if self.responses.runs_beside(&part.response_id) && !self.responses.is_muted(&part.response_id) {
                 self.send_cancel(&part.response_id);
             }
-            self.answers.mute(&part.response_id);
+            self.responses.mute(&part.response_id);
             self.calls.cut_off(&part.response_id);
             if !part.is_known {
                 continue;
             }
-            if self.is_unheard(&part.item_id) {
+            if self.is_unplayed(&part.item_id) {
                 if !deleted.contains(&&part.item_id) {
                     deleted.push(&part.item_id);
                     self.forget_item(&part.item_id);
@@ -70,43 +70,43 @@ impl Conversation {
                     audio_end_ms: part.heard * 1000 / u64::from(rate),
                     ..Default::default()
                 });
-                self.answers.harmless(id);
+                self.responses.expected_errors(id);
             }
         }
-        let items: Vec<&str> = unheard.iter().map(|part| part.item_id.as_str()).collect();
-        let words = self.take_words(&items);
-        for part in &unheard {
-            if let Some(spoken) = self.answers.find(&part.item_id, part.content_index) {
+        let items: Vec<&str> = unplayed.iter().map(|part| part.item_id.as_str()).collect();
+        let words = self.take_transcript(&items);
+        for part in &unplayed {
+            if let Some(spoken) = self.responses.find(&part.item_id, part.content_index) {
                 (spoken.received, spoken.growing) = (part.heard, false);
             }
         }
         self.tell_cut(words);
-        if let Some(first) = unheard.into_iter().next() {
-            self.notify(Notice::Interrupted {
+        if let Some(first) = unplayed.into_iter().next() {
+            self.notify(Event::Interrupted {
                 response_id: Some(first.response_id),
                 item_id: first.item_id,
                 heard: samples_to_time(first.heard, rate),
-                running_time: self.answers.listener,
+                running_time: self.responses.listener,
             });
         }
     }
 
     /// What is still to come of an answer is not wanted. A server that finds the turns cancels it by itself when the
     /// user speaks.
-    pub(crate) fn cancel(&mut self, response_id: &str, who: Who) {
-        if self.answers.is_muted(response_id) {
+    pub(crate) fn cancel(&mut self, response_id: &str, who: Initiator) {
+        if self.responses.is_muted(response_id) {
             return;
         }
-        self.answers.mute(response_id);
+        self.responses.mute(response_id);
         self.calls.cut_off(response_id);
-        if who == Who::Application || !matches!(self.config.detection, Detection::Server { .. }) {
+        if who == Initiator::Application || !matches!(self.config.detection, Detection::Server { .. }) {
             self.send_cancel(response_id);
         }
     }
 
     fn send_cancel(&mut self, response_id: &str) {
         let id = self.send(ResponseCancel { response_id: given(response_id), ..Default::default() });
-        self.answers.harmless(id);
+        self.responses.expected_errors(id);
     }
 
     /// The server has cancelled an answer by itself: what is there of it is not heard any more either.
@@ -115,9 +115,9 @@ impl Conversation {
             Some("client_cancelled") => self.config.timing == Timing::Live,
             _ => self.may_be_interrupted(),
         };
-        let is_heard = || self.unheard().iter().any(|part| part.response_id == response_id);
-        if is_meant && self.gate.active().is_none() && !self.answers.is_muted(response_id) && is_heard() {
-            self.interrupt(Who::User);
+        let is_heard = || self.unplayed().iter().any(|part| part.response_id == response_id);
+        if is_meant && self.scheduler.active().is_none() && !self.responses.is_muted(response_id) && is_heard() {
+            self.interrupt(Initiator::User);
         }
     }
 
@@ -125,28 +125,28 @@ impl Conversation {
     pub(crate) fn forget_item(&mut self, item_id: &str) {
         if !plain(item_id).is_empty() {
             let id = self.send(ConversationItemDelete { item_id: item_id.to_owned(), ..Default::default() });
-            self.answers.harmless(id);
+            self.responses.expected_errors(id);
         }
     }
 
     /// Parts that were not heard to their end, or have none so far.
-    fn unheard(&self) -> Vec<Unheard> {
-        let unheard = |spoken: &&Spoken| spoken.growing || spoken.heard < spoken.received;
-        let part = |spoken: &Spoken| Unheard {
+    fn unplayed(&self) -> Vec<UnplayedPart> {
+        let unplayed = |spoken: &&AudioPart| spoken.growing || spoken.heard < spoken.received;
+        let part = |spoken: &AudioPart| UnplayedPart {
             response_id: spoken.response_id.clone(),
             item_id: spoken.item_id.clone(),
             content_index: spoken.content_index,
             heard: spoken.heard,
-            is_known: spoken.epoch == self.epoch
+            is_known: spoken.session_generation == self.session_generation
                 && !plain(&spoken.item_id).is_empty()
-                && !self.answers.is_beside(&spoken.response_id),
+                && !self.responses.is_beside(&spoken.response_id),
         };
-        self.answers.spoken.iter().filter(unheard).map(part).collect()
+        self.responses.spoken.iter().filter(unplayed).map(part).collect()
     }
 
     /// Not a millisecond was heard of any part of the message.
-    fn is_unheard(&self, item_id: &str) -> bool {
+    fn is_unplayed(&self, item_id: &str) -> bool {
         let least = u64::from(self.config.output.rate()).div_ceil(1000);
-        self.answers.spoken.iter().filter(|spoken| spoken.item_id == item_id).all(|spoken| spoken.heard < least)
+        self.responses.spoken.iter().filter(|spoken| spoken.item_id == item_id).all(|spoken| spoken.heard < least)
     }
 }

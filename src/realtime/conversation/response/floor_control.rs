@@ -11,9 +11,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Bytes of sound that wait at most: more than five minutes at 24 kHz.
-const WAITING: usize = 16 << 20;
+const MAX_WAITING_EVENTS: usize = 16 << 20;
 /// Live, a speaker who says nothing for so long loses the floor if somebody else has something to say.
-const SILENCE: Duration = Duration::from_secs(2);
+const FLOOR_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An answer that the server began while the user speaks waits so long for the user, or for the server to cancel it.
 const HOLD: Duration = Duration::from_secs(3);
@@ -30,7 +30,7 @@ pub(crate) struct Floor {
 }
 
 /// The answer that something is told of.
-fn answer_of(event: &ServerEvent) -> Option<&str> {
+fn response_of(event: &ServerEvent) -> Option<&str> {
     Some(match event {
         ServerEvent::ResponseOutputAudioDelta(event) => &event.response_id,
         ServerEvent::ResponseOutputAudioDone(event) => &event.response_id,
@@ -50,14 +50,14 @@ impl Floor {
     }
 
     fn waits(&self, answer: &str) -> bool {
-        self.waiting.iter().any(|event| answer_of(event) == Some(answer))
+        self.waiting.iter().any(|event| response_of(event) == Some(answer))
     }
 }
 
 impl Conversation {
     /// Something is told of an answer. It is heard when that has the floor.
-    pub(crate) fn hear_answer(&mut self, event: ServerEvent) {
-        let Some(answer) = answer_of(&event).map(str::to_owned) else { return self.follow_answer(event) };
+    pub(crate) fn on_response_event(&mut self, event: ServerEvent) {
+        let Some(answer) = response_of(&event).map(str::to_owned) else { return self.on_audio_event(event) };
         if let Some(event) = self.keep_until_whole(&answer, event) {
             self.follow_in_turn(event);
         }
@@ -65,9 +65,9 @@ impl Conversation {
 
     /// The same, past what is kept until an answer is whole.
     pub(crate) fn follow_in_turn(&mut self, event: ServerEvent) {
-        let Some(answer) = answer_of(&event).map(str::to_owned) else { return self.follow_answer(event) };
+        let Some(answer) = response_of(&event).map(str::to_owned) else { return self.on_audio_event(event) };
         let answer = answer.as_str();
-        if self.answers.is_late(answer) {
+        if self.responses.is_late(answer) {
             self.comes_late(answer);
         }
         let is_cancelled = |event: &ServerEvent| matches!(event, ServerEvent::ResponseDone(event) if event.response.status == Some(Status::Cancelled));
@@ -81,7 +81,7 @@ impl Conversation {
             ServerEvent::ResponseOutputAudioDelta(event) => event.delta.0.len(),
             _ => 0,
         };
-        let speaks = length > 0 && !self.answers.is_muted(answer);
+        let speaks = length > 0 && !self.responses.is_muted(answer);
         let is_speaker = self.floor.speaker.as_ref().is_some_and(|(speaker, _)| speaker == answer);
         if self.floor.speaker.is_some() && !is_speaker && (speaks || self.floor.waits(answer)) {
             return self.wait(event);
@@ -93,7 +93,7 @@ impl Conversation {
             }
         }
         let ends = matches!(event, ServerEvent::ResponseOutputAudioDone(_) | ServerEvent::ResponseDone(_));
-        self.follow_answer(event);
+        self.on_audio_event(event);
         if ends && is_speaker {
             self.free_floor();
         }
@@ -111,7 +111,7 @@ impl Conversation {
             self.floor.bytes += event.delta.0.len();
         }
         self.floor.waiting.push_back(event);
-        if self.floor.bytes > WAITING {
+        if self.floor.bytes > MAX_WAITING_EVENTS {
             self.release_floor();
         }
     }
@@ -132,9 +132,9 @@ impl Conversation {
         let Some((held, _)) = self.floor.held.take() else { return };
         let (of_it, others) = std::mem::take(&mut self.floor.waiting)
             .into_iter()
-            .partition::<VecDeque<_>, _>(|event| answer_of(event) == Some(held.as_str()));
+            .partition::<VecDeque<_>, _>(|event| response_of(event) == Some(held.as_str()));
         self.floor.waiting = others;
-        self.answers.mute(&held);
+        self.responses.mute(&held);
         let mut items: Vec<String> = Vec::new();
         for event in of_it {
             if let ServerEvent::ResponseOutputAudioDelta(event) = event {
@@ -149,15 +149,15 @@ impl Conversation {
 
     /// Nobody of those who wait is to be heard any more.
     pub(crate) fn clear_floor(&mut self) {
-        let waiting: Vec<String> = self.floor.waiting.iter().filter_map(answer_of).map(str::to_owned).collect();
-        waiting.iter().for_each(|answer| self.answers.mute(answer));
+        let waiting: Vec<String> = self.floor.waiting.iter().filter_map(response_of).map(str::to_owned).collect();
+        waiting.iter().for_each(|answer| self.responses.mute(answer));
         self.release_floor();
     }
 
     /// When the speaker is not waited for any more, if somebody waits.
     pub(crate) fn floor_deadline(&self) -> Option<Instant> {
         let silence = match self.config.timing {
-            Timing::Live => SILENCE,
+            Timing::Live => FLOOR_TIMEOUT,
             Timing::Offline => self.config.drain_timeout,
         };
         let held = self.floor.held.as_ref().map(|(_, until)| *until);
@@ -165,7 +165,7 @@ impl Conversation {
         speaker.map(|(_, spoke)| *spoke + silence).into_iter().chain(held).min()
     }
 
-    pub(crate) fn go_on_speaking(&mut self) {
+    pub(crate) fn advance_floor(&mut self) {
         let held = self.floor.held.as_ref();
         if held.is_some_and(|(_, until)| self.now >= *until || !self.turns.speaking) {
             self.release_floor();

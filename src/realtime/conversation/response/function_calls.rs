@@ -5,7 +5,7 @@
 //! next answer is asked for; after a barge-in it is not, because the user has something else in mind. A call that has no
 //! output in time gets an error as its output, so that the model does not wait for ever.
 
-use crate::realtime::conversation::event::{FunctionCall, Notice};
+use crate::realtime::conversation::event::{Event, FunctionCall};
 use crate::realtime::conversation::{Conversation, Timing};
 use openai_protocol::items::{Item, ItemKind, Status};
 use openai_protocol::server::FunctionCallArgumentsDone;
@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Calls that may be open at a time, and answered ones that are remembered.
-const CALLS: usize = 128;
+const MAX_CALLS: usize = 128;
 /// What a call gets that nobody has answered.
 const UNANSWERED: &str = r#"{"error":"there was no answer to this call"}"#;
 
@@ -48,9 +48,9 @@ impl Call {
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     calls: VecDeque<Call>,
-    /// Answers that are done, newest last.
+    /// Responses that are done, newest last.
     done: VecDeque<String>,
-    /// Answers that were interrupted, cancelled or failed, newest last: their outputs owe no answer.
+    /// Responses that were interrupted, cancelled or failed, newest last: their outputs owe no answer.
     cut_off: VecDeque<String>,
     /// Outputs were sent while the user spoke, and the answer to the turn is one to them as well. Since when the end of
     /// the turn, or after that its answer, is waited for.
@@ -103,7 +103,7 @@ impl Calls {
     }
 
     /// The application wants no answer to what is called so far.
-    pub fn call_off(&mut self) {
+    pub fn cancel_pending(&mut self) {
         self.held = None;
         let unsent = self.calls.iter().filter(|call| !call.sent);
         let unsent: Vec<String> = unsent.map(|call| call.response_id.clone()).collect();
@@ -133,7 +133,7 @@ impl Calls {
 
 /// Keeps a name, and forgets the oldest where there are too many.
 fn remember(names: &mut VecDeque<String>, name: &str) {
-    if names.len() == CALLS {
+    if names.len() == MAX_CALLS {
         names.pop_front();
     }
     names.push_back(name.to_owned());
@@ -161,11 +161,11 @@ impl Conversation {
             ItemKind::McpApprovalRequest => {
                 let request_id = item.id().to_owned();
                 if !self.approvals.contains(&request_id) {
-                    if self.approvals.len() == CALLS {
+                    if self.approvals.len() == MAX_CALLS {
                         self.approvals.pop_front();
                     }
                     self.approvals.push_back(request_id.clone());
-                    self.notify(Notice::ApprovalRequest {
+                    self.notify(Event::ApprovalRequest {
                         request_id,
                         server_label: item.server_label.clone().unwrap_or_default(),
                         name: item.name.clone().unwrap_or_default(),
@@ -179,8 +179,8 @@ impl Conversation {
 
     /// An answer gets a call, of which the arguments are still to come.
     pub(crate) fn call_added(&mut self, response_id: &str, item: &Item) {
-        let calls = &mut self.answers.record(response_id).calls;
-        if calls.len() < CALLS {
+        let calls = &mut self.responses.record(response_id).calls;
+        if calls.len() < MAX_CALLS {
             calls.push(FunctionCall {
                 call_id: item.call_id.clone().unwrap_or_default(),
                 name: item.name.clone().unwrap_or_default(),
@@ -193,20 +193,20 @@ impl Conversation {
     /// The arguments of a call are complete. Most servers tell of the whole call afterwards, some do not.
     pub(crate) fn arguments_done(&mut self, event: FunctionCallArgumentsDone) {
         let FunctionCallArgumentsDone { response_id, item_id, call_id, name, arguments, .. } = event;
-        let calls = &mut self.answers.record(&response_id).calls;
+        let calls = &mut self.responses.record(&response_id).calls;
         let is_it = |call: &FunctionCall| !item_id.is_empty() && call.item_id == item_id;
         let mut call = calls.iter().position(is_it).map(|index| calls.remove(index)).unwrap_or_default();
         let or = |told: String, known: String| if told.is_empty() { known } else { told };
         (call.call_id, call.name) = (or(call_id, call.call_id), or(name, call.name));
         (call.item_id, call.arguments, call.response_id) = (item_id, arguments, response_id);
-        if calls.len() < CALLS {
+        if calls.len() < MAX_CALLS {
             calls.push(call);
         }
     }
 
     /// An answer is over. Calls of which only the arguments were told are complete.
     pub(crate) fn calls_by_arguments(&mut self, response_id: &str) {
-        for call in std::mem::take(&mut self.answers.record(response_id).calls) {
+        for call in std::mem::take(&mut self.responses.record(response_id).calls) {
             // Of others the arguments never came.
             if !call.response_id.is_empty() {
                 self.called(call);
@@ -226,7 +226,7 @@ impl Conversation {
         if self.calls.knows(&call) {
             return;
         }
-        if self.calls.calls.len() == CALLS {
+        if self.calls.calls.len() == MAX_CALLS {
             let oldest = self.calls.calls.iter().position(|call| call.sent).unwrap_or_default();
             self.calls.calls.remove(oldest);
         }
@@ -246,7 +246,7 @@ impl Conversation {
             arguments: Some(call.arguments.clone()),
             ..Default::default()
         });
-        self.notify(Notice::FunctionCall(call));
+        self.notify(Event::FunctionCall(call));
     }
 
     /// The session in which an answer called is over, and the next one is told of the calls.
@@ -310,16 +310,16 @@ impl Conversation {
             self.history.has(&item);
             self.create_item(item);
         }
-        self.moved = self.now;
+        self.last_progress = self.now;
         let owes_more = self.calls.calls.iter().any(|call| call.response_id == response_id && !call.sent);
-        if owes_more || self.calls.was_cut_off(response_id) || !self.answers_at_all() {
+        if owes_more || self.calls.was_cut_off(response_id) || !self.may_respond() {
             return;
         }
         if self.turns.speaking {
             // Who speaks gets an answer to that, and the outputs are part of it.
             self.calls.held = Some(self.now);
         } else {
-            self.gate.wish(None);
+            self.scheduler.request(None);
         }
     }
 
@@ -334,7 +334,7 @@ impl Conversation {
     }
 
     fn held_until(&self) -> Option<Instant> {
-        let since = self.calls.held.filter(|_| !self.gate.owes())?;
+        let since = self.calls.held.filter(|_| !self.scheduler.is_pending())?;
         match (self.turns.speaking, self.config.timing) {
             (false, _) => Some(since + RESPONSE_TIMEOUT),
             (true, Timing::Live) => Some(since + TURN_TIMEOUT),
@@ -348,8 +348,8 @@ impl Conversation {
         self.expire_calls();
         if self.held_until().is_some_and(|until| self.now >= until) {
             self.calls.held = None;
-            if self.answers_at_all() {
-                self.gate.wish(None);
+            if self.may_respond() {
+                self.scheduler.request(None);
             }
         }
     }
@@ -375,7 +375,7 @@ impl Conversation {
                  that raises counts as NULL"
             );
             self.warn("tool-timeout", message);
-            self.notify(Notice::CallExpired { call_id });
+            self.notify(Event::CallExpired { call_id });
             if self.calls.is_done(&response_id) {
                 self.send_outputs(&response_id);
             }
@@ -388,7 +388,7 @@ impl Conversation {
         let open: Vec<_> = open.map(|call| (call.call_id.clone(), call.name.clone())).collect();
         for (call_id, name) in open {
             self.warn("call-unanswered", format!("nobody has answered the call '{call_id}' of the function '{name}'"));
-            self.notify(Notice::CallExpired { call_id: call_id.clone() });
+            self.notify(Event::CallExpired { call_id: call_id.clone() });
             if let Some(call) = self.calls.find(&call_id) {
                 (call.sent, call.expired) = (true, true);
             }
@@ -414,6 +414,6 @@ impl Conversation {
             approve: Some(approve),
             ..Default::default()
         });
-        self.gate.wish(None);
+        self.scheduler.request(None);
     }
 }

@@ -23,7 +23,7 @@ impl Conversation {
     /// Keeps an event of the answer that is under way; gives it back where it need not wait.
     pub(crate) fn keep_until_whole(&mut self, answer: &str, event: ServerEvent) -> Option<ServerEvent> {
         let may_be_asked_again = self.config.timing == Timing::Offline && self.config.reconnects;
-        let is_it = self.gate.active() == Some(answer);
+        let is_it = self.scheduler.active() == Some(answer);
         // Some servers give no name there.
         if matches!(event, ServerEvent::ResponseDone(_)) && (is_it || answer.is_empty()) {
             self.let_through();

@@ -1,6 +1,6 @@
 //! Limits: what a response cost, by the published prices of the models, and how much and how many may be asked for.
 
-use crate::realtime::conversation::{Conversation, Notice};
+use crate::realtime::conversation::{Conversation, Event};
 use openai_protocol::Usage;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -49,7 +49,7 @@ pub fn cost(model: &str, usage: &Usage) -> Option<f64> {
 
 /// What was spent.
 #[derive(Debug, Default)]
-pub(crate) struct Budget {
+pub(crate) struct UsageLimits {
     total: f64,
     /// The limit is reached.
     is_spent: bool,
@@ -59,7 +59,7 @@ pub(crate) struct Budget {
     asked: VecDeque<Instant>,
 }
 
-impl Budget {
+impl UsageLimits {
     /// Until when the next answer has to wait; `None` where it may be asked for now.
     pub fn waits_until(&self, per_minute: u32, now: Instant) -> Option<Instant> {
         let limit = usize::try_from(per_minute).unwrap_or(usize::MAX);
@@ -70,7 +70,7 @@ impl Budget {
         self.asked.get(first).map(|asked| *asked + MINUTE).filter(|until| *until > now)
     }
 
-    pub fn asked(&mut self, now: Instant) {
+    pub fn request_sent(&mut self, now: Instant) {
         while self.asked.front().is_some_and(|asked| *asked + MINUTE <= now) {
             self.asked.pop_front();
         }
@@ -80,23 +80,23 @@ impl Budget {
 
 impl Conversation {
     /// An answer has its price. When the limit is reached, no other one is asked for, and the stream ends in order.
-    pub(crate) fn pay(&mut self, usage: Usage) {
+    pub(crate) fn record_usage(&mut self, usage: Usage) {
         let cost = cost(&self.config.model, &usage);
-        self.budget.total += cost.unwrap_or_default();
-        let total_cost = cost.map(|_| self.budget.total);
-        self.notify(Notice::Usage { usage, cost, total_cost });
+        self.limits.total += cost.unwrap_or_default();
+        let total_cost = cost.map(|_| self.limits.total);
+        self.notify(Event::Usage { usage, cost, total_cost });
         let limit = self.config.max_cost;
-        if limit > 0.0 && cost.is_none() && !std::mem::replace(&mut self.budget.warned, true) {
+        if limit > 0.0 && cost.is_none() && !std::mem::replace(&mut self.limits.warned, true) {
             let message = "what an answer costs is not known (an unknown model, or tokens of unknown kinds), so \
                            max-cost cannot be kept; requests-per-minute can";
             self.warn("cost-unknown", message);
         }
-        if limit > 0.0 && self.budget.total >= limit && !self.budget.is_spent {
-            self.budget.is_spent = true;
-            self.gate.drop_wish();
+        if limit > 0.0 && self.limits.total >= limit && !self.limits.is_spent {
+            self.limits.is_spent = true;
+            self.scheduler.drop_request();
             let message = format!(
                 "the session has cost {:.4} US dollars, and max-cost is {limit}: no further answer is asked for",
-                self.budget.total
+                self.limits.total
             );
             self.warn("max-cost", message);
             self.drain.end_at_once();
@@ -104,8 +104,8 @@ impl Conversation {
     }
 
     /// Whether the session gives answers, and may still.
-    pub(crate) fn answers_at_all(&self) -> bool {
-        !self.budget.is_spent && !self.config.only_writes_down()
+    pub(crate) fn may_respond(&self) -> bool {
+        !self.limits.is_spent && !self.config.is_transcription_only()
     }
 }
 

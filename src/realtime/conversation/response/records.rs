@@ -1,14 +1,15 @@
 //! What is known of each answer beside its sound: where it stands, what is reckoned from there, and what becomes of it
 //! where the server does not tell its end in time.
 
-use crate::realtime::conversation::response::responses::{Answers, SPOKEN};
-use crate::realtime::conversation::io::ResponseNotice;
-use crate::realtime::conversation::{Conversation, Notice};
+use crate::realtime::conversation::event::FunctionCall;
+use crate::realtime::conversation::io::ResponseEvent;
+use crate::realtime::conversation::response::responses::{MAX_AUDIO_PARTS, Responses};
+use crate::realtime::conversation::{Conversation, Event};
 use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Answers that are remembered.
+/// Responses that are remembered.
 const RECORDS: usize = 64;
 
 /// An answer.
@@ -32,7 +33,7 @@ pub(crate) struct Record {
     /// Tools that the server is calling for it.
     tools: Vec<String>,
     /// Calls of functions that are told by their arguments alone so far.
-    pub calls: Vec<crate::realtime::conversation::event::FunctionCall>,
+    pub calls: Vec<FunctionCall>,
 }
 
 impl Record {
@@ -42,11 +43,11 @@ impl Record {
     }
 }
 
-/// Answers, newest last.
+/// Responses, newest last.
 #[derive(Debug, Default)]
 pub(crate) struct Records(VecDeque<Record>);
 
-impl Answers {
+impl Responses {
     pub fn record(&mut self, response_id: &str) -> &mut Record {
         let records = &mut self.records.0;
         let found = records.iter().rposition(|record| record.response_id == response_id);
@@ -104,43 +105,43 @@ impl Answers {
 impl Conversation {
     /// Another answer begins although the end of the one before was not told: it never will be.
     pub(crate) fn replaces(&mut self, next: &str) {
-        let Some(before) = self.gate.active().filter(|active| *active != next).map(str::to_owned) else { return };
-        if self.answers.is_muted(&before) {
-            self.ends_unsaid(&before, "cancelled", None);
+        let Some(before) = self.scheduler.active().filter(|active| *active != next).map(str::to_owned) else { return };
+        if self.responses.is_muted(&before) {
+            self.finish_locally(&before, "cancelled", None);
         } else {
-            self.ends_unsaid(&before, "incomplete", Some("superseded"));
+            self.finish_locally(&before, "incomplete", Some("superseded"));
         }
     }
 
     /// The answer is not waited for any longer; if it comes all the same, it may be heard.
     pub(crate) fn ends_late(&mut self, response_id: &str) {
-        self.ends_unsaid(response_id, "incomplete", Some("timeout"));
-        self.answers.record(response_id).late = true;
+        self.finish_locally(response_id, "incomplete", Some("timeout"));
+        self.responses.record(response_id).late = true;
     }
 
     /// An answer that was given up goes on: it is heard if nothing else is under way.
     pub(crate) fn comes_late(&mut self, response_id: &str) {
-        self.answers.record(response_id).late = false;
-        let is_other = self.gate.active().is_some_and(|active| active != response_id);
-        if is_other || self.gate.expects() || self.turns.speaking && self.may_be_interrupted() {
-            return self.answers.mute(response_id);
+        self.responses.record(response_id).late = false;
+        let is_other = self.scheduler.active().is_some_and(|active| active != response_id);
+        if is_other || self.scheduler.expects() || self.turns.speaking && self.may_be_interrupted() {
+            return self.responses.mute(response_id);
         }
-        self.answers.unsaid.retain(|unsaid| unsaid != response_id);
-        self.gate.created(response_id);
+        self.responses.finished_locally.retain(|finished_locally| finished_locally != response_id);
+        self.scheduler.created(response_id);
     }
 
     /// An answer is over, and the server will not say so.
-    pub(crate) fn ends_unsaid(&mut self, response_id: &str, state: &str, reason: Option<&str>) {
+    pub(crate) fn finish_locally(&mut self, response_id: &str, state: &str, reason: Option<&str>) {
         self.let_through();
-        self.words_of_response_done(response_id);
-        self.answers.record(response_id).forget_tools();
+        self.transcripts_of_response_done(response_id);
+        self.responses.record(response_id).forget_tools();
         self.calls_are_told(response_id);
-        if !self.answers.unsaid.iter().any(|unsaid| unsaid == response_id) {
-            if self.answers.unsaid.len() == SPOKEN {
-                self.answers.unsaid.pop_front();
+        if !self.responses.finished_locally.iter().any(|finished_locally| finished_locally == response_id) {
+            if self.responses.finished_locally.len() == MAX_AUDIO_PARTS {
+                self.responses.finished_locally.pop_front();
             }
-            self.answers.unsaid.push_back(response_id.to_owned());
-            self.notify(Notice::Response(ResponseNotice {
+            self.responses.finished_locally.push_back(response_id.to_owned());
+            self.notify(Event::Response(ResponseEvent {
                 state: state.into(),
                 response_id: response_id.to_owned(),
                 reason: reason.map(str::to_owned),

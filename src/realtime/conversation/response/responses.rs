@@ -1,25 +1,26 @@
 //! The model's side: answers as they come, and their sound.
 
 use crate::audio::format_converter::Converter;
-use crate::realtime::conversation::io::{Played, ResponseNotice};
-use crate::realtime::conversation::response::barge_in::Who;
-use crate::realtime::conversation::response::records::Records;
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::{Conversation, Detection, Notice, Output, Speech, Timing};
+use crate::realtime::conversation::io::{PlayedPart, ResponseEvent};
+use crate::realtime::conversation::response::barge_in::Initiator;
+use crate::realtime::conversation::response::records::Records;
+use crate::realtime::conversation::session::opening;
+use crate::realtime::conversation::{Conversation, Detection, Event, Output, OutputAudio, Timing};
+use bytes::Bytes;
 use openai_protocol::items::{ItemKind, Status};
 use openai_protocol::server::{ResponseOutputAudioDelta, ResponseOutputItemAdded};
 use openai_protocol::session::AudioFormat;
 use openai_protocol::{Response, ServerEvent};
-use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Spoken items that are remembered.
-pub(crate) const SPOKEN: usize = 64;
+pub(crate) const MAX_AUDIO_PARTS: usize = 64;
 
 /// A message of the model, as far as its sound goes.
 #[derive(Debug, Default)]
-pub(crate) struct Spoken {
+pub(crate) struct AudioPart {
     pub response_id: String,
     pub item_id: String,
     pub content_index: u32,
@@ -40,19 +41,19 @@ pub(crate) struct Spoken {
     /// When it began to be played.
     pub began: Option<Instant>,
     /// The session that it belongs to; a later one knows nothing of it.
-    pub epoch: u32,
+    pub session_generation: u32,
 }
 
 /// The model's answers.
 #[derive(Debug, Default)]
-pub(crate) struct Answers {
-    pub spoken: VecDeque<Spoken>,
+pub(crate) struct Responses {
+    pub spoken: VecDeque<AudioPart>,
     /// Where the play-out was last.
     pub listener: Duration,
     /// Responses whose further sound is not wanted.
     muted: VecDeque<String>,
     /// Requests of ours that a server may refuse without harm, because it was faster.
-    harmless: VecDeque<String>,
+    expected_errors: VecDeque<String>,
     /// Offline: the end of the turn that is answered next.
     not_before: Duration,
     /// Offline: the end of all sound so far on the output.
@@ -62,12 +63,12 @@ pub(crate) struct Answers {
     pub(crate) format: Option<AudioFormat>,
     /// The user was told that the server's sound has this format.
     pub(crate) format_told: Option<AudioFormat>,
-    /// Answers whose end was told although the server had not said it.
-    pub(crate) unsaid: VecDeque<String>,
+    /// Responses whose end was told although the server had not said it.
+    pub(crate) finished_locally: VecDeque<String>,
 }
 
-impl Answers {
-    pub fn played(&mut self, now: Duration, items: &[Played]) {
+impl Responses {
+    pub fn played(&mut self, now: Duration, items: &[PlayedPart]) {
         self.listener = now;
         for played in items {
             if let Some(spoken) = self.find(&played.item_id, played.content_index) {
@@ -90,7 +91,7 @@ impl Answers {
     }
 
     /// The next answer belongs to a turn that ended there.
-    pub fn answer_from(&mut self, turn_end: Duration) {
+    pub fn response_from(&mut self, turn_end: Duration) {
         self.not_before = self.not_before.max(turn_end);
     }
 
@@ -111,15 +112,15 @@ impl Answers {
 
     /// Whether an error is one that had to be reckoned with.
     pub fn expected(&mut self, event_id: Option<&str>, code: &str) -> bool {
-        let ours = self.harmless.iter().position(|id| event_id == Some(id));
-        ours.and_then(|index| self.harmless.remove(index)).is_some() || code == "response_cancel_not_active"
+        let ours = self.expected_errors.iter().position(|id| event_id == Some(id));
+        ours.and_then(|index| self.expected_errors.remove(index)).is_some() || code == "response_cancel_not_active"
     }
 
-    pub fn harmless(&mut self, event_id: String) {
-        if self.harmless.len() == SPOKEN {
-            self.harmless.pop_front();
+    pub fn expected_errors(&mut self, event_id: String) {
+        if self.expected_errors.len() == MAX_AUDIO_PARTS {
+            self.expected_errors.pop_front();
         }
-        self.harmless.push_back(event_id);
+        self.expected_errors.push_back(event_id);
     }
 
     pub fn is_muted(&self, response_id: &str) -> bool {
@@ -128,7 +129,7 @@ impl Answers {
 
     pub fn mute(&mut self, response_id: &str) {
         if !self.is_muted(response_id) {
-            if self.muted.len() == SPOKEN {
+            if self.muted.len() == MAX_AUDIO_PARTS {
                 self.muted.pop_front();
             }
             self.muted.push_back(response_id.to_owned());
@@ -136,30 +137,36 @@ impl Answers {
     }
 
     /// A part of a message, as far as its sound goes.
-    pub fn get(&self, item_id: &str, content_index: u32) -> Option<&Spoken> {
+    pub fn get(&self, item_id: &str, content_index: u32) -> Option<&AudioPart> {
         self.spoken.iter().rev().find(|s| s.content_index == content_index && s.item_id == item_id)
     }
 
-    pub fn find(&mut self, item_id: &str, content_index: u32) -> Option<&mut Spoken> {
+    pub fn find(&mut self, item_id: &str, content_index: u32) -> Option<&mut AudioPart> {
         self.spoken.iter_mut().rev().find(|s| s.content_index == content_index && s.item_id == item_id)
     }
 
     /// Lays so much sound on the timeline, behind all that is there. Gives back the message that it belongs to.
-    fn lay(&mut self, event: &ResponseOutputAudioDelta, samples: u64, length: Duration, offline: bool) -> &mut Spoken {
+    fn lay(
+        &mut self,
+        event: &ResponseOutputAudioDelta,
+        samples: u64,
+        length: Duration,
+        offline: bool,
+    ) -> &mut AudioPart {
         let found =
             self.spoken.iter().rposition(|s| s.content_index == event.content_index && s.item_id == event.item_id);
         let index = found.unwrap_or_else(|| {
-            if self.spoken.len() == SPOKEN {
+            if self.spoken.len() == MAX_AUDIO_PARTS {
                 self.spoken.pop_front();
             }
             let sibling = self.spoken.iter().find(|s| s.response_id == event.response_id);
-            self.spoken.push_back(Spoken {
+            self.spoken.push_back(AudioPart {
                 response_id: event.response_id.clone(),
                 item_id: event.item_id.clone(),
                 content_index: event.content_index,
                 growing: true,
                 not_before: sibling.map_or(self.not_before, |sibling| sibling.not_before),
-                ..Spoken::default()
+                ..AudioPart::default()
             });
             self.spoken.len() - 1
         });
@@ -185,27 +192,27 @@ fn whole_samples(data: &mut Bytes, rest: Vec<u8>, size: usize) -> Vec<u8> {
 
 impl Conversation {
     /// What the server says of its answers.
-    pub(crate) fn follow_answer(&mut self, event: ServerEvent) {
+    pub(crate) fn on_audio_event(&mut self, event: ServerEvent) {
         match event {
             ServerEvent::ResponseCreated(event) => self.response_created(event.response),
             ServerEvent::ResponseDone(event) => self.response_done(event.response),
             ServerEvent::ResponseOutputAudioDelta(event) => self.speech(event),
             ServerEvent::ResponseOutputAudioDone(event) => {
-                if let Some(spoken) = self.answers.find(&event.item_id, event.content_index) {
+                if let Some(spoken) = self.responses.find(&event.item_id, event.content_index) {
                     spoken.growing = false;
                 }
-                self.settle_words();
+                self.advance_captions();
             }
             ServerEvent::ResponseOutputItemAdded(event) => self.item_added(&event),
             ServerEvent::ResponseOutputItemDone(event) => {
-                self.answers.calls_tool(event.item.id(), false);
+                self.responses.calls_tool(event.item.id(), false);
                 self.item_done(&event.response_id, &event.item);
             }
             ServerEvent::FunctionCallArgumentsDone(event) => self.arguments_done(event),
-            ServerEvent::McpCallInProgress(event) => self.answers.calls_tool(&event.item_id, true),
-            ServerEvent::McpCallCompleted(event) => self.answers.calls_tool(&event.item_id, false),
-            ServerEvent::McpCallFailed(event) => self.answers.calls_tool(&event.item_id, false),
-            other => self.hear_words(other),
+            ServerEvent::McpCallInProgress(event) => self.responses.calls_tool(&event.item_id, true),
+            ServerEvent::McpCallCompleted(event) => self.responses.calls_tool(&event.item_id, false),
+            ServerEvent::McpCallFailed(event) => self.responses.calls_tool(&event.item_id, false),
+            other => self.on_transcript_event(other),
         }
     }
 
@@ -213,20 +220,20 @@ impl Conversation {
         // One before it may have no end.
         self.let_through();
         let id = response.id().to_owned();
-        // Answers beside the conversation have no `conversation_id`; but some servers never tell it.
-        let beside = response.conversation_id.is_none() && response.metadata.is_some() && !self.gate.expects();
-        let is_called_off = !beside && self.gate.take_called_off();
+        // Responses beside the conversation have no `conversation_id`; but some servers never tell it.
+        let beside = response.conversation_id.is_none() && response.metadata.is_some() && !self.scheduler.expects();
+        let is_called_off = !beside && self.scheduler.take_cancelled();
         if !beside {
             self.replaces(&id);
-            self.gate.created(&id);
+            self.scheduler.created(&id);
         }
-        let turn_ended = if beside || is_called_off { None } else { self.gate.turn_ended.take() };
+        let turn_ended = if beside || is_called_off { None } else { self.scheduler.turn_ended.take() };
         let format = response.audio_format();
-        let record = self.answers.record(&id);
+        let record = self.responses.record(&id);
         (record.created, record.beside, record.format) = (true, beside, format.clone());
         record.turn_ended = record.turn_ended.or(turn_ended);
         self.look_at_format(format.as_ref());
-        self.notify(Notice::Response(ResponseNotice {
+        self.notify(Event::Response(ResponseEvent {
             state: "created".into(),
             response_id: id.clone(),
             metadata: response.metadata,
@@ -239,12 +246,12 @@ impl Conversation {
             self.calls.are_answered();
         }
         if is_called_off {
-            self.cancel(&id, Who::Application);
+            self.cancel(&id, Initiator::Application);
         } else if self.turns.speaking && self.may_be_interrupted() {
             // Begun in a pause, and the user goes on speaking. A server that finds the turns says what becomes of it.
             if !matches!(self.config.detection, Detection::Server { .. }) {
-                self.cancel(&id, Who::User);
-            } else if !self.gate.is_ours() || !self.server_answers() {
+                self.cancel(&id, Initiator::User);
+            } else if !self.scheduler.is_ours() || !self.server_responds() {
                 self.hold(&id);
             }
         }
@@ -252,7 +259,7 @@ impl Conversation {
 
     fn item_added(&mut self, event: &ResponseOutputItemAdded) {
         match event.item.kind {
-            ItemKind::McpCall => self.answers.calls_tool(event.item.id(), true),
+            ItemKind::McpCall => self.responses.calls_tool(event.item.id(), true),
             ItemKind::FunctionCall => self.call_added(&event.response_id, &event.item),
             _ => {}
         }
@@ -260,10 +267,10 @@ impl Conversation {
 
     fn response_done(&mut self, response: Response) {
         let id = response.id().to_owned();
-        let record = self.answers.record(&id);
+        let record = self.responses.record(&id);
         record.done = true;
         let unseen = !record.created;
-        self.gate.done(&id, unseen);
+        self.scheduler.done(&id, unseen);
         for item in &response.output {
             self.item_done(&id, item);
         }
@@ -275,7 +282,7 @@ impl Conversation {
         if response.status == Some(Status::Cancelled) {
             self.cancelled_by_server(&id, details.reason.as_deref());
         }
-        self.answers.spoken.iter_mut().filter(|s| s.response_id == id).for_each(|s| s.growing = false);
+        self.responses.spoken.iter_mut().filter(|s| s.response_id == id).for_each(|s| s.growing = false);
         let state = match response.status {
             Some(Status::Other(name)) => name,
             Some(Status::Cancelled) => "cancelled".into(),
@@ -288,16 +295,16 @@ impl Conversation {
             let code = error.code.as_deref().unwrap_or("response-failed");
             self.warn(code, format!("the model could not answer: {}", error.message));
         }
-        let quota = crate::realtime::conversation::session::opening::quota(&error);
+        let quota = opening::quota(&error);
         let cut_off = matches!(state.as_str(), "cancelled" | "failed");
-        self.words_of_response_done(&id);
-        let record = self.answers.record(&id);
+        self.transcripts_of_response_done(&id);
+        let record = self.responses.record(&id);
         let (first_audio, turn_ended) = (record.first_audio.take(), record.turn_ended.take());
         if first_audio.is_none() && !cut_off && self.calls.of_response(&id) {
             // The turn is answered when its calls are.
-            self.gate.turn_ended = self.gate.turn_ended.or(turn_ended);
+            self.scheduler.turn_ended = self.scheduler.turn_ended.or(turn_ended);
         }
-        let notice = ResponseNotice {
+        let event = ResponseEvent {
             state,
             response_id: id.clone(),
             reason: details.reason,
@@ -307,14 +314,14 @@ impl Conversation {
             metadata: response.metadata,
         };
         // Its end is told already if it comes too late.
-        if !self.answers.unsaid.contains(&id) {
-            self.notify(Notice::Response(notice));
+        if !self.responses.finished_locally.contains(&id) {
+            self.notify(Event::Response(event));
         }
         if let Some(usage) = response.usage {
-            self.pay(usage);
+            self.record_usage(usage);
         }
         self.calls_of_response_done(&id, cut_off);
-        self.resume_updating();
+        self.resume_updates();
         if let Some(failure) = quota {
             self.fail(failure);
         }
@@ -323,29 +330,29 @@ impl Conversation {
     /// The first sound of an answer is there.
     pub(crate) fn answers_first_audio(&mut self, response_id: &str) {
         let now = self.now;
-        let record = self.answers.record(response_id);
+        let record = self.responses.record(response_id);
         if record.first_audio.is_none() {
             let ended = record.turn_ended.take();
             // The begin of some answers is not told.
-            let ended = ended.or_else(|| if record.created { None } else { self.gate.turn_ended.take() });
+            let ended = ended.or_else(|| if record.created { None } else { self.scheduler.turn_ended.take() });
             record.first_audio = ended.map(|ended| now.saturating_duration_since(ended));
         }
     }
 
     fn speech(&mut self, mut event: ResponseOutputAudioDelta) {
-        if event.delta.0.is_empty() || self.answers.is_muted(&event.response_id) {
+        if event.delta.0.is_empty() || self.responses.is_muted(&event.response_id) {
             return;
         }
-        let record = self.answers.record(&event.response_id);
-        let told = record.format.clone().or_else(|| self.answers.format.clone());
+        let record = self.responses.record(&event.response_id);
+        let told = record.format.clone().or_else(|| self.responses.format.clone());
         let told = told.unwrap_or_else(|| self.config.output.clone());
         let size = told.sample_size();
-        let rest = self.answers.find(&event.item_id, event.content_index).map(|part| std::mem::take(&mut part.rest));
+        let rest = self.responses.find(&event.item_id, event.content_index).map(|part| std::mem::take(&mut part.rest));
         let rest = whole_samples(&mut event.delta.0, rest.unwrap_or_default(), size);
         let format = &self.config.output;
         let mut converter = None;
         if told != *format {
-            let part = self.answers.find(&event.item_id, event.content_index);
+            let part = self.responses.find(&event.item_id, event.content_index);
             converter = part.and_then(|part| part.converter.take()).or_else(|| Converter::new(&told, format));
             if let Some(converter) = &mut converter {
                 event.delta.0 = converter.convert(&event.delta.0).into();
@@ -356,13 +363,13 @@ impl Conversation {
         self.has_spoken = true;
         self.answers_first_audio(&event.response_id);
         let offline = self.config.timing == Timing::Offline;
-        let spoken = self.answers.lay(&event, samples, length, offline);
-        (spoken.epoch, spoken.rest, spoken.converter) = (self.epoch, rest, converter);
+        let spoken = self.responses.lay(&event, samples, length, offline);
+        (spoken.session_generation, spoken.rest, spoken.converter) = (self.session_generation, rest, converter);
         if samples == 0 {
             return;
         }
         let not_before = if offline { spoken.not_before } else { Duration::ZERO };
-        self.output.push_back(Output::Play(Speech {
+        self.output.push_back(Output::Play(OutputAudio {
             item_id: event.item_id,
             content_index: event.content_index,
             data: event.delta.0,

@@ -23,7 +23,7 @@ struct Active {
 
 /// The one gate for answers.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub struct ResponseScheduler {
     /// Asked for by us, and not begun.
     asked: Option<Request>,
     /// Begun and not done.
@@ -35,39 +35,39 @@ pub struct Gate {
     /// When the turn that is to be answered ended.
     pub turn_ended: Option<Instant>,
     /// What is asked for is not wanted any more; it is cancelled when it begins.
-    called_off: bool,
+    cancelled_pending: bool,
 }
 
-impl Gate {
+impl ResponseScheduler {
     /// Wishes for an answer.
-    pub fn wish(&mut self, params: Option<ResponseParams>) {
+    pub fn request(&mut self, params: Option<ResponseParams>) {
         let before = self.wished.take().flatten();
         self.wished = Some(params.or(before));
     }
 
     /// The server said that it will answer the turn by itself.
-    pub fn announce(&mut self) {
+    pub fn expect_server_response(&mut self) {
         self.announced = true;
-        self.called_off = false;
+        self.cancelled_pending = false;
     }
 
     /// What is wished is not wanted any more, nor what is asked for and has not begun.
-    pub fn call_off(&mut self) {
+    pub fn cancel_pending(&mut self) {
         (self.wished, self.turn_ended) = (None, None);
-        self.called_off = self.asked.is_some() || self.announced;
+        self.cancelled_pending = self.asked.is_some() || self.announced;
     }
 
     /// What is asked for and has not begun does not know all: it is called off, and asked for once more.
-    pub fn ask_again(&mut self) {
+    pub fn retry_request(&mut self) {
         if self.wished.is_none() {
-            self.called_off = self.asked.is_some() || self.announced;
+            self.cancelled_pending = self.asked.is_some() || self.announced;
             self.wished = Some(self.asked.as_ref().and_then(|asked| asked.params.clone()));
         }
     }
 
     /// True once where the answer that begins was called off.
-    pub fn take_called_off(&mut self) -> bool {
-        std::mem::take(&mut self.called_off)
+    pub fn take_cancelled(&mut self) -> bool {
+        std::mem::take(&mut self.cancelled_pending)
     }
 
     /// The parameters of the answer that is asked for or under way.
@@ -78,13 +78,13 @@ impl Gate {
 
     /// The parameters of the request that may be sent now, if any; whoever takes them sends it and calls
     /// [`Self::asked`].
-    pub fn take_wish(&mut self) -> Option<Option<ResponseParams>> {
-        self.has_wish().then(|| self.wished.take()).flatten()
+    pub fn take_request(&mut self) -> Option<Option<ResponseParams>> {
+        self.has_request().then(|| self.wished.take()).flatten()
     }
 
     /// An answer was asked for by this event.
-    pub fn asked(&mut self, event_id: String, params: Option<ResponseParams>) {
-        self.called_off = false;
+    pub fn request_sent(&mut self, event_id: String, params: Option<ResponseParams>) {
+        self.cancelled_pending = false;
         self.asked = Some(Request { event_id, params });
     }
 
@@ -119,7 +119,7 @@ impl Gate {
         if self.asked.as_ref().is_some_and(|asked| nameless || event_id == Some(&asked.event_id)) {
             let request = self.asked.take();
             if busy {
-                self.wish_again(request);
+                self.request_again(request);
                 // What the server is busy with ends by a `response.done`, which may name an answer that began unseen.
                 self.announced = true;
             }
@@ -130,35 +130,35 @@ impl Gate {
         {
             let request = active.request.take();
             if busy {
-                self.wish_again(request);
+                self.request_again(request);
             }
             return true;
         }
         if nameless && self.announced {
             self.announced = false;
-            self.wish_again(None);
+            self.request_again(None);
             return true;
         }
         false
     }
 
-    fn wish_again(&mut self, request: Option<Request>) {
+    fn request_again(&mut self, request: Option<Request>) {
         let newer = self.wished.take().flatten();
         self.wished = Some(newer.or(request.and_then(|request| request.params)));
     }
 
     /// What was asked for or announced will not come, and what is under way will not end. Wishes are kept.
     pub fn give_up(&mut self) {
-        (self.asked, self.active, self.announced, self.called_off) = (None, None, false, false);
+        (self.asked, self.active, self.announced, self.cancelled_pending) = (None, None, false, false);
     }
 
     /// No answer is wished any more.
-    pub fn drop_wish(&mut self) {
+    pub fn drop_request(&mut self) {
         self.wished = None;
     }
 
     /// Whether an answer is wished that could be asked for now.
-    pub fn has_wish(&self) -> bool {
+    pub fn has_request(&self) -> bool {
         self.wished.is_some() && self.asked.is_none() && self.active.is_none() && !self.announced
     }
 
@@ -178,7 +178,7 @@ impl Gate {
     }
 
     /// True while an answer is wished, asked for, announced or under way.
-    pub fn owes(&self) -> bool {
+    pub fn is_pending(&self) -> bool {
         self.asked.is_some() || self.active.is_some() || self.announced || self.wished.is_some()
     }
 }
@@ -187,9 +187,9 @@ impl Gate {
 mod tests {
     use super::*;
 
-    fn ask(gate: &mut Gate, event_id: &str) -> Option<Option<ResponseParams>> {
-        let params = gate.take_wish()?;
-        gate.asked(event_id.to_owned(), params.clone());
+    fn ask(scheduler: &mut ResponseScheduler, event_id: &str) -> Option<Option<ResponseParams>> {
+        let params = scheduler.take_request()?;
+        scheduler.request_sent(event_id.to_owned(), params.clone());
         Some(params)
     }
 
@@ -199,71 +199,71 @@ mod tests {
 
     #[test]
     fn never_two_at_once_and_none_is_lost() {
-        let mut gate = Gate::default();
-        gate.wish(None);
-        assert_eq!(ask(&mut gate, "e1"), Some(None));
-        gate.wish(None);
-        gate.wish(None);
-        assert_eq!(ask(&mut gate, "e2"), None);
-        gate.created("r1");
-        assert_eq!(ask(&mut gate, "e2"), None);
-        gate.done("r1", false);
-        assert_eq!(ask(&mut gate, "e2"), Some(None));
-        gate.created("r2");
-        gate.done("r2", false);
-        assert_eq!(ask(&mut gate, "e3"), None);
-        assert!(!gate.owes());
+        let mut scheduler = ResponseScheduler::default();
+        scheduler.request(None);
+        assert_eq!(ask(&mut scheduler, "e1"), Some(None));
+        scheduler.request(None);
+        scheduler.request(None);
+        assert_eq!(ask(&mut scheduler, "e2"), None);
+        scheduler.created("r1");
+        assert_eq!(ask(&mut scheduler, "e2"), None);
+        scheduler.done("r1", false);
+        assert_eq!(ask(&mut scheduler, "e2"), Some(None));
+        scheduler.created("r2");
+        scheduler.done("r2", false);
+        assert_eq!(ask(&mut scheduler, "e3"), None);
+        assert!(!scheduler.is_pending());
     }
 
     #[test]
     fn a_request_that_lost_the_race_is_asked_again() {
-        let mut gate = Gate::default();
-        gate.wish(loud());
-        ask(&mut gate, "e1");
-        assert!(!gate.refused(Some("other"), true));
-        assert!(gate.refused(Some("e1"), true));
-        gate.created("r1");
-        assert_eq!(ask(&mut gate, "e2"), None);
-        gate.done("r1", false);
-        assert_eq!(ask(&mut gate, "e2"), Some(loud()));
+        let mut scheduler = ResponseScheduler::default();
+        scheduler.request(loud());
+        ask(&mut scheduler, "e1");
+        assert!(!scheduler.refused(Some("other"), true));
+        assert!(scheduler.refused(Some("e1"), true));
+        scheduler.created("r1");
+        assert_eq!(ask(&mut scheduler, "e2"), None);
+        scheduler.done("r1", false);
+        assert_eq!(ask(&mut scheduler, "e2"), Some(loud()));
     }
 
     #[test]
     fn the_winner_of_the_race_may_be_told_before_its_loser() {
-        let mut gate = Gate::default();
-        gate.wish(loud());
-        ask(&mut gate, "e1");
-        gate.created("r1");
-        assert!(gate.refused(Some("e1"), true));
-        assert_eq!(ask(&mut gate, "e2"), None);
-        gate.done("r1", false);
-        assert_eq!(ask(&mut gate, "e2"), Some(loud()));
+        let mut scheduler = ResponseScheduler::default();
+        scheduler.request(loud());
+        ask(&mut scheduler, "e1");
+        scheduler.created("r1");
+        assert!(scheduler.refused(Some("e1"), true));
+        assert_eq!(ask(&mut scheduler, "e2"), None);
+        scheduler.done("r1", false);
+        assert_eq!(ask(&mut scheduler, "e2"), Some(loud()));
     }
 
     #[test]
     fn an_answer_that_the_server_failed_to_begin_is_asked_for_by_us() {
-        let mut gate = Gate::default();
-        gate.created("r1");
-        gate.announce();
-        assert!(gate.refused(None, true));
-        gate.done("r1", false);
-        assert_eq!(ask(&mut gate, "e1"), Some(None));
+        let mut scheduler = ResponseScheduler::default();
+        scheduler.created("r1");
+        scheduler.expect_server_response();
+        assert!(scheduler.refused(None, true));
+        scheduler.done("r1", false);
+        assert_eq!(ask(&mut scheduler, "e1"), Some(None));
     }
 
     #[test]
     fn a_request_that_is_wrong_is_not_asked_again() {
-        let mut gate = Gate::default();
-        gate.wish(None);
-        ask(&mut gate, "e1");
-        assert!(gate.refused(Some("e1"), false));
-        assert!(!gate.owes());
+        let mut scheduler = ResponseScheduler::default();
+        scheduler.request(None);
+        ask(&mut scheduler, "e1");
+        assert!(scheduler.refused(Some("e1"), false));
+        assert!(!scheduler.is_pending());
     }
 
     #[test]
     fn merged_wishes_keep_their_parameters() {
-        let mut gate = Gate::default();
-        gate.wish(loud());
-        gate.wish(None);
-        assert_eq!(ask(&mut gate, "e1"), Some(loud()));
+        let mut scheduler = ResponseScheduler::default();
+        scheduler.request(loud());
+        scheduler.request(None);
+        assert_eq!(ask(&mut scheduler, "e1"), Some(loud()));
     }
 }

@@ -5,29 +5,29 @@
 //! twice. Of the user, what has no words yet is said again as it was. What of an answer nobody heard is not part of it.
 //! A turn that had no answer yet is asked about again.
 
-use crate::realtime::conversation::response::responses::Spoken;
-use crate::realtime::conversation::io::{Detection, Speaker, TranscriptNotice};
-use crate::realtime::conversation::{Conversation, Phase, Sound};
+use crate::realtime::conversation::io::{Detection, Speaker, TranscriptEvent};
+use crate::realtime::conversation::response::responses::AudioPart;
+use crate::realtime::conversation::{AudioChunk, Conversation, Phase};
 use openai_protocol::Base64;
 use openai_protocol::items::{ContentPart, Item, ItemKind, PartKind, Role};
 use std::collections::VecDeque;
 
 /// Letters that are told again at most; the oldest are forgotten first.
-const LETTERS: usize = 48_000;
+const MAX_HISTORY_CHARS: usize = 48_000;
 /// Bytes of sound that are said again at most: a minute at 24 kHz.
-const SOUND: usize = 2_880_000;
+const MAX_HISTORY_AUDIO: usize = 2_880_000;
 
 /// One thing that was said or done.
 #[derive(Debug)]
-enum Said {
+enum HistoryEntry {
     /// In words.
     Words(Box<Item>),
     /// A turn of the user that is not written down: its message, once that has a name, its sound, and whether it was told
     /// that its words are lost.
-    Sound { item_id: Option<String>, sound: Vec<Sound>, is_told: bool },
+    AudioChunk { item_id: Option<String>, sound: Vec<AudioChunk>, is_told: bool },
 }
 
-impl Said {
+impl HistoryEntry {
     fn letters(&self) -> usize {
         let Self::Words(item) = self else { return 0 };
         let text = |part: &ContentPart| part.text.as_deref().map_or(0, str::len);
@@ -39,14 +39,14 @@ impl Said {
     fn bytes(&self) -> usize {
         match self {
             Self::Words(_) => 0,
-            Self::Sound { sound, .. } => sound.iter().map(|sound| sound.data.len()).sum(),
+            Self::AudioChunk { sound, .. } => sound.iter().map(|sound| sound.data.len()).sum(),
         }
     }
 
     fn to_item(&self) -> Item {
         match self {
             Self::Words(item) => (**item).clone(),
-            Self::Sound { sound, .. } => {
+            Self::AudioChunk { sound, .. } => {
                 let bytes: Vec<u8> = sound.iter().flat_map(|sound| &sound.data).copied().collect();
                 let mut audio = String::new();
                 Base64::encode_into(&bytes, &mut audio);
@@ -60,18 +60,18 @@ impl Said {
 /// The conversation so far, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    said: VecDeque<Said>,
+    said: VecDeque<HistoryEntry>,
     /// Turns whose sound was forgotten.
     forgotten: usize,
 }
 
 impl History {
-    fn add(&mut self, said: Said) {
+    fn add(&mut self, said: HistoryEntry) {
         self.said.push_back(said);
-        while self.said.len() > 1 && self.said.iter().map(Said::letters).sum::<usize>() > LETTERS {
+        while self.said.len() > 1 && self.said.iter().map(HistoryEntry::letters).sum::<usize>() > MAX_HISTORY_CHARS {
             self.said.pop_front();
         }
-        while self.said.iter().map(Said::bytes).sum::<usize>() > SOUND {
+        while self.said.iter().map(HistoryEntry::bytes).sum::<usize>() > MAX_HISTORY_AUDIO {
             let oldest = self.said.iter().position(|said| said.bytes() > 0);
             oldest.and_then(|oldest| self.said.remove(oldest));
             self.forgotten += 1;
@@ -79,15 +79,14 @@ impl History {
     }
 
     /// Somebody said something, in words. What was there of it as sound is not needed any more.
-    pub fn said(&mut self, whole: &TranscriptNotice) {
+    pub fn said(&mut self, whole: &TranscriptEvent) {
         let text = whole.text.trim();
         let role = match whole.role {
             Speaker::User => Role::User,
             Speaker::Assistant => Role::Assistant,
         };
-        let words = (!text.is_empty()).then(|| Said::Words(Box::new(Item::message(role, text))));
-        let is_it =
-            |said: &Said| matches!(said, Said::Sound { item_id: Some(item_id), .. } if *item_id == whole.item_id);
+        let words = (!text.is_empty()).then(|| HistoryEntry::Words(Box::new(Item::message(role, text))));
+        let is_it = |said: &HistoryEntry| matches!(said, HistoryEntry::AudioChunk { item_id: Some(item_id), .. } if *item_id == whole.item_id);
         match (self.said.iter().position(is_it), words) {
             (Some(index), Some(words)) => self.said[index] = words,
             (Some(index), None) => drop(self.said.remove(index)),
@@ -96,9 +95,9 @@ impl History {
     }
 
     /// The user said something that is a message now, and not written down so far.
-    pub fn heard(&mut self, item_id: Option<String>, sound: Vec<Sound>) {
+    pub fn heard(&mut self, item_id: Option<String>, sound: Vec<AudioChunk>) {
         if !sound.is_empty() {
-            self.add(Said::Sound { item_id, sound, is_told: false });
+            self.add(HistoryEntry::AudioChunk { item_id, sound, is_told: false });
         }
     }
 
@@ -106,16 +105,16 @@ impl History {
     pub fn name(&mut self, name: &str) {
         let names = || {
             self.said.iter().filter_map(|said| match said {
-                Said::Sound { item_id, .. } => item_id.as_deref(),
-                Said::Words(_) => None,
+                HistoryEntry::AudioChunk { item_id, .. } => item_id.as_deref(),
+                HistoryEntry::Words(_) => None,
             })
         };
         if names().any(|known| known == name) {
             return;
         }
         let unnamed = self.said.iter_mut().find_map(|said| match said {
-            Said::Sound { item_id, .. } => Some(item_id).filter(|item_id| item_id.is_none()),
-            Said::Words(_) => None,
+            HistoryEntry::AudioChunk { item_id, .. } => Some(item_id).filter(|item_id| item_id.is_none()),
+            HistoryEntry::Words(_) => None,
         });
         unnamed.into_iter().for_each(|item_id| *item_id = Some(name.to_owned()));
     }
@@ -139,7 +138,7 @@ impl History {
             let mut item = item.clone();
             // Names are given anew, and how far an item has come is the server's to say.
             (item.id, item.object, item.status) = (None, None, None);
-            self.add(Said::Words(Box::new(item)));
+            self.add(HistoryEntry::Words(Box::new(item)));
         }
     }
 }
@@ -151,14 +150,14 @@ pub(crate) fn may_come_back(code: Option<u16>) -> bool {
 
 impl Conversation {
     /// A new session has begun: its voice is new, it is told what was said, and hears what was about to be said.
-    pub(crate) fn begin_anew(&mut self) {
+    pub(crate) fn resume(&mut self) {
         self.has_spoken = false;
         let rate = self.config.input.rate();
-        self.listening.last_sound = self.listening.last_sound.map(|_| self.now);
-        let open = self.listening.restart_clock(rate);
+        self.audio_input.last_sound = self.audio_input.last_sound.map(|_| self.now);
+        let open = self.audio_input.restart_clock(rate);
         let in_hand = self.turns.drop_open();
         for said in std::mem::take(&mut self.history.said) {
-            self.tell_again(said);
+            self.replay_items(said);
         }
         self.show_again();
         let forgotten = self.history.take_forgotten();
@@ -166,30 +165,30 @@ impl Conversation {
             let message = format!("the next session does not hear {forgotten} older turns that nobody wrote down");
             self.warn("turns-forgotten", message);
         }
-        in_hand.into_iter().for_each(|turn| self.turns.go_on(turn));
-        self.say_again(open);
+        in_hand.into_iter().for_each(|turn| self.turns.advance(turn));
+        self.replay_audio(open);
     }
 
     /// One thing more that the new session is told. Its place in the history is the same again.
-    fn tell_again(&mut self, said: Said) {
-        let only_writes = self.config.only_writes_down();
+    fn replay_items(&mut self, said: HistoryEntry) {
+        let only_writes = self.config.is_transcription_only();
         let by_server = matches!(self.config.detection, Detection::Server { .. });
         match said {
             // A turn that is committed is written down, which one that is told is not. But a server that finds the
             // turns would find it as well.
-            Said::Sound { sound, .. } if only_writes || !by_server => {
-                self.say_again(sound);
-                self.commit_by_hand();
+            HistoryEntry::AudioChunk { sound, .. } if only_writes || !by_server => {
+                self.replay_audio(sound);
+                self.commit_requested();
                 if by_server {
                     // The server may have found the turn by itself.
                     let commit = format!("evt_{}", self.sent_events);
-                    self.answers.harmless(commit);
+                    self.responses.expected_errors(commit);
                 }
             }
             // Such a session takes no words.
-            Said::Words(_) if only_writes => {}
+            HistoryEntry::Words(_) if only_writes => {}
             mut said => {
-                if let Said::Sound { is_told: is_told @ false, .. } = &mut said
+                if let HistoryEntry::AudioChunk { is_told: is_told @ false, .. } = &mut said
                     && self.config.transcribes
                 {
                     *is_told = true;
@@ -199,7 +198,7 @@ impl Conversation {
                 }
                 let id = self.create_item(said.to_item());
                 // What a server does not take of it is no reason to worry the user.
-                self.answers.harmless(id);
+                self.responses.expected_errors(id);
                 self.history.said.push_back(said);
             }
         }
@@ -207,17 +206,19 @@ impl Conversation {
 
     /// The model's words are whole when they have been heard. Where that is after its session, the next one does not
     /// know them.
-    pub(crate) fn tell_if_late(&mut self, whole: &TranscriptNotice) {
-        let is_old = |spoken: &Spoken| spoken.item_id == whole.item_id && spoken.epoch != self.epoch;
-        let is_late = matches!(self.phase, Phase::Ready) && self.answers.spoken.iter().any(is_old);
+    pub(crate) fn replay_late_item(&mut self, whole: &TranscriptEvent) {
+        let is_old = |spoken: &AudioPart| {
+            spoken.item_id == whole.item_id && spoken.session_generation != self.session_generation
+        };
+        let is_late = matches!(self.phase, Phase::Ready) && self.responses.spoken.iter().any(is_old);
         let text = whole.text.trim();
-        if is_late && whole.role == Speaker::Assistant && !text.is_empty() && !self.config.only_writes_down() {
+        if is_late && whole.role == Speaker::Assistant && !text.is_empty() && !self.config.is_transcription_only() {
             let id = self.create_item(Item::message(Role::Assistant, text));
-            self.answers.harmless(id);
+            self.responses.expected_errors(id);
         }
     }
 
-    fn say_again(&mut self, sounds: Vec<Sound>) {
+    fn replay_audio(&mut self, sounds: Vec<AudioChunk>) {
         sounds.into_iter().for_each(|sound| self.append(sound));
     }
 }

@@ -3,12 +3,13 @@
 //! Nothing is lost without a word: an answer that is asked for again is answered once, and whatever cannot be had back
 //! is told as a WARNING with what it was.
 
-use crate::realtime::conversation::io::SessionNotice;
+use crate::realtime::conversation::io::SessionEvent;
+use crate::realtime::conversation::session::uncommitted;
 
-use crate::realtime::conversation::input::turns::Turn;
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
+use crate::realtime::conversation::input::turns::Turn;
 use crate::realtime::conversation::session::rollover as renew;
-use crate::realtime::conversation::{Conversation, Detection, Failure, Notice, Output, Phase, Warning};
+use crate::realtime::conversation::{Conversation, Detection, Event, Failure, Output, Phase, Warning};
 use openai_protocol::ResponseParams;
 use std::time::{Duration, Instant};
 
@@ -71,7 +72,7 @@ impl Conversation {
     /// Whether the server is to say something, and silence means that it may be gone.
     pub fn awaits_server(&self) -> bool {
         matches!(self.phase, Phase::Ready)
-            && (self.owes_answer()
+            && (self.owes_response()
                 || !self.updates.is_empty()
                 || self.drain.is_closing()
                 || self.turns.speaking && matches!(self.config.detection, Detection::Server { .. })
@@ -101,45 +102,45 @@ impl Conversation {
         if !self.config.reconnects && !self.losses.has_standby {
             return self.fail(loss.failure);
         }
-        self.lose_after(reason, Some(loss), silent + crate::realtime::conversation::session::uncommitted::QUIET);
+        self.lose_after(reason, Some(loss), silent + uncommitted::QUIET);
     }
 
     /// The session is over, or did not come about, and there may be another one.
     pub(crate) fn lose(&mut self, reason: String, loss: Option<Loss>) {
-        self.lose_after(reason, loss, crate::realtime::conversation::session::uncommitted::QUIET);
+        self.lose_after(reason, loss, uncommitted::QUIET);
     }
 
     /// The same, where the server may not have heard the sound of so long.
-    fn lose_after(&mut self, reason: String, loss: Option<Loss>, unheard: Duration) {
+    fn lose_after(&mut self, reason: String, loss: Option<Loss>, unplayed: Duration) {
         let was_planned = loss.is_none();
         self.losses.last = loss;
-        if self.epoch == 0 && !matches!(self.phase, Phase::Ready) {
+        if self.session_generation == 0 && !matches!(self.phase, Phase::Ready) {
             return self.open_again();
         }
-        let active = self.gate.active().map(str::to_owned);
+        let active = self.scheduler.active().map(str::to_owned);
         let is_owed = self.owes_again(active.as_deref());
-        let params = self.gate.params();
+        let params = self.scheduler.params();
         self.release_floor();
         self.phase = Phase::Offline;
         self.approvals.clear();
-        self.epoch += 1;
-        self.renewal = renew::Renewal::default();
-        self.gate.give_up();
-        if is_owed && self.answers_at_all() {
-            self.wish_again(params, was_planned);
+        self.session_generation += 1;
+        self.rollover = renew::SessionRollover::default();
+        self.scheduler.give_up();
+        if is_owed && self.may_respond() {
+            self.request_again(params, was_planned);
         }
         if let Some(active) = active {
-            self.answers.mute(&active);
-            self.ends_unsaid(&active, "incomplete", Some("session_lost"));
+            self.responses.mute(&active);
+            self.finish_locally(&active, "incomplete", Some("session_lost"));
         }
-        self.answers.give_up();
-        self.answers.end_records();
+        self.responses.give_up();
+        self.responses.end_records();
         self.give_up_turns();
-        self.lose_frames();
-        self.lose_turn(unheard);
+        self.on_frames_lost();
+        self.lose_turn(unplayed);
         self.updates.clear();
         self.lose_update();
-        self.notify(Notice::Session(SessionNotice::Reconnecting { reason }));
+        self.notify(Event::Session(SessionEvent::Reconnecting { reason }));
         self.output.push_back(Output::Reconnect);
     }
 
@@ -147,7 +148,7 @@ impl Conversation {
     fn open_again(&mut self) {
         self.phase = Phase::Offline;
         self.updates.clear();
-        self.greeting = Default::default();
+        self.session_created = Default::default();
         self.last_error = None;
         self.output.push_back(Output::Reconnect);
     }
@@ -155,33 +156,33 @@ impl Conversation {
     /// Whether an answer was asked for or under way of which nothing was heard. Live, what was begun plays on as far as it
     /// has come, and is not asked for again.
     fn owes_again(&mut self, active: Option<&str>) -> bool {
-        let is_unheard = self.forget_held();
-        let is_spoken = |active: &str| self.answers.spoken.iter().any(|spoken| spoken.response_id == active);
-        self.gate.expects() || active.is_some_and(|active| is_unheard || !is_spoken(active))
+        let is_unplayed = self.forget_held();
+        let is_spoken = |active: &str| self.responses.spoken.iter().any(|spoken| spoken.response_id == active);
+        self.scheduler.expects() || active.is_some_and(|active| is_unplayed || !is_spoken(active))
     }
 
-    fn wish_again(&mut self, params: Option<ResponseParams>, was_planned: bool) {
+    fn request_again(&mut self, params: Option<ResponseParams>, was_planned: bool) {
         self.losses.asked_again += u32::from(!was_planned);
         if self.losses.asked_again > ASKED_AGAIN {
             self.losses.asked_again = 0;
             let message = format!("a turn is lost: its session ended {ASKED_AGAIN} times before it was answered");
             return self.warn("turn-lost", message);
         }
-        self.gate.wish(params);
+        self.scheduler.request(params);
     }
 
     /// The turn in hand is said again to the next server, as far as it is remembered.
-    fn lose_turn(&mut self, unheard: Duration) {
+    fn lose_turn(&mut self, unplayed: Duration) {
         let rate = self.config.input.rate();
         let by_server = matches!(self.config.detection, Detection::Server { .. });
         if by_server && !self.turns.speaking {
-            self.listening.tape.keep(time_to_samples(unheard, rate));
+            self.audio_input.uncommitted_audio.keep(time_to_samples(unplayed, rate));
         }
-        let said = self.turns.open().and_then(|turn| self.listening.heard.end()?.checked_sub(turn.start?));
-        let kept = samples_to_time(self.listening.tape.samples(), rate);
-        if said.is_some_and(|said| said > crate::realtime::conversation::session::uncommitted::TURN + Duration::from_secs(1) && kept < said) {
+        let said = self.turns.open().and_then(|turn| self.audio_input.heard.end()?.checked_sub(turn.start?));
+        let kept = samples_to_time(self.audio_input.uncommitted_audio.samples(), rate);
+        if said.is_some_and(|said| said > uncommitted::TURN + Duration::from_secs(1) && kept < said) {
             let lost = said.unwrap_or_default().saturating_sub(kept);
-            self.notify(Notice::Warning(Warning::new(
+            self.notify(Event::Warning(Warning::new(
                 "audio-dropped",
                 format!("the first {lost:.1?} of what the user is saying are lost: {kept:.1?} are said again"),
             )));
@@ -213,8 +214,8 @@ impl Conversation {
     /// Nobody has found the turn that was in hand, and its end is told.
     pub(crate) fn end_in_hand(&mut self) {
         if let Some(turn) = self.take_in_hand() {
-            let running_time = self.listening.heard.end();
-            self.notify(Notice::Speech { active: false, item_id: turn.item_id, running_time });
+            let running_time = self.audio_input.heard.end();
+            self.notify(Event::Speech { active: false, item_id: turn.item_id, running_time });
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The session around the conversation: its opening, its settings, its errors and its end.
 
 use crate::audio::format_converter::Converter;
-use crate::realtime::conversation::io::SessionNotice;
-use crate::realtime::conversation::{Conversation, Detection, Failure, Loss, Notice, Phase, Warning};
+use crate::realtime::conversation::io::SessionEvent;
+use crate::realtime::conversation::{Conversation, Detection, Event, Failure, Loss, Phase, Warning};
 use openai_protocol::client::SessionUpdate;
 use openai_protocol::response::ServerError;
 use openai_protocol::session::{AudioConfig, AudioFormat, AudioInput};
@@ -11,7 +11,7 @@ use openai_protocol::{Extra, Session, Setting};
 use std::time::Duration;
 
 /// An `error` explains a close that follows it so soon.
-const EXPLAINS: Duration = Duration::from_secs(5);
+const MAX_ERROR_TO_CLOSE: Duration = Duration::from_secs(5);
 
 /// A server that has greeted and says nothing of the settings is talked to after so long: some never do.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
@@ -59,10 +59,10 @@ pub(crate) fn quota(error: &ServerError) -> Option<Failure> {
 impl Conversation {
     /// The socket is open: the settings go first, and sound waits until they are in force. A server that answered
     /// sound with its default settings would answer wrongly, and refuse the settings afterwards.
-    pub(crate) fn open(&mut self, patience: Duration) {
-        self.phase = Phase::Opening { deadline: self.now + patience, patience };
-        (self.greeted, self.opened) = (false, self.now + patience);
-        (self.answers.format, self.answers.format_told) = (None, None);
+    pub(crate) fn open(&mut self, timeout: Duration) {
+        self.phase = Phase::Opening { deadline: self.now + timeout, timeout };
+        (self.greeted, self.opened) = (false, self.now + timeout);
+        (self.responses.format, self.responses.format_told) = (None, None);
         let session = self.config.session.clone();
         self.update(session);
     }
@@ -80,12 +80,12 @@ impl Conversation {
         }
         // What was said in the format before is a turn of its own.
         if matches!((&self.phase, &self.config.detection), (Phase::Ready, Detection::Local(_))) {
-            self.finish_listening();
+            self.finish_audio_input();
         }
         self.forget_turn();
         self.history.forget_sound();
         self.config.input = format.clone();
-        self.listening.change_format(&self.config);
+        self.audio_input.change_format(&self.config);
         let kind = self.config.session.kind.clone();
         let input = self.config.session.audio.get_or_insert_default().input.get_or_insert_default();
         input.format = Some(format.clone());
@@ -111,7 +111,7 @@ impl Conversation {
 
     /// The server tells of the session before it knows the settings.
     pub(crate) fn greeted(&mut self, session: Session) {
-        self.greeting = session;
+        self.session_created = session;
         if let Phase::Opening { deadline, .. } = &mut self.phase {
             let until = self.now + UNACKNOWLEDGED;
             self.greeted = until < *deadline;
@@ -123,26 +123,26 @@ impl Conversation {
     fn ready(&mut self, session: Session) {
         self.phase = Phase::Ready;
         // Some servers tell only what has changed since their greeting.
-        let greeting = std::mem::take(&mut self.greeting);
+        let session_created = std::mem::take(&mut self.session_created);
         // Some tell 0 where they do not know.
-        let expires_at = session.expires_at.or(greeting.expires_at).filter(|at| *at > 0);
-        self.notify(Notice::Session(SessionNotice::Ready {
-            session_id: session.id.or(greeting.id).filter(|id| !id.is_empty()),
+        let expires_at = session.expires_at.or(session_created.expires_at).filter(|at| *at > 0);
+        self.notify(Event::Session(SessionEvent::Ready {
+            session_id: session.id.or(session_created.id).filter(|id| !id.is_empty()),
             model: session
                 .model
-                .or(greeting.model)
+                .or(session_created.model)
                 .filter(|model| !model.is_empty())
                 .or_else(|| Some(self.config.model.clone())),
             expires_at,
-            resumed: self.epoch > 0,
+            resumed: self.session_generation > 0,
         }));
         self.session_ends(expires_at);
         self.losses.session_began(self.now);
-        if self.epoch > 0 {
-            self.begin_anew();
+        if self.session_generation > 0 {
+            self.resume();
         }
-        (self.moved, self.answer_moved) = (self.now, self.now);
-        self.obey_early();
+        (self.last_progress, self.last_response_progress) = (self.now, self.now);
+        self.handle_early_commands();
     }
 
     /// A server may not write down what the user says although it was asked to. Nobody waits for that then.
@@ -178,7 +178,7 @@ impl Conversation {
         }
         if let Some(told) = output {
             self.look_at_format(Some(&told));
-            self.answers.format = Some(told).filter(|told| *told != self.config.output);
+            self.responses.format = Some(told).filter(|told| *told != self.config.output);
         }
     }
 
@@ -187,10 +187,10 @@ impl Conversation {
     pub(crate) fn look_at_format(&mut self, told: Option<&AudioFormat>) {
         let asked = &self.config.output;
         let Some(told) = told.filter(|told| *told != asked) else { return };
-        if self.answers.format_told.as_ref() == Some(told) {
+        if self.responses.format_told.as_ref() == Some(told) {
             return;
         }
-        self.answers.format_told = Some(told.clone());
+        self.responses.format_told = Some(told.clone());
         let what = match Converter::new(told, asked) {
             Some(_) => "it is converted",
             None => "it cannot be converted, and is played as it comes",
@@ -234,11 +234,11 @@ impl Conversation {
         }
         let code = error.code.as_deref().unwrap_or_default();
         let busy = code == "conversation_already_has_active_response";
-        let is_answer = self.gate.refused(guilty, busy);
-        if is_answer && busy || self.answers.expected(guilty, code) {
+        let is_answer = self.scheduler.refused(guilty, busy);
+        if is_answer && busy || self.responses.expected(guilty, code) {
             return;
         }
-        self.notify(Notice::Warning(Warning {
+        self.notify(Event::Warning(Warning {
             message: error.message.clone(),
             code: error.code.clone(),
             kind: Some(error.kind.clone()).filter(|kind| !kind.is_empty()),
@@ -259,7 +259,7 @@ impl Conversation {
     }
 
     /// The server has not accepted the session in time. What it said meanwhile may tell why.
-    pub(crate) fn not_ready(&mut self, patience: Duration) {
+    pub(crate) fn not_ready(&mut self, timeout: Duration) {
         if std::mem::take(&mut self.greeted) {
             self.acknowledges = false;
             let seconds = UNACKNOWLEDGED.as_secs_f64();
@@ -273,10 +273,10 @@ impl Conversation {
         }
         let told = self.last_error.take().map(|(_, error)| format!(": {}", error.message)).unwrap_or_default();
         let message = format!(
-            "the server never said 'session.updated': it did not accept the session within {patience:.1?}{told}"
+            "the server never said 'session.updated': it did not accept the session within {timeout:.1?}{told}"
         );
         let failure = Failure::Connect(message.clone());
-        if self.epoch > 0 {
+        if self.session_generation > 0 {
             return self.lose(message, Some(Loss { failure, again: true }));
         }
         self.fail_here(failure);
@@ -284,7 +284,8 @@ impl Conversation {
 
     /// The connection is closed. Its code tells why, or the `error` before it does.
     pub(crate) fn closed(&mut self, code: Option<u16>, reason: &str) {
-        let told = self.last_error.take().filter(|(at, _)| self.now.saturating_duration_since(*at) < EXPLAINS);
+        let told =
+            self.last_error.take().filter(|(at, _)| self.now.saturating_duration_since(*at) < MAX_ERROR_TO_CLOSE);
         let told = told.map(|(_, error)| error);
         let message = match &told {
             Some(error) if error.message.contains(reason.trim_end_matches('.')) => error.message.clone(),
@@ -314,7 +315,9 @@ impl Conversation {
             _ => None,
         };
         let expired = told.as_ref().and_then(|error| error.code.as_deref()) == Some("session_expired");
-        let comes_back = expired || reason.contains("session_expired") || crate::realtime::conversation::session::history::may_come_back(code);
+        let comes_back = expired
+            || reason.contains("session_expired")
+            || crate::realtime::conversation::session::history::may_come_back(code);
         let comes_back = comes_back && by_error.is_none() && by_code.is_none();
         let otherwise = match self.phase {
             Phase::Ready => Failure::Lost(closed("")),
@@ -330,7 +333,7 @@ impl Conversation {
 
     pub(crate) fn rate_limits(&mut self, limits: Vec<RateLimit>) {
         for limit in limits {
-            self.notify(Notice::RateLimit {
+            self.notify(Event::RateLimit {
                 name: limit.name.filter(|name| !name.is_empty()),
                 limit: limit.limit,
                 remaining: limit.remaining,

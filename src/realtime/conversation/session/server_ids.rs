@@ -5,7 +5,7 @@
 //! each event passes here before anything else sees it. A name that was used before, or is missing, gets a number
 //! behind it; [`plain`] takes that off again from whatever leaves the conversation.
 
-use crate::realtime::conversation::{Notice, Output};
+use crate::realtime::conversation::{Event, Output};
 use openai_protocol::{ClientEvent, ServerEvent};
 use std::collections::VecDeque;
 
@@ -202,25 +202,25 @@ pub(crate) fn with_plain_names(mut output: Output) -> Output {
         Output::Send(ClientEvent::ConversationItemDelete(event)) => strip(&mut event.item_id),
         Output::Send(ClientEvent::ResponseCancel(event)) => strip_option(&mut event.response_id),
         Output::Text(text) => strip(&mut text.item_id),
-        Output::Notify(notice) => strip_notice(notice),
+        Output::Event(event) => strip_notice(event),
         _ => {}
     }
     output
 }
 
-fn strip_notice(notice: &mut Notice) {
-    match notice {
-        Notice::Speech { item_id, .. } | Notice::IdleTimeout { item_id, .. } => strip_option(item_id),
-        Notice::Transcript(transcript) => {
+fn strip_notice(event: &mut Event) {
+    match event {
+        Event::Speech { item_id, .. } | Event::IdleTimeout { item_id, .. } => strip_option(item_id),
+        Event::Transcript(transcript) => {
             strip(&mut transcript.item_id);
             strip_option(&mut transcript.response_id);
         }
-        Notice::Response(response) => strip(&mut response.response_id),
-        Notice::Interrupted { response_id, item_id, .. } => {
+        Event::Response(response) => strip(&mut response.response_id),
+        Event::Interrupted { response_id, item_id, .. } => {
             strip(item_id);
             strip_option(response_id);
         }
-        Notice::FunctionCall(call) => strip(&mut call.response_id),
+        Event::FunctionCall(call) => strip(&mut call.response_id),
         _ => {}
     }
 }

@@ -6,8 +6,8 @@
 //! that the refusal names, or one by one where it names none. What is refused is told, so that whoever wished for it
 //! knows what is in force.
 
-use crate::realtime::conversation::io::{Detection, Wish};
-use crate::realtime::conversation::{Config, Conversation, Notice, Phase};
+use crate::realtime::conversation::io::{ConfigUpdate, Detection};
+use crate::realtime::conversation::{Config, Conversation, Event, Phase};
 use openai_protocol::client::InputAudioBufferClear;
 use openai_protocol::{Session, session};
 use serde_json::{Map, Value, json};
@@ -18,10 +18,10 @@ const BATCH: Duration = Duration::from_millis(10);
 
 /// What is in force and what is wished.
 #[derive(Debug)]
-pub(crate) struct Updating {
+pub(crate) struct SessionUpdater {
     /// The session's settings that the server has accepted, as JSON.
     in_force: Value,
-    wish: Option<Box<Wish>>,
+    request: Option<Box<ConfigUpdate>>,
     /// When the wish goes out; `None` while it has to wait for an answer to end.
     due: Option<Instant>,
     waits_for_answer: bool,
@@ -41,7 +41,7 @@ struct Sent {
 /// A wish, as far as it can be had.
 #[derive(Debug)]
 struct Plan {
-    wish: Box<Wish>,
+    request: Box<ConfigUpdate>,
     /// Its session without what cannot be had.
     session: Value,
     /// The names of that.
@@ -53,9 +53,9 @@ struct Plan {
 /// Where a setting is in the session.
 type Path = Vec<String>;
 
-impl Updating {
+impl SessionUpdater {
     pub fn new(session: &Session) -> Self {
-        Self { in_force: as_json(session), wish: None, due: None, waits_for_answer: false, sent: None }
+        Self { in_force: as_json(session), request: None, due: None, waits_for_answer: false, sent: None }
     }
 
     pub fn deadline(&self) -> Option<Instant> {
@@ -69,42 +69,42 @@ fn as_json(session: &Session) -> Value {
 
 impl Conversation {
     /// Other settings are wished.
-    pub(crate) fn configure(&mut self, wish: Box<Wish>) {
-        self.updating.wish = Some(wish);
-        self.updating.due.get_or_insert(self.now + BATCH);
+    pub(crate) fn configure(&mut self, request: Box<ConfigUpdate>) {
+        self.updater.request = Some(request);
+        self.updater.due.get_or_insert(self.now + BATCH);
     }
 
     /// The settings go out if it is time.
-    pub(crate) fn go_on_updating(&mut self) {
-        let is_due = self.updating.due.is_some_and(|due| self.now >= due);
-        if !is_due || self.updating.sent.is_some() || !matches!(self.phase, Phase::Ready) {
+    pub(crate) fn advance_updates(&mut self) {
+        let is_due = self.updater.due.is_some_and(|due| self.now >= due);
+        if !is_due || self.updater.sent.is_some() || !matches!(self.phase, Phase::Ready) {
             return;
         }
-        let Some(mut wish) = self.updating.wish.take() else { return };
-        self.updating.due = None;
+        let Some(mut request) = self.updater.request.take() else { return };
+        self.updater.due = None;
         // The pads say what is sent and taken, and another one than they said cannot be wished.
-        wish.config.input = self.config.input.clone();
-        wish.config.output = self.config.output.clone();
-        if let Some(input) = wish.config.session.audio.as_mut().and_then(|audio| audio.input.as_mut()) {
+        request.config.input = self.config.input.clone();
+        request.config.output = self.config.output.clone();
+        if let Some(input) = request.config.session.audio.as_mut().and_then(|audio| audio.input.as_mut()) {
             input.format = Some(self.config.input.clone());
         }
-        let mut session = as_json(&wish.config.session);
+        let mut session = as_json(&request.config.session);
         let mut without = Vec::new();
-        if self.has_spoken && keep(&mut session, &self.updating.in_force, "voice") {
+        if self.has_spoken && keep(&mut session, &self.updater.in_force, "voice") {
             without.push("audio.output.voice".to_owned());
             self.warn("voice-is-fixed", "the voice cannot be changed any more: the model has spoken with it");
         }
-        if self.gate.active().is_some() && keep(&mut session, &self.updating.in_force, "speed") {
+        if self.scheduler.active().is_some() && keep(&mut session, &self.updater.in_force, "speed") {
             // The rest of the wish goes out now, the speed when the answer is done.
-            self.updating.wish = Some(wish.clone());
-            self.updating.waits_for_answer = true;
+            self.updater.request = Some(request.clone());
+            self.updater.waits_for_answer = true;
         }
-        self.send_update(Plan { wish, session, without, one_by_one: false });
+        self.send_update(Plan { request, session, without, one_by_one: false });
     }
 
     /// Sends what of a plan is not in force; all is settled where there is nothing.
     fn send_update(&mut self, plan: Plan) {
-        let mut changes = difference(&self.updating.in_force, &plan.session);
+        let mut changes = difference(&self.updater.in_force, &plan.session);
         let mut paths = leaves(&changes, &mut Vec::new());
         if paths.is_empty() {
             return self.settings_settled(plan);
@@ -117,42 +117,42 @@ impl Conversation {
         let update = serde_json::from_value::<Session>(Value::Object(changes));
         let update = update.unwrap_or_else(|error| unreachable!("parts of a session are one: {error}"));
         let event_id = self.update(Session { kind, ..update });
-        self.updating.sent = Some(Sent { event_id, paths, plan });
+        self.updater.sent = Some(Sent { event_id, paths, plan });
     }
 
     /// An answer is done: what had to wait for that need not any more.
-    pub(crate) fn resume_updating(&mut self) {
-        self.updating.waits_for_answer = false;
+    pub(crate) fn resume_updates(&mut self) {
+        self.updater.waits_for_answer = false;
         self.send_next_update();
     }
 
     fn send_next_update(&mut self) {
-        if self.updating.wish.is_some() && !self.updating.waits_for_answer {
-            self.updating.due.get_or_insert(self.now);
+        if self.updater.request.is_some() && !self.updater.waits_for_answer {
+            self.updater.due.get_or_insert(self.now);
         }
     }
 
     /// The server has accepted an update.
     pub(crate) fn update_accepted(&mut self, event_id: &str) {
-        if let Some(Sent { paths, plan, .. }) = self.updating.sent.take_if(|sent| sent.event_id == event_id) {
+        if let Some(Sent { paths, plan, .. }) = self.updater.sent.take_if(|sent| sent.event_id == event_id) {
             for path in &paths {
-                copy_setting(&mut self.updating.in_force, &plan.session, path);
+                copy_setting(&mut self.updater.in_force, &plan.session, path);
             }
             self.send_update(plan);
         }
     }
 
     fn settings_settled(&mut self, plan: Plan) {
-        self.updating.in_force = plan.session;
-        self.adopt(*plan.wish, plan.without);
+        self.updater.in_force = plan.session;
+        self.adopt(*plan.request, plan.without);
         self.send_next_update();
     }
 
-    fn adopt(&mut self, wish: Wish, without: Vec<String>) {
-        let Wish { revision, config } = wish;
+    fn adopt(&mut self, request: ConfigUpdate, without: Vec<String>) {
+        let ConfigUpdate { revision, config } = request;
         let before = std::mem::replace(&mut self.config, config);
         if !without.is_empty() {
-            keep_refused(&mut self.config, &before, &self.updating.in_force, &without);
+            keep_refused(&mut self.config, &before, &self.updater.in_force, &without);
         }
         // A format may have changed meanwhile.
         (self.config.input, self.config.output) = (before.input, before.output);
@@ -161,7 +161,7 @@ impl Conversation {
             self.detection_changed(&before.detection);
         }
         self.remove_old_frames();
-        self.notify(Notice::Settings { revision, without });
+        self.notify(Event::Settings { revision, without });
     }
 
     /// Somebody else finds the turns from now on. What was said between two turns belongs to none.
@@ -169,20 +169,20 @@ impl Conversation {
         let by_server = matches!(before, Detection::Server { .. });
         let is_in_turn = self.turns.speaking;
         if is_in_turn && !matches!(self.config.detection, Detection::Manual) {
-            self.end_turn(None, self.listening.heard.end());
+            self.end_turn(None, self.audio_input.heard.end());
             self.commit();
-            self.wish_for_answer();
-        } else if by_server && !is_in_turn && self.listening.uncommitted() > 0 {
+            self.request_response_for_turn();
+        } else if by_server && !is_in_turn && self.audio_input.uncommitted() > 0 {
             self.all_is_committed();
             self.send(InputAudioBufferClear::default());
         }
-        self.listening.change_detection(&self.config);
+        self.audio_input.change_detection(&self.config);
     }
 
     /// The server has refused an update, and may have named the field. Gives back whether the refusal need not be told,
     /// because it will be told once more with the guilty setting alone.
     pub(crate) fn update_refused(&mut self, event_id: &str, param: Option<&str>) -> bool {
-        let Some(Sent { paths, mut plan, .. }) = self.updating.sent.take_if(|sent| sent.event_id == event_id) else {
+        let Some(Sent { paths, mut plan, .. }) = self.updater.sent.take_if(|sent| sent.event_id == event_id) else {
             return false;
         };
         let named = param.and_then(|param| paths.iter().find(|path| names(param, path)));
@@ -191,7 +191,7 @@ impl Conversation {
             self.send_update(plan);
             return true;
         };
-        copy_setting(&mut plan.session, &self.updating.in_force, guilty);
+        copy_setting(&mut plan.session, &self.updater.in_force, guilty);
         plan.without.push(guilty.join("."));
         self.send_update(plan);
         false
@@ -200,15 +200,15 @@ impl Conversation {
     /// The session is over before the server has answered an update. The next one begins with what is in force, and
     /// the wish stands.
     pub(crate) fn lose_update(&mut self) {
-        if let Some(Sent { plan, .. }) = self.updating.sent.take() {
-            self.updating.wish.get_or_insert(plan.wish);
+        if let Some(Sent { plan, .. }) = self.updater.sent.take() {
+            self.updater.request.get_or_insert(plan.request);
         }
-        self.resume_updating();
+        self.resume_updates();
     }
 
     /// The input's format is another one, which is told by an update of its own.
     pub(crate) fn format_in_force(&mut self, format: &session::AudioFormat) {
-        self.updating.in_force["audio"]["input"]["format"] = json!(format);
+        self.updater.in_force["audio"]["input"]["format"] = json!(format);
     }
 }
 
@@ -255,7 +255,7 @@ fn keep_refused(config: &mut Config, before: &Config, in_force: &Value, without:
         config.detection = before.detection.clone();
         config.create_response = before.create_response;
         config.interrupt_response = before.interrupt_response;
-        config.server_answers = before.server_answers;
+        config.server_responds = before.server_responds;
         config.max_speed = before.max_speed;
     }
     if is_refused("audio.input.transcription") {

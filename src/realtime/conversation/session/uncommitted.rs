@@ -4,8 +4,8 @@
 //! the last of it is remembered: all of an open turn as far as that is bearable, and of the quiet before a turn as much
 //! as a server may need to hear that somebody began to speak.
 
-use crate::realtime::conversation::Sound;
 use crate::audio::sample_clock::samples_to_time;
+use crate::realtime::conversation::AudioChunk;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -21,29 +21,29 @@ pub(crate) const UNHEARD: Duration = Duration::from_secs(15);
 struct Piece {
     start: u64,
     samples: u64,
-    sound: Sound,
+    sound: AudioChunk,
 }
 
 /// What is remembered, oldest first. The bytes are shared with what was sent.
 #[derive(Debug, Default)]
-pub(crate) struct Tape(VecDeque<Piece>);
+pub(crate) struct UncommittedAudio(VecDeque<Piece>);
 
-impl Tape {
+impl UncommittedAudio {
     /// Goes on with sound that begins at this sample, and forgets what is further back than so many samples.
-    pub fn add(&mut self, start: u64, samples: u64, sound: Sound, most: u64) {
+    pub fn add(&mut self, start: u64, samples: u64, sound: AudioChunk, most: u64) {
         self.0.push_back(Piece { start, samples, sound });
         self.keep(most);
     }
 
     /// Takes what was said before this sample, of so many in a second.
-    pub fn take_before(&mut self, sample: u64, rate: u32) -> Vec<Sound> {
+    pub fn take_before(&mut self, sample: u64, rate: u32) -> Vec<AudioChunk> {
         let mut taken = Vec::new();
         while let Some(mut piece) = self.0.pop_front_if(|piece| piece.start < sample) {
             let inside = sample - piece.start;
             if inside < piece.samples {
                 let bytes = piece.sound.data.len() / piece.samples as usize * inside as usize;
                 let rest = piece.sound.data.split_off(bytes);
-                let sound = Sound { data: rest, at: piece.sound.at.map(|at| at + samples_to_time(inside, rate)) };
+                let sound = AudioChunk { data: rest, at: piece.sound.at.map(|at| at + samples_to_time(inside, rate)) };
                 self.0.push_front(Piece { start: sample, samples: piece.samples - inside, sound });
             }
             taken.push(piece.sound);
@@ -65,7 +65,7 @@ impl Tape {
     }
 
     /// Takes everything.
-    pub fn take(&mut self) -> Vec<Sound> {
+    pub fn take(&mut self) -> Vec<AudioChunk> {
         std::mem::take(&mut self.0).into_iter().map(|piece| piece.sound).collect()
     }
 }
@@ -75,27 +75,27 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    fn piece(byte: u8, samples: usize) -> Sound {
-        Sound { data: Bytes::from(vec![byte; samples * 2]), at: Some(Duration::from_secs(byte.into())) }
+    fn piece(byte: u8, samples: usize) -> AudioChunk {
+        AudioChunk { data: Bytes::from(vec![byte; samples * 2]), at: Some(Duration::from_secs(byte.into())) }
     }
 
-    fn bytes(sounds: &[Sound]) -> Vec<(usize, Option<u64>)> {
+    fn bytes(sounds: &[AudioChunk]) -> Vec<(usize, Option<u64>)> {
         sounds.iter().map(|sound| (sound.data.len(), sound.at.map(|at| at.as_secs()))).collect()
     }
 
     #[test]
     fn a_turn_is_cut_out_of_it_at_the_sample() {
-        let mut tape = Tape::default();
-        (0..4).for_each(|n| tape.add(n * 10, 10, piece(n as u8, 10), 1_000));
-        assert_eq!(bytes(&tape.take_before(15, 5)), [(20, Some(0)), (10, Some(1))]);
-        assert_eq!(bytes(&tape.take_before(15, 5)), []);
-        assert_eq!(bytes(&tape.take()), [(10, Some(2)), (20, Some(2)), (20, Some(3))]);
+        let mut uncommitted_audio = UncommittedAudio::default();
+        (0..4).for_each(|n| uncommitted_audio.add(n * 10, 10, piece(n as u8, 10), 1_000));
+        assert_eq!(bytes(&uncommitted_audio.take_before(15, 5)), [(20, Some(0)), (10, Some(1))]);
+        assert_eq!(bytes(&uncommitted_audio.take_before(15, 5)), []);
+        assert_eq!(bytes(&uncommitted_audio.take()), [(10, Some(2)), (20, Some(2)), (20, Some(3))]);
     }
 
     #[test]
     fn it_is_no_longer_than_it_may_be() {
-        let mut tape = Tape::default();
-        (0..100).for_each(|n| tape.add(n * 10, 10, piece(0, 10), 25));
-        assert_eq!(tape.take().len(), 3);
+        let mut uncommitted_audio = UncommittedAudio::default();
+        (0..100).for_each(|n| uncommitted_audio.add(n * 10, 10, piece(0, 10), 25));
+        assert_eq!(uncommitted_audio.take().len(), 3);
     }
 }

@@ -1,7 +1,7 @@
 //! Words with their place: in order, along the sound, and cut where the sound was cut.
 
-use crate::realtime::conversation::tests::dialogue::*;
 use crate::realtime::conversation::io::Speaker;
+use crate::realtime::conversation::tests::dialogue::*;
 use crate::realtime::conversation::{Config, Input, Timing};
 use serde_json::json;
 

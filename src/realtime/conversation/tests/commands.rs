@@ -1,8 +1,9 @@
 //! What an application asks for: typed messages, push to talk, tools, and other settings in the middle of it all.
 
+use crate::realtime::conversation::Output;
+use crate::realtime::conversation::io::{Command, ConfigUpdate, FunctionCall};
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::io::{Command, FunctionCall, Wish};
-use crate::realtime::conversation::{Config, Detection, Input, Notice, Timing};
+use crate::realtime::conversation::{Config, Detection, Event, Input, Timing};
 use openai_protocol::{ResponseParams, Setting, session};
 use serde_json::{Value, json};
 
@@ -21,7 +22,7 @@ impl Dialogue {
 
     fn expect_call(&mut self, call_id: &str) -> FunctionCall {
         match self.expect_notice() {
-            Notice::FunctionCall(call) if call.call_id == call_id => call,
+            Event::FunctionCall(call) if call.call_id == call_id => call,
             other => panic!("expected a call {call_id}, got {other:?}"),
         }
     }
@@ -33,7 +34,7 @@ impl Dialogue {
 
     fn expect_expired(&mut self, call_id: &str) {
         match self.expect_notice() {
-            Notice::CallExpired { call_id: expired } => assert_eq!(expired, call_id),
+            Event::CallExpired { call_id: expired } => assert_eq!(expired, call_id),
             other => panic!("expected the end of a call, got {other:?}"),
         }
     }
@@ -42,12 +43,12 @@ impl Dialogue {
     fn wish(&mut self, revision: u64, change: impl FnOnce(&mut Config)) {
         let mut config = config(Timing::Live, server_vad());
         change(&mut config);
-        self.handle(Input::Configure(Box::new(Wish { revision, config })));
+        self.handle(Input::Configure(Box::new(ConfigUpdate { revision, config })));
     }
 
     fn expect_settings(&mut self, expected: u64, all: bool) -> Vec<String> {
         match self.expect_notice() {
-            Notice::Settings { revision, without } => {
+            Event::Settings { revision, without } => {
                 assert_eq!((revision, without.is_empty()), (expected, all));
                 without
             }
@@ -242,7 +243,7 @@ fn an_answer_that_is_interrupted_after_its_end_is_cut_off_as_well() {
         dialogue.played(5_000, &[("a1", 400)]);
         if by_user {
             dialogue.server(started("u1", 1_000));
-            assert!(matches!(dialogue.expect_notice(), Notice::Speech { active: true, .. }));
+            assert!(matches!(dialogue.expect_notice(), Event::Speech { active: true, .. }));
         } else {
             dialogue.ask(Command::CancelResponse);
         }
@@ -304,7 +305,7 @@ fn the_answer_to_the_turn_is_one_to_the_outputs_in_it_as_well() {
 
 #[test]
 fn outputs_in_a_turn_that_nobody_answers_are_answered_after_it() {
-    let config = Config { create_response: false, server_answers: false, ..config(Timing::Live, server_vad()) };
+    let config = Config { create_response: false, server_responds: false, ..config(Timing::Live, server_vad()) };
     let mut dialogue = Dialogue::ready(config);
     dialogue.server_all([created("r1"), call("r1", "c1", "completed"), done("r1"), started("u2", 800)]);
     dialogue.skip();
@@ -369,7 +370,7 @@ fn at_the_end_functions_may_take_their_time_and_the_server_its_own() {
     dialogue.server_all([created("r2"), done("r2")]);
     dialogue.expect_response("created");
     dialogue.expect_response("completed");
-    assert!(matches!(dialogue.expect_notice(), Notice::Session(_)));
+    assert!(matches!(dialogue.expect_notice(), Event::Session(_)));
 }
 
 #[test]
@@ -399,7 +400,7 @@ fn calls_without_a_time_limit_are_closed_at_the_end() {
     dialogue.expect_warning("call-unanswered");
     dialogue.expect_expired("c1");
     dialogue.expect_output("c1", "{\"error\":\"there was no answer to this call\"}");
-    assert!(matches!(dialogue.expect_notice(), Notice::Session(_)));
+    assert!(matches!(dialogue.expect_notice(), Event::Session(_)));
 }
 
 #[test]
@@ -409,7 +410,7 @@ fn an_mcp_approval_is_answered_once_and_the_answer_goes_on() {
         "id": "mcpr_1", "type": "mcp_approval_request", "server_label": "s", "name": "n", "arguments": "{}"}});
     dialogue.server_all([created("r1"), request, done("r1")]);
     dialogue.expect_response("created");
-    assert!(matches!(dialogue.expect_notice(), Notice::ApprovalRequest { request_id, .. } if request_id == "mcpr_1"));
+    assert!(matches!(dialogue.expect_notice(), Event::ApprovalRequest { request_id, .. } if request_id == "mcpr_1"));
     dialogue.expect_response("completed");
     dialogue.ask(Command::Approve { request_id: "mcpr_1".into(), approve: true });
     let item = dialogue.expect_sent("conversation.item.create")["item"].clone();
@@ -609,8 +610,8 @@ fn a_spent_budget_ends_the_stream_in_order() {
     dialogue.server_all([created("r1"), costly]);
     dialogue.expect_response("created");
     dialogue.expect_response("completed");
-    assert!(matches!(dialogue.expect_notice(), Notice::Usage { .. }));
+    assert!(matches!(dialogue.expect_notice(), Event::Usage { .. }));
     dialogue.expect_warning("max-cost");
-    assert!(matches!(dialogue.expect_notice(), Notice::Session(_)));
-    assert!(matches!(dialogue.next(), Some(crate::realtime::conversation::Output::Finished { .. })));
+    assert!(matches!(dialogue.expect_notice(), Event::Session(_)));
+    assert!(matches!(dialogue.next(), Some(Output::Finished { .. })));
 }

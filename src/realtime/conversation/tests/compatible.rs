@@ -1,9 +1,9 @@
 //! What compatible servers do in another way than the API has it: names, formats, cancels, and what they leave out.
 
-use crate::realtime::conversation::tests::outputs::Came;
-use crate::realtime::conversation::tests::dialogue::*;
 use crate::realtime::conversation::io::Command;
-use crate::realtime::conversation::{Config, Detection, Input, Notice, Output, Timing};
+use crate::realtime::conversation::tests::dialogue::*;
+use crate::realtime::conversation::tests::outputs::Came;
+use crate::realtime::conversation::{Config, Detection, Event, Input, Output, Timing};
 use openai_protocol::session::AudioFormat;
 use serde_json::{Value, json};
 
@@ -43,11 +43,11 @@ fn the_next_session_may_use_the_names_of_the_one_before() {
         dialogue.server_all([say("resp_1", "item_2", "Two.", "done"), audio_done("resp_1", "item_2"), done("resp_1")]);
         let came = Came::of(&mut dialogue);
         assert_eq!((came.speech(), came.ends()), (800, vec![("completed", None)]));
-        let names = |notice: &Notice| match notice {
-            Notice::Transcript(words) => Some((words.item_id.clone(), words.response_id.clone())),
+        let names = |event: &Event| match event {
+            Event::Transcript(words) => Some((words.item_id.clone(), words.response_id.clone())),
             _ => None,
         };
-        assert!(came.notices().filter_map(names).all(|names| names == ("item_2".into(), Some("resp_1".into()))));
+        assert!(came.events().filter_map(names).all(|names| names == ("item_2".into(), Some("resp_1".into()))));
     }
 }
 
@@ -69,8 +69,8 @@ fn a_message_of_the_next_session_has_its_own_place_and_length() {
     reconnect(&mut dialogue);
     answer(&mut dialogue, 800);
     let came = Came::of(&mut dialogue);
-    let whole = came.notices().find_map(|notice| match notice {
-        Notice::Transcript(words) if words.last => Some((words.running_time, words.duration)),
+    let whole = came.events().find_map(|event| match event {
+        Event::Transcript(words) if words.last => Some((words.running_time, words.duration)),
         _ => None,
     });
     assert_eq!(whole, Some((Some(ms(800_000)), Some(ms(800)))));
@@ -92,7 +92,7 @@ fn without_any_names_every_answer_is_heard_and_nothing_nameless_is_truncated() {
     dialogue.server(started("u2", 300));
     let came = Came::of(&mut dialogue);
     assert!(came.sent("conversation.item.truncate").is_empty() && came.sent("conversation.item.delete").is_empty());
-    let told = came.notices().any(|notice| matches!(notice, Notice::Interrupted { item_id, .. } if item_id.is_empty()));
+    let told = came.events().any(|event| matches!(event, Event::Interrupted { item_id, .. } if item_id.is_empty()));
     assert!(told);
     dialogue.server_all([nameless("response.done"), stopped("u2", 600), committed("u2")]);
     for _ in 0..2 {
@@ -156,13 +156,13 @@ fn sound_of_another_format_is_converted_and_told_once() {
     assert_eq!(came.warnings(), ["other-output-format"]);
     let bytes = |output: &Output| if let Output::Play(speech) = output { speech.data.len() } else { 0 };
     assert_eq!(came.0.iter().map(bytes).sum::<usize>(), 8_000);
-    let named = |notice: &Notice| match notice {
-        Notice::Warning(warning) => {
+    let named = |event: &Event| match event {
+        Event::Warning(warning) => {
             warning.message.contains("audio/pcm at") && warning.message.contains("audio/pcmu at")
         }
         _ => false,
     };
-    assert!(came.notices().any(named));
+    assert!(came.events().any(named));
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn an_error_always_says_something() {
     ] {
         let mut dialogue = Dialogue::live(server_vad());
         dialogue.server(event);
-        let Notice::Warning(warning) = dialogue.expect_notice() else { panic!("a warning") };
+        let Event::Warning(warning) = dialogue.expect_notice() else { panic!("a warning") };
         assert!(warning.message.contains(words), "{}", warning.message);
     }
 }

@@ -1,11 +1,12 @@
 //! The language in which the dialogues are written.
 
-pub use crate::realtime::conversation::tests::server::*;
+use crate::audio::vad::VadConfig;
 use crate::realtime::conversation::io::{
-    Failure, FrameConfig, Played, ResponseNotice, SessionNotice, Speaker, Speech, TimedText, TranscriptNotice, Warning,
+    Failure, FrameConfig, OutputAudio, PlayedPart, ResponseEvent, SessionEvent, Speaker, TimedText, TranscriptEvent,
+    Warning,
 };
-use crate::audio::vad::EarSettings;
-use crate::realtime::conversation::{Config, Conversation, Detection, Input, Notice, Output, Sound, Timing};
+pub use crate::realtime::conversation::tests::server::*;
+use crate::realtime::conversation::{AudioChunk, Config, Conversation, Detection, Event, Input, Output, Timing};
 use openai_protocol::session::{AudioFormat, SessionKind};
 use openai_protocol::{ClientEvent, ServerEvent, Session};
 use serde_json::{Value, json};
@@ -37,7 +38,7 @@ pub fn server_vad() -> Detection {
 }
 
 pub fn own_ear() -> Detection {
-    Detection::Local(EarSettings { threshold: 0.5, prefix: ms(300), silence: ms(500) })
+    Detection::Local(VadConfig { threshold: 0.5, prefix: ms(300), silence: ms(500) })
 }
 
 pub fn config(timing: Timing, detection: Detection) -> Config {
@@ -62,7 +63,7 @@ pub fn config(timing: Timing, detection: Detection) -> Config {
         reconnects: false,
         max_session_duration: ms(0),
         replays_frames: false,
-        server_answers: true,
+        server_responds: true,
         tool_timeout: Some(ms(30_000)),
         frames: FrameConfig::default(),
     }
@@ -76,7 +77,7 @@ pub struct Dialogue {
     said: VecDeque<Output>,
     /// What went to the pads of text.
     pub texts: Vec<TimedText>,
-    pub text_quiet: Vec<(Speaker, Duration)>,
+    pub text_gap: Vec<(Speaker, Duration)>,
 }
 
 impl Dialogue {
@@ -88,7 +89,7 @@ impl Dialogue {
             input: Duration::ZERO,
             said: VecDeque::new(),
             texts: Vec::new(),
-            text_quiet: Vec::new(),
+            text_gap: Vec::new(),
         }
     }
 
@@ -119,14 +120,14 @@ impl Dialogue {
         while let Some(output) = self.conversation.poll() {
             match output {
                 Output::Text(text) => self.texts.push(text),
-                Output::TextQuiet(speaker, until) => self.text_quiet.push((speaker, until)),
+                Output::TextGapUntil(speaker, until) => self.text_gap.push((speaker, until)),
                 output => self.said.push_back(output),
             }
         }
     }
 
     pub fn connect(&mut self) {
-        self.handle(Input::Connected { patience: ms(10_000) });
+        self.handle(Input::Connected { timeout: ms(10_000) });
     }
 
     pub fn server(&mut self, event: Value) {
@@ -154,7 +155,7 @@ impl Dialogue {
 
     pub fn hear_sound(&mut self, data: &[u8]) {
         assert!(self.wants_sound(), "sound is handed in only when it is wanted");
-        self.handle(Input::Sound(Sound { data: data.to_vec().into(), at: Some(self.input) }));
+        self.handle(Input::Audio(AudioChunk { data: data.to_vec().into(), at: Some(self.input) }));
         self.input += Duration::from_nanos(data.len() as u64 / 2 * 1_000_000_000 / 24_000);
     }
 
@@ -170,7 +171,7 @@ impl Dialogue {
     /// The play-out is here, and so much of these items was heard.
     pub fn played(&mut self, now: u64, items: &[(&str, u64)]) {
         let played =
-            |(item, heard): &(&str, u64)| Played { item_id: (*item).into(), content_index: 0, heard: heard * 24 };
+            |(item, heard): &(&str, u64)| PlayedPart { item_id: (*item).into(), content_index: 0, heard: heard * 24 };
         self.handle(Input::Played { now: ms(now), items: items.iter().map(played).collect() });
     }
 
@@ -223,52 +224,52 @@ impl Dialogue {
         all
     }
 
-    pub fn expect_notice(&mut self) -> Notice {
+    pub fn expect_notice(&mut self) -> Event {
         match self.expect("a notice") {
-            Output::Notify(notice) => notice,
+            Output::Event(event) => event,
             other => panic!("expected a notice, got {other:?}"),
         }
     }
 
     pub fn expect_ready(&mut self) {
-        let notice = self.expect_notice();
-        assert!(matches!(notice, Notice::Session(SessionNotice::Ready { .. })), "{notice:?}");
+        let event = self.expect_notice();
+        assert!(matches!(event, Event::Session(SessionEvent::Ready { .. })), "{event:?}");
     }
 
     pub fn expect_speech(&mut self, active: bool, item: Option<&str>, at: u64) {
         let (item_id, running_time) = (item.map(str::to_owned), Some(ms(at)));
-        assert_eq!(self.expect_notice(), Notice::Speech { active, item_id, running_time });
+        assert_eq!(self.expect_notice(), Event::Speech { active, item_id, running_time });
     }
 
-    pub fn expect_response(&mut self, state: &str) -> ResponseNotice {
+    pub fn expect_response(&mut self, state: &str) -> ResponseEvent {
         match self.expect_notice() {
-            Notice::Response(response) if response.state == state => response,
+            Event::Response(response) if response.state == state => response,
             other => panic!("expected a response that is {state}, got {other:?}"),
         }
     }
 
-    pub fn expect_transcript(&mut self) -> TranscriptNotice {
+    pub fn expect_transcript(&mut self) -> TranscriptEvent {
         match self.expect_notice() {
-            Notice::Transcript(transcript) => transcript,
+            Event::Transcript(transcript) => transcript,
             other => panic!("expected a transcript, got {other:?}"),
         }
     }
 
     pub fn expect_warning(&mut self, code: &str) -> Warning {
         match self.expect_notice() {
-            Notice::Warning(warning) if warning.code.as_deref() == Some(code) => warning,
+            Event::Warning(warning) if warning.code.as_deref() == Some(code) => warning,
             other => panic!("expected a warning {code}, got {other:?}"),
         }
     }
 
     pub fn expect_interrupted(&mut self, item: &str, after: u64) {
         match self.expect_notice() {
-            Notice::Interrupted { item_id, heard, .. } => assert_eq!((item_id.as_str(), heard), (item, ms(after))),
+            Event::Interrupted { item_id, heard, .. } => assert_eq!((item_id.as_str(), heard), (item, ms(after))),
             other => panic!("expected an interruption, got {other:?}"),
         }
     }
 
-    pub fn expect_play(&mut self, item: &str, length: u64) -> Speech {
+    pub fn expect_play(&mut self, item: &str, length: u64) -> OutputAudio {
         match self.expect("speech") {
             Output::Play(speech) => {
                 assert_eq!((speech.item_id.as_str(), speech.data.len() as u64), (item, length * 48));
@@ -280,12 +281,12 @@ impl Dialogue {
 
     pub fn expect_cut(&mut self) {
         let output = self.expect("a cut");
-        assert!(matches!(output, Output::Cut), "{output:?}");
+        assert!(matches!(output, Output::FlushAudio), "{output:?}");
     }
 
     pub fn expect_quiet(&mut self, until: u64) {
         match self.expect("quiet") {
-            Output::Quiet(time) => assert_eq!(time, ms(until)),
+            Output::GapUntil(time) => assert_eq!(time, ms(until)),
             other => panic!("expected quiet, got {other:?}"),
         }
     }
@@ -298,8 +299,8 @@ impl Dialogue {
     }
 
     pub fn expect_finished(&mut self, at: u64) {
-        let notice = self.expect_notice();
-        assert!(matches!(notice, Notice::Session(SessionNotice::Closed { .. })), "{notice:?}");
+        let event = self.expect_notice();
+        assert!(matches!(event, Event::Session(SessionEvent::Closed { .. })), "{event:?}");
         match self.expect("the end") {
             Output::Finished { at: end } => assert_eq!(end, ms(at)),
             other => panic!("expected the end, got {other:?}"),

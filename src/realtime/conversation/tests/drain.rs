@@ -1,8 +1,8 @@
 //! The end of the stream, in every way that there is to get there.
 
-use crate::realtime::conversation::tests::dialogue::*;
 use crate::realtime::conversation::io::Failure;
-use crate::realtime::conversation::{Config, Detection, Input, Notice, Timing};
+use crate::realtime::conversation::tests::dialogue::*;
+use crate::realtime::conversation::{Config, Detection, Event, Input, Timing};
 use serde_json::json;
 
 #[test]
@@ -251,7 +251,7 @@ fn a_flush_forgets_the_turn_and_keeps_the_conversation() {
     dialogue.server(started("u1", 500));
     dialogue.skip();
     dialogue.handle(Input::Flushed);
-    let Notice::Speech { active: false, .. } = dialogue.expect_notice() else { panic!("nobody speaks any more") };
+    let Event::Speech { active: false, .. } = dialogue.expect_notice() else { panic!("nobody speaks any more") };
     dialogue.expect_sent("input_audio_buffer.clear");
     dialogue.handle(Input::Flushed);
     dialogue.expect_nothing();

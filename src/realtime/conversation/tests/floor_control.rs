@@ -1,4 +1,4 @@
-//! Answers that are made at the same time are heard one after the other, and whole.
+//! Responses that are made at the same time are heard one after the other, and whole.
 
 use crate::realtime::conversation::tests::dialogue::*;
 use crate::realtime::conversation::{Output, Timing};
@@ -31,10 +31,10 @@ fn two_answers_at_once_are_told_apart() {
 
 #[test]
 fn nobody_waits_for_a_speaker_that_falls_silent() {
-    for (timing, patience) in [(Timing::Live, 2_000), (Timing::Offline, 30_000)] {
+    for (timing, timeout) in [(Timing::Live, 2_000), (Timing::Offline, 30_000)] {
         let mut dialogue = Dialogue::ready(config(timing, server_vad()));
         dialogue.server_all([created("r1"), created("r2"), delta("r1", "a1", 100), delta("r2", "a2", 100)]);
-        dialogue.after(patience - 1);
+        dialogue.after(timeout - 1);
         assert_eq!(heard(&mut dialogue), ["a1"]);
         dialogue.after(1);
         assert_eq!(heard(&mut dialogue), ["a2"]);

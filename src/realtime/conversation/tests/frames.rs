@@ -1,10 +1,10 @@
 //! Pictures: which ones are sent, in which order with everything else, and which ones are taken back.
 
-use crate::realtime::conversation::tests::dialogue::*;
 use crate::realtime::conversation::io::{
-    Command, Config, Dedupe, Frame, FrameConfig, FrameNotice, FramePolicy, FrameState, Output, Wish,
+    Command, Config, ConfigUpdate, Dedupe, Frame, FrameConfig, FrameEvent, FramePolicy, FrameState, Output,
 };
-use crate::realtime::conversation::{Detection, Input, Notice, Sound, Timing};
+use crate::realtime::conversation::tests::dialogue::*;
+use crate::realtime::conversation::{AudioChunk, Detection, Event, Input, Timing};
 use openai_protocol::client::{Detail, PictureMessage};
 use serde_json::json;
 use std::time::Duration;
@@ -27,13 +27,13 @@ pub fn seen(message: &PictureMessage) -> Vec<String> {
 }
 
 impl Dialogue {
-    pub fn see(&mut self, name: &str, at: u64) {
+    pub fn on_frame(&mut self, name: &str, at: u64) {
         self.handle(Input::Frame(Box::new(frame("cam", name, at))));
     }
 
-    pub fn expect_frame(&mut self, state: FrameState) -> FrameNotice {
+    pub fn expect_frame(&mut self, state: FrameState) -> FrameEvent {
         match self.expect_notice() {
-            Notice::Frame(frame) if frame.state == state => frame,
+            Event::Frame(frame) if frame.state == state => frame,
             other => panic!("expected a frame that is {state:?}, got {other:?}"),
         }
     }
@@ -83,7 +83,7 @@ pub fn with(timing: Timing, detection: Detection, policy: FramePolicy, change: i
     let mut config = config(timing, detection);
     config.frames.policy = policy;
     // As the element does it, so that the picture comes before the answer.
-    config.server_answers = policy != FramePolicy::Turn;
+    config.server_responds = policy != FramePolicy::Turn;
     change(&mut config);
     Dialogue::ready(config)
 }
@@ -96,7 +96,7 @@ pub fn interval(change: impl FnOnce(&mut FrameConfig)) -> Dialogue {
 fn one_frame_goes_in_every_interval() {
     let mut dialogue = interval(|_| {});
     for n in 0..=60 {
-        dialogue.see(&format!("{n}"), n * 100);
+        dialogue.on_frame(&format!("{n}"), n * 100);
         match n {
             0 | 20 | 40 | 60 => drop(dialogue.expect_picture(&format!("{n}"))),
             _ => dialogue.expect_nothing(),
@@ -108,18 +108,18 @@ fn one_frame_goes_in_every_interval() {
 #[test]
 fn the_newest_goes_at_the_end_of_the_interval_where_no_other_comes() {
     let mut dialogue = interval(|_| {});
-    dialogue.see("a", 1_000);
+    dialogue.on_frame("a", 1_000);
     dialogue.expect_picture("a");
     dialogue.after(300);
-    dialogue.see("b", 1_300);
+    dialogue.on_frame("b", 1_300);
     dialogue.after(200);
-    dialogue.see("c", 1_500);
+    dialogue.on_frame("c", 1_500);
     dialogue.after(1_499);
     dialogue.expect_nothing();
     dialogue.after(1);
-    let notice = dialogue.expect_picture("c");
+    let event = dialogue.expect_picture("c");
     assert_eq!(
-        (notice.item_id.as_str(), notice.pictures[0].detail, notice.pictures[0].text.as_ref()),
+        (event.item_id.as_str(), event.pictures[0].detail, event.pictures[0].text.as_ref()),
         ("frame_2", Detail::Auto, None)
     );
     dialogue.after(60_000);
@@ -135,14 +135,14 @@ fn cameras_are_apart_and_may_have_wishes_of_their_own() {
         prompt: Some("The door.".into()),
         ..frame("door", name, at)
     };
-    dialogue.see("a", 0);
+    dialogue.on_frame("a", 0);
     assert_eq!(dialogue.expect_picture("a").pictures[0].text.as_deref(), Some("What is this?"));
     dialogue.handle(Input::Frame(Box::new(own("b", 100))));
     let picture = &dialogue.expect_picture("b").pictures[0];
     assert_eq!((picture.detail, picture.text.as_deref()), (Detail::High, Some("The door.")));
     dialogue.handle(Input::Frame(Box::new(own("c", 600))));
     dialogue.expect_picture("c");
-    dialogue.see("d", 600);
+    dialogue.on_frame("d", 600);
     dialogue.expect_nothing();
     // A camera that is gone leaves nothing behind.
     dialogue.handle(Input::Unplugged("cam".into()));
@@ -153,13 +153,13 @@ fn cameras_are_apart_and_may_have_wishes_of_their_own() {
 #[test]
 fn a_picture_that_is_known_is_not_sent_again_while_it_is_there() {
     let mut dialogue = interval(|frames| frames.most = 2);
-    dialogue.see("a", 0);
+    dialogue.on_frame("a", 0);
     dialogue.expect_picture("a");
-    dialogue.see("a", 2_000);
+    dialogue.on_frame("a", 2_000);
     dialogue.expect_skipped(2_000, "same");
-    dialogue.see("b", 4_000);
+    dialogue.on_frame("b", 4_000);
     dialogue.expect_picture("b");
-    dialogue.see("a", 6_000);
+    dialogue.on_frame("a", 6_000);
     dialogue.expect_picture("a");
     dialogue.expect_removed("frame_1");
     // Pictures of another camera push it out; then it is news again.
@@ -169,11 +169,11 @@ fn a_picture_that_is_known_is_not_sent_again_while_it_is_there() {
         dialogue.expect_sent("conversation.item.delete");
         dialogue.expect_notice();
     }
-    dialogue.see("a", 8_000);
+    dialogue.on_frame("a", 8_000);
     dialogue.expect_picture("a");
     let mut dialogue = interval(|frames| frames.dedupe = Dedupe::None);
     for at in [0, 2_000] {
-        dialogue.see("a", at);
+        dialogue.on_frame("a", at);
         dialogue.expect_picture("a");
     }
 }
@@ -183,7 +183,7 @@ fn frames_wait_for_a_network_that_is_behind_and_the_newest_wins() {
     let mut dialogue = interval(|_| {});
     dialogue.handle(Input::Behind(true));
     for n in 0..50 {
-        dialogue.see(&format!("{n}"), n * 100);
+        dialogue.on_frame(&format!("{n}"), n * 100);
     }
     // One a missed interval is told, not every frame that a newer one took the place of.
     dialogue.expect_skipped(1_900, "behind");
@@ -199,7 +199,7 @@ fn frames_wait_for_a_network_that_is_behind_and_the_newest_wins() {
 fn only_so_many_stay_also_when_some_are_refused() {
     let mut dialogue = interval(|frames| frames.most = 3);
     for n in 0..3 {
-        dialogue.see(&format!("{n}"), n * 2_000);
+        dialogue.on_frame(&format!("{n}"), n * 2_000);
     }
     dialogue.expect_picture("0");
     let refused = dialogue.expect_picture("1");
@@ -209,10 +209,10 @@ fn only_so_many_stay_also_when_some_are_refused() {
     assert_eq!(dialogue.expect_frame(FrameState::Skipped { reason: "refused" }).item_id, Some(refused.item_id));
     dialogue.expect_warning("invalid_value");
     // So there is room for one more.
-    dialogue.see("3", 6_000);
+    dialogue.on_frame("3", 6_000);
     dialogue.expect_picture("3");
     dialogue.expect_nothing();
-    dialogue.see("4", 8_000);
+    dialogue.on_frame("4", 8_000);
     dialogue.expect_picture("4");
     dialogue.expect_removed("frame_1");
     // A server may have forgotten it by itself, which is no harm.
@@ -227,7 +227,7 @@ fn only_so_many_stay_also_when_some_are_refused() {
 fn the_book_of_pictures_survives_a_barge_in_and_other_settings() {
     let mut dialogue = interval(|_| {});
     for n in 0..3 {
-        dialogue.see(&format!("{n}"), n * 2_000);
+        dialogue.on_frame(&format!("{n}"), n * 2_000);
         dialogue.expect_picture(&format!("{n}"));
     }
     dialogue.hear(500);
@@ -243,27 +243,27 @@ fn the_book_of_pictures_survives_a_barge_in_and_other_settings() {
     dialogue.expect_nothing();
     let mut config = config(Timing::Live, server_vad());
     config.frames.most = 1;
-    dialogue.handle(Input::Configure(Box::new(Wish { revision: 1, config })));
+    dialogue.handle(Input::Configure(Box::new(ConfigUpdate { revision: 1, config })));
     dialogue.after(10);
     dialogue.expect_removed("frame_1");
     dialogue.expect_removed("frame_2");
-    assert!(matches!(dialogue.expect_notice(), Notice::Settings { .. }));
+    assert!(matches!(dialogue.expect_notice(), Event::Settings { .. }));
     dialogue.expect_nothing();
 }
 
 #[test]
 fn each_frame_is_answered_and_the_next_one_waits_until_that_was_heard() {
     let mut dialogue = interval(|frames| frames.respond = true);
-    dialogue.see("a", 0);
+    dialogue.on_frame("a", 0);
     dialogue.expect_picture("a");
     dialogue.expect_sent("response.create");
-    dialogue.see("b", 2_000);
+    dialogue.on_frame("b", 2_000);
     dialogue.expect_nothing();
     dialogue.server_all([created("r1"), delta("r1", "a1", 3_000), audio_done("r1", "a1"), done("r1")]);
     dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(2_000) });
     dialogue.skip();
     dialogue.after(2_999);
-    dialogue.see("c", 5_000);
+    dialogue.on_frame("c", 5_000);
     dialogue.expect_skipped(2_000, "busy");
     dialogue.expect_nothing();
     dialogue.after(1);
@@ -278,15 +278,15 @@ fn frames_over_the_limit_of_requests_are_skipped() {
         config.requests_per_minute = 1;
         config.frames.respond = true;
     });
-    dialogue.see("a", 0);
+    dialogue.on_frame("a", 0);
     dialogue.expect_picture("a");
     dialogue.expect_sent("response.create");
     dialogue.server_all([created("r1"), done("r1")]);
     dialogue.skip();
-    dialogue.see("b", 2_000);
+    dialogue.on_frame("b", 2_000);
     dialogue.expect_skipped(2_000, "limit");
     dialogue.after(60_000);
-    dialogue.see("c", 62_000);
+    dialogue.on_frame("c", 62_000);
     dialogue.expect_picture("c");
     dialogue.expect_sent("response.create");
 }
@@ -296,8 +296,8 @@ fn the_picture_of_a_turn_comes_before_its_answer_with_a_servers_detection() {
     let mut dialogue = with(Timing::Live, server_vad(), FramePolicy::Turn, |_| {});
     dialogue.hear(2_000);
     dialogue.appended();
-    dialogue.see("a", 100);
-    dialogue.see("b", 900);
+    dialogue.on_frame("a", 100);
+    dialogue.on_frame("b", 900);
     dialogue.server_all([started("u1", 300), stopped("u1", 1_500)]);
     dialogue.expect_speech(true, Some("u1"), 300);
     dialogue.expect_speech(false, Some("u1"), 1_500);
@@ -310,14 +310,14 @@ fn the_picture_of_a_turn_comes_before_its_answer_with_a_servers_detection() {
 
 #[test]
 fn a_server_that_answers_by_itself_gets_the_picture_when_the_turn_begins() {
-    let mut dialogue = with(Timing::Live, server_vad(), FramePolicy::Turn, |config| config.server_answers = true);
+    let mut dialogue = with(Timing::Live, server_vad(), FramePolicy::Turn, |config| config.server_responds = true);
     dialogue.hear(2_000);
     dialogue.appended();
-    dialogue.see("a", 100);
+    dialogue.on_frame("a", 100);
     dialogue.server(started("u1", 300));
     dialogue.expect_speech(true, Some("u1"), 300);
     dialogue.expect_picture("a");
-    dialogue.see("b", 900);
+    dialogue.on_frame("b", 900);
     dialogue.server_all([stopped("u1", 1_500), committed("u1"), created("r1")]);
     dialogue.expect_speech(false, Some("u1"), 1_500);
     dialogue.expect_response("created");
@@ -327,7 +327,7 @@ fn a_server_that_answers_by_itself_gets_the_picture_when_the_turn_begins() {
 #[test]
 fn the_picture_of_a_turn_comes_before_its_answer_with_our_own_ear() {
     let mut dialogue = with(Timing::Live, own_ear(), FramePolicy::Turn, |_| {});
-    dialogue.see("a", 0);
+    dialogue.on_frame("a", 0);
     dialogue.hear_sound(&sentence());
     dialogue.expect_notice();
     dialogue.appended();
@@ -343,12 +343,12 @@ fn push_to_talk_and_typed_words_are_turns_too() {
     let mut dialogue = with(Timing::Live, Detection::Manual, FramePolicy::Turn, |_| {});
     dialogue.hear(500);
     dialogue.appended();
-    dialogue.see("a", 100);
+    dialogue.on_frame("a", 100);
     dialogue.handle(Input::Command(Command::Commit));
     dialogue.expect_picture("a");
     dialogue.expect_sent("input_audio_buffer.commit");
     dialogue.expect_nothing();
-    dialogue.see("b", 900);
+    dialogue.on_frame("b", 900);
     let text = Command::Text { text: "what is this?".into(), respond: true, at: Some(ms(900)) };
     dialogue.handle(Input::Command(text));
     dialogue.expect_shown(&["b"], "what is this?");
@@ -358,7 +358,7 @@ fn push_to_talk_and_typed_words_are_turns_too() {
     dialogue.server_all([created("r1"), done("r1")]);
     dialogue.skip();
     dialogue.handle(Input::Behind(true));
-    dialogue.see("c", 1_900);
+    dialogue.on_frame("c", 1_900);
     let text = Command::Text { text: "and now?".into(), respond: true, at: None };
     dialogue.handle(Input::Command(text));
     dialogue.expect_skipped(1_900, "behind");
@@ -371,19 +371,19 @@ fn frames_go_while_the_user_speaks() {
     let mut dialogue = with(Timing::Live, server_vad(), FramePolicy::Speech, |_| {});
     dialogue.hear(9_000);
     dialogue.appended();
-    dialogue.see("a", 0);
-    dialogue.see("b", 1_000);
+    dialogue.on_frame("a", 0);
+    dialogue.on_frame("b", 1_000);
     dialogue.expect_nothing();
     dialogue.server(started("u1", 1_100));
     dialogue.expect_speech(true, Some("u1"), 1_100);
     dialogue.expect_picture("b");
-    dialogue.see("c", 2_000);
+    dialogue.on_frame("c", 2_000);
     dialogue.expect_nothing();
-    dialogue.see("d", 3_000);
+    dialogue.on_frame("d", 3_000);
     dialogue.expect_picture("d");
     dialogue.server(stopped("u1", 3_500));
     dialogue.expect_speech(false, Some("u1"), 3_500);
-    dialogue.see("e", 6_000);
+    dialogue.on_frame("e", 6_000);
     dialogue.after(60_000);
     dialogue.expect_nothing();
 }
@@ -391,16 +391,16 @@ fn frames_go_while_the_user_speaks() {
 #[test]
 fn by_hand_only_what_is_asked_for_is_sent() {
     let mut dialogue = with(Timing::Live, server_vad(), FramePolicy::Manual, |_| {});
-    dialogue.see("a", 0);
-    dialogue.see("b", 9_000);
+    dialogue.on_frame("a", 0);
+    dialogue.on_frame("b", 9_000);
     dialogue.after(60_000);
     dialogue.expect_nothing();
-    dialogue.handle(Input::Command(Command::Look(None)));
+    dialogue.handle(Input::Command(Command::SendFrame(None)));
     dialogue.expect_picture("b");
-    dialogue.handle(Input::Command(Command::Look(None)));
+    dialogue.handle(Input::Command(Command::SendFrame(None)));
     dialogue.expect_warning("no-frame");
     let own = Frame { pad: None, ..frame("", "own", 9_000) };
-    dialogue.handle(Input::Command(Command::Look(Some(Box::new(own)))));
+    dialogue.handle(Input::Command(Command::SendFrame(Some(Box::new(own)))));
     dialogue.expect_picture("own");
     dialogue.expect_nothing();
 }
@@ -410,9 +410,9 @@ fn a_session_that_only_writes_down_looks_at_nothing() {
     let mut dialogue = with(Timing::Live, server_vad(), FramePolicy::Interval, |config| {
         config.session.kind = Some(openai_protocol::session::SessionKind::Transcription);
     });
-    dialogue.see("a", 0);
+    dialogue.on_frame("a", 0);
     dialogue.expect_warning("no-frames");
-    dialogue.see("b", 2_000);
+    dialogue.on_frame("b", 2_000);
     dialogue.expect_nothing();
 }
 
@@ -423,11 +423,11 @@ fn play(dialogue: &mut Dialogue, sound: &[u8], frames: &[u64], piece: usize) {
     while begin < sound.len() {
         let at = Duration::from_nanos(begin as u64 / 48 * 1_000_000);
         while let Some(next) = frames.next_if(|next| ms(**next) <= at) {
-            dialogue.see(&format!("{next}"), *next);
+            dialogue.on_frame(&format!("{next}"), *next);
         }
         let cut = frames.peek().map_or(usize::MAX, |next| **next as usize * 48);
         let end = (begin + piece).min(cut).min(sound.len());
-        dialogue.handle(Input::Sound(Sound { data: sound[begin..end].to_vec().into(), at: Some(at) }));
+        dialogue.handle(Input::Audio(AudioChunk { data: sound[begin..end].to_vec().into(), at: Some(at) }));
         dialogue.input = at;
         begin = end;
     }
@@ -440,8 +440,8 @@ fn offline_a_turn_has_the_newest_frame_before_its_end_however_the_sound_is_cut()
         let mut dialogue = with(Timing::Offline, own_ear(), FramePolicy::Turn, |_| {});
         play(&mut dialogue, &sentence(), &frames, piece);
         let all = dialogue.take_all();
-        let Some(Output::Notify(Notice::Speech { running_time: Some(end), .. })) =
-            all.iter().find(|output| matches!(output, Output::Notify(Notice::Speech { active: false, .. })))
+        let Some(Output::Event(Event::Speech { running_time: Some(end), .. })) =
+            all.iter().find(|output| matches!(output, Output::Event(Event::Speech { active: false, .. })))
         else {
             panic!("speech ends")
         };
@@ -462,7 +462,7 @@ fn offline_a_turn_has_the_newest_frame_before_its_end_however_the_sound_is_cut()
 fn offline_a_camera_that_sees_on_after_the_sound_is_not_part_of_its_last_turn() {
     let mut dialogue = with(Timing::Offline, Detection::Manual, FramePolicy::Turn, |_| {});
     play(&mut dialogue, &[0; 48_000], &[0, 900], 4_800);
-    dialogue.see("late", 1_100);
+    dialogue.on_frame("late", 1_100);
     dialogue.skip();
     dialogue.end_of_stream();
     dialogue.expect_picture("900");
@@ -475,10 +475,10 @@ fn offline_a_set_speed_is_kept_by_frames_as_by_sound() {
     let mut dialogue = with(Timing::Offline, own_ear(), FramePolicy::Interval, fast);
     let wants = |dialogue: &Dialogue| dialogue.conversation.wants_frames(dialogue.now);
     // The first one is where the stream begins.
-    dialogue.see("a", 70_000);
+    dialogue.on_frame("a", 70_000);
     assert!(wants(&dialogue));
     for n in 1..20 {
-        dialogue.see("b", 70_000 + n * 1_000);
+        dialogue.on_frame("b", 70_000 + n * 1_000);
         dialogue.after(499);
         assert!(!wants(&dialogue), "{n} is due");
         dialogue.after(1);
@@ -486,7 +486,7 @@ fn offline_a_set_speed_is_kept_by_frames_as_by_sound() {
     }
     // After a seek the way there is not to be gone.
     dialogue.handle(Input::Flushed);
-    dialogue.see("c", 500_000);
+    dialogue.on_frame("c", 500_000);
     assert!(wants(&dialogue));
 }
 
@@ -499,7 +499,7 @@ fn offline_no_time_is_reckoned_with_twice_where_there_is_sound_too() {
             dialogue.after(10);
         }
         // Every other frame stands in the middle of the sound that comes after it.
-        dialogue.see("a", n * 100 + n % 2 * 50);
+        dialogue.on_frame("a", n * 100 + n % 2 * 50);
         while !dialogue.wants_sound() {
             dialogue.after(10);
         }
@@ -515,7 +515,7 @@ fn offline_frames_are_answered_one_after_the_other_where_they_stand() {
     let mut dialogue = with(Timing::Offline, own_ear(), FramePolicy::Interval, |config| config.frames.respond = true);
     for n in 0..3u64 {
         assert!(dialogue.conversation.wants_frames(dialogue.now));
-        dialogue.see(&format!("{n}"), n * 2_000);
+        dialogue.on_frame(&format!("{n}"), n * 2_000);
         if n > 0 {
             dialogue.expect_quiet(n * 2_000);
         }
@@ -535,7 +535,7 @@ fn offline_frames_are_answered_one_after_the_other_where_they_stand() {
 #[test]
 fn the_end_waits_for_the_answer_to_the_last_frame() {
     let mut dialogue = interval(|frames| frames.respond = true);
-    dialogue.see("a", 0);
+    dialogue.on_frame("a", 0);
     dialogue.end_of_stream();
     dialogue.expect_picture("a");
     dialogue.expect_sent("response.create");
@@ -549,13 +549,13 @@ fn the_end_waits_for_the_answer_to_the_last_frame() {
 #[test]
 fn what_was_seen_before_a_seek_is_not_of_interest() {
     let mut dialogue = interval(|_| {});
-    dialogue.see("a", 60_000);
+    dialogue.on_frame("a", 60_000);
     dialogue.expect_picture("a");
-    dialogue.see("b", 61_000);
+    dialogue.on_frame("b", 61_000);
     dialogue.handle(Input::Flushed);
     dialogue.after(10_000);
     dialogue.expect_nothing();
-    dialogue.see("c", 0);
+    dialogue.on_frame("c", 0);
     dialogue.expect_picture("c");
 }
 
@@ -564,12 +564,12 @@ fn a_session_that_begins_anew_has_no_pictures_and_sees_what_is_seen_then() {
     let mut config = config(Timing::Live, server_vad());
     config.reconnects = true;
     let mut dialogue = Dialogue::ready(config);
-    dialogue.see("a", 0);
+    dialogue.on_frame("a", 0);
     dialogue.expect_picture("a");
     dialogue.handle(Input::Closed { code: Some(1006), reason: "gone".into() });
     assert_eq!(dialogue.expect_frame(FrameState::Removed).item_id.as_deref(), Some("frame_1"));
     dialogue.skip();
-    dialogue.see("a", 2_000);
+    dialogue.on_frame("a", 2_000);
     dialogue.expect_nothing();
     dialogue.connect();
     dialogue.expect_sent("session.update");

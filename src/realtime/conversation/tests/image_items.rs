@@ -1,9 +1,9 @@
 //! What is typed about what is seen: one message, whose words outlive its pictures.
 
+use crate::realtime::conversation::io::{Command, Config, FramePolicy, FrameState};
 use crate::realtime::conversation::tests::dialogue::*;
 use crate::realtime::conversation::tests::frames::{frame, with};
-use crate::realtime::conversation::io::{Command, Config, FramePolicy, FrameState};
-use crate::realtime::conversation::{Input, Notice, Output, Timing};
+use crate::realtime::conversation::{Event, Input, Output, Timing};
 use serde_json::{Value, json};
 
 fn by_turn(change: impl FnOnce(&mut Config)) -> Dialogue {
@@ -96,7 +96,7 @@ fn pictures_become_too_old_and_the_words_stay_in_their_place() {
     dialogue.expect_gone("frame_1", 2);
     // A picture without words goes as it came.
     dialogue.see_of("left", "l2", 300);
-    dialogue.handle(Input::Command(Command::Look(None)));
+    dialogue.handle(Input::Command(Command::SendFrame(None)));
     dialogue.expect_picture("l2");
     dialogue.see_of("left", "l3", 400);
     dialogue.write("three", false);
@@ -191,7 +191,7 @@ fn a_session_that_begins_anew_is_told_the_words_alone() {
     dialogue.expect_shown(&["a"], "who is there?");
     dialogue.closed(1006, "gone");
     assert_eq!(dialogue.expect_frame(FrameState::Removed).item_id.as_deref(), Some("frame_1"));
-    assert!(matches!(dialogue.next(), Some(Output::Notify(Notice::Session(_)))));
+    assert!(matches!(dialogue.next(), Some(Output::Event(Event::Session(_)))));
     assert!(matches!(dialogue.next(), Some(Output::Reconnect)));
     dialogue.connect();
     dialogue.expect_sent("session.update");

@@ -1,10 +1,11 @@
 //! Pictures that look the same: what is noise and what is news, and that files of any kind do no harm.
 
+use crate::image::similarity::TileMeans;
+use crate::realtime::conversation::Input;
+use crate::realtime::conversation::Timing;
+use crate::realtime::conversation::io::{ConfigUpdate, Dedupe, Frame};
 use crate::realtime::conversation::tests::dialogue::*;
 use crate::realtime::conversation::tests::frames::{frame, interval};
-use crate::realtime::conversation::Input;
-use crate::realtime::conversation::io::{Dedupe, Frame, Wish};
-use crate::image::similarity::Likeness;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, Rgb, RgbImage};
 use std::io::Cursor;
@@ -61,7 +62,7 @@ fn visited(image: &RgbImage) -> RgbImage {
 }
 
 fn distance(one: &[u8], other: &[u8], media_type: &str) -> f64 {
-    let of = |file| Likeness::of(file, media_type).expect("a picture");
+    let of = |file| TileMeans::of(file, media_type).expect("a picture");
     of(one).distance(&of(other))
 }
 
@@ -110,17 +111,17 @@ fn what_is_broken_or_too_much_work_is_like_nothing() {
     let sof = |file: &[u8]| file.windows(2).position(|two| two == b"\xff\xc0").expect("a header");
     let file = jpeg(&small, 80);
     let at = sof(&file) + 5;
-    assert!(Likeness::of(&giant(file.clone(), at, &[0xff; 4]), "image/jpeg").is_none(), "65535 by 65535");
-    assert!(Likeness::of(&png(&small), "image/png").is_none(), "a PNG is not decoded");
+    assert!(TileMeans::of(&giant(file.clone(), at, &[0xff; 4]), "image/jpeg").is_none(), "65535 by 65535");
+    assert!(TileMeans::of(&png(&small), "image/png").is_none(), "a PNG is not decoded");
     // Two colours, of which the decoder has not heard.
     let two =
         [&file[..sof(&file)], b"\xff\xc0\0\x0e\x08\0\x08\0\x08\x02\x01\x11\0\x02\x11\0", &file[sof(&file) + 19..]];
-    assert!(Likeness::of(&two.concat(), "image/jpeg").is_none());
+    assert!(TileMeans::of(&two.concat(), "image/jpeg").is_none());
     let scans = [&file[..file.len() - 2], &b"\xff\xda".repeat(100), b"\xff\xd9"].concat();
-    assert!(Likeness::of(&scans, "image/jpeg").is_none());
+    assert!(TileMeans::of(&scans, "image/jpeg").is_none());
     for nothing in [&b""[..], b"\xff\xd8", b"\xff\xd8\xff\xd9", b"\x89PNG\r\n\x1a\n", &file[..file.len() / 9]] {
-        assert!(Likeness::of(nothing, "image/jpeg").is_none() || nothing.len() > 10);
-        assert!(Likeness::of(nothing, "image/png").is_none());
+        assert!(TileMeans::of(nothing, "image/jpeg").is_none() || nothing.len() > 10);
+        assert!(TileMeans::of(nothing, "image/png").is_none());
     }
 }
 
@@ -144,7 +145,7 @@ fn no_file_makes_it_panic() {
                 _ => drop(file.drain(at..(at + dice(&mut seed, 40) as usize).min(file.len() - 1))),
             }
         }
-        let _ = Likeness::of(&file, media_type);
+        let _ = TileMeans::of(&file, media_type);
     }
 }
 
@@ -185,14 +186,14 @@ fn a_picture_that_looks_like_the_last_one_is_not_sent_while_that_is_there() {
 fn what_cannot_be_decoded_is_sent_and_the_wish_counts_at_once() {
     let mut dialogue = interval(|frames| frames.dedupe = Dedupe::Similar(1.0));
     for (n, name) in ["a", "b"].into_iter().enumerate() {
-        dialogue.see(name, n as u64 * 2_000);
+        dialogue.on_frame(name, n as u64 * 2_000);
         dialogue.expect_picture(name);
     }
     let scene = photo("flower.jpg");
     for (n, dedupe) in [Dedupe::Exact, Dedupe::Similar(0.0), Dedupe::Similar(THRESHOLD)].into_iter().enumerate() {
-        let mut config = config(crate::realtime::conversation::Timing::Live, server_vad());
+        let mut config = config(Timing::Live, server_vad());
         config.frames.dedupe = dedupe;
-        dialogue.handle(Input::Configure(Box::new(Wish { revision: n as u64, config })));
+        dialogue.handle(Input::Configure(Box::new(ConfigUpdate { revision: n as u64, config })));
         dialogue.after(10);
         dialogue.skip();
         let at = 4_000 + n as u64 * 2_000;

@@ -1,9 +1,9 @@
-//! Answers that come at the wrong time: over the user, too late, without a begin or an end, or cancelled by the server.
+//! Responses that come at the wrong time: over the user, too late, without a begin or an end, or cancelled by the server.
 
-use crate::realtime::conversation::tests::outputs::Came;
-use crate::realtime::conversation::tests::dialogue::*;
 use crate::realtime::conversation::io::Command;
-use crate::realtime::conversation::{Input, Notice, Output};
+use crate::realtime::conversation::tests::dialogue::*;
+use crate::realtime::conversation::tests::outputs::Came;
+use crate::realtime::conversation::{Event, Input, Output};
 use serde_json::{Value, json};
 
 fn cancelled(response: &str) -> Value {
@@ -56,9 +56,9 @@ fn what_the_server_cancels_by_itself_falls_silent_and_is_truncated() {
     dialogue.played(400, &[("a1", 400)]);
     dialogue.server(cancelled("r1"));
     let came = Came::of(&mut dialogue);
-    assert!(came.0.iter().any(|output| matches!(output, Output::Cut)));
+    assert!(came.0.iter().any(|output| matches!(output, Output::FlushAudio)));
     assert_eq!(came.sent("conversation.item.truncate")[0]["audio_end_ms"], 400);
-    assert!(came.notices().any(|notice| matches!(notice, Notice::Interrupted { .. })));
+    assert!(came.events().any(|event| matches!(event, Event::Interrupted { .. })));
     assert_eq!(came.ends(), [("cancelled", Some("turn_detected"))]);
 }
 

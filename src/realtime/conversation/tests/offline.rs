@@ -1,9 +1,9 @@
 //! Offline: as fast as the server goes, and always with the same result.
 
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{Config, Input, Notice, Output, Sound, Timing};
-use openai_protocol::ClientEvent;
+use crate::realtime::conversation::{AudioChunk, Config, Event, Input, Output, Timing};
 use bytes::Bytes;
+use openai_protocol::ClientEvent;
 use serde_json::json;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl Record {
                     _ => {}
                 }
             }
-            Output::Quiet(until) => {
+            Output::GapUntil(until) => {
                 assert!(until > self.quiet, "silence is told once");
                 self.quiet = until;
             }
@@ -86,7 +86,7 @@ fn run(sound: &[u8], piece: usize) -> Record {
         let time = Duration::from_nanos(at as u64 / 2 * 1_000_000_000 / 24_000);
         match end == at {
             true => dialogue.end_of_stream(),
-            false => dialogue.handle(Input::Sound(Sound { data: sound.slice(at..end), at: Some(time) })),
+            false => dialogue.handle(Input::Audio(AudioChunk { data: sound.slice(at..end), at: Some(time) })),
         }
         at = end;
     }
@@ -118,7 +118,7 @@ fn an_answer_begins_where_the_turn_ends_or_the_answer_before_it() {
     let words = dialogue.expect_transcript();
     assert_eq!((words.running_time, words.duration), (Some(end), Some(ms(60_010))));
     dialogue.expect_response("completed");
-    let Some(Output::Quiet(_)) = dialogue.next() else { panic!("the rest of the input is quiet") };
+    let Some(Output::GapUntil(_)) = dialogue.next() else { panic!("the rest of the input is quiet") };
     dialogue.hear_sound(&sentence());
     turn_end(&mut dialogue);
     dialogue.server_all([created("r2"), delta("r2", "a2", 100), done("r2")]);
@@ -130,7 +130,7 @@ fn an_answer_begins_where_the_turn_ends_or_the_answer_before_it() {
 fn turn_end(dialogue: &mut Dialogue) -> Duration {
     dialogue.expect_notice();
     dialogue.appended();
-    let Notice::Speech { running_time: Some(end), .. } = dialogue.expect_notice() else { panic!("speech ends") };
+    let Event::Speech { running_time: Some(end), .. } = dialogue.expect_notice() else { panic!("speech ends") };
     dialogue.expect_sent("input_audio_buffer.commit");
     dialogue.expect_sent("response.create");
     dialogue.expect_nothing();
@@ -201,7 +201,7 @@ fn sound_that_comes_though_it_has_to_wait_keeps_its_place() {
     let sound = [sentence(), sentence()].concat();
     for piece in sound.chunks(9_600) {
         let at = Some(dialogue.input);
-        dialogue.handle(Input::Sound(Sound { data: piece.to_vec().into(), at }));
+        dialogue.handle(Input::Audio(AudioChunk { data: piece.to_vec().into(), at }));
         dialogue.input += ms(200);
     }
     dialogue.end_of_stream();

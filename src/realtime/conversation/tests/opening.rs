@@ -1,8 +1,9 @@
 //! The session: how it opens, why it fails.
 
-use crate::realtime::conversation::tests::dialogue::*;
+use crate::realtime::conversation::AudioChunk;
 use crate::realtime::conversation::io::Failure;
-use crate::realtime::conversation::{Input, Notice, Timing};
+use crate::realtime::conversation::tests::dialogue::*;
+use crate::realtime::conversation::{Event, Input, Timing};
 use openai_protocol::session::AudioFormat;
 use serde_json::json;
 
@@ -157,7 +158,7 @@ fn harmless_and_unknown_events_change_nothing() {
     dialogue.server(json!({"type": "error", "error": {"code": "response_cancel_not_active", "message": "late"}}));
     dialogue.expect_nothing();
     dialogue.server(json!({"type": "error", "error": {"type": "server_error", "message": "oops", "param": null}}));
-    assert!(matches!(dialogue.expect_notice(), Notice::Warning(warning) if warning.message == "oops"));
+    assert!(matches!(dialogue.expect_notice(), Event::Warning(warning) if warning.message == "oops"));
     assert!(dialogue.wants_sound());
 }
 
@@ -166,7 +167,7 @@ fn limits_are_told() {
     let mut dialogue = Dialogue::live(server_vad());
     let limit = json!({"name": "tokens", "limit": 100, "remaining": 40, "reset_seconds": 1.5});
     dialogue.server(json!({"type": "rate_limits.updated", "rate_limits": [limit]}));
-    let Notice::RateLimit { name, reset, .. } = dialogue.expect_notice() else { panic!("a limit was told") };
+    let Event::RateLimit { name, reset, .. } = dialogue.expect_notice() else { panic!("a limit was told") };
     assert_eq!((name.as_deref(), reset), (Some("tokens"), Some(ms(1500))));
 }
 
@@ -179,7 +180,7 @@ fn another_format_forgets_the_turn_and_goes_on_in_time() {
     dialogue.expect_sent("input_audio_buffer.clear");
     let update = dialogue.expect_sent("session.update");
     assert_eq!(update["session"], json!({"type": "realtime", "audio": {"input": {"format": {"type": "audio/pcmu"}}}}));
-    dialogue.handle(Input::Sound(crate::realtime::conversation::Sound { data: vec![0xff; 8_000].into(), at: Some(ms(1_000)) }));
+    dialogue.handle(Input::Audio(AudioChunk { data: vec![0xff; 8_000].into(), at: Some(ms(1_000)) }));
     dialogue.expect_sent("input_audio_buffer.append");
     dialogue.server(started("u1", 1_500));
     dialogue.expect_speech(true, Some("u1"), 1_500);

@@ -1,8 +1,8 @@
 //! What came out of a dialogue, by kind.
 
-use crate::realtime::conversation::tests::dialogue::Dialogue;
 use crate::realtime::conversation::io::Speaker;
-use crate::realtime::conversation::{Notice, Output};
+use crate::realtime::conversation::tests::dialogue::Dialogue;
+use crate::realtime::conversation::{Event, Output};
 use serde_json::{Value, json};
 
 /// What came out of a dialogue.
@@ -27,14 +27,14 @@ impl Came {
         self.0.iter().filter_map(event).collect()
     }
 
-    pub fn notices(&self) -> impl Iterator<Item = &Notice> {
-        self.0.iter().filter_map(|output| if let Output::Notify(notice) = output { Some(notice) } else { None })
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.0.iter().filter_map(|output| if let Output::Event(event) = output { Some(event) } else { None })
     }
 
     pub fn warnings(&self) -> Vec<&str> {
-        self.notices()
-            .filter_map(|notice| match notice {
-                Notice::Warning(warning) => warning.code.as_deref(),
+        self.events()
+            .filter_map(|event| match event {
+                Event::Warning(warning) => warning.code.as_deref(),
                 _ => None,
             })
             .collect()
@@ -42,9 +42,9 @@ impl Came {
 
     /// The ends of answers, and why.
     pub fn ends(&self) -> Vec<(&str, Option<&str>)> {
-        self.notices()
-            .filter_map(|notice| match notice {
-                Notice::Response(response) if response.state != "created" => {
+        self.events()
+            .filter_map(|event| match event {
+                Event::Response(response) if response.state != "created" => {
                     Some((response.state.as_str(), response.reason.as_deref()))
                 }
                 _ => None,
@@ -53,9 +53,9 @@ impl Came {
     }
 
     pub fn first_audio(&self) -> Vec<Option<u128>> {
-        self.notices()
-            .filter_map(|notice| match notice {
-                Notice::Response(response) if response.state != "created" => {
+        self.events()
+            .filter_map(|event| match event {
+                Event::Response(response) if response.state != "created" => {
                     Some(response.first_audio.map(|time| time.as_millis()))
                 }
                 _ => None,
@@ -64,20 +64,18 @@ impl Came {
     }
 
     pub fn calls(&self) -> Vec<(&str, &str)> {
-        self.notices()
-            .filter_map(|notice| match notice {
-                Notice::FunctionCall(call) => Some((call.name.as_str(), call.arguments.as_str())),
+        self.events()
+            .filter_map(|event| match event {
+                Event::FunctionCall(call) => Some((call.name.as_str(), call.arguments.as_str())),
                 _ => None,
             })
             .collect()
     }
 
     pub fn wholes(&self) -> Vec<&str> {
-        self.notices()
-            .filter_map(|notice| match notice {
-                Notice::Transcript(words) if words.last && words.role == Speaker::Assistant => {
-                    Some(words.text.as_str())
-                }
+        self.events()
+            .filter_map(|event| match event {
+                Event::Transcript(words) if words.last && words.role == Speaker::Assistant => Some(words.text.as_str()),
                 _ => None,
             })
             .collect()

@@ -1,14 +1,14 @@
 //! The answer's timeline.
 
-use crate::realtime::conversation::tests::dialogue::ms;
-use crate::realtime::conversation::Speech;
 use crate::queue::timeline::*;
-use openai_protocol::session::AudioFormat;
+use crate::realtime::conversation::OutputAudio;
+use crate::realtime::conversation::tests::dialogue::ms;
 use bytes::Bytes;
+use openai_protocol::session::AudioFormat;
 use std::time::Duration;
 
-fn speech(item: &str, samples: usize, value: u8, not_before_ms: u64) -> Speech {
-    Speech {
+fn speech(item: &str, samples: usize, value: u8, not_before_ms: u64) -> OutputAudio {
+    OutputAudio {
         item_id: item.into(),
         content_index: 0,
         data: Bytes::from(vec![value; samples * 2]),
@@ -47,7 +47,7 @@ fn sound_that_fits_is_not_copied() {
     let mut timeline = Timeline::new(AudioFormat::Pcm, false);
     let data = Bytes::from(vec![7; 2000]);
     let address = data.as_ptr();
-    timeline.play(Speech { item_id: "a".into(), content_index: 0, data, not_before: Duration::ZERO });
+    timeline.play(OutputAudio { item_id: "a".into(), content_index: 0, data, not_before: Duration::ZERO });
     assert_eq!(piece(timeline.next_live(480)).data.as_ptr(), address);
 }
 
@@ -55,7 +55,7 @@ fn sound_that_fits_is_not_copied() {
 fn offline_waits_until_a_piece_is_settled() {
     let mut timeline = Timeline::new(AudioFormat::Pcm, false);
     assert_eq!(timeline.next_offline(2400), Next::Wait);
-    timeline.quiet_until(ms(150));
+    timeline.gap_until(ms(150));
     assert!(piece(timeline.next_offline(2400)).silent);
     assert_eq!(timeline.next_offline(2400), Next::Wait);
     // The answer begins at 150 ms, the middle of the second piece.
@@ -83,7 +83,7 @@ fn the_end_of_the_input_is_the_least_length() {
 #[test]
 fn split_silence_never_mixes() {
     let mut timeline = Timeline::new(AudioFormat::Pcm, true);
-    timeline.quiet_until(ms(50));
+    timeline.gap_until(ms(50));
     timeline.play(speech("a", 600, 1, 50));
     timeline.finish(ms(100));
     let pieces: Vec<_> = std::iter::from_fn(|| match timeline.next_offline(2400) {
@@ -103,7 +103,7 @@ fn heard_is_what_the_listener_has_passed() {
         timeline.next_live(480);
     }
     let heard = |at| {
-        let items = timeline.heard_at(ms(at));
+        let items = timeline.played_at(ms(at));
         items.into_iter().map(|item| (item.item_id, item.heard)).collect::<Vec<_>>()
     };
     assert_eq!(heard(0), [("a".into(), 0), ("b".into(), 0)]);
@@ -116,7 +116,7 @@ fn heard_is_what_the_listener_has_passed() {
 #[test]
 fn g711_silence_is_not_zero() {
     let mut timeline = Timeline::new(AudioFormat::Pcmu, false);
-    timeline.play(Speech {
+    timeline.play(OutputAudio {
         item_id: "a".into(),
         content_index: 0,
         data: Bytes::from(vec![1; 80]),
@@ -133,16 +133,16 @@ fn messages_that_interleave_keep_their_counts() {
     }
     let piece = piece(timeline.next_live(720));
     assert_eq!(piece.begins, [("a".into(), 0), ("b".into(), 240)]);
-    let heard: Vec<_> = timeline.heard_at(ms(1_000)).into_iter().map(|item| (item.item_id, item.heard)).collect();
+    let heard: Vec<_> = timeline.played_at(ms(1_000)).into_iter().map(|item| (item.item_id, item.heard)).collect();
     assert_eq!(heard, [("a".into(), 480), ("b".into(), 240)]);
 }
 
 #[test]
 fn an_offline_stream_leaves_out_hours_of_silence() {
     let mut timeline = Timeline::new(AudioFormat::Pcm, false);
-    timeline.quiet_until(ms(100));
-    timeline.quiet_until(ms(3_600_000));
-    timeline.quiet_until(ms(3_600_100));
+    timeline.gap_until(ms(100));
+    timeline.gap_until(ms(3_600_000));
+    timeline.gap_until(ms(3_600_100));
     timeline.play(speech("a", 480, 1, 7_200_000));
     timeline.finish(ms(0));
     let mut pieces = Vec::new();

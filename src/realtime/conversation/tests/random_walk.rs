@@ -1,13 +1,15 @@
 //! Anything at any time: whatever a user, a server and the clock do, some things hold.
 
+use crate::realtime::conversation::io::{
+    AudioChunk, Command, Frame, FrameConfig, FramePolicy, FrameState, Input, PlayedPart,
+};
 use crate::realtime::conversation::tests::dialogue::{config, delta, own_ear, recording, server_vad};
-use crate::realtime::conversation::io::{Command, Frame, FrameConfig, FramePolicy, FrameState, Input, Played, Sound};
-use crate::realtime::conversation::{Config, Conversation, Detection, Notice, Output, Timing};
+use crate::realtime::conversation::{Config, Conversation, Detection, Event, Output, Timing};
+use bytes::Bytes;
 use openai_protocol::client::PictureMessage;
 use openai_protocol::items::Role;
 use openai_protocol::session::AudioFormat;
 use openai_protocol::{ClientEvent, ServerEvent};
-use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -61,7 +63,7 @@ struct Monkey {
     quiet: Duration,
     over: bool,
     /// Messages with pictures that are in the conversation, and how many each has.
-    shown: Vec<(String, usize)>,
+    image_items: Vec<(String, usize)>,
     pictures: usize,
     typed: usize,
     /// What of that is in the conversation.
@@ -87,7 +89,7 @@ impl Monkey {
             requests_per_minute: [0, 0, 3][dice.below(3) as usize],
             max_speed: [0.0, 1.0, 20.0][dice.below(3) as usize],
             drain_timeout: Duration::from_millis(1 + dice.below(5_000)),
-            server_answers: dice.one_in(2),
+            server_responds: dice.one_in(2),
             frames: FrameConfig {
                 policy: [FramePolicy::Interval, FramePolicy::Turn, FramePolicy::Speech, FramePolicy::Manual]
                     [dice.below(4) as usize],
@@ -113,13 +115,13 @@ impl Monkey {
             requests: 0,
             quiet: Duration::ZERO,
             over: false,
-            shown: Vec::new(),
+            image_items: Vec::new(),
             pictures: 0,
             typed: 0,
             words: Vec::new(),
             said: HashSet::new(),
         };
-        monkey.handle(Input::Connected { patience: Duration::from_secs(10) });
+        monkey.handle(Input::Connected { timeout: Duration::from_secs(10) });
         if !monkey.dice.one_in(8) {
             monkey.server(json!({"type": "session.updated", "session": {}}));
         }
@@ -131,35 +133,35 @@ impl Monkey {
             self.quiet = Duration::ZERO;
         }
         self.conversation.handle(input, self.now);
-        self.look();
+        self.send_due_frames();
         self.check_words();
     }
 
     /// What comes out is right in itself.
-    fn look(&mut self) {
+    fn send_due_frames(&mut self) {
         while let Some(output) = self.conversation.poll() {
             assert!(!self.over, "nothing comes after the end, but {output:?}");
             match output {
                 Output::Send(event) => self.look_at_sent(event),
-                Output::Quiet(until) => {
+                Output::GapUntil(until) => {
                     assert!(until > self.quiet);
                     self.quiet = until;
                 }
-                Output::Notify(Notice::Warning(warning)) if warning.code.as_deref() == Some("no-answer") => {
+                Output::Event(Event::Warning(warning)) if warning.code.as_deref() == Some("no-answer") => {
                     self.asked = None
                 }
-                Output::Notify(Notice::Frame(frame)) if frame.state == (FrameState::Skipped { reason: "refused" }) => {
-                    self.shown.retain(|shown| frame.item_id.as_ref() != Some(&shown.0));
+                Output::Event(Event::Frame(frame)) if frame.state == (FrameState::Skipped { reason: "refused" }) => {
+                    self.image_items.retain(|image_items| frame.item_id.as_ref() != Some(&image_items.0));
                 }
                 Output::SendPicture(picture) => self.look_at_picture(&picture),
                 Output::Fail(_) | Output::Finished { .. } => self.over = true,
                 Output::Play(speech) => assert!(!speech.data.is_empty()),
-                Output::Cut
-                | Output::Notify(_)
+                Output::FlushAudio
+                | Output::Event(_)
                 | Output::Text(_)
-                | Output::TextQuiet(..)
+                | Output::TextGapUntil(..)
                 | Output::Reconnect
-                | Output::Spare => {}
+                | Output::Preconnect => {}
             }
         }
     }
@@ -169,9 +171,9 @@ impl Monkey {
         assert!(self.sent.insert(id.clone()), "{id} is used twice");
         match &event {
             ClientEvent::ConversationItemDelete(delete) if delete.item_id.starts_with("frame_") => {
-                let pictures: usize = self.shown.iter().map(|shown| shown.1).sum();
+                let pictures: usize = self.image_items.iter().map(|image_items| image_items.1).sum();
                 assert!(pictures > 2, "there are not too many");
-                assert_eq!(self.shown.remove(0).0, delete.item_id, "the oldest goes first, and once");
+                assert_eq!(self.image_items.remove(0).0, delete.item_id, "the oldest goes first, and once");
                 self.words.retain(|words| words.item_id.as_ref() != Some(&delete.item_id));
             }
             ClientEvent::ConversationItemCreate(create) if create.item.role == Some(Role::User) => {
@@ -198,9 +200,13 @@ impl Monkey {
     /// Messages with pictures have names of their own.
     fn look_at_picture(&mut self, message: &PictureMessage) {
         assert!(self.sent.insert(message.event_id.clone()) && message.item_id.len() <= 32, "{message:?}");
-        assert!(!self.shown.iter().any(|shown| shown.0 == message.item_id), "{} is used twice", message.item_id);
+        assert!(
+            !self.image_items.iter().any(|image_items| image_items.0 == message.item_id),
+            "{} is used twice",
+            message.item_id
+        );
         assert!(ClientEvent::from_json(&message.to_json()).is_ok() && !message.pictures.is_empty(), "{message:?}");
-        self.shown.push((message.item_id.clone(), message.pictures.len()));
+        self.image_items.push((message.item_id.clone(), message.pictures.len()));
         self.pictures += message.pictures.len();
         if let Some(text) = message.words.clone() {
             self.said.insert(text.clone());
@@ -230,14 +236,14 @@ impl Monkey {
         }
     }
 
-    fn see(&mut self) {
+    fn on_frame(&mut self) {
         let pad = Some(self.dice.pick(&["video_sink_0", "video_sink_1"]).to_owned());
         let file = Bytes::from(vec![self.dice.below(3) as u8; 9]);
         let at = self.input.saturating_sub(Duration::from_millis(self.dice.below(300)));
         let frame = Frame { pad, file, media_type: "image/png", at, interval: None, detail: None, prompt: None };
         let input = match self.dice.below(20) {
-            0 => Input::Command(Command::Look(None)),
-            1 => Input::Command(Command::Look(Some(Box::new(frame)))),
+            0 => Input::Command(Command::SendFrame(None)),
+            1 => Input::Command(Command::SendFrame(Some(Box::new(frame)))),
             _ => Input::Frame(Box::new(frame)),
         };
         self.handle(input);
@@ -269,7 +275,7 @@ impl Monkey {
                 self.handle(Input::Behind(behind));
             }
             8 if self.dice.one_in(4) => self.write(),
-            8 => self.see(),
+            8 => self.on_frame(),
             9 if self.dice.one_in(20) => self.handle(Input::Flushed),
             9 if self.dice.one_in(40) => self.handle(Input::Format(AudioFormat::Pcmu)),
             9 if self.dice.one_in(20) => self.handle(Input::EndOfStream),
@@ -305,7 +311,7 @@ impl Monkey {
         }
         let at = (!self.dice.one_in(20)).then_some(self.input);
         self.input += Duration::from_nanos(data.len() as u64 / 2 * 1_000_000_000 / 24_000);
-        self.handle(Input::Sound(Sound { data, at }));
+        self.handle(Input::Audio(AudioChunk { data, at }));
     }
 
     fn listener(&mut self) {
@@ -315,7 +321,7 @@ impl Monkey {
         if self.dice.one_in(2) {
             self.handle(Input::Began { item_id, at: now });
         } else {
-            self.handle(Input::Played { now, items: vec![Played { item_id, content_index: 0, heard }] });
+            self.handle(Input::Played { now, items: vec![PlayedPart { item_id, content_index: 0, heard }] });
         }
     }
 
@@ -326,7 +332,7 @@ impl Monkey {
         while let Some(deadline) = self.conversation.deadline().filter(|deadline| *deadline <= until) {
             self.now = self.now.max(deadline);
             self.conversation.wake(self.now);
-            self.look();
+            self.send_due_frames();
             let next = self.conversation.deadline();
             assert!(next.is_none_or(|next| next > self.now), "the deadline stands still");
             wakes += 1;

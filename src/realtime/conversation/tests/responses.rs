@@ -1,8 +1,9 @@
 //! The model's answers: their life, their words, their sound, and the gate.
 
+use crate::realtime::conversation;
+use crate::realtime::conversation::io::{Command, Failure, SessionEvent, Speaker};
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::io::{Command, Failure, SessionNotice, Speaker};
-use crate::realtime::conversation::{Config, Input, Notice, Output, Timing};
+use crate::realtime::conversation::{Config, Event, Input, Output, Timing};
 use serde_json::{Value, json};
 
 /// The element's own ear has heard a sentence, and an answer is asked for. Gives back the request.
@@ -19,7 +20,7 @@ fn say_something(dialogue: &mut Dialogue) -> Option<Value> {
     dialogue.expect_notice();
     dialogue.expect_sent("input_audio_buffer.commit");
     dialogue.next().map(|output| match output {
-        crate::realtime::conversation::Output::Send(event) if event.name() == "response.create" => json!(event),
+        conversation::Output::Send(event) if event.name() == "response.create" => json!(event),
         other => panic!("expected a request or nothing, got {other:?}"),
     })
 }
@@ -76,7 +77,7 @@ fn what_it_cost_is_told() {
         let response = json!({"id": response, "status": "completed", "usage": usage});
         dialogue.server(json!({"type": "response.done", "response": response}));
         dialogue.expect_response("completed");
-        let Notice::Usage { cost, total_cost, .. } = dialogue.expect_notice() else { panic!("usage is told") };
+        let Event::Usage { cost, total_cost, .. } = dialogue.expect_notice() else { panic!("usage is told") };
         assert!((cost.unwrap_or_default() - 0.032).abs() < 1e-9);
         assert!((total_cost.unwrap_or_default() - total).abs() < 1e-9);
     }
@@ -92,8 +93,8 @@ fn a_failed_answer_is_a_warning_and_the_gate_is_free() {
     let response = json!({"id": "r1", "status": "failed", "status_details": details});
     dialogue.server(json!({"type": "response.done", "response": response}));
     assert!(dialogue.expect_warning("rate_limit_exceeded").message.contains("slower"));
-    let notice = dialogue.expect_response("failed");
-    assert_eq!(notice.error_code.as_deref(), Some("rate_limit_exceeded"));
+    let event = dialogue.expect_response("failed");
+    assert_eq!(event.error_code.as_deref(), Some("rate_limit_exceeded"));
     dialogue.expect_nothing();
     assert!(say_something(&mut dialogue).is_some());
 }
@@ -229,7 +230,7 @@ fn what_the_greeting_told_is_not_forgotten() {
     let greeting = json!({"id": "sess_1", "model": "served", "expires_at": 77});
     dialogue.server(json!({"type": "session.created", "session": greeting}));
     dialogue.server(json!({"type": "session.updated", "session": {}}));
-    let Notice::Session(SessionNotice::Ready { session_id, model, expires_at, .. }) = dialogue.expect_notice() else {
+    let Event::Session(SessionEvent::Ready { session_id, model, expires_at, .. }) = dialogue.expect_notice() else {
         panic!("ready expected")
     };
     assert_eq!((session_id.as_deref(), model.as_deref(), expires_at), (Some("sess_1"), Some("served"), Some(77)));
@@ -245,6 +246,6 @@ fn a_limit_that_cannot_be_kept_is_told_once() {
                 "usage": {"input_tokens": 1000, "output_tokens": 2000}}}),
         ]);
     }
-    let is_it = |output: &Output| matches!(output, Output::Notify(Notice::Warning(warning)) if warning.code.as_deref() == Some("cost-unknown"));
+    let is_it = |output: &Output| matches!(output, Output::Event(Event::Warning(warning)) if warning.code.as_deref() == Some("cost-unknown"));
     assert_eq!(dialogue.take_all().iter().filter(|output| is_it(output)).count(), 1);
 }

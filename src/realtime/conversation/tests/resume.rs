@@ -1,8 +1,9 @@
 //! A session ends in the midst of a conversation, and the next one goes on with it.
 
+use crate::realtime::conversation::Frame;
+use crate::realtime::conversation::io::{Command, SessionEvent};
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::io::{Command, SessionNotice};
-use crate::realtime::conversation::{Config, Failure, Input, Notice, Output, Timing};
+use crate::realtime::conversation::{Config, Event, Failure, Input, Output, Timing};
 use serde_json::{Value, json};
 
 fn dialogue() -> Dialogue {
@@ -15,11 +16,11 @@ fn lose(dialogue: &mut Dialogue, code: u16) {
 
 fn lose_with(dialogue: &mut Dialogue, code: u16, reason: &str) {
     dialogue.closed(code, reason);
-    let mut notice = dialogue.expect_notice();
-    if matches!(&notice, Notice::Response(response) if response.state == "incomplete") {
-        notice = dialogue.expect_notice();
+    let mut event = dialogue.expect_notice();
+    if matches!(&event, Event::Response(response) if response.state == "incomplete") {
+        event = dialogue.expect_notice();
     }
-    assert!(matches!(notice, Notice::Session(SessionNotice::Reconnecting { .. })), "{notice:?}");
+    assert!(matches!(event, Event::Session(SessionEvent::Reconnecting { .. })), "{event:?}");
     assert!(matches!(dialogue.next(), Some(Output::Reconnect)));
 }
 
@@ -27,8 +28,8 @@ fn come_back(dialogue: &mut Dialogue) {
     dialogue.connect();
     dialogue.expect_sent("session.update");
     dialogue.server(json!({"type": "session.updated", "session": {"id": "sess_2"}}));
-    let notice = dialogue.expect_notice();
-    assert!(matches!(notice, Notice::Session(SessionNotice::Ready { resumed: true, .. })), "{notice:?}");
+    let event = dialogue.expect_notice();
+    assert!(matches!(event, Event::Session(SessionEvent::Ready { resumed: true, .. })), "{event:?}");
 }
 
 fn expect_told(dialogue: &mut Dialogue, role: &str, text: &str) {
@@ -204,8 +205,8 @@ fn a_first_session_that_does_not_come_about_is_had_from_another_connection() {
     dialogue.connect();
     dialogue.expect_sent("session.update");
     dialogue.server(json!({"type": "session.updated", "session": {"id": "sess_1"}}));
-    let notice = dialogue.expect_notice();
-    assert!(matches!(notice, Notice::Session(SessionNotice::Ready { resumed: false, .. })), "{notice:?}");
+    let event = dialogue.expect_notice();
+    assert!(matches!(event, Event::Session(SessionEvent::Ready { resumed: false, .. })), "{event:?}");
 }
 
 #[test]
@@ -241,7 +242,7 @@ fn offline_half_an_answer_is_nobodys_and_is_asked_for_again_as_it_was() {
     let words: Vec<_> = outputs
         .iter()
         .filter_map(|output| match output {
-            Output::Notify(Notice::Transcript(words)) if words.last => Some(words.text.as_str()),
+            Output::Event(Event::Transcript(words)) if words.last => Some(words.text.as_str()),
             _ => None,
         })
         .collect();
@@ -287,7 +288,7 @@ fn what_a_server_that_is_gone_has_not_heard_is_said_again() {
     }
     dialogue.skip();
     dialogue.handle(Input::Gone { silent: ms(10_000) });
-    assert!(matches!(dialogue.expect_notice(), Notice::Session(SessionNotice::Reconnecting { .. })));
+    assert!(matches!(dialogue.expect_notice(), Event::Session(SessionEvent::Reconnecting { .. })));
     dialogue.skip();
     come_back(&mut dialogue);
     let again = dialogue.appended();
@@ -312,20 +313,13 @@ fn pictures_are_shown_again_where_that_is_wished() {
         let config = Config { reconnects: true, replays_frames: again, ..config(Timing::Live, server_vad()) };
         let mut dialogue = Dialogue::ready(config);
         let file = bytes::Bytes::from_static(b"picture");
-        let frame = crate::realtime::conversation::Frame {
-            pad: None,
-            file,
-            media_type: "image/jpeg",
-            at: ms(0),
-            interval: None,
-            detail: None,
-            prompt: None,
-        };
+        let frame =
+            Frame { pad: None, file, media_type: "image/jpeg", at: ms(0), interval: None, detail: None, prompt: None };
         dialogue.handle(Input::Frame(Box::new(frame)));
         let Some(Output::SendPicture(first)) = dialogue.next() else { panic!("it is sent") };
         dialogue.skip();
         dialogue.closed(1006, "gone");
-        let removed = dialogue.take_all().iter().any(|output| matches!(output, Output::Notify(Notice::Frame(_))));
+        let removed = dialogue.take_all().iter().any(|output| matches!(output, Output::Event(Event::Frame(_))));
         assert_eq!(removed, !again);
         come_back(&mut dialogue);
         let second = dialogue.next();

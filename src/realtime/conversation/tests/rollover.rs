@@ -1,8 +1,8 @@
 //! A session ends at a time that the server tells. Another one is ready before that, and nothing is lost between them.
 
+use crate::realtime::conversation::io::{Command, SessionEvent};
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::io::{Command, SessionNotice};
-use crate::realtime::conversation::{Config, Detection, Input, Notice, Output, Timing};
+use crate::realtime::conversation::{Config, Detection, Event, Input, Output, Timing};
 use openai_protocol::session::SessionKind;
 use openai_protocol::{Base64, Session};
 use serde_json::{Value, json};
@@ -25,12 +25,12 @@ fn opened(config: Config) -> Dialogue {
 }
 
 fn expect_spare(dialogue: &mut Dialogue) {
-    assert!(matches!(dialogue.next(), Some(Output::Spare)));
+    assert!(matches!(dialogue.next(), Some(Output::Preconnect)));
 }
 
 fn expect_move(dialogue: &mut Dialogue) {
-    let notice = dialogue.expect_notice();
-    assert!(matches!(notice, Notice::Session(SessionNotice::Reconnecting { .. })), "{notice:?}");
+    let event = dialogue.expect_notice();
+    assert!(matches!(event, Event::Session(SessionEvent::Reconnecting { .. })), "{event:?}");
     assert!(matches!(dialogue.next(), Some(Output::Reconnect)));
 }
 
@@ -38,8 +38,8 @@ fn begin_second(dialogue: &mut Dialogue) {
     dialogue.connect();
     dialogue.expect_sent("session.update");
     dialogue.server(json!({"type": "session.updated", "session": {"id": "sess_2", "expires_at": 14 * 3_600}}));
-    let notice = dialogue.expect_notice();
-    assert!(matches!(notice, Notice::Session(SessionNotice::Ready { resumed: true, .. })), "{notice:?}");
+    let event = dialogue.expect_notice();
+    assert!(matches!(event, Event::Session(SessionEvent::Ready { resumed: true, .. })), "{event:?}");
 }
 
 /// The sound of a message that the next session is told.
@@ -66,7 +66,7 @@ fn two_minutes_before_the_end_another_connection_is_made_and_in_a_quiet_moment_i
     dialogue.expect_nothing();
     dialogue.after(1);
     expect_spare(&mut dialogue);
-    dialogue.handle(Input::Spare(true));
+    dialogue.handle(Input::StandbyReady(true));
     expect_move(&mut dialogue);
     begin_second(&mut dialogue);
     dialogue.expect_nothing();
@@ -81,7 +81,7 @@ fn who_speaks_and_who_is_listened_to_is_let_finish() {
     dialogue.after(58 * MINUTE);
     expect_spare(&mut dialogue);
     dialogue.server(started("u1", 0));
-    dialogue.handle(Input::Spare(true));
+    dialogue.handle(Input::StandbyReady(true));
     dialogue.server_all([stopped("u1", 0), committed("u1"), user_said("u1", "Hello?")]);
     dialogue.server_all([
         created("r1"),
@@ -107,7 +107,7 @@ fn who_speaks_on_and_on_is_heard_by_the_next_session_from_the_beginning() {
     hear_seconds(&mut dialogue, 0, 10);
     dialogue.server(started("u1", 4_000));
     dialogue.expect_speech(true, Some("u1"), 4_000);
-    dialogue.handle(Input::Spare(true));
+    dialogue.handle(Input::StandbyReady(true));
     hear_seconds(&mut dialogue, 10, 5);
     dialogue.after(2 * MINUTE - 5_001);
     dialogue.expect_nothing();
@@ -139,7 +139,7 @@ fn a_turn_that_the_next_server_does_not_find_is_over() {
     dialogue.after(1);
     dialogue.expect_speech(false, Some("u1"), 3_000);
     dialogue.server(started("u2", 2_500));
-    assert!(matches!(dialogue.expect_notice(), Notice::Speech { active: true, .. }));
+    assert!(matches!(dialogue.expect_notice(), Event::Speech { active: true, .. }));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn quiet_sound_that_may_be_the_beginning_of_a_word_is_heard_again() {
     dialogue.after(58 * MINUTE);
     expect_spare(&mut dialogue);
     hear_seconds(&mut dialogue, 0, 10);
-    dialogue.handle(Input::Spare(true));
+    dialogue.handle(Input::StandbyReady(true));
     expect_move(&mut dialogue);
     begin_second(&mut dialogue);
     assert_eq!(dialogue.appended(), seconds(7, 3));
@@ -160,16 +160,16 @@ fn a_connection_that_cannot_be_made_is_tried_again() {
     let mut dialogue = dialogue(server_vad());
     dialogue.after(58 * MINUTE);
     expect_spare(&mut dialogue);
-    dialogue.handle(Input::Spare(false));
+    dialogue.handle(Input::StandbyReady(false));
     dialogue.after(9_999);
     dialogue.expect_nothing();
     dialogue.after(1);
     expect_spare(&mut dialogue);
     dialogue.server(started("u1", 0));
-    dialogue.handle(Input::Spare(true));
+    dialogue.handle(Input::StandbyReady(true));
     dialogue.skip();
     // It breaks while it waits.
-    dialogue.handle(Input::Spare(false));
+    dialogue.handle(Input::StandbyReady(false));
     dialogue.after(10_000);
     expect_spare(&mut dialogue);
 }
@@ -180,7 +180,7 @@ fn a_turn_of_the_own_ear_goes_on_in_the_next_session() {
     let sentence = sentence();
     let (begun, rest) = sentence.split_at(48_000 * 2);
     dialogue.hear_sound(begun);
-    assert!(matches!(dialogue.expect_notice(), Notice::Speech { active: true, .. }));
+    assert!(matches!(dialogue.expect_notice(), Event::Speech { active: true, .. }));
     let before = dialogue.appended();
     assert!(!before.is_empty());
     dialogue.closed(1006, "gone");
@@ -189,7 +189,7 @@ fn a_turn_of_the_own_ear_goes_on_in_the_next_session() {
     assert_eq!(dialogue.appended(), before, "what was said of the turn is said again");
     dialogue.hear_sound(rest);
     assert!(!dialogue.appended().is_empty());
-    assert!(matches!(dialogue.expect_notice(), Notice::Speech { active: false, .. }));
+    assert!(matches!(dialogue.expect_notice(), Event::Speech { active: false, .. }));
     dialogue.expect_sent("input_audio_buffer.commit");
     dialogue.expect_sent("response.create");
 }
@@ -299,7 +299,7 @@ fn the_end_of_the_stream_needs_no_other_session() {
     dialogue.end_of_stream();
     dialogue.skip();
     dialogue.after(59 * MINUTE);
-    assert!(!dialogue.take_all().iter().any(|output| matches!(output, Output::Spare)));
+    assert!(!dialogue.take_all().iter().any(|output| matches!(output, Output::Preconnect)));
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn an_answer_that_is_coming_in_is_waited_for_until_a_second_before_the_end() {
     dialogue.after(58 * MINUTE);
     expect_spare(&mut dialogue);
     dialogue.server(started("u1", 0));
-    dialogue.handle(Input::Spare(true));
+    dialogue.handle(Input::StandbyReady(true));
     dialogue.after(2 * MINUTE - 6_000);
     dialogue.server_all([stopped("u1", 0), committed("u1"), created("r1"), delta("r1", "a1", 500)]);
     dialogue.skip();
@@ -334,9 +334,9 @@ fn an_answer_that_is_coming_in_is_waited_for_until_a_second_before_the_end() {
     dialogue.server_all([delta("r1", "a1", 500), audio_done("r1", "a1"), done("r1")]);
     let outputs = dialogue.take_all();
     assert!(
-        outputs.iter().any(
-            |output| matches!(output, Output::Notify(Notice::Response(response)) if response.state == "completed")
-        )
+        outputs
+            .iter()
+            .any(|output| matches!(output, Output::Event(Event::Response(response)) if response.state == "completed"))
     );
     assert!(outputs.iter().any(|output| matches!(output, Output::Reconnect)));
     assert_eq!(dialogue.conversation.take_loss(), None, "it was planned");
@@ -348,7 +348,7 @@ fn an_answer_without_an_end_is_not_waited_for_beyond_that() {
     dialogue.after(58 * MINUTE);
     expect_spare(&mut dialogue);
     dialogue.server_all([created("r1"), delta("r1", "a1", 500)]);
-    dialogue.handle(Input::Spare(true));
+    dialogue.handle(Input::StandbyReady(true));
     dialogue.skip();
     dialogue.after(15_000);
     for _ in 0..103 {

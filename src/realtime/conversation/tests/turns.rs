@@ -1,8 +1,10 @@
 //! The user's turns: where they are, what they are called, what was said in them.
 
-use crate::realtime::conversation::tests::dialogue::*;
+use crate::realtime::conversation::Detection;
+use crate::realtime::conversation::Output;
 use crate::realtime::conversation::io::Speaker;
-use crate::realtime::conversation::{Config, Input, Notice, Sound, Timing};
+use crate::realtime::conversation::tests::dialogue::*;
+use crate::realtime::conversation::{AudioChunk, Config, Event, Input, Timing};
 use serde_json::json;
 
 #[test]
@@ -75,9 +77,9 @@ fn what_a_server_says_of_the_future_is_about_now() {
 #[test]
 fn torn_samples_are_left_out() {
     let mut dialogue = Dialogue::live(server_vad());
-    dialogue.handle(Input::Sound(Sound { data: vec![0; 1].into(), at: None }));
+    dialogue.handle(Input::Audio(AudioChunk { data: vec![0; 1].into(), at: None }));
     dialogue.expect_nothing();
-    dialogue.handle(Input::Sound(Sound { data: vec![0; 97].into(), at: None }));
+    dialogue.handle(Input::Audio(AudioChunk { data: vec![0; 97].into(), at: None }));
     dialogue.expect_appended(2);
 }
 
@@ -88,7 +90,7 @@ fn the_idle_servers_own_turn_has_a_place_too() {
     dialogue.expect_appended(6_000);
     let event = "input_audio_buffer.timeout_triggered";
     dialogue.server(json!({"type": event, "item_id": "u1", "audio_start_ms": 500, "audio_end_ms": 5_500}));
-    let Notice::IdleTimeout { running_time, duration, .. } = dialogue.expect_notice() else { panic!("it is told") };
+    let Event::IdleTimeout { running_time, duration, .. } = dialogue.expect_notice() else { panic!("it is told") };
     assert_eq!((running_time, duration), (Some(ms(500)), Some(ms(5_000))));
     dialogue.server(committed("u1"));
     // Not every server writes down that nobody spoke; nobody waits for it.
@@ -105,11 +107,11 @@ fn our_own_ear_live() {
     for piece in sound.chunks(960) {
         dialogue.hear_sound(piece);
     }
-    let Notice::Speech { active: true, running_time: Some(start), .. } = dialogue.expect_notice() else {
+    let Event::Speech { active: true, running_time: Some(start), .. } = dialogue.expect_notice() else {
         panic!("speech begins")
     };
     let turn = dialogue.appended();
-    let Notice::Speech { active: false, running_time: Some(end), .. } = dialogue.expect_notice() else {
+    let Event::Speech { active: false, running_time: Some(end), .. } = dialogue.expect_notice() else {
         panic!("speech ends")
     };
     dialogue.expect_sent("input_audio_buffer.commit");
@@ -128,15 +130,15 @@ fn after_a_flush_the_ear_counts_anew() {
     dialogue.hear(5_000);
     let sound = sentence();
     dialogue.hear_sound(&sound[..96_000]);
-    let Notice::Speech { active: true, .. } = dialogue.expect_notice() else { panic!("speech begins") };
+    let Event::Speech { active: true, .. } = dialogue.expect_notice() else { panic!("speech begins") };
     dialogue.appended();
     dialogue.handle(Input::Flushed);
-    let Notice::Speech { active: false, .. } = dialogue.expect_notice() else { panic!("it is not to be") };
+    let Event::Speech { active: false, .. } = dialogue.expect_notice() else { panic!("it is not to be") };
     dialogue.expect_sent("input_audio_buffer.clear");
     // The seek went back to the start.
     dialogue.input = ms(0);
     dialogue.hear_sound(&sound);
-    let Notice::Speech { active: true, running_time: Some(start), .. } = dialogue.expect_notice() else {
+    let Event::Speech { active: true, running_time: Some(start), .. } = dialogue.expect_notice() else {
         panic!("speech begins")
     };
     assert!(start < ms(2_000), "{start:?}");
@@ -152,7 +154,7 @@ fn a_refused_commit_does_not_shift_the_names_of_the_others() {
     let mut starts = Vec::new();
     for _ in 0..2 {
         dialogue.hear_sound(&sentence());
-        let Notice::Speech { running_time, .. } = dialogue.expect_notice() else { panic!("speech begins") };
+        let Event::Speech { running_time, .. } = dialogue.expect_notice() else { panic!("speech begins") };
         starts.push(running_time);
         dialogue.appended();
         dialogue.expect_notice();
@@ -165,7 +167,7 @@ fn a_refused_commit_does_not_shift_the_names_of_the_others() {
 }
 #[test]
 fn push_to_talk_has_no_holes_between_its_turns() {
-    let mut dialogue = Dialogue::live(crate::realtime::conversation::Detection::Manual);
+    let mut dialogue = Dialogue::live(Detection::Manual);
     dialogue.hear(500);
     dialogue.expect_appended(500);
     dialogue.handle(Input::Flushed);
@@ -184,10 +186,8 @@ fn sound_goes_through_without_a_copy() {
     let mut dialogue = Dialogue::live(server_vad());
     let data = bytes::Bytes::from(vec![0; 960]);
     let address = data.as_ptr();
-    dialogue.handle(Input::Sound(Sound { data, at: Some(ms(0)) }));
-    let Some(crate::realtime::conversation::Output::Send(openai_protocol::ClientEvent::InputAudioBufferAppend(event))) =
-        dialogue.next()
-    else {
+    dialogue.handle(Input::Audio(AudioChunk { data, at: Some(ms(0)) }));
+    let Some(Output::Send(openai_protocol::ClientEvent::InputAudioBufferAppend(event))) = dialogue.next() else {
         panic!("sound is appended")
     };
     assert_eq!(event.audio.0.as_ptr(), address);

@@ -4,10 +4,10 @@
 //! answers them. The model's are told when they have been heard, so that after a barge-in the whole is what was heard
 //! and no more. Offline nobody listens, and they are told as soon as they are known.
 
-use crate::realtime::conversation::transcript::captions::Place;
-use crate::realtime::conversation::io::{Speaker, TimedText, TranscriptNotice};
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::{Conversation, Notice, Output, Timing};
+use crate::realtime::conversation::io::{Speaker, TimedText, TranscriptEvent};
+use crate::realtime::conversation::transcript::captions::ContentRef;
+use crate::realtime::conversation::{Conversation, Event, Output, Timing};
 use openai_protocol::ServerEvent;
 use openai_protocol::server::{
     ResponseOutputAudioTranscriptDelta, ResponseOutputAudioTranscriptDone, ResponseOutputTextDelta,
@@ -17,36 +17,36 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Messages that are waited for at most.
-const UTTERANCES: usize = 64;
+const MAX_PENDING_TRANSCRIPTS: usize = 64;
 /// Live, the words of one side wait so long for earlier ones of the other.
-const LATE: Duration = Duration::from_secs(3);
+const TRANSCRIPT_ORDER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A message whose whole is to be told in its place.
 #[derive(Debug)]
-struct Utterance {
+struct PendingTranscript {
     role: Speaker,
     item_id: String,
     content_index: u32,
     /// Known, and since when.
-    whole: Option<(TranscriptNotice, Instant)>,
+    whole: Option<(TranscriptEvent, Instant)>,
 }
 
 /// The messages that are not told as a whole, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Script(VecDeque<Utterance>);
+pub(crate) struct TranscriptQueue(VecDeque<PendingTranscript>);
 
-impl Script {
-    fn find(&mut self, role: Speaker, item_id: &str, content_index: u32) -> Option<&mut Utterance> {
+impl TranscriptQueue {
+    fn find(&mut self, role: Speaker, item_id: &str, content_index: u32) -> Option<&mut PendingTranscript> {
         self.0.iter_mut().find(|u| u.role == role && u.item_id == item_id && u.content_index == content_index)
     }
 
     /// A message has its place from now on.
     pub fn expect(&mut self, role: Speaker, item_id: &str, content_index: u32) {
         if self.find(role, item_id, content_index).is_none() {
-            if self.0.len() == UTTERANCES {
+            if self.0.len() == MAX_PENDING_TRANSCRIPTS {
                 self.0.pop_front();
             }
-            self.0.push_back(Utterance { role, item_id: item_id.to_owned(), content_index, whole: None });
+            self.0.push_back(PendingTranscript { role, item_id: item_id.to_owned(), content_index, whole: None });
         }
     }
 
@@ -60,8 +60,10 @@ impl Script {
     }
 
     /// The next whole that is to be told. With `patient`, it waits for earlier ones without an end.
-    fn take(&mut self, now: Instant, patient: bool) -> Option<TranscriptNotice> {
-        let late = |u: &Utterance| !patient && u.whole.as_ref().is_some_and(|(_, since)| now >= *since + LATE);
+    fn take(&mut self, now: Instant, patient: bool) -> Option<TranscriptEvent> {
+        let late = |u: &PendingTranscript| {
+            !patient && u.whole.as_ref().is_some_and(|(_, since)| now >= *since + TRANSCRIPT_ORDER_TIMEOUT)
+        };
         let next = match self.0.front()?.whole {
             Some(_) => 0,
             None => self.0.iter().position(late)?,
@@ -70,13 +72,13 @@ impl Script {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.0.iter().filter_map(|u| u.whole.as_ref()).map(|(_, since)| *since + LATE).min()
+        self.0.iter().filter_map(|u| u.whole.as_ref()).map(|(_, since)| *since + TRANSCRIPT_ORDER_TIMEOUT).min()
     }
 }
 
 impl Conversation {
     /// The words that the server hears and says.
-    pub(crate) fn hear_words(&mut self, event: ServerEvent) {
+    pub(crate) fn on_transcript_event(&mut self, event: ServerEvent) {
         self.writes_down |= matches!(
             event,
             ServerEvent::TranscriptionDelta(_)
@@ -90,28 +92,28 @@ impl Conversation {
                 content_index,
                 delta,
                 ..
-            }) => self.said(Place { response_id, item_id, content_index, written: false }, delta),
+            }) => self.said(ContentRef { response_id, item_id, content_index, written: false }, delta),
             ServerEvent::ResponseOutputAudioTranscriptDone(ResponseOutputAudioTranscriptDone {
                 response_id,
                 item_id,
                 content_index,
                 transcript,
                 ..
-            }) => self.said_all(&Place { response_id, item_id, content_index, written: false }, transcript),
+            }) => self.said_all(&ContentRef { response_id, item_id, content_index, written: false }, transcript),
             ServerEvent::ResponseOutputTextDelta(ResponseOutputTextDelta {
                 response_id,
                 item_id,
                 content_index,
                 delta,
                 ..
-            }) => self.said(Place { response_id, item_id, content_index, written: true }, delta),
+            }) => self.said(ContentRef { response_id, item_id, content_index, written: true }, delta),
             ServerEvent::ResponseOutputTextDone(ResponseOutputTextDone {
                 response_id,
                 item_id,
                 content_index,
                 text,
                 ..
-            }) => self.said_all(&Place { response_id, item_id, content_index, written: true }, text),
+            }) => self.said_all(&ContentRef { response_id, item_id, content_index, written: true }, text),
             ServerEvent::TranscriptionDelta(event) => self.user_said(event.item_id, event.delta),
             ServerEvent::TranscriptionCompleted(event) => {
                 self.has_carried();
@@ -120,22 +122,22 @@ impl Conversation {
             }
             ServerEvent::TranscriptionFailed(event) => {
                 self.turns.transcribed(&event.item_id);
-                self.script.drop(Speaker::User, &event.item_id);
+                self.transcripts.drop(Speaker::User, &event.item_id);
                 let message = format!("what the user said could not be written down: {}", event.error.message);
                 self.warn(event.error.code.as_deref().unwrap_or("transcription-failed"), message);
-                self.tell_wholes();
+                self.flush_finals();
             }
             _ => {}
         }
     }
 
-    fn said(&mut self, place: Place, text: String) {
-        if self.answers.is_muted(&place.response_id) || text.is_empty() {
+    fn said(&mut self, place: ContentRef, text: String) {
+        if self.responses.is_muted(&place.response_id) || text.is_empty() {
             return;
         }
-        self.script.expect(Speaker::Assistant, &place.item_id, place.content_index);
-        let running_time = self.captions.add(&place, &text, &self.answers);
-        self.notify(Notice::Transcript(TranscriptNotice {
+        self.transcripts.expect(Speaker::Assistant, &place.item_id, place.content_index);
+        let running_time = self.captions.add(&place, &text, &self.responses);
+        self.notify(Event::Transcript(TranscriptEvent {
             role: Speaker::Assistant,
             text,
             last: false,
@@ -144,23 +146,23 @@ impl Conversation {
             running_time,
             duration: None,
         }));
-        self.settle_words();
+        self.advance_captions();
     }
 
-    fn said_all(&mut self, place: &Place, text: String) {
-        if !self.answers.is_muted(&place.response_id) {
-            self.script.expect(Speaker::Assistant, &place.item_id, place.content_index);
+    fn said_all(&mut self, place: &ContentRef, text: String) {
+        if !self.responses.is_muted(&place.response_id) {
+            self.transcripts.expect(Speaker::Assistant, &place.item_id, place.content_index);
             self.captions.complete(place, text);
-            self.settle_words();
+            self.advance_captions();
         }
     }
 
     /// The whole of one of the model's messages is known and told in its place.
-    pub(crate) fn tell_whole(&mut self, place: Place, text: String) {
-        let Place { response_id, item_id, content_index, .. } = place;
+    pub(crate) fn post_final(&mut self, place: ContentRef, text: String) {
+        let ContentRef { response_id, item_id, content_index, .. } = place;
         let rate = self.config.output.rate();
-        let spoken = self.answers.get(&item_id, content_index);
-        let whole = TranscriptNotice {
+        let spoken = self.responses.get(&item_id, content_index);
+        let whole = TranscriptEvent {
             role: Speaker::Assistant,
             text,
             last: true,
@@ -169,16 +171,16 @@ impl Conversation {
             running_time: spoken.and_then(|spoken| spoken.starts),
             duration: spoken.map(|spoken| samples_to_time(spoken.received, rate)),
         };
-        if let Some(utterance) = self.script.find(Speaker::Assistant, &item_id, content_index) {
+        if let Some(utterance) = self.transcripts.find(Speaker::Assistant, &item_id, content_index) {
             utterance.whole = Some((whole, self.now));
         }
-        self.tell_wholes();
+        self.flush_finals();
     }
 
     /// Nothing was heard of these messages, or nothing will come of them.
-    pub(crate) fn drop_whole(&mut self, item_id: &str) {
-        self.script.drop(Speaker::Assistant, item_id);
-        self.tell_wholes();
+    pub(crate) fn drop_final(&mut self, item_id: &str) {
+        self.transcripts.drop(Speaker::Assistant, item_id);
+        self.flush_finals();
     }
 
     fn user_said(&mut self, item_id: String, text: String) {
@@ -186,7 +188,7 @@ impl Conversation {
             return;
         }
         let running_time = self.turns.of(&item_id).and_then(|turn| turn.start);
-        self.notify(Notice::Transcript(TranscriptNotice {
+        self.notify(Event::Transcript(TranscriptEvent {
             role: Speaker::User,
             text,
             last: false,
@@ -199,7 +201,7 @@ impl Conversation {
 
     fn user_said_all(&mut self, item_id: String, text: String) {
         let turn = self.turns.of(&item_id);
-        let whole = TranscriptNotice {
+        let whole = TranscriptEvent {
             role: Speaker::User,
             text,
             last: true,
@@ -208,38 +210,38 @@ impl Conversation {
             running_time: turn.and_then(|turn| turn.start),
             duration: turn.and_then(|turn| turn.duration()),
         };
-        self.script.expect(Speaker::User, &item_id, 0);
-        if let Some(utterance) = self.script.find(Speaker::User, &item_id, 0) {
+        self.transcripts.expect(Speaker::User, &item_id, 0);
+        if let Some(utterance) = self.transcripts.find(Speaker::User, &item_id, 0) {
             utterance.whole = Some((whole, self.now));
         }
-        self.tell_wholes();
+        self.flush_finals();
     }
 
     /// The server will not write down what it has not so far.
     pub(crate) fn give_up_turns(&mut self) {
         self.turns.give_up();
-        self.script.give_up_user();
-        self.tell_wholes();
+        self.transcripts.give_up_user();
+        self.flush_finals();
     }
 
     /// Tells the wholes whose turn it is.
-    pub(crate) fn tell_wholes(&mut self) {
+    pub(crate) fn flush_finals(&mut self) {
         let patient = self.config.timing == Timing::Offline;
-        while let Some(whole) = self.script.take(self.now, patient) {
-            self.tell_in_order(whole);
+        while let Some(whole) = self.transcripts.take(self.now, patient) {
+            self.post_in_order(whole);
         }
     }
 
     /// Nothing that is missing will come: tells what is there.
-    pub(crate) fn tell_all_wholes(&mut self) {
-        for whole in std::mem::take(&mut self.script).0.into_iter().filter_map(|u| u.whole) {
-            self.tell_in_order(whole.0);
+    pub(crate) fn flush_all_finals(&mut self) {
+        for whole in std::mem::take(&mut self.transcripts).0.into_iter().filter_map(|u| u.whole) {
+            self.post_in_order(whole.0);
         }
     }
 
-    fn tell_in_order(&mut self, whole: TranscriptNotice) {
+    fn post_in_order(&mut self, whole: TranscriptEvent) {
         self.history.said(&whole);
-        self.tell_if_late(&whole);
+        self.replay_late_item(&whole);
         if whole.role == Speaker::User {
             self.output.push_back(Output::Text(TimedText {
                 role: Speaker::User,
@@ -250,17 +252,17 @@ impl Conversation {
                 duration: whole.duration,
             }));
         }
-        self.notify(Notice::Transcript(whole));
+        self.notify(Event::Transcript(whole));
     }
 
     /// When words have to be told that wait.
-    pub(crate) fn words_deadline(&self) -> Option<Instant> {
-        let late = self.script.deadline().filter(|_| self.config.timing == Timing::Live);
-        late.into_iter().chain(self.captions.deadline(&self.answers, self.config.timing)).min()
+    pub(crate) fn transcripts_deadline(&self) -> Option<Instant> {
+        let late = self.transcripts.deadline().filter(|_| self.config.timing == Timing::Live);
+        late.into_iter().chain(self.captions.deadline(&self.responses, self.config.timing)).min()
     }
 
     /// Whole messages of the model that are known and not told.
-    pub(crate) fn owes_words(&self) -> bool {
-        self.captions.are_pending(&self.answers)
+    pub(crate) fn owes_transcripts(&self) -> bool {
+        self.captions.are_pending(&self.responses)
     }
 }

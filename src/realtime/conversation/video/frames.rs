@@ -3,11 +3,12 @@
 //! Of each camera the newest frame is kept and no other, so pictures never queue up. A frame goes when its policy says
 //! so and nothing that matters more has to wait for it; one whose time passed meanwhile is told as skipped.
 
-use crate::realtime::conversation::io::{Dedupe, Frame, FrameNotice, FramePolicy, FrameState};
-use crate::image::similarity::Likeness;
-use crate::realtime::conversation::video::image_items::Shown;
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::{Conversation, Detection, Notice, Phase, Timing};
+use crate::image::similarity::TileMeans;
+use crate::realtime::conversation::io::{Dedupe, Frame, FrameEvent, FramePolicy, FrameState};
+use crate::realtime::conversation::response::responses::AudioPart;
+use crate::realtime::conversation::video::image_items::ImageItems;
+use crate::realtime::conversation::{Conversation, Detection, Event, Phase, Timing};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
@@ -27,37 +28,37 @@ struct Camera {
     /// Its frame could not go when it was due; since then, on the timeline, and why.
     waits: Option<(Duration, &'static str)>,
     /// What was sent last.
-    last: Option<Seen>,
+    last: Option<SentFrame>,
 }
 
 /// A picture that was sent, as far as it is of interest whether the next one is another.
 #[derive(Debug)]
-struct Seen {
+struct SentFrame {
     item_id: String,
-    look: Look,
+    look: Fingerprint,
 }
 
 /// What a picture is compared by.
 #[derive(Debug)]
-struct Look {
+struct Fingerprint {
     digest: u64,
-    likeness: Option<Likeness>,
+    tile_means: Option<TileMeans>,
 }
 
 /// A frame that tells something new.
 #[derive(Debug)]
-pub(crate) struct News {
+pub(crate) struct NewFrame {
     pub frame: Frame,
     /// Its camera, and what the next frame of that is to be compared with.
-    camera: Option<(usize, Look)>,
+    camera: Option<(usize, Fingerprint)>,
 }
 
 /// The cameras, and what was sent of them.
 #[derive(Debug, Default)]
-pub(crate) struct Frames {
+pub(crate) struct VideoInput {
     cameras: Vec<Camera>,
     /// What is in the conversation.
-    pub shown: Shown,
+    pub image_items: ImageItems,
     /// How far the input has come.
     pub position: Duration,
     /// The network takes less than is to be sent.
@@ -65,7 +66,7 @@ pub(crate) struct Frames {
     warned: bool,
 }
 
-impl Frames {
+impl VideoInput {
     /// The timeline begins anew, and what was seen before is not of interest.
     pub fn forget(&mut self) {
         self.position = Duration::ZERO;
@@ -106,12 +107,12 @@ fn digest(file: &[u8]) -> u64 {
 
 impl Conversation {
     /// A camera saw something. What is older than that is not of interest any more.
-    pub(crate) fn see(&mut self, frame: Frame) {
+    pub(crate) fn on_frame(&mut self, frame: Frame) {
         if self.drain.has_begun() {
             return;
         }
-        self.listening.pace_frame(frame.at, &self.config, self.now);
-        if self.config.only_writes_down() {
+        self.audio_input.pace_frame(frame.at, &self.config, self.now);
+        if self.config.is_transcription_only() {
             if !std::mem::replace(&mut self.frames.warned, true) {
                 self.warn("no-frames", "a session that only writes down looks at no pictures: they are dropped");
             }
@@ -139,8 +140,8 @@ impl Conversation {
                 self.skipped(&before, reason);
             }
         }
-        if self.config.timing == Timing::Offline && self.listening.heard.samples() == 0 {
-            self.tell_quiet_until(at);
+        if self.config.timing == Timing::Offline && self.audio_input.heard.samples() == 0 {
+            self.advance_gap_until(at);
         }
     }
 
@@ -149,17 +150,17 @@ impl Conversation {
     fn is_behind_the_turn(&self, at: Duration) -> bool {
         let is_in_turn = self.turns.speaking || self.is_pushed_to_talk();
         let by_turn = self.config.frames.policy == FramePolicy::Turn && self.config.timing == Timing::Offline;
-        by_turn && is_in_turn && at > self.listening.end()
+        by_turn && is_in_turn && at > self.audio_input.end()
     }
 
     /// Sends the frames that are due.
-    pub(crate) fn look(&mut self) {
+    pub(crate) fn send_due_frames(&mut self) {
         for index in 0..self.frames.cameras.len() {
             if !self.is_due(index) {
                 continue;
             }
-            let respond = self.config.frames.respond && self.answers_at_all();
-            let limited = || self.budget.waits_until(self.config.requests_per_minute, self.now).is_some();
+            let respond = self.config.frames.respond && self.may_respond();
+            let limited = || self.limits.waits_until(self.config.requests_per_minute, self.now).is_some();
             if respond && limited() {
                 self.drop_newest(index, "limit");
             } else if let Some(reason) = self.has_to_wait(respond) {
@@ -192,7 +193,7 @@ impl Conversation {
 
     /// Nobody finds the turns, and sound comes.
     fn is_pushed_to_talk(&self) -> bool {
-        matches!(self.config.detection, Detection::Manual) && self.listening.uncommitted() > 0
+        matches!(self.config.detection, Detection::Manual) && self.audio_input.uncommitted() > 0
     }
 
     /// Why no frame may go now. Live, one that is to be answered waits until the last answer was heard.
@@ -202,19 +203,19 @@ impl Conversation {
         } else if self.frames.is_behind {
             Some("behind")
         } else {
-            (respond && (self.gate.owes() || self.speaks_until().is_some())).then_some("busy")
+            (respond && (self.scheduler.is_pending() || self.speaks_until().is_some())).then_some("busy")
         }
     }
 
     /// Until when the model will be heard, if it is, as far as that is known.
     pub(crate) fn speaks_until(&self) -> Option<Instant> {
         let rate = self.config.output.rate();
-        let end = |spoken: &crate::realtime::conversation::response::responses::Spoken| match spoken.began {
+        let end = |spoken: &AudioPart| match spoken.began {
             Some(began) => began + samples_to_time(spoken.received, rate),
-            None if spoken.received > spoken.heard => self.answer_moved + PLAY_BEGINS,
+            None if spoken.received > spoken.heard => self.last_response_progress + PLAY_BEGINS,
             None => self.now,
         };
-        self.answers.spoken.iter().map(end).max().filter(|until| *until > self.now)
+        self.responses.spoken.iter().map(end).max().filter(|until| *until > self.now)
     }
 
     /// When a frame becomes due, or may go, without another input.
@@ -225,7 +226,7 @@ impl Conversation {
         let deadline = |camera: &Camera| {
             let frame = camera.newest.as_ref()?;
             match camera.waits {
-                Some(_) => self.speaks_until().filter(|_| !self.gate.owes() && !self.frames.is_behind),
+                Some(_) => self.speaks_until().filter(|_| !self.scheduler.is_pending() && !self.frames.is_behind),
                 None => Some(camera.arrived + camera.due?.saturating_sub(frame.at)),
             }
         };
@@ -233,18 +234,18 @@ impl Conversation {
     }
 
     /// A turn of the user has ended: what the cameras see goes before it is answered.
-    pub(crate) fn look_for_turn(&mut self) {
+    pub(crate) fn frames_for_turn(&mut self) {
         let respond = self.responds_to_frames_of_turns();
         for index in 0..self.frames.cameras.len() {
             if let Some(news) = self.news_for_turn(index) {
-                self.show(vec![news], None, respond);
+                self.send_images(vec![news], None, respond);
             }
         }
     }
 
     /// A turn of the user is typed: what the cameras see is to be part of it. Gives that, and whether it is to be
     /// answered for its own sake.
-    pub(crate) fn look_for_words(&mut self) -> (Vec<News>, bool) {
+    pub(crate) fn frames_for_text(&mut self) -> (Vec<NewFrame>, bool) {
         let news: Vec<_> = (0..self.frames.cameras.len()).filter_map(|index| self.news_for_turn(index)).collect();
         let respond = !news.is_empty() && self.responds_to_frames_of_turns();
         (news, respond)
@@ -256,7 +257,7 @@ impl Conversation {
     }
 
     /// What a camera sees when a turn has ended.
-    fn news_for_turn(&mut self, index: usize) -> Option<News> {
+    fn news_for_turn(&mut self, index: usize) -> Option<NewFrame> {
         if self.config.frames.policy != FramePolicy::Turn || !matches!(self.phase, Phase::Ready) {
             return None;
         }
@@ -268,13 +269,13 @@ impl Conversation {
     }
 
     /// An application wants a picture to be seen: this one, or what each camera sees.
-    pub(crate) fn look_by_hand(&mut self, frame: Option<Frame>) {
+    pub(crate) fn frame_requested(&mut self, frame: Option<Frame>) {
         let respond = self.config.frames.respond;
-        if self.config.only_writes_down() {
+        if self.config.is_transcription_only() {
             return self.warn("no-frames", "a session that only writes down looks at no pictures");
         }
         if let Some(frame) = frame {
-            self.show(vec![News { frame, camera: None }], None, respond);
+            self.send_images(vec![NewFrame { frame, camera: None }], None, respond);
             return;
         }
         if self.frames.cameras.iter().all(|camera| camera.newest.is_none()) {
@@ -292,17 +293,17 @@ impl Conversation {
     /// Sends a camera's newest frame, if it is news.
     fn send_newest(&mut self, index: usize, respond: bool) {
         if let Some(news) = self.take_newest(index) {
-            self.show(vec![news], None, respond);
+            self.send_images(vec![news], None, respond);
         }
     }
 
     /// Takes a camera's newest frame, to be sent, unless the model has just this picture already.
-    fn take_newest(&mut self, index: usize) -> Option<News> {
+    fn take_newest(&mut self, index: usize) -> Option<NewFrame> {
         let frame = self.frames.cameras.get_mut(index)?.newest.take()?;
         let interval = self.interval_of(&frame);
         self.frames.cameras[index].used(frame.at, interval);
         match self.compare(index, &frame) {
-            Ok(look) => Some(News { frame, camera: Some((index, look)) }),
+            Ok(look) => Some(NewFrame { frame, camera: Some((index, look)) }),
             Err(reason) => {
                 self.skipped(&frame, reason);
                 None
@@ -312,26 +313,30 @@ impl Conversation {
 
     /// Looks whether a picture tells anything that the model does not have from the same camera. Gives what the next
     /// one is to be compared with, or why this one is not sent. What cannot be decoded is news.
-    fn compare(&self, index: usize, frame: &Frame) -> Result<Look, &'static str> {
+    fn compare(&self, index: usize, frame: &Frame) -> Result<Fingerprint, &'static str> {
         let last = self.frames.cameras[index].last.as_ref();
-        let last = last.filter(|last| self.frames.shown.holds(&last.item_id)).map(|last| &last.look);
+        let last = last.filter(|last| self.frames.image_items.holds(&last.item_id)).map(|last| &last.look);
         let (dedupe, digest) = (self.config.frames.dedupe, digest(&frame.file));
         if dedupe != Dedupe::None && last.is_some_and(|last| last.digest == digest) {
             return Err("same");
         }
-        let Dedupe::Similar(most) = dedupe else { return Ok(Look { digest, likeness: None }) };
-        let likeness = Likeness::of(&frame.file, frame.media_type);
-        let before = last.and_then(|last| last.likeness.as_ref());
-        let distance = likeness.as_ref().zip(before).map(|(now, before)| now.distance(before));
-        if distance.is_some_and(|distance| distance <= most) { Err("similar") } else { Ok(Look { digest, likeness }) }
+        let Dedupe::Similar(most) = dedupe else { return Ok(Fingerprint { digest, tile_means: None }) };
+        let tile_means = TileMeans::of(&frame.file, frame.media_type);
+        let before = last.and_then(|last| last.tile_means.as_ref());
+        let distance = tile_means.as_ref().zip(before).map(|(now, before)| now.distance(before));
+        if distance.is_some_and(|distance| distance <= most) {
+            Err("similar")
+        } else {
+            Ok(Fingerprint { digest, tile_means })
+        }
     }
 
     /// A frame is part of the conversation now.
-    pub(crate) fn was_shown(&mut self, news: News, item_id: &str) {
+    pub(crate) fn was_shown(&mut self, news: NewFrame, item_id: &str) {
         if let Some((index, look)) = news.camera
             && let Some(camera) = self.frames.cameras.get_mut(index)
         {
-            camera.last = Some(Seen { item_id: item_id.to_owned(), look });
+            camera.last = Some(SentFrame { item_id: item_id.to_owned(), look });
         }
     }
 
@@ -343,13 +348,13 @@ impl Conversation {
     }
 
     pub(crate) fn skipped(&mut self, frame: &Frame, reason: &'static str) {
-        let notice = FrameNotice {
+        let event = FrameEvent {
             state: FrameState::Skipped { reason },
             pad: frame.pad.clone(),
             item_id: None,
             at: Some(frame.at),
             size: frame.file.len(),
         };
-        self.notify(Notice::Frame(notice));
+        self.notify(Event::Frame(event));
     }
 }

@@ -5,26 +5,26 @@
 //! is never lost with it: before the message is deleted the words alone take its place, and where a server does not
 //! take the message they are sent alone.
 
-use crate::realtime::conversation::io::{FrameNotice, FrameState};
-use crate::realtime::conversation::video::frames::News;
-use crate::realtime::conversation::{Conversation, Notice, Output};
+use crate::realtime::conversation::io::{FrameEvent, FrameState};
+use crate::realtime::conversation::video::frames::NewFrame;
+use crate::realtime::conversation::{Conversation, Event, Output};
 use openai_protocol::client::{ConversationItemCreate, ConversationItemDelete, PictureMessage, PicturePart};
 use openai_protocol::items::{Item, Role};
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Messages that are remembered where all of them stay.
-const KEPT: usize = 4096;
+const MAX_KEPT: usize = 4096;
 /// Bytes of the user's words that are remembered with them.
 const WORDS: usize = 16 << 20;
 /// Bytes of pictures that are kept to be shown again to the next session.
 const AGAIN: usize = 32 << 20;
 /// Bytes of one event at most, which is somewhat less than servers take.
-const LARGEST: usize = 15_000_000;
+const MAX_MESSAGE: usize = 15_000_000;
 
 /// What the user types.
 #[derive(Clone, Debug)]
-pub(crate) struct Words {
+pub(crate) struct TypedText {
     pub text: String,
     /// Whether an answer was asked for.
     pub respond: bool,
@@ -36,7 +36,7 @@ struct Message {
     item_id: String,
     event_id: String,
     pictures: Vec<Picture>,
-    words: Option<Words>,
+    words: Option<TypedText>,
     /// The pictures themselves, where the next session is to see them.
     again: Option<Vec<PicturePart>>,
 }
@@ -57,13 +57,13 @@ struct Picture {
 
 /// All of them, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Shown {
+pub(crate) struct ImageItems {
     messages: VecDeque<Message>,
     /// Messages sent so far, for their names.
     sent: u64,
 }
 
-impl Shown {
+impl ImageItems {
     pub fn holds(&self, item_id: &str) -> bool {
         self.messages.iter().any(|message| message.item_id == item_id)
     }
@@ -76,7 +76,7 @@ impl Shown {
     fn forget_oldest(&mut self) {
         let words = |message: &Message| message.words.as_ref().map_or(0, |words| words.text.len());
         let mut bytes: usize = self.messages.iter().map(words).sum();
-        while self.messages.len() > KEPT || bytes > WORDS {
+        while self.messages.len() > MAX_KEPT || bytes > WORDS {
             bytes -= self.messages.pop_front().as_ref().map_or(bytes, words);
         }
         let mut again = 0;
@@ -89,10 +89,10 @@ impl Shown {
 
 impl Conversation {
     /// Makes pictures part of the conversation, in one message, with what the user has typed about them.
-    pub(crate) fn show(&mut self, news: Vec<News>, words: Option<Words>, respond: bool) {
+    pub(crate) fn send_images(&mut self, news: Vec<NewFrame>, words: Option<TypedText>, respond: bool) {
         let Some(at) = news.iter().map(|news| news.frame.at).max() else { return };
-        self.frames.shown.sent += 1;
-        let item_id = format!("frame_{}", self.frames.shown.sent);
+        self.frames.image_items.sent += 1;
+        let item_id = format!("frame_{}", self.frames.image_items.sent);
         let event_id = self.next_event_id();
         let parts: Vec<_> = news.iter().map(|news| self.part(news)).collect();
         let again = (self.config.replays_frames && self.config.reconnects).then(|| parts.clone());
@@ -102,22 +102,22 @@ impl Conversation {
             pictures: parts,
             words: words.as_ref().map(|words| words.text.clone()),
         }));
-        self.moved = self.now;
+        self.last_progress = self.now;
         let picture =
-            |news: &News| Picture { pad: news.frame.pad.clone(), at: news.frame.at, size: news.frame.file.len() };
+            |news: &NewFrame| Picture { pad: news.frame.pad.clone(), at: news.frame.at, size: news.frame.file.len() };
         let pictures = news.iter().map(picture).collect();
         news.into_iter().for_each(|news| self.was_shown(news, &item_id));
         let message = Message { item_id, event_id, pictures, words, again };
-        self.tell_shown(&message, FrameState::Sent);
-        self.frames.shown.messages.push_back(message);
+        self.post_frame_event(&message, FrameState::Sent);
+        self.frames.image_items.messages.push_back(message);
         self.remove_old_frames();
-        if respond && self.answers_at_all() {
-            self.await_answer_from(Some(at));
-            self.gate.wish(None);
+        if respond && self.may_respond() {
+            self.await_response_from(Some(at));
+            self.scheduler.request(None);
         }
     }
 
-    fn part(&self, news: &News) -> PicturePart {
+    fn part(&self, news: &NewFrame) -> PicturePart {
         let (frame, settings) = (&news.frame, &self.config.frames);
         PicturePart {
             media_type: frame.media_type,
@@ -128,66 +128,66 @@ impl Conversation {
     }
 
     /// Says what the user has typed, in one message with what the cameras see.
-    pub(crate) fn say(&mut self, words: Words, mut news: Vec<News>) {
+    pub(crate) fn send_text_with_images(&mut self, words: TypedText, mut news: Vec<NewFrame>) {
         let most = self.config.frames.most;
         let too_many = if most > 0 { news.len().saturating_sub(most) } else { 0 };
         for news in news.drain(..too_many) {
             self.skipped(&news.frame, "too-many");
         }
-        let length = |news: &[News]| news.iter().map(|news| news.frame.file.len().div_ceil(3) * 4).sum::<usize>();
+        let length = |news: &[NewFrame]| news.iter().map(|news| news.frame.file.len().div_ceil(3) * 4).sum::<usize>();
         // What is too much for one message goes before it.
-        while length(&news) + words.text.len() > LARGEST && !news.is_empty() {
+        while length(&news) + words.text.len() > MAX_MESSAGE && !news.is_empty() {
             let first = news.remove(0);
-            self.show(vec![first], None, false);
+            self.send_images(vec![first], None, false);
         }
         if news.is_empty() {
             self.create_item(Item::message(Role::User, words.text));
         } else {
-            self.show(news, Some(words), false);
+            self.send_images(news, Some(words), false);
         }
     }
 
     /// Takes the oldest pictures out of the conversation that are too many. Those of one message go together.
     pub(crate) fn remove_old_frames(&mut self) {
         let most = self.config.frames.most;
-        while most > 0 && self.frames.shown.pictures() > most {
-            let Some(message) = self.frames.shown.messages.pop_front() else { return };
+        while most > 0 && self.frames.image_items.pictures() > most {
+            let Some(message) = self.frames.image_items.messages.pop_front() else { return };
             if let Some(words) = &message.words {
                 let item = Item::message(Role::User, words.text.clone());
                 let previous_item_id = Some(message.item_id.clone());
                 let id = self.send(ConversationItemCreate { item, previous_item_id, ..Default::default() });
-                self.answers.harmless(id);
+                self.responses.expected_errors(id);
             }
             // The server may have dropped it by itself, and then the words with it.
             let id = self.send(ConversationItemDelete { item_id: message.item_id.clone(), ..Default::default() });
-            self.answers.harmless(id);
-            self.tell_shown(&message, FrameState::Removed);
+            self.responses.expected_errors(id);
+            self.post_frame_event(&message, FrameState::Removed);
         }
-        self.frames.shown.forget_oldest();
+        self.frames.image_items.forget_oldest();
     }
 
     /// The server has refused an event. If it was a message with pictures, these are no part of the conversation, and
     /// the words are said alone. The answer that was asked for has not heard them.
     pub(crate) fn frame_refused(&mut self, event_id: &str) {
-        let messages = &mut self.frames.shown.messages;
+        let messages = &mut self.frames.image_items.messages;
         let refused = messages.iter().position(|message| message.event_id == event_id);
         let Some(message) = refused.and_then(|index| messages.remove(index)) else { return };
-        self.tell_shown(&message, FrameState::Skipped { reason: "refused" });
+        self.post_frame_event(&message, FrameState::Skipped { reason: "refused" });
         if let Some(words) = message.words {
             self.create_item(Item::message(Role::User, words.text));
-            if words.respond && self.answers_at_all() {
-                self.gate.ask_again();
+            if words.respond && self.may_respond() {
+                self.scheduler.retry_request();
             }
         }
     }
 
     /// The conversation with its pictures is gone. The next one sees what the cameras see then, and those that are kept.
-    pub(crate) fn lose_frames(&mut self) {
-        for message in std::mem::take(&mut self.frames.shown.messages) {
+    pub(crate) fn on_frames_lost(&mut self) {
+        for message in std::mem::take(&mut self.frames.image_items.messages) {
             if message.again.is_some() {
-                self.frames.shown.messages.push_back(message);
+                self.frames.image_items.messages.push_back(message);
             } else {
-                self.tell_shown(&message, FrameState::Removed);
+                self.post_frame_event(&message, FrameState::Removed);
             }
         }
     }
@@ -195,7 +195,7 @@ impl Conversation {
     /// A new session sees the pictures that the last one had, where that is wished. What was typed about them it is told
     /// with the rest of what was said.
     pub(crate) fn show_again(&mut self) {
-        for mut message in std::mem::take(&mut self.frames.shown.messages) {
+        for mut message in std::mem::take(&mut self.frames.image_items.messages) {
             let event_id = self.next_event_id();
             self.output.push_back(Output::SendPicture(PictureMessage {
                 event_id: event_id.clone(),
@@ -204,14 +204,14 @@ impl Conversation {
                 words: None,
             }));
             (message.event_id, message.words) = (event_id, None);
-            self.frames.shown.messages.push_back(message);
+            self.frames.image_items.messages.push_back(message);
         }
     }
 
-    fn tell_shown(&mut self, message: &Message, state: FrameState) {
+    fn post_frame_event(&mut self, message: &Message, state: FrameState) {
         for Picture { pad, at, size } in &message.pictures {
             let (pad, item_id) = (pad.clone(), Some(message.item_id.clone()));
-            self.notify(Notice::Frame(FrameNotice { state, pad, item_id, at: Some(*at), size: *size }));
+            self.notify(Event::Frame(FrameEvent { state, pad, item_id, at: Some(*at), size: *size }));
         }
     }
 }

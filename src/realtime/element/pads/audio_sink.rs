@@ -1,16 +1,16 @@
 //! The pad `audio_sink`: what the user says, on its way into the mailbox.
 
+use crate::audio::sample_clock::{samples_to_time, time_to_samples};
+use crate::realtime::conversation::{AudioChunk, Input, Timing, Warning};
 use crate::realtime::element::Timing as TimingSetting;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
-use crate::realtime::element::run::Run;
 use crate::realtime::element::pads::segment::{self, Segment};
 use crate::realtime::element::pads::video_sink::VideoPad;
-use crate::audio::sample_clock::{samples_to_time, time_to_samples};
-use crate::realtime::conversation::{Input, Sound, Timing, Warning};
-use openai_protocol::session::AudioFormat;
+use crate::realtime::element::run::Run;
 use bytes::Bytes;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use openai_protocol::session::AudioFormat;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Sound is handed over in pieces of this length at most, so that a large buffer is not all said at its beginning.
 const PIECE: Duration = Duration::from_millis(100);
 /// A GAP event stands for as much silence at most; behind that nobody is in the middle of a sentence.
-const LONGEST_GAP: Duration = Duration::from_secs(60);
+const MAX_GAP_FILL: Duration = Duration::from_secs(60);
 /// The same live, where more would not find room.
 const LONGEST_LIVE_GAP: Duration = Duration::from_secs(5);
 /// A live buffer that is longer is a recording, and is played as one: so much sound at once would not find room.
@@ -66,7 +66,7 @@ pub fn ends_when_unlinked(pad: &gst::Pad) {
     pad.connect_unlinked(|pad, _| {
         let element = pad.parent_element().and_downcast::<crate::realtime::element::OpenAIRealtime>();
         if let Some(run) = element.and_then(|element| element.imp().run()) {
-            run.mailbox.end(&pad.name());
+            run.input_queue.end(&pad.name());
         }
     });
 }
@@ -78,7 +78,7 @@ impl OpenAIRealtime {
             let sink = self.sink();
             match &sink.segment {
                 Segment::None => None,
-                Segment::Wrong => return Err(gst::FlowError::Error),
+                Segment::Invalid => return Err(gst::FlowError::Error),
                 Segment::Time(_) if buffer.size() == 0 => return run.source.flow(),
                 Segment::Time(segment) => {
                     let size = sink.format.sample_size() as u32;
@@ -106,9 +106,9 @@ impl OpenAIRealtime {
         let Some(data) = self.whole_samples(&data, is_break, &format) else { return run.source.flow() };
         let at = self.place_in_time(&run, at, is_break);
         if is_break {
-            run.mailbox.push_in_order(Input::Discont);
+            run.input_queue.push_in_order(Input::Discont);
         }
-        self.take_sound(&run, data, at, &format)
+        self.take_audio(&run, data, at, &format)
     }
 
     /// The whole samples of a buffer and of what the one before it had left over.
@@ -162,7 +162,7 @@ impl OpenAIRealtime {
 
     /// Hands sound over, in step with the clock where upstream is not: as from a microphone, each piece when its end
     /// is reached.
-    fn take_sound(
+    fn take_audio(
         &self,
         run: &Arc<Run>,
         mut data: Bytes,
@@ -181,10 +181,10 @@ impl OpenAIRealtime {
             taken += piece.len() / size;
             let end = samples_to_time(taken as u64, format.rate());
             if let Some(start) = start {
-                run.pace.wait_until_unnudged(start + end).map_err(|_| gst::FlowError::Flushing)?;
+                run.pace.wait_until_woken(start + end).map_err(|_| gst::FlowError::Flushing)?;
             }
-            let sound = Sound { data: piece, at: Some(at + position) };
-            run.mailbox.push_sound(sound).map_err(|refused| run.flow_of(refused))?;
+            let sound = AudioChunk { data: piece, at: Some(at + position) };
+            run.input_queue.push_audio(sound).map_err(|refused| run.flow_of(refused))?;
             position = end;
         }
         self.sink().end = Some(at + position);
@@ -202,14 +202,14 @@ impl OpenAIRealtime {
             }
             gst::EventView::Eos(_) => {
                 if let Some(run) = self.run() {
-                    run.mailbox.end(&pad.name());
+                    run.input_queue.end(&pad.name());
                 }
                 self.pad_is_at_its_end(pad)
             }
             gst::EventView::StreamStart(_) => {
                 if let Some(run) = self.run() {
                     run.arrived();
-                    run.mailbox.open(&pad.name(), true);
+                    run.input_queue.open(&pad.name(), true);
                 }
                 self.pad_goes_on(pad);
                 true
@@ -217,7 +217,7 @@ impl OpenAIRealtime {
             gst::EventView::FlushStart(_) => {
                 if let Some(run) = self.run() {
                     run.pace.set_flushing(true);
-                    run.mailbox.set_flushing(&pad.name(), true);
+                    run.input_queue.set_flushing(&pad.name(), true);
                 }
                 true
             }
@@ -231,8 +231,8 @@ impl OpenAIRealtime {
                 }
                 if let Some(run) = self.run() {
                     run.pace.set_flushing(false);
-                    run.mailbox.set_flushing(&pad.name(), false);
-                    run.mailbox.push(Input::Flushed);
+                    run.input_queue.set_flushing(&pad.name(), false);
+                    run.input_queue.push(Input::Flushed);
                 }
                 true
             }
@@ -256,19 +256,19 @@ impl OpenAIRealtime {
         }
         if let Some(run) = self.run() {
             self.begin_if_known(&run, true);
-            run.mailbox.push_in_order(Input::Format(format));
+            run.input_queue.push_in_order(Input::Format(format));
         }
         true
     }
 
     fn sink_segment(&self, segment: &gst::Segment) -> bool {
-        let (segment, wrong) = match segment::heard(segment) {
+        let (segment, wrong) = match segment::validate(segment) {
             Ok(segment) => (Segment::Time(segment), None),
-            Err(why) => (Segment::Wrong, Some(why)),
+            Err(why) => (Segment::Invalid, Some(why)),
         };
         let before = std::mem::replace(&mut self.sink().segment, segment);
         // Upstream tries again with each buffer.
-        if let Some(why) = wrong.as_ref().filter(|_| !matches!(before, Segment::Wrong)) {
+        if let Some(why) = wrong.as_ref().filter(|_| !matches!(before, Segment::Invalid)) {
             gst::element_imp_error!(self, gst::StreamError::Format, ("{why}"));
         }
         wrong.is_none()
@@ -288,11 +288,11 @@ impl OpenAIRealtime {
         };
         let (Some(begin), Some(end)) = (begin, end) else { return true };
         let length = end.saturating_sub(begin);
-        let longest = if run.is_live() { LONGEST_LIVE_GAP } else { LONGEST_GAP };
+        let longest = if run.is_live() { LONGEST_LIVE_GAP } else { MAX_GAP_FILL };
         let begin = self.place_in_time(&run, Some(begin), false);
         let samples = time_to_samples(length.min(longest), format.rate()) as usize;
         let data = vec![format.silence()[0]; samples * format.sample_size()];
-        self.take_sound(&run, data.into(), begin, &format).is_ok()
+        self.take_audio(&run, data.into(), begin, &format).is_ok()
     }
 
     /// Begins the session if it is known whether upstream is live; with `data_flows` it is known at the latest.
@@ -318,7 +318,7 @@ impl OpenAIRealtime {
         // The others wait for each pad that is linked.
         for pad in self.input_pads() {
             if run.timing().is_none() {
-                run.mailbox.open(&pad.name(), true);
+                run.input_queue.open(&pad.name(), true);
             }
         }
         if run.begin(timing, format) && data_flows {
@@ -336,11 +336,11 @@ impl OpenAIRealtime {
     /// Whether anything upstream is live; `None` when that cannot be told yet. Without any input the clock goes on.
     fn upstream_is_live(&self) -> Option<bool> {
         let pads = self.input_pads();
-        let told: Vec<_> = pads.iter().map(|pad| self.pad_is_live(pad)).collect();
-        if pads.is_empty() || told.contains(&Some(true)) {
+        let status: Vec<_> = pads.iter().map(|pad| self.pad_is_live(pad)).collect();
+        if pads.is_empty() || status.contains(&Some(true)) {
             return Some(true);
         }
-        told.into_iter().collect::<Option<Vec<_>>>().map(|_| false)
+        status.into_iter().collect::<Option<Vec<_>>>().map(|_| false)
     }
 
     pub(crate) fn some_upstream_is_not_live(&self) -> bool {
@@ -376,9 +376,9 @@ fn source_of(sink: &gst::Pad, steps: u32) -> Option<gst::Element> {
         // Out of a bin.
         return source_of(ghost.upcast_ref(), steps);
     }
-    while let Some(target) = peer.downcast_ref::<gst::GhostPad>().and_then(|ghost| ghost.target()) {
+    while let Some(endpoint) = peer.downcast_ref::<gst::GhostPad>().and_then(|ghost| ghost.target()) {
         // Into a bin.
-        peer = target;
+        peer = endpoint;
     }
     let element = peer.parent_element()?;
     if element.element_flags().contains(gst::ElementFlags::SOURCE) {

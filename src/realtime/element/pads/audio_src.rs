@@ -1,9 +1,10 @@
 //! The pad `src`: what downstream asks of the answer's stream and says to it.
 
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
-use openai_protocol::session::AudioFormat;
+use crate::realtime::element::pads::audio_sink;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use openai_protocol::session::AudioFormat;
 use std::sync::atomic::Ordering;
 
 impl OpenAIRealtime {
@@ -78,7 +79,7 @@ impl OpenAIRealtime {
             caps = template;
         }
         caps.fixate();
-        let format = crate::realtime::element::pads::audio_sink::format_of(&caps).unwrap_or_default();
+        let format = audio_sink::format_of(&caps).unwrap_or_default();
         (caps, format)
     }
 }

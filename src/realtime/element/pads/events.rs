@@ -7,26 +7,26 @@ use std::time::Duration;
 
 impl OpenAIRealtime {
     /// An event on a pad besides the sound's. With `holds`, the other pads wait for it, offline.
-    pub(crate) fn lane_event(&self, pad: &gst::Pad, event: gst::Event, holds: bool) -> bool {
+    pub(crate) fn queue_pad_event(&self, pad: &gst::Pad, event: gst::Event, holds: bool) -> bool {
         gst::log!(CAT, obj = pad, "{event:?}");
         let (name, run) = (pad.name(), self.run());
-        let mailbox = run.as_ref().map(|run| &run.mailbox);
+        let input_queue = run.as_ref().map(|run| &run.input_queue);
         match event.view() {
             gst::EventView::Eos(_) => {
-                mailbox.inspect(|mailbox| mailbox.end(&name));
+                input_queue.inspect(|input_queue| input_queue.end(&name));
                 self.pad_is_at_its_end(pad)
             }
             gst::EventView::StreamStart(_) => {
                 run.as_ref().inspect(|run| run.arrived());
-                mailbox.inspect(|mailbox| mailbox.open(&name, holds));
+                input_queue.inspect(|input_queue| input_queue.open(&name, holds));
                 self.pad_goes_on(pad);
                 true
             }
             gst::EventView::Gap(event) => {
                 let (pts, duration) = event.get();
                 let end = pts.saturating_add(duration.unwrap_or_default());
-                if let (Some(mailbox), Some(end)) = (mailbox, self.running_time_of(pad, Some(end))) {
-                    mailbox.advance(&name, end);
+                if let (Some(input_queue), Some(end)) = (input_queue, self.running_time_of(pad, Some(end))) {
+                    input_queue.advance(&name, end);
                 }
                 true
             }

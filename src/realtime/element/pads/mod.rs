@@ -8,10 +8,10 @@ pub(crate) mod segment;
 pub(crate) mod text;
 pub(crate) mod video_sink;
 
-use crate::realtime::element::imp::{CAT, OpenAIRealtime};
-use crate::realtime::element::pads::text::Carries;
-use crate::realtime::element::pads::video_sink::VideoPad;
 use crate::realtime::conversation::Input;
+use crate::realtime::element::imp::{CAT, OpenAIRealtime};
+use crate::realtime::element::pads::text::TextPadKind;
+use crate::realtime::element::pads::video_sink::VideoPad;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::collections::HashSet;
@@ -81,7 +81,7 @@ impl OpenAIRealtime {
             gst::warning!(CAT, imp = self, "there is a pad {name} already");
             return None;
         }
-        let pad = match Carries::by_name(&name) {
+        let pad = match TextPadKind::by_name(&name) {
             _ if is_video => self.make_video_pad(template, &name),
             Some(_) => gst::Pad::builder_from_template(template)
                 .name(name)
@@ -133,7 +133,7 @@ impl OpenAIRealtime {
     /// Begins the stream of a source pad for text that was active before the element had it, or a run.
     pub(crate) fn start_text(&self, pad: &gst::Pad) {
         if self.run().is_some()
-            && Carries::by_name(&pad.name()).is_some()
+            && TextPadKind::by_name(&pad.name()).is_some()
             && let Err(error) = self.text_src_activate(pad, true)
         {
             gst::error!(CAT, obj = pad, "{error:?}");
@@ -150,8 +150,8 @@ impl OpenAIRealtime {
         }
         self.obj().child_removed(pad, &pad.name());
         if let Some(run) = self.run() {
-            run.mailbox.remove(&pad.name());
-            run.mailbox.push(Input::Unplugged(pad.name().to_string()));
+            run.input_queue.remove(&pad.name());
+            run.input_queue.push(Input::Unplugged(pad.name().to_string()));
         }
         self.sink().ended.remove(pad.name().as_str());
         if !self.sink().ended.is_empty() {
@@ -181,7 +181,7 @@ impl OpenAIRealtime {
         let has_ended = |pad: &gst::Pad| !pad.is_linked() || self.sink().ended.contains(pad.name().as_str());
         if pads.iter().all(has_ended) {
             self.begin_if_known(&run, true);
-            run.mailbox.push_in_order(Input::EndOfStream);
+            run.input_queue.push_in_order(Input::EndOfStream);
         }
     }
 
@@ -189,7 +189,7 @@ impl OpenAIRealtime {
     pub(crate) fn end_of_all(&self) -> bool {
         let Some(run) = self.run() else { return false };
         self.begin_if_known(&run, true);
-        run.mailbox.push_in_order(Input::EndOfStream);
+        run.input_queue.push_in_order(Input::EndOfStream);
         true
     }
 }

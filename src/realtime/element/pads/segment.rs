@@ -7,13 +7,13 @@ pub enum Segment {
     #[default]
     None,
     /// It cannot be; that was told.
-    Wrong,
+    Invalid,
     /// So.
     Time(gst::FormattedSegment<gst::ClockTime>),
 }
 
 /// A segment as it is heard, or why it cannot be. Speech that runs backwards or at another speed is no speech.
-pub fn heard(segment: &gst::Segment) -> Result<gst::FormattedSegment<gst::ClockTime>, String> {
+pub fn validate(segment: &gst::Segment) -> Result<gst::FormattedSegment<gst::ClockTime>, String> {
     let Some(time) = segment.downcast_ref::<gst::ClockTime>() else {
         return Err(format!(
             "The input's segment is in format {:?}, and sound needs one in format Time: put rawaudioparse behind a source \

@@ -1,12 +1,12 @@
 //! The pads of text: `text_sink` in, and `text_src`, `transcript_src` and `event_src` out.
 
+use crate::media;
+use crate::media::text_src_task::{Stream, TextSrcTask};
+use crate::realtime::conversation::io::Speaker;
+use crate::realtime::conversation::{Command, Warning};
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use crate::realtime::element::run::Run;
 use crate::realtime::element::settings::Settings;
-use crate::realtime::conversation::io::Speaker;
-use crate::realtime::conversation::{Command, Warning};
-use crate::media;
-use crate::media::text_src_task::{Stream, TextStream};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use std::time::Duration;
 
 /// What a pad of text carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carries {
+pub enum TextPadKind {
     /// Somebody's words.
     Words(Speaker),
     /// The events of the wire.
     Events,
 }
 
-impl Carries {
+impl TextPadKind {
     /// By the name of the pad.
     pub fn by_name(name: &str) -> Option<Self> {
         match name {
@@ -56,24 +56,24 @@ impl OpenAIRealtime {
         }
         let at = self.running_time_of(pad, buffer.pts());
         if let Some(at) = at.filter(|_| run.paces_input()) {
-            run.pace_of(&pad.name()).wait_until_unnudged(at).map_err(|_| gst::FlowError::Flushing)?;
+            run.pace_of(&pad.name()).wait_until_woken(at).map_err(|_| gst::FlowError::Flushing)?;
         }
         let command = Command::Text { text: text.to_owned(), respond: true, at };
-        run.mailbox.push_patiently(&pad.name(), command, at).map_err(|refused| run.flow_of(refused))?;
+        run.input_queue.push_blocking(&pad.name(), command, at).map_err(|refused| run.flow_of(refused))?;
         run.source.flow()
     }
 
     pub(crate) fn text_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
-        let gst::EventView::Segment(segment) = event.view() else { return self.lane_event(pad, event, false) };
+        let gst::EventView::Segment(segment) = event.view() else { return self.queue_pad_event(pad, event, false) };
         // What has times has a place among the sound and the frames.
         let is_timed = segment.segment().format() == gst::Format::Time;
-        self.run().inspect(|run| run.mailbox.open(&pad.name(), is_timed));
+        self.run().inspect(|run| run.input_queue.open(&pad.name(), is_timed));
         true
     }
 
     /// What a pad of text answers to LATENCY.
     pub(crate) fn text_latency_of(&self, pad: &gst::Pad) -> Option<gst::ClockTime> {
-        let carries = Carries::by_name(&pad.name())?;
+        let carries = TextPadKind::by_name(&pad.name())?;
         Some(gst::ClockTime::from_nseconds(self.settings().text_latency(carries)))
     }
 
@@ -86,7 +86,7 @@ impl OpenAIRealtime {
         }
         // Without a run it begins when there is one.
         let Some(run) = self.run() else { return Ok(()) };
-        let carries = Carries::by_name(&pad.name()).ok_or_else(|| gst::loggable_error!(CAT, "no pad of text"))?;
+        let carries = TextPadKind::by_name(&pad.name()).ok_or_else(|| gst::loggable_error!(CAT, "no pad of text"))?;
         let (Some(source), mut stream) = (run.add_text(pad, carries), Stream::default()) else { return Ok(()) };
         let started = media::start_task(pad, move || source.iterate(&mut stream));
         started.map_err(|error| gst::loggable_error!(CAT, "the task does not start: {error}"))
@@ -95,21 +95,21 @@ impl OpenAIRealtime {
 
 impl Settings {
     /// How late, live, what a pad carries may be and still be stamped as it is.
-    fn text_latency(&self, carries: Carries) -> u64 {
+    fn text_latency(&self, carries: TextPadKind) -> u64 {
         match carries {
-            Carries::Words(Speaker::User) => self.transcript_latency,
-            Carries::Words(Speaker::Assistant) => self.text_latency,
-            Carries::Events => 0,
+            TextPadKind::Words(Speaker::User) => self.transcript_latency,
+            TextPadKind::Words(Speaker::Assistant) => self.text_latency,
+            TextPadKind::Events => 0,
         }
     }
 }
 
 impl Run {
     /// A pad of text joins. `None` where it has.
-    fn add_text(&self, pad: &gst::Pad, carries: Carries) -> Option<Arc<TextStream>> {
+    fn add_text(&self, pad: &gst::Pad, carries: TextPadKind) -> Option<Arc<TextSrcTask>> {
         let latency = Duration::from_nanos(self.settings().text_latency(carries));
         let (pace, group) = (self.source.pace.clone(), self.source.group);
-        let stream = Arc::new(TextStream::new(pad.clone(), pace, group, latency, self.timing()));
+        let stream = Arc::new(TextSrcTask::new(pad.clone(), pace, group, latency, self.timing()));
         {
             let mut texts = self.texts();
             if texts.iter().any(|(_, other)| other.pad() == pad) {
@@ -132,12 +132,12 @@ impl Run {
             *texts = stay;
             gone
         };
-        removed.iter().for_each(|(_, stream): &(Carries, Arc<TextStream>)| stream.stop());
+        removed.iter().for_each(|(_, stream): &(TextPadKind, Arc<TextSrcTask>)| stream.stop());
         self.update_traces();
     }
 
     /// The streams that carry this.
-    pub(crate) fn text_streams(&self, carries: Carries) -> Vec<Arc<TextStream>> {
+    pub(crate) fn text_streams(&self, carries: TextPadKind) -> Vec<Arc<TextSrcTask>> {
         self.texts().iter().filter(|(is, _)| *is == carries).map(|(_, stream)| stream.clone()).collect()
     }
 }

@@ -4,14 +4,14 @@
 //! goes no further. The buffer itself is handed on, not a copy of it (but for JPEGs that lack their Huffman tables): of each pad the session keeps one, the newest,
 //! while another may be on its way.
 
+use crate::image::check as picture;
+use crate::image::huffman;
+use crate::realtime::conversation::io::{Frame, FrameEvent, FrameState};
+use crate::realtime::conversation::{Command, Event, Input, Warning};
 use crate::realtime::element::FrameDetail;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
-use crate::realtime::element::run::Run;
 use crate::realtime::element::pads::audio_sink::ends_when_unlinked;
-use crate::realtime::conversation::io::{Frame, FrameNotice, FrameState};
-use crate::realtime::conversation::{Command, Input, Notice, Warning};
-use crate::image::huffman;
-use crate::image::check as picture;
+use crate::realtime::element::run::Run;
 use bytes::Bytes;
 use gst::glib;
 use gst::prelude::*;
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Warnings about frames of one pad are not repeated sooner, on the timeline.
-const WARN_AGAIN: Duration = Duration::from_secs(10);
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 glib::wrapper! {
     /// A pad for a camera.
@@ -145,7 +145,7 @@ impl OpenAIRealtime {
             Some(place) => place,
             None => {
                 // Where it stands is not known, so nobody can wait for it.
-                run.mailbox.open(&name, false);
+                run.input_queue.open(&name, false);
                 (run.pace.now().unwrap_or_else(|| pad.imp().next_place()), Duration::ZERO)
             }
         };
@@ -153,15 +153,15 @@ impl OpenAIRealtime {
         let is_paced = known.unwrap_or_else(|| run.is_live() && self.pad_is_live(pad.upcast_ref()) == Some(false));
         lock(&pad.imp().seen).is_paced = Some(is_paced);
         if is_paced {
-            run.pace_of(&name).wait_until_unnudged(at).map_err(|_| gst::FlowError::Flushing)?;
+            run.pace_of(&name).wait_until_woken(at).map_err(|_| gst::FlowError::Flushing)?;
         }
         match self.frame(Some(pad), buffer, at) {
             Ok(frame) => {
-                run.mailbox.push_frame(&name, frame).map_err(|refused| run.flow_of(refused))?;
+                run.input_queue.push_frame(&name, frame).map_err(|refused| run.flow_of(refused))?;
             }
             Err(fault) => self.skip(&run, pad, at, fault),
         }
-        run.mailbox.advance(&name, end);
+        run.input_queue.advance(&name, end);
         run.source.flow()
     }
 
@@ -219,7 +219,7 @@ impl OpenAIRealtime {
         gst::info!(CAT, obj = pad, "frame at {at:?} skipped: {}", fault.why);
         let message = {
             let mut seen = lock(&pad.imp().seen);
-            let is_soon = seen.warned.is_some_and(|warned| at >= warned && at < warned + WARN_AGAIN);
+            let is_soon = seen.warned.is_some_and(|warned| at >= warned && at < warned + WARNING_INTERVAL);
             seen.untold += u64::from(is_soon);
             (!is_soon).then(|| {
                 seen.warned = Some(at);
@@ -230,9 +230,9 @@ impl OpenAIRealtime {
             })
         };
         if let Some(message) = message {
-            run.tell_notice(&Notice::Warning(Warning::new(fault.code, message)));
+            run.post_event(&Event::Warning(Warning::new(fault.code, message)));
         }
-        run.tell_notice(&Notice::Frame(FrameNotice {
+        run.post_event(&Event::Frame(FrameEvent {
             state: FrameState::Skipped { reason: fault.reason() },
             pad: Some(name),
             item_id: None,
@@ -246,24 +246,24 @@ impl OpenAIRealtime {
             gst::EventType::StreamStart => lock(&pad.imp().seen).is_paced = None,
             gst::EventType::FlushStop => {
                 // What was seen before the seek is of no interest any more.
-                self.run().inspect(|run| run.mailbox.push(Input::Unplugged(pad.name().into())));
+                self.run().inspect(|run| run.input_queue.push(Input::Unplugged(pad.name().into())));
                 *lock(&pad.imp().seen) = Seen::default();
             }
             _ => {}
         }
-        self.lane_event(pad.upcast_ref(), event, true)
+        self.queue_pad_event(pad.upcast_ref(), event, true)
     }
 
     /// A picture of an application's own, or without one what each camera sees.
     pub(crate) fn send_frame(&self, sample: Option<gst::Sample>) -> bool {
         let Some(run) = self.run() else { return self.not_taken("the element is not in PAUSED or PLAYING") };
-        let Some(sample) = sample else { return self.command(Command::Look(None)) };
+        let Some(sample) = sample else { return self.command(Command::SendFrame(None)) };
         let Some(buffer) = sample.buffer_owned() else { return self.not_taken("send-frame: the sample is empty") };
         let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
         let at = segment.zip(buffer.pts()).and_then(|(segment, pts)| segment.to_running_time(pts));
         let at = at.map(Duration::from).or_else(|| run.pace.now()).unwrap_or_default();
         match self.frame(None, buffer, at) {
-            Ok(frame) => self.command(Command::Look(Some(Box::new(frame)))),
+            Ok(frame) => self.command(Command::SendFrame(Some(Box::new(frame)))),
             Err(fault) => self.not_taken(&format!("send-frame: {}", fault.why)),
         }
     }

@@ -4,4 +4,3 @@ pub(crate) mod peer;
 pub(crate) mod recovery;
 pub(crate) mod refusals;
 pub(crate) mod secrets;
-

@@ -1,10 +1,10 @@
 //! The language of these tests: a session, and a server that does as it is told.
 
-use crate::realtime::conversation::io::{Command, SessionNotice};
-use crate::realtime::conversation::tests::dialogue::{config, server_vad};
-use crate::realtime::conversation::{Config, Failure, Notice, Timing};
 use crate::net::clock::Clock;
-use crate::realtime::session::{Connection, Mailbox, Patience, Playout, Post, Session, Setup};
+use crate::realtime::conversation::io::{Command, SessionEvent};
+use crate::realtime::conversation::tests::dialogue::{config, server_vad};
+use crate::realtime::conversation::{Config, Event, Failure, Timing};
+use crate::realtime::session::{BusEvent, EndpointConfig, InputQueue, Playout, RetryPolicy, Session, Setup};
 use openai_protocol::session::AudioFormat;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -123,47 +123,52 @@ impl Peer {
 /// A session under test.
 pub struct Bench {
     pub clock: Clock,
-    pub posts: Receiver<Post>,
-    pub mailbox: Arc<Mailbox>,
+    pub bus_tx: Receiver<BusEvent>,
+    pub input_queue: Arc<InputQueue>,
     pub said: Vec<String>,
     _session: Session,
 }
 
-pub fn connection(uri: String) -> Connection {
-    Connection { uri: Some(uri), model: "m".into(), ..Default::default() }
+pub fn connection(uri: String) -> EndpointConfig {
+    EndpointConfig { uri: Some(uri), model: "m".into(), ..Default::default() }
 }
 
 impl Bench {
-    pub fn new(connection: &Connection, tries: u32) -> Self {
+    pub fn new(connection: &EndpointConfig, tries: u32) -> Self {
         Self::with(connection, tries, Config { reconnects: tries > 0, ..config(Timing::Live, server_vad()) })
     }
 
-    pub fn with(connection: &Connection, tries: u32, config: Config) -> Self {
+    pub fn with(connection: &EndpointConfig, tries: u32, config: Config) -> Self {
         Self::with_env(connection, tries, config, |_| None)
     }
 
-    pub fn with_env(connection: &Connection, tries: u32, config: Config, env: impl Fn(&str) -> Option<String>) -> Self {
-        let (sender, posts) = tokio::sync::mpsc::channel(1_024);
-        let (clock, mailbox) = (Clock::stopped(), Arc::new(Mailbox::default()));
+    pub fn with_env(
+        connection: &EndpointConfig,
+        tries: u32,
+        config: Config,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let (sender, bus_tx) = tokio::sync::mpsc::channel(1_024);
+        let (clock, input_queue) = (Clock::stopped(), Arc::new(InputQueue::default()));
         let setup = Setup {
             targets: connection.targets(env).expect("targets"),
             config,
-            patience: Patience { timeout: Duration::from_secs(10), tries, delay: Duration::from_secs(1) },
-            mailbox: mailbox.clone(),
+            retry_policy: RetryPolicy { timeout: Duration::from_secs(10), tries, delay: Duration::from_secs(1) },
+            input_queue: input_queue.clone(),
             playout: Arc::new(Playout::new(AudioFormat::Pcm, false, || None)),
-            posts: sender,
+            bus_tx: sender,
             traces: Arc::new(AtomicBool::new(true)),
             clock: clock.clone(),
         };
         let session = Session::start(setup).expect("a runtime");
-        Self { clock, posts, mailbox, said: Vec::new(), _session: session }
+        Self { clock, bus_tx, input_queue, said: Vec::new(), _session: session }
     }
 
     /// The next post, if it comes within this time of the world.
-    pub fn next_within(&mut self, limit: Duration) -> Option<Post> {
+    pub fn next_within(&mut self, limit: Duration) -> Option<BusEvent> {
         let until = Instant::now() + limit;
         loop {
-            if let Ok(post) = self.posts.try_recv() {
+            if let Ok(post) = self.bus_tx.try_recv() {
                 self.said.push(format!("{post:?}"));
                 return Some(post);
             }
@@ -174,16 +179,16 @@ impl Bench {
         }
     }
 
-    pub fn next(&mut self) -> Post {
+    pub fn next(&mut self) -> BusEvent {
         self.next_within(PATIENCE).unwrap_or_else(|| panic!("nothing more is told; before: {:#?}", self.said))
     }
 
     /// The next thing that is told of the session.
-    pub fn session(&mut self) -> SessionNotice {
+    pub fn session(&mut self) -> SessionEvent {
         loop {
             match self.next() {
-                Post::Notice(Notice::Session(session)) => return session,
-                Post::Fail(failure, _) => panic!("failed: {failure}; before: {:#?}", self.said),
+                BusEvent::Event(Event::Session(session)) => return session,
+                BusEvent::Fail(failure, _) => panic!("failed: {failure}; before: {:#?}", self.said),
                 _ => {}
             }
         }
@@ -198,7 +203,7 @@ impl Bench {
 
     pub fn try_again(&mut self) -> (u32, Duration, String) {
         match self.session() {
-            SessionNotice::Connecting { attempt, delay, uri, .. } => {
+            SessionEvent::Connecting { attempt, delay, uri, .. } => {
                 self.clock.advance(delay);
                 (attempt, delay, uri.expect("a place"))
             }
@@ -208,21 +213,21 @@ impl Bench {
 
     pub fn expect_ready(&mut self, resumed: bool) {
         match self.session() {
-            SessionNotice::Ready { resumed: is, .. } => assert_eq!(is, resumed),
+            SessionEvent::Ready { resumed: is, .. } => assert_eq!(is, resumed),
             other => panic!("{other:?}"),
         }
     }
 
     pub fn expect_loss(&mut self) -> String {
         match self.session() {
-            SessionNotice::Reconnecting { reason } => reason,
+            SessionEvent::Reconnecting { reason } => reason,
             other => panic!("{other:?}"),
         }
     }
 
     pub fn failure(&mut self) -> Failure {
         loop {
-            if let Post::Fail(failure, _) = self.next() {
+            if let BusEvent::Fail(failure, _) = self.next() {
                 return failure;
             }
         }
@@ -231,6 +236,6 @@ impl Bench {
     /// The user types something that is to be answered.
     pub fn ask(&self, text: &str) {
         let command = Command::Text { text: text.into(), respond: true, at: None };
-        self.mailbox.push_command(command, true).expect("it is taken");
+        self.input_queue.push_command(command, true).expect("it is taken");
     }
 }

@@ -1,7 +1,8 @@
 //! What is worth another try, when, and how often.
 
-use crate::realtime::session::tests::peer::*;
 use crate::realtime::conversation::Failure;
+use crate::realtime::session::Secret;
+use crate::realtime::session::tests::peer::*;
 use serde_json::json;
 use std::io::Write;
 use std::time::Duration;
@@ -70,7 +71,7 @@ fn a_name_that_is_not_resolved_is_looked_for_again_whatever_the_systems_words_ar
     // No resolver takes a label of this length, so nobody is asked.
     let uri = format!("wss://{}.invalid/v1", "a".repeat(64));
     let mut connection = connection(uri);
-    connection.api_key = crate::realtime::session::Secret::new("sk-1");
+    connection.api_key = Secret::new("sk-1");
     let mut bench = Bench::new(&connection, 2);
     for number in 1..=3 {
         bench.expect_try(number);

@@ -1,8 +1,9 @@
 //! Redirects and proxies.
 
-use crate::realtime::session::tests::peer::*;
 use crate::realtime::conversation::tests::dialogue::{config, server_vad};
 use crate::realtime::conversation::{Config, Failure, Timing};
+use crate::realtime::session::Secret;
+use crate::realtime::session::tests::peer::*;
 use std::io::Write;
 use tokio_tungstenite::tungstenite::accept;
 
@@ -41,7 +42,7 @@ fn a_circle_of_redirects_has_an_end() {
 fn through(proxy: &Server) -> Bench {
     let variable = format!("http://me:s3cret-Word@127.0.0.1:{}", proxy.port());
     let mut connection = connection("ws://server.example/v1".into());
-    (connection.allow_insecure, connection.api_key) = (true, crate::realtime::session::Secret::new("sk-1"));
+    (connection.allow_insecure, connection.api_key) = (true, Secret::new("sk-1"));
     let config = Config { reconnects: true, ..config(Timing::Live, server_vad()) };
     Bench::with_env(&connection, 5, config, |name| (name == "ALL_PROXY").then(|| variable.clone()))
 }

@@ -1,7 +1,7 @@
 //! Keys: asked for at each connection, and in nothing that is told.
 
 use crate::realtime::session::tests::peer::*;
-use crate::realtime::session::{Credentials, Secret};
+use crate::realtime::session::{CredentialsProvider, Secret};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -60,7 +60,7 @@ fn an_application_is_asked_for_the_key_of_each_connection() {
     let asked = Arc::new(AtomicU32::new(0));
     let counter = asked.clone();
     connection.credentials =
-        Some(Credentials::new(move || Some(format!("token-{}", counter.fetch_add(1, Ordering::Relaxed)))));
+        Some(CredentialsProvider::new(move || Some(format!("token-{}", counter.fetch_add(1, Ordering::Relaxed)))));
     let mut bench = Bench::new(&connection, 5);
     bench.expect_try(1);
     let request = server.refuse("503 Busy", "");
@@ -78,7 +78,7 @@ fn an_application_that_does_not_answer_is_not_waited_for_without_end() {
     let mut connection = connection(server.uri());
     let (release, held) = std::sync::mpsc::channel::<()>();
     let held = std::sync::Mutex::new(held);
-    connection.credentials = Some(Credentials::new(move || {
+    connection.credentials = Some(CredentialsProvider::new(move || {
         let _ = held.lock().expect("no panic").recv();
         None
     }));

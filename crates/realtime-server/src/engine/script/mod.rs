@@ -10,7 +10,7 @@ mod parse;
 mod pattern;
 mod run;
 
-use super::play::Stage;
+use crate::engine::scripted_socket::ScriptedSocket;
 use crate::http::refusal;
 use crate::socket::{Socket, Wire};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -26,21 +26,21 @@ use tokio::sync::watch;
 /// A script as it was read.
 #[derive(Debug, Default, PartialEq)]
 pub struct Script {
-    scenes: Vec<Scene>,
+    connections: Vec<ConnectionScript>,
 }
 
 /// What happens on one connection.
 #[derive(Clone, Debug, PartialEq)]
-struct Scene {
+struct ConnectionScript {
     /// Which connection; `None`: every one that has no scene of its own.
     number: Option<usize>,
-    entrance: Entrance,
+    handshake: Handshake,
     steps: Vec<Step>,
 }
 
 /// How the request for the upgrade is answered.
 #[derive(Clone, Debug, Default, PartialEq)]
-enum Entrance {
+enum Handshake {
     #[default]
     Accept,
     Refuse {
@@ -57,12 +57,12 @@ enum Entrance {
 #[derive(Clone, Debug, PartialEq)]
 struct Step {
     line: usize,
-    act: Act,
+    act: Statement,
 }
 
 /// What is done.
 #[derive(Clone, Debug, PartialEq)]
-enum Act {
+enum Statement {
     /// The client's next event must be this one; or, with `skip`, one of its next events.
     Expect {
         name: String,
@@ -106,7 +106,7 @@ enum Act {
 }
 
 /// A script on its way: how many connections there were, and whether all went well.
-pub struct Theatre {
+pub struct ScriptRunner {
     name: String,
     script: Script,
     came: AtomicUsize,
@@ -115,19 +115,13 @@ pub struct Theatre {
     ended: watch::Sender<usize>,
 }
 
-impl Theatre {
+impl ScriptRunner {
     /// Reads a script. An error names file, line and column.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
-        let script = parse::script(&text).map_err(|fault| anyhow::anyhow!("{name}:{fault}"))?;
-        Ok(Self {
-            name,
-            script,
-            came: AtomicUsize::new(0),
-            failures: Mutex::default(),
-            ended: watch::Sender::new(0),
-        })
+        let script = crate::engine::script::parse::script(&text).map_err(|fault| anyhow::anyhow!("{name}:{fault}"))?;
+        Ok(Self { name, script, came: AtomicUsize::new(0), failures: Mutex::default(), ended: watch::Sender::new(0) })
     }
 
     /// What clients did not do as expected, a line each.
@@ -137,7 +131,7 @@ impl Theatre {
 
     /// Waits until every numbered scene has ended.
     pub async fn finished(&self) {
-        let numbered = self.script.scenes.iter().filter(|scene| scene.number.is_some()).count();
+        let numbered = self.script.connections.iter().filter(|scene| scene.number.is_some()).count();
         // The sender lives as long as `self`.
         let _ = self.ended.subscribe().wait_for(|ended| *ended >= numbered).await;
     }
@@ -150,63 +144,63 @@ impl Theatre {
     }
 
     /// The scene of the connection that comes in now.
-    pub async fn enter(self: &Arc<Self>) -> Result<Ticket, Refused> {
+    pub async fn enter(self: &Arc<Self>) -> Result<RunGuard, Refused> {
         let number = self.came.fetch_add(1, Ordering::Relaxed) + 1;
-        let scenes = &self.script.scenes;
-        let own = scenes.iter().position(|scene| scene.number == Some(number));
-        let Some(scene) = own.or_else(|| scenes.iter().position(|scene| scene.number.is_none())) else {
+        let connections = &self.script.connections;
+        let own = connections.iter().position(|scene| scene.number == Some(number));
+        let Some(scene) = own.or_else(|| connections.iter().position(|scene| scene.number.is_none())) else {
             self.fail(0, &format!("connection {number} came, for which there is no scene"));
-            return Err(Refused { entrance: Entrance::default(), _ticket: None });
+            return Err(Refused { handshake: Handshake::default(), _ticket: None });
         };
-        let ticket = Ticket { theatre: self.clone(), scene };
-        match &scenes[scene].entrance {
-            Entrance::Accept => Ok(ticket),
-            entrance => Err(Refused { entrance: entrance.clone(), _ticket: Some(ticket) }),
+        let guard = RunGuard { runner: self.clone(), scene };
+        match &connections[scene].handshake {
+            Handshake::Accept => Ok(guard),
+            handshake => Err(Refused { handshake: handshake.clone(), _ticket: Some(guard) }),
         }
     }
 
     /// Plays a scene to its end.
-    pub async fn play(&self, socket: Socket, ticket: Ticket, wire: Option<Arc<Wire>>) {
-        let scene = &self.script.scenes[ticket.scene];
+    pub async fn play(&self, socket: Socket, guard: RunGuard, wire: Option<Arc<Wire>>) {
+        let scene = &self.script.connections[guard.scene];
         let wants_audio = scene.steps.iter().any(|step| match &step.act {
-            Act::Expect { name, .. } => name == "input_audio_buffer.append",
+            Statement::Expect { name, .. } => name == "input_audio_buffer.append",
             _ => false,
         });
-        run::scene(self, scene, Stage::new(socket, wants_audio), wire).await;
-        drop(ticket);
+        crate::engine::script::run::scene(self, scene, ScriptedSocket::new(socket, wants_audio), wire).await;
+        drop(guard);
     }
 }
 
 /// A connection's place in the play. The scene has ended when it is dropped.
-pub struct Ticket {
-    theatre: Arc<Theatre>,
+pub struct RunGuard {
+    runner: Arc<ScriptRunner>,
     scene: usize,
 }
 
-impl Drop for Ticket {
+impl Drop for RunGuard {
     fn drop(&mut self) {
-        if self.theatre.script.scenes[self.scene].number.is_some() {
-            self.theatre.ended.send_modify(|ended| *ended += 1);
+        if self.runner.script.connections[self.scene].number.is_some() {
+            self.runner.ended.send_modify(|ended| *ended += 1);
         }
     }
 }
 
 /// A connection that does not become a WebSocket.
 pub struct Refused {
-    entrance: Entrance,
-    _ticket: Option<Ticket>,
+    handshake: Handshake,
+    _ticket: Option<RunGuard>,
 }
 
 impl Refused {
     /// Treats the request as the script says.
     pub async fn respond(self, wire: Option<&Wire>) -> Response {
-        match &self.entrance {
-            Entrance::Refuse { status, headers, body } => answer(*status, headers, body.as_deref()),
-            Entrance::Accept => refusal(StatusCode::INTERNAL_SERVER_ERROR, "The script has no scene for this.", None),
-            entrance => {
-                let broken = match (entrance, wire) {
-                    (Entrance::Drop, Some(wire)) => wire.finish(),
-                    (Entrance::Reset, Some(wire)) => wire.reset_on_drop().and_then(|()| wire.stop_reading()),
+        match &self.handshake {
+            Handshake::Refuse { status, headers, body } => answer(*status, headers, body.as_deref()),
+            Handshake::Accept => refusal(StatusCode::INTERNAL_SERVER_ERROR, "The script has no scene for this.", None),
+            handshake => {
+                let broken = match (handshake, wire) {
+                    (Handshake::Drop, Some(wire)) => wire.finish(),
+                    (Handshake::Reset, Some(wire)) => wire.reset_on_drop().and_then(|()| wire.stop_reading()),
                     _ => Ok(()),
                 };
                 if let Err(error) = broken {

@@ -1,8 +1,9 @@
 //! Reads scripts. A line is a statement; an indented line goes on with the one before it; `#` begins a comment line.
 
-use super::cursor::{Cursor, Fault};
-use super::{Act, Entrance, Scene, Script, Step};
-use crate::engine::standin;
+use crate::engine::audio_placeholder;
+use crate::engine::script::cursor::{Cursor, Fault};
+use crate::engine::script::{ConnectionScript, Handshake, Script, Statement, Step};
+
 use serde_json::{Value, json};
 
 /// The longest binary message; what no machine can hold would end the server.
@@ -15,13 +16,17 @@ pub fn script(text: &str) -> Result<Script, Fault> {
         let mut cursor = Cursor::new(line, &statement);
         if cursor.peek() == "connection" {
             let scene = connection(&mut cursor, &script)?;
-            script.scenes.push(scene);
+            script.connections.push(scene);
             continue;
         }
-        if script.scenes.is_empty() {
-            script.scenes.push(Scene { number: Some(1), entrance: Entrance::Accept, steps: Vec::new() });
+        if script.connections.is_empty() {
+            script.connections.push(ConnectionScript {
+                number: Some(1),
+                handshake: Handshake::Accept,
+                steps: Vec::new(),
+            });
         }
-        let Some(scene) = script.scenes.last_mut() else { unreachable!("one was pushed") };
+        let Some(scene) = script.connections.last_mut() else { unreachable!("one was pushed") };
         statement_into(&mut cursor, scene)?;
     }
     Ok(script)
@@ -53,29 +58,32 @@ fn statements(text: &str) -> Result<Vec<(usize, String)>, Fault> {
     Ok(statements)
 }
 
-fn connection(cursor: &mut Cursor<'_>, script: &Script) -> Result<Scene, Fault> {
+fn connection(cursor: &mut Cursor<'_>, script: &Script) -> Result<ConnectionScript, Fault> {
     cursor.word();
     let number = cursor.parse("the number of the connection, or * for all others", |word| match word {
         "*" => Some(None),
         word => word.parse().ok().filter(|number| *number > 0).map(Some),
     })?;
     cursor.end()?;
-    if script.scenes.iter().any(|scene| scene.number == number) {
+    if script.connections.iter().any(|scene| scene.number == number) {
         return Err(cursor.fault_at(0, "this connection has a scene already"));
     }
-    Ok(Scene { number, entrance: Entrance::Accept, steps: Vec::new() })
+    Ok(ConnectionScript { number, handshake: Handshake::Accept, steps: Vec::new() })
 }
 
-fn statement_into(cursor: &mut Cursor<'_>, scene: &mut Scene) -> Result<(), Fault> {
-    let is_over = scene.steps.last().is_some_and(|step| matches!(step.act, Act::Close { .. } | Act::Drop | Act::Reset));
-    if is_over || scene.entrance != Entrance::Accept {
+fn statement_into(cursor: &mut Cursor<'_>, scene: &mut ConnectionScript) -> Result<(), Fault> {
+    let is_over = scene
+        .steps
+        .last()
+        .is_some_and(|step| matches!(step.act, Statement::Close { .. } | Statement::Drop | Statement::Reset));
+    if is_over || scene.handshake != Handshake::Accept {
         return Err(cursor.fault("the connection has ended before this"));
     }
     if matches!(cursor.peek(), "refuse" | "hang") {
         if !scene.steps.is_empty() {
             return Err(cursor.fault("this must be the first statement of its connection"));
         }
-        scene.entrance = entrance(cursor)?;
+        scene.handshake = handshake(cursor)?;
     } else {
         let line = cursor.line;
         let act = act(cursor)?;
@@ -84,15 +92,15 @@ fn statement_into(cursor: &mut Cursor<'_>, scene: &mut Scene) -> Result<(), Faul
     cursor.end()
 }
 
-fn entrance(cursor: &mut Cursor<'_>) -> Result<Entrance, Fault> {
+fn handshake(cursor: &mut Cursor<'_>) -> Result<Handshake, Fault> {
     if cursor.word() == "hang" {
-        return Ok(Entrance::Hang);
+        return Ok(Handshake::Hang);
     }
     if cursor.accept("drop") {
-        return Ok(Entrance::Drop);
+        return Ok(Handshake::Drop);
     }
     if cursor.accept("reset") {
-        return Ok(Entrance::Reset);
+        return Ok(Handshake::Reset);
     }
     let status = cursor.parse("a status from 300 to 599, drop or reset", |word| {
         word.parse().ok().filter(|status| (300..600).contains(status))
@@ -110,61 +118,61 @@ fn entrance(cursor: &mut Cursor<'_>) -> Result<Entrance, Fault> {
         headers.push((name.trim().to_string(), value.trim().to_string()));
         cursor.skip(line.len());
     }
-    Ok(Entrance::Refuse { status, headers, body })
+    Ok(Handshake::Refuse { status, headers, body })
 }
 
-fn act(cursor: &mut Cursor<'_>) -> Result<Act, Fault> {
+fn act(cursor: &mut Cursor<'_>) -> Result<Statement, Fault> {
     let fault = cursor.fault(format!("'{}' is no statement", cursor.peek()));
     Ok(match cursor.word() {
         "expect" => expect(cursor, false)?,
         "await" => expect(cursor, true)?,
-        "ignore" => Act::Ignore(cursor.all().split_whitespace().map(str::to_string).collect()),
-        "send" => Act::Send(event(cursor)?),
-        "hello" => Act::Hello,
+        "ignore" => Statement::Ignore(cursor.all().split_whitespace().map(str::to_string).collect()),
+        "send" => Statement::Send(event(cursor)?),
+        "hello" => Statement::Hello,
         "respond" => respond(cursor)?,
-        "text" => Act::Text(cursor.all().to_string()),
+        "text" => Statement::Text(cursor.all().to_string()),
         "binary" => {
-            Act::Binary(cursor.parse("a number of bytes up to 1 GiB", |word| {
+            Statement::Binary(cursor.parse("a number of bytes up to 1 GiB", |word| {
                 word.parse().ok().filter(|count| *count <= MAX_BINARY)
             })?)
         }
-        "invalid-frame" => Act::InvalidFrame,
-        "invalid-utf8" => Act::InvalidUtf8,
-        "half-frame" => Act::HalfFrame(event(cursor)?),
-        "ping" => Act::Ping,
+        "invalid-frame" => Statement::InvalidFrame,
+        "invalid-utf8" => Statement::InvalidUtf8,
+        "half-frame" => Statement::HalfFrame(event(cursor)?),
+        "ping" => Statement::Ping,
         "wait" if cursor.accept("audio") => {
             let ms = usize::try_from(cursor.duration()?.as_millis()).unwrap_or(usize::MAX);
-            Act::WaitAudio { ms, within: cursor.within()? }
+            Statement::WaitAudio { ms, within: cursor.within()? }
         }
-        "wait" => Act::Wait(cursor.duration()?),
-        "stop-reading" => Act::StopReading,
+        "wait" => Statement::Wait(cursor.duration()?),
+        "stop-reading" => Statement::StopReading,
         "close" => {
             let code =
                 cursor.parse("a close code", |word| word.parse().ok().filter(|code| (1000..5000).contains(code)))?;
-            Act::Close { code, reason: cursor.all().to_string() }
+            Statement::Close { code, reason: cursor.all().to_string() }
         }
-        "drop" => Act::Drop,
-        "reset" => Act::Reset,
+        "drop" => Statement::Drop,
+        "reset" => Statement::Reset,
         _ => return Err(fault),
     })
 }
 
-fn expect(cursor: &mut Cursor<'_>, skip: bool) -> Result<Act, Fault> {
+fn expect(cursor: &mut Cursor<'_>, skip: bool) -> Result<Statement, Fault> {
     if cursor.accept("close") {
         let code = cursor.peek().parse().ok();
         if code.is_some() {
             cursor.word();
         }
-        return Ok(Act::ExpectClose { code, within: cursor.within()? });
+        return Ok(Statement::ExpectClose { code, within: cursor.within()? });
     }
     if cursor.accept("pong") {
-        return Ok(Act::ExpectPong { within: cursor.within()? });
+        return Ok(Statement::ExpectPong { within: cursor.within()? });
     }
     let is_name = |word: &str| word.starts_with(|c: char| c.is_ascii_alphabetic());
     let name = cursor.parse("the type of an event", |word| is_name(word).then(|| word.to_string()))?;
     let within = cursor.within()?;
     let pattern = if cursor.rest().is_empty() { None } else { Some(cursor.object()?) };
-    Ok(Act::Expect { name, pattern, within, skip })
+    Ok(Statement::Expect { name, pattern, within, skip })
 }
 
 /// An event: its JSON, or its type and the JSON of the rest.
@@ -183,7 +191,7 @@ fn event(cursor: &mut Cursor<'_>) -> Result<Value, Fault> {
 }
 
 /// A whole answer: the words in quotes, then stand-ins for the sound.
-fn respond(cursor: &mut Cursor<'_>) -> Result<Act, Fault> {
+fn respond(cursor: &mut Cursor<'_>) -> Result<Statement, Fault> {
     let rest = cursor.rest();
     let mut words = serde_json::Deserializer::from_str(rest).into_iter::<String>();
     let Some(Ok(text)) = words.next() else {
@@ -193,10 +201,10 @@ fn respond(cursor: &mut Cursor<'_>) -> Result<Act, Fault> {
     cursor.skip(read);
     let mut sounds = Vec::new();
     while !cursor.rest().is_empty() {
-        let is_sound = |word: &str| standin::read(word).map(|_| word.to_string());
+        let is_sound = |word: &str| audio_placeholder::read(word).map(|_| word.to_string());
         sounds.push(cursor.parse("a stand-in such as <tone:440:500>", is_sound)?);
     }
-    Ok(Act::Respond { text, sounds })
+    Ok(Statement::Respond { text, sounds })
 }
 
 #[cfg(test)]
@@ -209,9 +217,9 @@ mod tests {
         script(text).expect_err("a fault").to_string()
     }
 
-    fn acts(text: &str) -> Vec<Act> {
+    fn acts(text: &str) -> Vec<Statement> {
         let script = script(text).unwrap_or_else(|fault| panic!("{fault}"));
-        script.scenes.into_iter().flat_map(|scene| scene.steps).map(|step| step.act).collect()
+        script.connections.into_iter().flat_map(|scene| scene.steps).map(|step| step.act).collect()
     }
 
     #[test]
@@ -222,15 +230,18 @@ mod tests {
         assert_eq!(
             acts(text),
             [
-                Act::Hello,
-                Act::Expect { name: "session.update".into(), pattern, within, skip: false },
-                Act::WaitAudio { ms: 500, within: WITHIN },
-                Act::Close { code: 1001, reason: "see you".into() },
+                Statement::Hello,
+                Statement::Expect { name: "session.update".into(), pattern, within, skip: false },
+                Statement::WaitAudio { ms: 500, within: WITHIN },
+                Statement::Close { code: 1001, reason: "see you".into() },
             ]
         );
         assert_eq!(
             acts("respond \"Hi, \\\"you\\\".\" <tone:440:500> <pcm:20>"),
-            [Act::Respond { text: "Hi, \"you\".".into(), sounds: vec!["<tone:440:500>".into(), "<pcm:20>".into()] }]
+            [Statement::Respond {
+                text: "Hi, \"you\".".into(),
+                sounds: vec!["<tone:440:500>".into(), "<pcm:20>".into()]
+            }]
         );
     }
 
@@ -240,10 +251,11 @@ mod tests {
             "refuse 503\n  Retry-After: 2\n  X-Y: z\n  body try later\nconnection 2\nhang\nconnection *\nrefuse reset",
         )
         .expect("a script");
-        let entrances: Vec<_> = script.scenes.iter().map(|scene| (scene.number, scene.entrance.clone())).collect();
+        let entrances: Vec<_> =
+            script.connections.iter().map(|scene| (scene.number, scene.handshake.clone())).collect();
         let headers = vec![("Retry-After".into(), "2".into()), ("X-Y".into(), "z".into())];
-        let refuse = Entrance::Refuse { status: 503, headers, body: Some("try later".into()) };
-        assert_eq!(entrances, [(Some(1), refuse), (Some(2), Entrance::Hang), (None, Entrance::Reset)]);
+        let refuse = Handshake::Refuse { status: 503, headers, body: Some("try later".into()) };
+        assert_eq!(entrances, [(Some(1), refuse), (Some(2), Handshake::Hang), (None, Handshake::Reset)]);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Plays a scene: one statement after the other, until the script, the client or a failure ends it.
 
-use super::pattern::Names;
-use super::{Act, Scene, Step, Theatre};
 use crate::audio::Sound;
-use crate::engine::Piece;
-use crate::engine::play::{Got, Stage, in_short};
-use crate::engine::standin;
+use crate::engine::SpeechChunk;
+use crate::engine::audio_placeholder;
+use crate::engine::script::pattern::Names;
+use crate::engine::script::{ConnectionScript, ScriptRunner, Statement, Step};
+use crate::engine::scripted_socket::{Got, ScriptedSocket, in_short};
+
 use crate::ids;
 use crate::session::{Opening, Session, whole_answer};
 use crate::socket::Wire;
@@ -20,16 +21,16 @@ use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 
 /// Plays a scene to its end, and a little longer: a connection that the script does not end stays open.
-pub async fn scene(theatre: &Theatre, scene: &Scene, stage: Stage, wire: Option<Arc<Wire>>) {
+pub async fn scene(runner: &ScriptRunner, scene: &ConnectionScript, stage: ScriptedSocket, wire: Option<Arc<Wire>>) {
     let mut actor = Actor { stage, wire, names: Names::default(), ignored: Vec::new(), deaf: false };
     for Step { line, act } in &scene.steps {
         match act {
-            Act::Close { code, reason } => return actor.stage.close(*code, reason).await,
-            Act::Drop => return actor.finish().await,
-            Act::Reset => return actor.reset(),
+            Statement::Close { code, reason } => return actor.stage.close(*code, reason).await,
+            Statement::Drop => return actor.finish().await,
+            Statement::Reset => return actor.reset(),
             act => {
                 if let Err(problem) = actor.perform(act).await {
-                    theatre.fail(*line, &problem);
+                    runner.fail(*line, &problem);
                     return actor.stage.close(1008, &format!("script line {line}: {problem}")).await;
                 }
             }
@@ -44,7 +45,7 @@ pub async fn scene(theatre: &Theatre, scene: &Scene, stage: Stage, wire: Option<
 
 /// Who does what a scene says.
 struct Actor {
-    stage: Stage,
+    stage: ScriptedSocket,
     wire: Option<Arc<Wire>>,
     names: Names,
     ignored: Vec<String>,
@@ -53,44 +54,46 @@ struct Actor {
 }
 
 impl Actor {
-    async fn perform(&mut self, act: &Act) -> Result<(), String> {
+    async fn perform(&mut self, act: &Statement) -> Result<(), String> {
         match act {
-            Act::Expect { name, pattern, within, skip } => self.expect(name, pattern.as_ref(), *within, *skip).await,
-            Act::ExpectClose { code, within } => self.expect_close(*code, *within).await,
-            Act::ExpectPong { within } => self.expect_pong(*within).await,
-            Act::Ignore(names) => {
+            Statement::Expect { name, pattern, within, skip } => {
+                self.expect(name, pattern.as_ref(), *within, *skip).await
+            }
+            Statement::ExpectClose { code, within } => self.expect_close(*code, *within).await,
+            Statement::ExpectPong { within } => self.expect_pong(*within).await,
+            Statement::Ignore(names) => {
                 self.ignored.extend(names.iter().cloned());
                 Ok(())
             }
-            Act::Send(event) => {
+            Statement::Send(event) => {
                 let event = self.filled(event)?;
                 said(self.stage.send(event).await)
             }
-            Act::Hello => self.hello().await,
-            Act::Respond { text, sounds } => self.respond(text, sounds).await,
-            Act::Text(text) => said(self.stage.message(Message::text(text.as_str())).await),
-            Act::Binary(bytes) => said(self.stage.message(Message::binary(vec![0; *bytes])).await),
+            Statement::Hello => self.hello().await,
+            Statement::Respond { text, sounds } => self.respond(text, sounds).await,
+            Statement::Text(text) => said(self.stage.message(Message::text(text.as_str())).await),
+            Statement::Binary(bytes) => said(self.stage.message(Message::binary(vec![0; *bytes])).await),
             // A reserved opcode; a text frame of two bytes that are no UTF-8.
-            Act::InvalidFrame => self.bytes(&[0x83, 0x00]).await,
-            Act::InvalidUtf8 => self.bytes(&[0x81, 0x02, 0xc3, 0x28]).await,
-            Act::HalfFrame(event) => {
+            Statement::InvalidFrame => self.bytes(&[0x83, 0x00]).await,
+            Statement::InvalidUtf8 => self.bytes(&[0x81, 0x02, 0xc3, 0x28]).await,
+            Statement::HalfFrame(event) => {
                 let mut event = self.filled(event)?;
-                standin::expand(&mut event);
+                audio_placeholder::expand(&mut event);
                 self.bytes(&half_frame(&event.to_string())).await
             }
-            Act::Ping => said(self.stage.message(Message::Ping(Default::default())).await),
-            Act::Wait(time) => {
+            Statement::Ping => said(self.stage.message(Message::Ping(Default::default())).await),
+            Statement::Wait(time) => {
                 let deadline = Instant::now() + *time;
                 while !self.deaf && self.stage.read(deadline).await {}
                 sleep_until(deadline).await;
                 Ok(())
             }
-            Act::WaitAudio { ms, within } => self.wait_audio(*ms, *within).await,
-            Act::StopReading => {
+            Statement::WaitAudio { ms, within } => self.wait_audio(*ms, *within).await,
+            Statement::StopReading => {
                 self.deaf = true;
                 Ok(())
             }
-            Act::Close { .. } | Act::Drop | Act::Reset => Ok(()),
+            Statement::Close { .. } | Statement::Drop | Statement::Reset => Ok(()),
         }
     }
 
@@ -205,10 +208,10 @@ impl Actor {
     /// A whole answer; its names are `$response` and `$item` then.
     async fn respond(&mut self, text: &str, sounds: &[String]) -> Result<(), String> {
         let mut sound = Sound::new(Vec::new(), 24_000);
-        for (more, _) in sounds.iter().filter_map(|text| standin::read(text)) {
+        for (more, _) in sounds.iter().filter_map(|text| audio_placeholder::read(text)) {
             sound.extend(&more.at(24_000).samples);
         }
-        let piece = Piece { text: text.into(), sound: (!sounds.is_empty()).then_some(sound) };
+        let piece = SpeechChunk { text: text.into(), sound: (!sounds.is_empty()).then_some(sound) };
         for event in whole_answer(&piece) {
             match &event {
                 ServerEvent::ResponseCreated(event) => self.names.set("response", event.response.id().into()),

@@ -1,8 +1,9 @@
 //! From what a beta client says to an event of GA.
 
-use super::{Beta, shapes};
+use crate::session::api_error::ApiError;
+use crate::session::beta::Beta;
+use crate::session::beta::shapes;
 use crate::session::read::{Bad, read};
-use crate::session::refusal::Refusal;
 use crate::session::schema::check_fields;
 use openai_protocol::ClientEvent;
 use openai_protocol::dialect::{ga_format_name, item_to_ga};
@@ -30,7 +31,7 @@ impl Beta {
         read(&Value::Object(event).to_string())
     }
 
-    fn session(&mut self, mut flat: Map<String, Value>) -> Result<Value, Refusal> {
+    fn session(&mut self, mut flat: Map<String, Value>) -> Result<Value, ApiError> {
         self.asked = flat.remove("temperature").as_ref().and_then(Value::as_f64);
         flat.remove("client_secret");
         let input = input(&mut flat);
@@ -44,7 +45,7 @@ impl Beta {
         Ok(session.into())
     }
 
-    fn response(&mut self, mut flat: Map<String, Value>) -> Result<Value, Refusal> {
+    fn response(&mut self, mut flat: Map<String, Value>) -> Result<Value, ApiError> {
         self.asked = flat.remove("temperature").as_ref().and_then(Value::as_f64);
         let output = output(&mut flat, "response")?;
         let mut audio = Map::new();
@@ -59,8 +60,8 @@ impl Beta {
 fn change(
     event: &mut Map<String, Value>,
     name: &str,
-    how: impl FnOnce(Map<String, Value>) -> Result<Value, Refusal>,
-) -> Result<(), Refusal> {
+    how: impl FnOnce(Map<String, Value>) -> Result<Value, ApiError>,
+) -> Result<(), ApiError> {
     match event.remove(name) {
         Some(Value::Object(old)) => event.insert(name.into(), how(old)?),
         Some(other) => event.insert(name.into(), other),
@@ -69,7 +70,7 @@ fn change(
     Ok(())
 }
 
-fn transcription_session(mut flat: Map<String, Value>) -> Result<Value, Refusal> {
+fn transcription_session(mut flat: Map<String, Value>) -> Result<Value, ApiError> {
     let input = input(&mut flat);
     let mut session = json!({"type": "transcription", "audio": {"input": input}});
     if let Some(include) = flat.remove("include") {
@@ -93,7 +94,7 @@ fn input(flat: &mut Map<String, Value>) -> Map<String, Value> {
 }
 
 /// What stands under `audio.output`; and what is only called differently.
-fn output(flat: &mut Map<String, Value>, place: &str) -> Result<Map<String, Value>, Refusal> {
+fn output(flat: &mut Map<String, Value>, place: &str) -> Result<Map<String, Value>, ApiError> {
     let mut output = Map::new();
     for name in ["voice", "speed"] {
         output.extend(flat.remove(name).map(|value| (name.to_string(), value)));
@@ -111,14 +112,14 @@ fn output(flat: &mut Map<String, Value>, place: &str) -> Result<Map<String, Valu
     Ok(output)
 }
 
-fn modalities(words: &Value, place: &str) -> Result<Value, Refusal> {
+fn modalities(words: &Value, place: &str) -> Result<Value, ApiError> {
     let has = |name: &str| words.as_array().is_some_and(|words| words.iter().any(|word| word == name));
     match (has("text"), has("audio")) {
         (true, audio) => Ok(json!([if audio { "audio" } else { "text" }])),
         _ => {
             let message =
                 format!("Invalid modalities: {words}. Supported combinations are: ['text'] and ['audio', 'text'].");
-            Err(Refusal::new("invalid_value", message).at(format!("{place}.modalities")))
+            Err(ApiError::new("invalid_value", message).at(format!("{place}.modalities")))
         }
     }
 }

@@ -1,20 +1,20 @@
 //! The shapes of the beta's client events, with their limits, and nothing that only GA has.
 
-use crate::session::schema::Shape::{Any, Bool, Either, Int, List, Number, Object, Pairs, Tagged, Word};
-use crate::session::schema::{Field, Shape, nullable, optional, required};
-use crate::session::shapes::{
+use crate::session::client_schema::{
     FUNCTION, FUNCTION_CALL, FUNCTION_CALL_OUTPUT, INCLUDE, ITEM_ID, LONG, NAME, OBJECT, SEMANTIC_VAD, STATUS, TRACING,
     TYPED,
 };
+use crate::session::schema::Schema::{Any, Bool, Either, Int, List, Number, Object, Pairs, Tagged, Word};
+use crate::session::schema::{Field, Schema, nullable, optional, required};
 
-const VOICE: Shape = Word(&["alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse"]);
-const FORMAT: Shape = Word(&["pcm16", "g711_ulaw", "g711_alaw"]);
-const MODALITIES: Shape = List(&Word(&["text", "audio"]), 2);
-const TEMPERATURE: Shape = Number(0.6, 1.2);
-const MAX_TOKENS: Shape = Either(&[Int(1, 4_096), Word(&["inf"])]);
-const TRANSCRIPTION: Shape = Object(&[optional("model", NAME), nullable("language", NAME), nullable("prompt", LONG)]);
-const NOISE: Shape = Object(&[optional("type", Word(&["near_field", "far_field"]))]);
-const TURN_DETECTION: Shape = Tagged(&[
+const VOICE: Schema = Word(&["alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse"]);
+const FORMAT: Schema = Word(&["pcm16", "g711_ulaw", "g711_alaw"]);
+const MODALITIES: Schema = List(&Word(&["text", "audio"]), 2);
+const TEMPERATURE: Schema = Number(0.6, 1.2);
+const MAX_TOKENS: Schema = Either(&[Int(1, 4_096), Word(&["inf"])]);
+const TRANSCRIPTION: Schema = Object(&[optional("model", NAME), nullable("language", NAME), nullable("prompt", LONG)]);
+const NOISE: Schema = Object(&[optional("type", Word(&["near_field", "far_field"]))]);
+const TURN_DETECTION: Schema = Tagged(&[
     (
         "server_vad",
         &[
@@ -27,13 +27,13 @@ const TURN_DETECTION: Shape = Tagged(&[
     ),
     ("semantic_vad", SEMANTIC_VAD),
 ]);
-const TOOLS: Shape = List(&Tagged(&[("function", FUNCTION)]), 1024);
-const TOOL_CHOICE: Shape = Either(&[
+const TOOLS: Schema = List(&Tagged(&[("function", FUNCTION)]), 1024);
+const TOOL_CHOICE: Schema = Either(&[
     Word(&["none", "auto", "required"]),
     Tagged(&[("function", &[optional("name", NAME), optional("function", Object(&[required("name", NAME)]))])]),
 ]);
 
-const SESSION: Shape = Object(&[
+const SESSION: Schema = Object(&[
     optional("model", NAME),
     optional("modalities", MODALITIES),
     optional("instructions", LONG),
@@ -52,7 +52,7 @@ const SESSION: Shape = Object(&[
     nullable("client_secret", Any),
 ]);
 
-const TRANSCRIPTION_SESSION: Shape = Object(&[
+const TRANSCRIPTION_SESSION: Schema = Object(&[
     optional("modalities", MODALITIES),
     optional("input_audio_format", FORMAT),
     nullable("input_audio_transcription", TRANSCRIPTION),
@@ -62,7 +62,7 @@ const TRANSCRIPTION_SESSION: Shape = Object(&[
     nullable("client_secret", Any),
 ]);
 
-const PART: Shape = Tagged(&[
+const PART: Schema = Tagged(&[
     ("input_text", &[required("text", TYPED)]),
     ("input_audio", &[optional("audio", LONG), nullable("transcript", LONG)]),
     ("text", &[required("text", TYPED)]),
@@ -75,16 +75,16 @@ const MESSAGE: &[Field] = &[
     optional("object", OBJECT),
     optional("status", STATUS),
 ];
-const ITEM: Shape =
+const ITEM: Schema =
     Tagged(&[("message", MESSAGE), ("function_call", FUNCTION_CALL), ("function_call_output", FUNCTION_CALL_OUTPUT)]);
-const INPUT_ITEM: Shape = Tagged(&[
+const INPUT_ITEM: Schema = Tagged(&[
     ("message", MESSAGE),
     ("function_call", FUNCTION_CALL),
     ("function_call_output", FUNCTION_CALL_OUTPUT),
     ("item_reference", &[required("id", NAME)]),
 ]);
 
-const RESPONSE: Shape = Object(&[
+const RESPONSE: Schema = Object(&[
     optional("modalities", MODALITIES),
     optional("instructions", LONG),
     optional("voice", VOICE),

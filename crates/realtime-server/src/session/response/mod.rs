@@ -6,10 +6,10 @@
 
 mod pieces;
 
-use super::entry::message;
-use super::plan::{Outcome, Plan};
-use super::usage::{self, Counts};
 use crate::ids;
+use crate::session::item::message;
+use crate::session::response_config::{Outcome, Plan};
+use crate::session::usage::{self, Counts};
 use openai_protocol::items::{ContentPart, PartKind, Role, Status};
 use openai_protocol::response::{Response, ResponseAudio};
 use openai_protocol::server::{

@@ -1,12 +1,10 @@
 //! What is said, cut into deltas: words run ahead of their sound, and the limit of tokens ends both.
 
-use super::Writer;
 use crate::audio::{Sound, encode};
-use crate::engine::Piece;
+use crate::engine::SpeechChunk;
+use crate::session::response::Writer;
 use openai_protocol::ServerEvent;
-use openai_protocol::server::{
-    ResponseOutputAudioDelta, ResponseOutputAudioTranscriptDelta, ResponseOutputTextDelta,
-};
+use openai_protocol::server::{ResponseOutputAudioDelta, ResponseOutputAudioTranscriptDelta, ResponseOutputTextDelta};
 use openai_protocol::session::{AudioFormat, MaxTokens};
 
 /// Sound in one delta.
@@ -17,7 +15,7 @@ const WORDS: usize = 4;
 impl Writer {
     /// The events of a piece, words ahead of their sound; and what of the sound they hold, where they hold any. A
     /// piece that does not fit under the limit of tokens is cut off.
-    pub fn piece(&mut self, piece: &Piece) -> (Vec<ServerEvent>, Option<Sound>) {
+    pub fn piece(&mut self, piece: &SpeechChunk) -> (Vec<ServerEvent>, Option<Sound>) {
         let text = if self.words.is_empty() { piece.text.clone() } else { format!(" {}", piece.text) };
         let words: Vec<&str> = text.split_inclusive(' ').collect();
         let format = self.format();
@@ -72,8 +70,8 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Counts, Plan};
     use super::*;
+    use crate::session::response::{Counts, Plan};
     use openai_protocol::session::{AudioOutput, Modality};
 
     fn writer(modality: Modality, max_tokens: MaxTokens) -> Writer {
@@ -87,8 +85,8 @@ mod tests {
         })
     }
 
-    fn piece(text: &str, ms: usize) -> Piece {
-        Piece { text: text.into(), sound: Some(Sound::new(vec![7; ms * 24], 24_000)) }
+    fn piece(text: &str, ms: usize) -> SpeechChunk {
+        SpeechChunk { text: text.into(), sound: Some(Sound::new(vec![7; ms * 24], 24_000)) }
     }
 
     fn unlimited() -> MaxTokens {

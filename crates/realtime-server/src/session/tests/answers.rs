@@ -1,8 +1,8 @@
 //! Answers: beside the conversation, cut off, and those that fail.
 
-use super::dialogue::{realtime, squeezed};
 use crate::audio::Sound;
-use crate::engine::Piece;
+use crate::engine::SpeechChunk;
+use crate::session::tests::dialogue::{realtime, squeezed};
 use crate::session::{Work, whole_answer};
 use openai_protocol::ServerEvent;
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ fn truncating_tells_what_was_heard() {
 
 #[test]
 fn all_events_fit_the_types_of_the_wire() {
-    let piece = Piece { text: "Hello there.".into(), sound: Some(Sound::new(vec![0; 2_400], 24_000)) };
+    let piece = SpeechChunk { text: "Hello there.".into(), sound: Some(Sound::new(vec![0; 2_400], 24_000)) };
     for event in whole_answer(&piece) {
         assert_eq!(ServerEvent::from_json(&event.to_json()).expect("an event"), event);
     }

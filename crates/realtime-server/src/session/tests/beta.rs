@@ -1,6 +1,6 @@
 //! Sessions in the beta of the protocol.
 
-use super::dialogue::{Dialogue, squeezed};
+use crate::session::tests::dialogue::{Dialogue, squeezed};
 use openai_protocol::session::SessionKind;
 use serde_json::{Value, json};
 

@@ -1,19 +1,20 @@
 //! Function calls as a client sees them.
 
-use super::dialogue::{Dialogue, realtime, squeezed};
-use crate::engine::{Piece, Said};
+use crate::engine::{ResponsePart, SpeechChunk};
+use crate::function_calling::Call;
 use crate::session::Work;
-use crate::tools::Call;
+use crate::session::tests::dialogue::{Dialogue, realtime, squeezed};
 use serde_json::{Value, json};
 
 /// The second piece of work of a dialogue: two calls after some words.
 fn say_and_call(dialogue: &mut Dialogue) {
     let id = dialogue.answers[0].0.clone();
-    let words = Said::Words(Piece { text: "One moment.".into(), sound: None });
-    let call =
-        |name: &str| Said::Call(Call { name: name.into(), arguments: r#"{"city":"Paris","unit":"celsius"}"#.into() });
+    let words = ResponsePart::SharedTranscript(SpeechChunk { text: "One moment.".into(), sound: None });
+    let call = |name: &str| {
+        ResponsePart::Call(Call { name: name.into(), arguments: r#"{"city":"Paris","unit":"celsius"}"#.into() })
+    };
     for said in [words, call("get_weather"), call("get_time")] {
-        dialogue.session.work(Work::Said(id.clone(), said), dialogue.now);
+        dialogue.session.work(Work::ResponsePart(id.clone(), said), dialogue.now);
     }
     dialogue.session.work(Work::Answered(id, Ok(())), dialogue.now);
     dialogue.drain();

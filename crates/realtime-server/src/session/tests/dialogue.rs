@@ -81,7 +81,7 @@ impl Dialogue {
     pub fn work(&mut self) {
         let (id, answer) = self.answers.first_mut().expect("an answer is asked for");
         let work = match answer.next() {
-            Some(said) => Work::Said(id.clone(), said.expect("words")),
+            Some(said) => Work::ResponsePart(id.clone(), said.expect("words")),
             None => Work::Answered(self.answers.remove(0).0, Ok(())),
         };
         self.session.work(work, self.now);

@@ -1,6 +1,6 @@
 //! What a session takes and refuses: settings, items, mistakes; and its end.
 
-use super::dialogue::realtime;
+use crate::session::tests::dialogue::realtime;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! Turns: how they begin and end, what interrupts, and what is written down of them.
 
-use super::dialogue::{Dialogue, END, realtime, squeezed};
 use crate::session::Work;
+use crate::session::tests::dialogue::{Dialogue, END, realtime, squeezed};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openai_protocol::session::SessionKind;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::flatbuffer::{Malformed, Table};
+use crate::speech::ort::flatbuffer::{Malformed, Table};
 
 /// A name of the file, or one that was made up beside them.
 pub type Name<'a> = Cow<'a, str>;

@@ -9,10 +9,10 @@ pub mod graph;
 pub mod onnx;
 mod rewrite;
 
-pub use flatbuffer::Malformed;
+pub use crate::speech::ort::flatbuffer::Malformed;
 
-use flatbuffer::Buffer;
-use graph::Graph;
+use crate::speech::ort::flatbuffer::Buffer;
+use crate::speech::ort::graph::Graph;
 
 /// Converts a whole file. Whatever the bytes are, the answer is a model or an error.
 pub fn to_onnx(file: &[u8]) -> Result<Vec<u8>, Malformed> {
@@ -30,8 +30,8 @@ pub fn to_onnx(file: &[u8]) -> Result<Vec<u8>, Malformed> {
             operators.push((set.text(0)?, set.i64(1)?));
         }
     }
-    rewrite::standard_ops(&mut graph)?;
-    Ok(onnx::write(&graph, &operators))
+    crate::speech::ort::rewrite::standard_ops(&mut graph)?;
+    Ok(crate::speech::ort::onnx::write(&graph, &operators))
 }
 
 #[cfg(test)]

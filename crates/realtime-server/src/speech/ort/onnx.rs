@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::graph::{Graph, Node, Shape, Side, Tensor, Value};
+use crate::speech::ort::graph::{Graph, Node, Shape, Side, Tensor, Value};
 
 /// The version of the file format itself; 8 belongs to the operator sets of these models.
 const IR_VERSION: i64 = 8;

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::flatbuffer::Malformed;
-use super::graph::{FLOAT, Graph, INT8, Name, Node, Tensor, UINT8, Value};
+use crate::speech::ort::flatbuffer::Malformed;
+use crate::speech::ort::graph::{FLOAT, Graph, INT8, Name, Node, Tensor, UINT8, Value};
 
 /// Rewrites a graph and all graphs inside it.
 pub fn standard_ops(graph: &mut Graph<'_>) -> Result<(), Malformed> {

@@ -1,7 +1,7 @@
 //! The published files are converted; broken ones are refused, and never break the server.
 
-use super::super::models::{ModelDir, ModelFile};
 use super::*;
+use crate::speech::models::{ModelDir, ModelFile};
 
 fn published(file: ModelFile) -> Vec<u8> {
     let dir = ModelDir::find(None).unwrap_or_else(|missing| panic!("{missing}"));

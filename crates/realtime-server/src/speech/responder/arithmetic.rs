@@ -3,7 +3,7 @@
 //! The words are read as numbers and operations, and worked out exactly, as fractions. Multiplication and division
 //! come before addition and subtraction. What cannot be said exactly in a few figures is said to be about so much.
 
-use super::super::numbers::value;
+use crate::speech::numbers::value;
 
 /// The answer, if the words are a sum, or a question with one sum in it.
 pub fn answer(words: &[&str]) -> Option<String> {

@@ -2,8 +2,8 @@
 
 use jiff::{Span, Zoned, civil::Weekday};
 
-use super::Question;
-use crate::speech::spoken::MONTHS;
+use crate::speech::responder::Question;
+use crate::speech::text_normalization::MONTHS;
 
 /// The answer, if the question is about now, today, tomorrow or yesterday.
 pub fn answer(question: &Question<'_>, now: &Zoned) -> Option<String> {

@@ -9,9 +9,8 @@ mod arithmetic;
 mod calendar;
 pub mod pictures;
 
+use crate::speech::text_normalization;
 use jiff::Zoned;
-
-use super::spoken;
 
 /// What there is to know besides the words just heard.
 pub struct Context<'a> {
@@ -42,18 +41,21 @@ pub fn answer(heard: &str, context: &Context<'_>) -> String {
 
 fn respond(question: &Question<'_>, context: &Context<'_>) -> String {
     if question.words.is_empty() {
-        return pictures::told(context).unwrap_or_else(|| "I did not catch any words.".to_owned());
+        return crate::speech::responder::pictures::told(context)
+            .unwrap_or_else(|| "I did not catch any words.".to_owned());
     }
-    known(question, context).or_else(|| pictures::aside(question, context)).unwrap_or_else(|| repeat(question))
+    known(question, context)
+        .or_else(|| crate::speech::responder::pictures::aside(question, context))
+        .unwrap_or_else(|| repeat(question))
 }
 
 /// The answer to what the responder knows about.
 fn known(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
     let words = question.words();
-    arithmetic::answer(&words)
-        .or_else(|| calendar::answer(question, context.now))
+    crate::speech::responder::arithmetic::answer(&words)
+        .or_else(|| crate::speech::responder::calendar::answer(question, context.now))
         .or_else(|| about_the_talk(question, context))
-        .or_else(|| pictures::answer(question, context))
+        .or_else(|| crate::speech::responder::pictures::answer(question, context))
         .or_else(|| about_itself(question, context))
         .or_else(|| pleasantry(question))
 }
@@ -104,7 +106,7 @@ impl<'a> Question<'a> {
 
 /// The words of a text in lower case, figures written out, without punctuation.
 pub fn plain_words(text: &str) -> Vec<String> {
-    let said = spoken::words(text).to_lowercase();
+    let said = text_normalization::words(text).to_lowercase();
     let words = said.split(|c: char| !c.is_alphanumeric() && c != '\'');
     words.map(|word| word.trim_matches('\'')).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }

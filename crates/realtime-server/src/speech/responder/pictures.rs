@@ -2,7 +2,7 @@
 //!
 //! What there is to say of a picture comes from outside, already put into sentences for the topic that is asked for.
 
-use super::{Context, Question, count, pleasantry, repeat};
+use crate::speech::responder::{Context, Question, count, pleasantry, repeat};
 
 /// What a question about a picture wants to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

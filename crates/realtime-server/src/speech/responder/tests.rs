@@ -118,7 +118,7 @@ fn sums() {
 
 #[test]
 fn small_sums_are_right_in_words_and_in_figures() {
-    use super::super::numbers::cardinal;
+    use crate::speech::numbers::cardinal;
     for a in (0_u64..130).step_by(7) {
         for b in (1_u64..1100).step_by(89) {
             let [left, right, sum] = [a, b, a + b].map(|number| match number {

@@ -1,0 +1,296 @@
+//! The arguments of a function, out of what was said. A value is taken only where it was said: what is not there is
+//! left out, and if it is required its name is given back, so that it can be asked for.
+
+use crate::function_calling::string_argument::{replied, texts};
+use crate::function_calling::tokens;
+use crate::function_calling::tokens::{Number, Word, of_name, stem};
+use serde_json::{Map, Value};
+
+/// How deep objects may be in each other.
+const MAX_DEPTH: usize = 3;
+/// Names of parameters that take a place.
+pub const PLACES: &[&str] = &[
+    "city",
+    "location",
+    "place",
+    "country",
+    "town",
+    "address",
+    "region",
+    "area",
+    "destination",
+    "origin",
+    "state",
+    "room",
+    "station",
+    "airport",
+    "where",
+];
+/// Names of parameters that take a name.
+pub const PERSONS: &[&str] = &["name", "person", "recipient", "contact", "who", "user", "to", "receiver", "friend"];
+/// Names of parameters that take any text.
+pub const TEXTS: &[&str] = &[
+    "message",
+    "text",
+    "content",
+    "body",
+    "note",
+    "query",
+    "question",
+    "prompt",
+    "input",
+    "sentence",
+    "phrase",
+    "description",
+    "search",
+    "command",
+    "expression",
+    "comment",
+    "task",
+];
+/// How long the units of time are, in seconds.
+const UNITS: &[(&str, f64)] =
+    &[("second", 1.0), ("minut", 60.0), ("hour", 3600.0), ("day", 86_400.0), ("week", 604_800.0)];
+
+/// What was said to a function.
+pub struct Said<'a> {
+    /// All of it.
+    pub text: &'a str,
+    /// All words.
+    pub all: &'a [Word<'a>],
+    /// The words that are about this function; all of them where there is no other.
+    pub own: &'a [Word<'a>],
+    /// Stems that name functions, and so no values.
+    pub known: &'a [String],
+    /// The user was asked for what is missing, and this is the answer.
+    pub reply: Option<&'a str>,
+}
+
+/// The arguments, and what is missing.
+#[derive(Debug, Default, PartialEq)]
+pub struct Filled {
+    /// What was said.
+    pub arguments: Map<String, Value>,
+    /// Required and not said.
+    pub missing: Vec<String>,
+    /// A parameter of which several values were said where it takes one; the first one is among the arguments.
+    pub others: Option<(String, Vec<String>)>,
+}
+
+/// One parameter.
+pub struct Param<'a> {
+    name: &'a str,
+    /// Its JSON Schema.
+    pub schema: &'a Value,
+    /// A call needs it.
+    pub required: bool,
+    /// The stems of its name.
+    pub title: Vec<String>,
+    /// The stems of its description.
+    about: Vec<String>,
+}
+
+impl Param<'_> {
+    fn kind(&self) -> &str {
+        match &self.schema["type"] {
+            Value::String(kind) => kind,
+            // A list of kinds: the first one that is more than null.
+            Value::Array(kinds) => {
+                kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null").unwrap_or("string")
+            }
+            _ if self.schema["properties"].is_object() => "object",
+            _ => "string",
+        }
+    }
+
+    /// Whether one of these words is in its name.
+    pub fn is_one_of(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.title.contains(&stem(name)))
+    }
+}
+
+/// Finds the arguments for these parameters.
+pub fn fill(schema: &Value, said: &Said<'_>) -> Filled {
+    fill_object(schema, said, MAX_DEPTH)
+}
+
+fn fill_object(schema: &Value, said: &Said<'_>, depth: usize) -> Filled {
+    let params = params(schema);
+    let mut filled = Filled::default();
+    let numbers = said_numbers(&params, said);
+    let takes_text =
+        |param: &&Param<'_>| is_string(param) && (param.required || is_free(param)) || param.kind() == "array";
+    let only = params.iter().filter(takes_text).count() == 1;
+    for param in &params {
+        let number = numbers.iter().find(|(name, _)| *name == param.name).map(|(_, value)| value.clone());
+        let mut values = match param.kind() {
+            _ if param.schema["enum"].is_array() || param.schema.get("const").is_some() => {
+                one_of(param, said).into_iter().collect()
+            }
+            "integer" | "number" => number.into_iter().collect(),
+            "boolean" => yes_or_no(param, said).into_iter().collect(),
+            "array" => several(param, said).into_iter().collect(),
+            "object" if depth > 0 => {
+                let inner = fill_object(param.schema, said, depth - 1);
+                if inner.missing.is_empty() && !inner.arguments.is_empty() {
+                    vec![Value::Object(inner.arguments)]
+                } else {
+                    Vec::new()
+                }
+            }
+            "string" => {
+                texts(param, said, only && param.required && is_free(param)).into_iter().map(Value::String).collect()
+            }
+            _ => Vec::new(),
+        };
+        if values.is_empty() && param.required {
+            values.extend(
+                replied(param, said, filled.missing.is_empty()).or_else(|| param.schema.get("default").cloned()),
+            );
+        }
+        if values.is_empty() {
+            if param.required {
+                filled.missing.push(param.name.into());
+            }
+            continue;
+        }
+        filled.arguments.insert(param.name.into(), values.remove(0));
+        let others: Vec<String> = values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        if !others.is_empty() {
+            filled.others = Some((param.name.into(), others));
+        }
+    }
+    filled
+}
+
+/// The parameters, the required ones first and in their order.
+fn params(schema: &Value) -> Vec<Param<'_>> {
+    let Some(properties) = schema["properties"].as_object() else { return Vec::new() };
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let stems = |text: &str| of_name(text).iter().map(|word| stem(word)).collect();
+    let mut params: Vec<Param<'_>> = properties
+        .iter()
+        .map(|(name, schema)| Param {
+            name,
+            schema,
+            required: required.contains(&name.as_str()),
+            title: stems(name),
+            about: stems(schema["description"].as_str().unwrap_or_default()),
+        })
+        .collect();
+    params.sort_by_key(|param| required.iter().position(|name| *name == param.name).unwrap_or(usize::MAX));
+    params
+}
+
+/// Whether it takes a text that is not one of a list.
+pub fn is_string(param: &Param<'_>) -> bool {
+    param.kind() == "string" && param.schema["enum"].is_null() && param.schema.get("const").is_none()
+}
+
+/// Whether it takes any text, rather than a place or a name.
+pub fn is_free(param: &Param<'_>) -> bool {
+    let names = param.is_one_of(PLACES) || (param.is_one_of(PERSONS) && !param.is_one_of(TEXTS));
+    is_string(param) && !names
+}
+
+/// Numbers for the parameters that take them: first by the words around a number, then in their order.
+fn said_numbers<'a>(params: &[Param<'a>], said: &Said<'_>) -> Vec<(&'a str, Value)> {
+    let mut numbers = tokens::numbers(said.own);
+    let mut open: Vec<&Param<'a>> = params
+        .iter()
+        .filter(|param| matches!(param.kind(), "integer" | "number") && param.schema["enum"].is_null())
+        .collect();
+    let mut found = Vec::new();
+    for by_name in [true, false] {
+        open.retain(|param| {
+            let fits = |number: &Number| {
+                (!by_name || is_beside(param, number, said.own)) && number_for(param, number, said.own).is_some()
+            };
+            let Some(index) = numbers.iter().position(fits) else { return true };
+            let number = numbers.remove(index);
+            found.extend(number_for(param, &number, said.own).map(|value| (param.name, value)));
+            false
+        });
+    }
+    found
+}
+
+/// Whether the words right before or behind a number speak of the parameter.
+fn is_beside(param: &Param<'_>, number: &Number, words: &[Word<'_>]) -> bool {
+    let behind = words.get(number.until);
+    let before = words[..number.from].iter().rev().take(3).filter(|word| !word.is_empty());
+    before.chain(behind).any(|word| param.title.contains(&word.stem))
+}
+
+/// A number as the parameter takes it: in its unit of time, whole where it must be, within its bounds.
+fn number_for(param: &Param<'_>, number: &Number, words: &[Word<'_>]) -> Option<Value> {
+    let unit = |stem: &str| UNITS.iter().find(|(name, _)| *name == stem).map(|(_, seconds)| *seconds);
+    let said = words.get(number.until).and_then(|word| unit(&word.stem));
+    let wanted = param.title.iter().chain(&param.about).find_map(|stem| unit(stem));
+    let value = match (said, wanted) {
+        (Some(said), Some(wanted)) => number.value * said / wanted,
+        _ => number.value,
+    };
+    let bound = |name: &str| param.schema[name].as_f64();
+    if bound("minimum").is_some_and(|least| value < least) || bound("maximum").is_some_and(|most| value > most) {
+        return None;
+    }
+    if value.fract() == 0.0 && value.abs() < 9e15 {
+        return Some(Value::from(value as i64));
+    }
+    (param.kind() == "number").then(|| Value::from(value))
+}
+
+/// The word of a list of words that was said, the longest one first.
+fn one_of(param: &Param<'_>, said: &Said<'_>) -> Option<Value> {
+    if let Some(only) = param.schema.get("const") {
+        return Some(only.clone());
+    }
+    let values = param.schema["enum"].as_array()?;
+    said_values(values, said.own).or_else(|| said_values(values, said.all))
+}
+
+fn said_values(values: &[Value], words: &[Word<'_>]) -> Option<Value> {
+    let numbers = tokens::numbers(words);
+    let said = |value: &&Value| match value {
+        Value::Number(number) => numbers.iter().any(|said| Some(said.value) == number.as_f64()),
+        Value::String(text) => {
+            let stems: Vec<String> = of_name(text).iter().map(|word| stem(word)).collect();
+            !stems.is_empty()
+                && words.windows(stems.len()).any(|window| window.iter().map(|word| &word.stem).eq(&stems))
+        }
+        _ => false,
+    };
+    values.iter().filter(said).max_by_key(|value| value.as_str().map_or(0, str::len)).cloned()
+}
+
+fn yes_or_no(param: &Param<'_>, said: &Said<'_>) -> Option<Value> {
+    let has = |words: &[&str]| said.own.iter().any(|word| word.is_any(words));
+    if has(&["off", "not", "no", "don't", "disable", "disabled", "without", "false", "never", "stop"]) {
+        return Some(false.into());
+    }
+    let named = said.own.iter().any(|word| !word.is_empty() && param.title.contains(&word.stem));
+    (named || has(&["on", "yes", "enable", "enabled", "true", "always"])).then(|| true.into())
+}
+
+/// The entries of a list.
+fn several(param: &Param<'_>, said: &Said<'_>) -> Option<Value> {
+    let items = &param.schema["items"];
+    let inner = Param { schema: items, title: param.title.clone(), about: param.about.clone(), ..*param };
+    let values: Vec<Value> = match inner.kind() {
+        _ if items["enum"].is_array() => {
+            let values = items["enum"].as_array()?;
+            values
+                .iter()
+                .filter(|value| said_values(std::slice::from_ref(value), said.own).is_some())
+                .cloned()
+                .collect()
+        }
+        "integer" | "number" => {
+            tokens::numbers(said.own).iter().filter_map(|number| number_for(&inner, number, said.own)).collect()
+        }
+        "string" => texts(&inner, said, false).into_iter().map(Value::String).collect(),
+        _ => Vec::new(),
+    };
+    (!values.is_empty()).then_some(Value::Array(values))
+}

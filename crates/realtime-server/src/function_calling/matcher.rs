@@ -1,0 +1,211 @@
+//! Which functions are meant: the words of the user, held against those of each function.
+
+use crate::function_calling::Choice;
+use crate::function_calling::tokens::{Word, is_empty, of_name, stem};
+use crate::speech::number_word;
+use serde_json::Value;
+use std::collections::HashSet;
+
+/// Words of a name that say nothing about what a function is for.
+const GENERIC: &[&str] = &[
+    "api",
+    "call",
+    "check",
+    "current",
+    "data",
+    "do",
+    "execute",
+    "fetch",
+    "find",
+    "function",
+    "get",
+    "given",
+    "info",
+    "information",
+    "lookup",
+    "look",
+    "make",
+    "new",
+    "perform",
+    "query",
+    "retrieve",
+    "return",
+    "run",
+    "set",
+    "specific",
+    "specified",
+    "string",
+    "tool",
+    "use",
+    "user",
+    "value",
+    "name",
+    "number",
+    "example",
+    "eg",
+];
+/// Words of a name that many functions share, and of which one alone means little.
+const VERBS: &[&str] = &[
+    "add", "cancel", "change", "close", "control", "create", "delete", "list", "open", "remove", "show", "start",
+    "stop", "switch", "turn", "update", "on", "off", "up", "down",
+];
+/// How much a function must have of what was said.
+const ENOUGH: f64 = 2.0;
+
+/// A function that can be called.
+pub struct Tool<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The JSON Schema of its arguments.
+    pub parameters: &'a Value,
+    /// The stems of its name.
+    pub names: Vec<String>,
+    /// Stems, and how much each says about the function.
+    vocabulary: Vec<(String, f64)>,
+}
+
+impl<'a> Tool<'a> {
+    /// Reads a tool of a session; `None` where it is no function.
+    pub fn read(tool: &'a Value) -> Option<Self> {
+        let name = tool["name"].as_str().filter(|_| tool["type"] == "function")?;
+        let title = of_name(name);
+        let telling: Vec<&String> = title.iter().filter(|word| !is_generic(word)).collect();
+        let only_verbs = telling.iter().all(|word| VERBS.contains(&word.as_str()));
+        let weight = |word: &str| if VERBS.contains(&word) && !only_verbs { 0.6 } else { 2.0 };
+        let mut vocabulary: Vec<(String, f64)> = telling.iter().map(|word| (stem(word), weight(word))).collect();
+        // A function named by nothing but a generic word, such as `lookup`.
+        if telling.is_empty() {
+            vocabulary.extend(title.iter().map(|word| (stem(word), 2.0)));
+        }
+        let mut add = |text: &str, weight: f64| {
+            for word in of_name(text).iter().filter(|word| word.len() > 2 && !is_generic(word) && !is_empty(word)) {
+                let stem = stem(word);
+                if !vocabulary.iter().any(|(known, _)| *known == stem) {
+                    vocabulary.push((stem, weight));
+                }
+            }
+        };
+        add(tool["description"].as_str().unwrap_or_default(), 1.0);
+        for (param, schema) in tool["parameters"]["properties"].as_object().into_iter().flatten() {
+            schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).for_each(|word| add(word, 1.5));
+            add(param, 0.9);
+            add(schema["description"].as_str().unwrap_or_default(), 0.5);
+        }
+        let names = title.iter().map(|word| stem(word)).collect();
+        Some(Self { name, parameters: &tool["parameters"], names, vocabulary })
+    }
+
+    fn weight(&self, word: &Word<'_>) -> f64 {
+        // "not" is not a note.
+        self.vocabulary
+            .iter()
+            .find(|(stem, _)| *stem == word.stem && !word.is_empty())
+            .map_or(0.0, |(_, weight)| *weight)
+    }
+
+    /// How much of what was said is about this function, words that are `used` up left out.
+    fn score<'w>(&self, words: &'w [Word<'_>], used: &HashSet<&'w str>) -> f64 {
+        let mut counted = used.clone();
+        words.iter().filter(|word| counted.insert(&word.stem)).map(|word| self.weight(word)).sum()
+    }
+
+    /// Whether enough of what was said is about it: a telling word, several others, or all that there is.
+    fn fits(&self, words: &[Word<'_>], score: f64) -> bool {
+        let says = |(at, word): &(usize, &Word<'_>)| {
+            let value = (*at > 0 && word.is_name()) || number_word(&word.lower).is_some();
+            !value && !word.is_empty() && !is_generic(&word.lower) && !word.is_any(&["today", "now", "right"])
+        };
+        score >= ENOUGH
+            || (score >= 1.0 && words.iter().enumerate().filter(says).all(|(_, word)| self.weight(word) > 0.0))
+    }
+
+    /// How much of its own name was said.
+    fn share(&self, words: &[Word<'_>]) -> f64 {
+        let said = self.names.iter().filter(|name| words.iter().any(|word| word.stem == **name)).count();
+        said as f64 / self.names.len().max(1) as f64
+    }
+}
+
+fn is_generic(word: &str) -> bool {
+    GENERIC.contains(&word)
+}
+
+/// The functions that are meant, in the order in which they were named, each with the words about it.
+pub fn chosen<'t, 'a, 'w>(
+    tools: &'t [Tool<'a>],
+    words: &[Word<'w>],
+    choice: &Choice,
+    parallel: bool,
+) -> Vec<(&'t Tool<'a>, Vec<Word<'w>>)> {
+    let whole = |tool| vec![(tool, words.to_vec())];
+    if let Choice::Function(name) = choice {
+        return tools.iter().find(|tool| tool.name == name).map(whole).unwrap_or_default();
+    }
+    if *choice == Choice::None {
+        return Vec::new();
+    }
+    let mut meant = fitting(tools, words, if parallel { usize::MAX } else { 1 });
+    if meant.is_empty() && *choice == Choice::Required {
+        meant.extend(
+            tools
+                .iter()
+                .rev()
+                .max_by(|a, b| a.score(words, &HashSet::new()).total_cmp(&b.score(words, &HashSet::new()))),
+        );
+    }
+    match meant.as_slice() {
+        [] => Vec::new(),
+        [only] => whole(only),
+        several => split(several, words),
+    }
+}
+
+/// The functions that fit, best first; one after the first must be named by words that the others do not need.
+fn fitting<'t, 'a>(tools: &'t [Tool<'a>], words: &[Word<'_>], most: usize) -> Vec<&'t Tool<'a>> {
+    let mut ranked: Vec<(&Tool<'a>, f64)> =
+        tools.iter().map(|tool| (tool, tool.score(words, &HashSet::new()))).collect();
+    ranked.retain(|(tool, score)| tool.fits(words, *score));
+    ranked.sort_by(|(a, x), (b, y)| y.total_cmp(x).then(b.share(words).total_cmp(&a.share(words))));
+    let (mut meant, mut used) = (Vec::<&Tool<'a>>::new(), HashSet::new());
+    for (tool, _) in ranked {
+        if meant.is_empty() || (meant.len() < most && tool.score(words, &used) >= ENOUGH) {
+            used.extend(words.iter().filter(|word| tool.weight(word) > 0.0).map(|word| word.stem.as_str()));
+            meant.push(tool);
+        }
+    }
+    meant
+}
+
+/// Gives each clause of a sentence to the function that it is about.
+fn split<'t, 'a, 'w>(tools: &[&'t Tool<'a>], words: &[Word<'w>]) -> Vec<(&'t Tool<'a>, Vec<Word<'w>>)> {
+    let mut parts: Vec<(&'t Tool<'a>, Vec<Word<'w>>)> = Vec::new();
+    let mut waiting: Vec<Word<'w>> = Vec::new();
+    let mut current = None;
+    for clause in clauses(words) {
+        let best =
+            tools.iter().max_by(|a, b| a.score(clause, &HashSet::new()).total_cmp(&b.score(clause, &HashSet::new())));
+        let owner = best.filter(|tool| tool.score(clause, &HashSet::new()) > 0.5).or(current);
+        let Some(owner) = owner else {
+            waiting.extend_from_slice(clause);
+            continue;
+        };
+        current = Some(owner);
+        let own = std::mem::take(&mut waiting).into_iter().chain(clause.iter().cloned());
+        match parts.iter_mut().find(|(tool, _)| std::ptr::eq(*tool, *owner)) {
+            Some((_, words)) => words.extend(own),
+            None => parts.push((owner, own.collect())),
+        }
+    }
+    // Named in the same clause as another one.
+    for tool in tools {
+        if !parts.iter().any(|(other, _)| std::ptr::eq(*other, *tool)) {
+            parts.push((tool, words.to_vec()));
+        }
+    }
+    parts
+}
+
+/// The words between signs of punctuation and words such as "and".
+fn clauses<'a, 'w>(words: &'a [Word<'w>]) -> impl Iterator<Item = &'a [Word<'w>]> {
+    words.chunk_by(|before, word| before.sign.is_none() && !word.is_any(&["and", "then", "also"]))
+}

@@ -1,0 +1,187 @@
+//! Function calls without a language model: a function is called when the words of the user fit its name, its
+//! description or the words of its parameters, with arguments that were really said.
+//!
+//! `words` reads a text word by word, `fit` finds the functions that are meant, `fill`, `text` and `phrase`
+//! find the arguments, `tell` says what a function gave back, with `facts`. What is required and was not said is asked for.
+
+mod arguments;
+mod describe_result;
+mod json;
+mod matcher;
+mod phrase;
+mod string_argument;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use crate::engine::{Part, Prompt, Turn};
+use crate::function_calling::arguments::{Filled, Said, fill};
+use crate::function_calling::matcher::{Tool, chosen};
+use openai_protocol::items::Role;
+use serde_json::Value;
+
+/// A wish is said in fewer words than this; what comes after them is not looked at.
+const MAX_WORDS: usize = 1_000;
+
+/// What the client allows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Choice {
+    /// Whatever fits.
+    #[default]
+    Auto,
+    /// No call.
+    None,
+    /// A call in any case.
+    Required,
+    /// A call of this function.
+    Function(String),
+}
+
+impl Choice {
+    /// Reads what stands in a session or a response.
+    pub fn read(value: &Value) -> Self {
+        match value.as_str() {
+            Some("none") => Self::None,
+            Some("required") => Self::Required,
+            _ if value["type"] == "function" => Self::Function(value["name"].as_str().unwrap_or_default().into()),
+            _ => Self::Auto,
+        }
+    }
+}
+
+/// A function to be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Its name.
+    pub name: String,
+    /// JSON text.
+    pub arguments: String,
+}
+
+/// What is to be done about functions.
+#[derive(Debug, Default, PartialEq)]
+pub struct Plan {
+    /// What is to be said: results, or a question for what is missing.
+    pub words: Option<String>,
+    /// What the user said last is to be answered as if there were no functions.
+    pub answer: bool,
+    /// What is to be called.
+    pub calls: Vec<Call>,
+}
+
+/// Finds out what the functions have to do with the answer.
+pub fn plan(prompt: &Prompt) -> Plan {
+    let told = crate::function_calling::describe_result::outputs(&prompt.turns);
+    let last = prompt.turns.iter().rposition(|turn| turn.role == Role::User && text_of(turn).is_some());
+    let called = prompt
+        .turns
+        .iter()
+        .rposition(|turn| turn.parts.iter().any(|part| matches!(part, Part::Call { .. } | Part::Output { .. })));
+    // Words that a call followed were answered by it.
+    let fresh = last > called || (last.is_none() && called.is_none());
+    if prompt.idle || !(fresh || is_forced(prompt, told.is_some())) {
+        return Plan { answer: told.is_none(), words: told, calls: Vec::new() };
+    }
+    let (calls, question) = call(prompt, last);
+    let answer = calls.is_empty() && question.is_none() && (told.is_none() || fresh);
+    let words: Vec<String> = told.into_iter().chain(question).collect();
+    Plan { words: (!words.is_empty()).then(|| words.join(" ")), answer, calls }
+}
+
+/// Whether a call is to be made although nothing new was said. What has just given its result is not called again.
+fn is_forced(prompt: &Prompt, told: bool) -> bool {
+    match &prompt.choice {
+        Choice::Function(wanted) => {
+            !told
+                || !prompt
+                    .turns
+                    .iter()
+                    .rev()
+                    .flat_map(|turn| &turn.parts)
+                    .any(|part| matches!(part, Part::Call { name, .. } if name == wanted))
+        }
+        Choice::Required => !told,
+        Choice::Auto | Choice::None => false,
+    }
+}
+
+/// The calls that the last words ask for, and a question for what they lack.
+fn call(prompt: &Prompt, last: Option<usize>) -> (Vec<Call>, Option<String>) {
+    let tools: Vec<Tool<'_>> = prompt.tools.iter().filter_map(Tool::read).collect();
+    let text = last.and_then(|last| text_of(&prompt.turns[last])).unwrap_or_default();
+    let (calls, question) = calls_for(&text, None, &tools, prompt);
+    if calls.is_empty()
+        && prompt.choice != Choice::None
+        && let Some(earlier) = asked(prompt, last, &tools)
+    {
+        return calls_for(&earlier, Some(&text), &tools, prompt);
+    }
+    (calls, question)
+}
+
+/// The words of the user before the last ones, if the model answered them by asking for what was missing.
+fn asked(prompt: &Prompt, last: Option<usize>, tools: &[Tool<'_>]) -> Option<String> {
+    let before = &prompt.turns[..last?];
+    let user = before.iter().rposition(|turn| turn.role == Role::User)?;
+    let earlier = text_of(&before[user])?;
+    let question = calls_for(&earlier, None, tools, prompt).1?;
+    let said = before[user + 1..].iter().filter(|turn| turn.role == Role::Assistant).filter_map(text_of);
+    said.into_iter().any(|said| said.contains(&question)).then_some(earlier)
+}
+
+fn calls_for(text: &str, reply: Option<&str>, tools: &[Tool<'_>], prompt: &Prompt) -> (Vec<Call>, Option<String>) {
+    let whole = match reply {
+        Some(reply) => format!("{text} {reply}"),
+        None => text.to_owned(),
+    };
+    let mut all = crate::function_calling::tokens::read(&whole);
+    all.truncate(MAX_WORDS);
+    let known: Vec<String> = tools.iter().flat_map(|tool| tool.names.iter().cloned()).collect();
+    let (mut calls, mut question) = (Vec::new(), None);
+    for (tool, own) in chosen(tools, &all, &prompt.choice, prompt.parallel) {
+        let filled = fill(tool.parameters, &Said { text: &whole, all: &all, own: &own, known: &known, reply });
+        if filled.missing.is_empty() {
+            calls.extend(all_calls(tool.name, filled, prompt.parallel));
+        } else {
+            question.get_or_insert_with(|| ask(tool.name, &filled.missing));
+        }
+    }
+    (calls, question)
+}
+
+/// The call, and one more for each further value that was said.
+fn all_calls(name: &str, filled: Filled, parallel: bool) -> Vec<Call> {
+    let call = |arguments| Call { name: name.into(), arguments: Value::Object(arguments).to_string() };
+    let mut calls = vec![call(filled.arguments.clone())];
+    for (param, values) in filled.others.into_iter().filter(|_| parallel) {
+        for value in values {
+            let mut arguments = filled.arguments.clone();
+            arguments.insert(param.clone(), value.into());
+            calls.push(call(arguments));
+        }
+    }
+    calls
+}
+
+fn ask(name: &str, missing: &[String]) -> String {
+    let missing: Vec<String> = missing
+        .iter()
+        .map(|name| format!("the {}", crate::function_calling::tokens::of_name(name).join(" ")))
+        .collect();
+    let list = match missing.split_last() {
+        Some((last, most)) if !most.is_empty() => format!("{} and {last}", most.join(", ")),
+        _ => missing.concat(),
+    };
+    format!("To {} I need to know {list}.", crate::function_calling::tokens::of_name(name).join(" "))
+}
+
+/// The words of a turn, as far as they are known.
+fn text_of(turn: &Turn) -> Option<String> {
+    let words = |part: &Part| match part {
+        Part::Text(text) => Some(text.clone()),
+        Part::Sound(utterance) => utterance.words.get().cloned(),
+        _ => None,
+    };
+    let texts: Vec<String> = turn.parts.iter().filter_map(words).collect();
+    (!texts.is_empty()).then(|| texts.join(" "))
+}

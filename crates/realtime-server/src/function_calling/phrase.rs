@@ -1,0 +1,206 @@
+//! Pieces of a sentence that can be the value of a parameter: what is quoted, what stands behind a word, names.
+
+use crate::function_calling::tokens::{WEEKDAYS, Word};
+use crate::speech::number_word;
+
+/// Words at which a value in small letters ends.
+const BOUNDS: &[&str] = &[
+    "a",
+    "about",
+    "and",
+    "are",
+    "at",
+    "because",
+    "but",
+    "by",
+    "currently",
+    "for",
+    "from",
+    "how",
+    "if",
+    "in",
+    "is",
+    "next",
+    "now",
+    "on",
+    "or",
+    "please",
+    "right",
+    "saying",
+    "says",
+    "that",
+    "then",
+    "this",
+    "to",
+    "today",
+    "tomorrow",
+    "tonight",
+    "using",
+    "via",
+    "was",
+    "what",
+    "when",
+    "with",
+];
+/// Small words inside of names: "Rio de Janeiro", "Stratford upon Avon".
+const INSIDE: &[&str] = &["de", "del", "la", "le", "of", "the", "upon", "am", "an", "der", "von", "van"];
+/// Words that are no name although they begin a sentence or have a capital; neither are the days of the week.
+const NEVER: &[&str] =
+    &["today", "tomorrow", "tonight", "now", "morning", "evening", "afternoon", "me", "us", "you", "it", "once"];
+
+/// What stands in quotation marks.
+pub fn quoted(text: &str) -> Option<&str> {
+    for (open, close) in [('"', '"'), ('“', '”'), ('«', '»')] {
+        if let Some((_, rest)) = text.split_once(open)
+            && let Some((inner, _)) = rest.split_once(close)
+            && !inner.trim().is_empty()
+        {
+            return Some(inner.trim());
+        }
+    }
+    None
+}
+
+/// What stands behind a colon, or behind a word that announces words: "saying", "that".
+pub fn announced<'a>(text: &'a str, words: &[Word<'_>]) -> Option<&'a str> {
+    let at = words.iter().position(|word| word.sign == Some(':') || word.is_any(&["saying", "says", "that"]))?;
+    let (next, last) = (words.get(at + 1)?, words.last()?);
+    Some(&text[next.start..last.end])
+}
+
+/// The values behind the first of these words that has a value; more than one where they are listed with "and".
+pub fn behind(text: &str, words: &[Word<'_>], before: &[&str], known: &[String]) -> Vec<String> {
+    let places = || words.iter().enumerate().filter(|(_, word)| word.is_any(before)).map(|(at, _)| at + 1);
+    let begins = |at: &usize, named: bool| {
+        let at = skip_article(words, *at);
+        words.get(at).is_some_and(|word| (!named || word.is_name()) && is_value(word, known))
+            && words[at - 1].sign.is_none()
+    };
+    // A name is more likely to be meant than other words.
+    let place = places().find(|at| begins(at, true)).or_else(|| places().find(|at| begins(at, false)));
+    place.map(|at| list(text, words, at, known)).unwrap_or_default()
+}
+
+/// The first name in the text that is none of the known words. A capital at the start of a sentence makes no name,
+/// unless a known word follows: "Paris weather".
+pub fn name(text: &str, words: &[Word<'_>], known: &[String]) -> Vec<String> {
+    let begins = |at: usize| at == 0 || words[at - 1].sign.is_some_and(|sign| ".!?".contains(sign));
+    let follows = |at: usize| words.get(at + 1).is_some_and(|next| known.contains(&next.stem));
+    let is_name = |at: &usize| words[*at].is_name() && is_value(&words[*at], known) && (!begins(*at) || follows(*at));
+    (0..words.len()).find(is_name).map(|at| list(text, words, at, known)).unwrap_or_default()
+}
+
+/// Whether a value can begin with this word.
+fn is_value(word: &Word<'_>, known: &[String]) -> bool {
+    let is_number = word.text.starts_with(|char: char| char.is_ascii_digit()) || number_word(&word.lower).is_some();
+    !(is_number || word.is_empty() || word.is_any(BOUNDS) || is_never(word) || known.contains(&word.stem))
+}
+
+fn is_never(word: &Word<'_>) -> bool {
+    word.is_any(NEVER) || word.is_any(WEEKDAYS)
+}
+
+/// Over a "the", unless it is part of a name.
+fn skip_article(words: &[Word<'_>], at: usize) -> usize {
+    match words.get(at) {
+        Some(word) if ["the", "a", "an", "my", "our", "your"].contains(&word.text) => at + 1,
+        _ => at,
+    }
+}
+
+/// The value that begins here, and those that are listed behind it.
+fn list(text: &str, words: &[Word<'_>], at: usize, known: &[String]) -> Vec<String> {
+    let mut at = skip_article(words, at);
+    let (mut values, mut listed) = (Vec::new(), false);
+    loop {
+        let end = end_of_value(words, at);
+        values.push(text[words[at].start..words[end - 1].end].to_owned());
+        let comma = words[end - 1].sign == Some(',');
+        let and = words.get(end).is_some_and(|word| word.lower == "and") && (comma || words[end - 1].sign.is_none());
+        let next = skip_article(words, if and { end + 1 } else { end });
+        // "paris and london" in small letters: one more word, and that is all.
+        let last = words.get(next).filter(|word| and && !words[at].is_name() && is_value(word, known));
+        if let Some(word) = last.filter(|word| words.len() == next + 1 || word.sign.is_some()) {
+            values.push(word.text.to_owned());
+            return values;
+        }
+        if !(and || comma)
+            || words.get(next).is_none_or(|word| !word.is_name() || !is_value(word, known))
+            || !words[at].is_name()
+        {
+            break;
+        }
+        listed |= and;
+        at = next;
+    }
+    // "Paris, France" is one place, "Paris, Rome and Oslo" are three.
+    if listed { values } else { vec![values.join(", ")] }
+}
+
+/// Where the value ends that begins here.
+fn end_of_value(words: &[Word<'_>], at: usize) -> usize {
+    let named = words[at].is_name();
+    let mut end = at + 1;
+    while words[end - 1].sign.is_none() {
+        let Some(word) = words.get(end) else { break };
+        let name_goes_on = word.is_any(INSIDE) && words.get(end + 1).is_some_and(Word::is_name) && word.sign.is_none();
+        let goes_on = if named { (word.is_name() || name_goes_on) && !is_never(word) } else { !word.is_any(BOUNDS) };
+        if !goes_on {
+            break;
+        }
+        end += 1;
+    }
+    end
+}
+
+/// A short answer without the words around it: "in Paris, please." is "Paris".
+pub fn bare<'a>(text: &'a str, words: &[Word<'_>]) -> Option<&'a str> {
+    let around = |word: &&Word<'_>| {
+        word.is_any(&[
+            "in", "at", "for", "to", "it's", "it", "is", "that's", "please", "the", "from", "of", "make", "um", "uh",
+            "well", "okay", "yes",
+        ])
+    };
+    let first = words.iter().find(|word| !around(word))?;
+    let last = words.iter().rfind(|word| !around(word))?;
+    Some(&text[first.start..last.end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::function_calling::tokens::read;
+
+    fn places(text: &str) -> Vec<String> {
+        let known = ["weather".to_owned()];
+        let words = read(text);
+        let found = behind(text, &words, &["in", "for", "at", "of"], &known);
+        if found.is_empty() { name(text, &words, &known) } else { found }
+    }
+
+    #[test]
+    fn a_place_stands_behind_its_word_or_is_a_name() {
+        for (text, expected) in [
+            ("What's the weather in Paris?", vec!["Paris"]),
+            ("what is the weather in paris right now", vec!["paris"]),
+            ("What's the weather for tomorrow in New York City, please?", vec!["New York City"]),
+            ("Weather in Paris, France and tell me more", vec!["Paris, France"]),
+            ("The weather in Paris, Rome and Oslo", vec!["Paris", "Rome", "Oslo"]),
+            ("The weather in Rio de Janeiro today", vec!["Rio de Janeiro"]),
+            ("Paris weather please", vec!["Paris"]),
+            ("What's the weather like today?", vec![]),
+            ("What's the weather?", vec![]),
+        ] {
+            assert_eq!(places(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn quotes_announcements_and_short_answers() {
+        assert_eq!(quoted("Write \"hello there\" to Anna"), Some("hello there"));
+        let text = "Tell Anna that I will be late.";
+        assert_eq!(announced(text, &read(text)), Some("I will be late"));
+        let text = "In Paris, please.";
+        assert_eq!(bare(text, &read(text)), Some("Paris"));
+    }
+}

@@ -1,0 +1,65 @@
+//! What is said no to: the `error` event in the making, with OpenAI's codes and wording.
+//!
+//! A refusal never ends a session. It knows nothing of the event that it answers; the name of that event is added when
+//! the refusal is sent.
+
+use openai_protocol::ServerEvent;
+use openai_protocol::response::ServerError;
+use openai_protocol::server::Error;
+use serde_json::Value;
+use std::fmt::Display;
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    code: Option<&'static str>,
+    message: String,
+    param: Option<String>,
+}
+
+impl ApiError {
+    /// A refusal with a code and a sentence for people.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code: Some(code), message: message.into(), param: None }
+    }
+
+    /// A refusal that OpenAI gives no code.
+    pub fn without_code(message: impl Into<String>) -> Self {
+        Self { code: None, message: message.into(), param: None }
+    }
+
+    /// Names the field at fault.
+    pub fn at(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    /// A word that is none of the known ones.
+    pub fn unknown_word(param: &str, word: impl Display, known: &[&str]) -> Self {
+        let list = match known {
+            [] => "none".into(),
+            [only] => format!("'{only}'"),
+            [first, second] => format!("'{first}' and '{second}'"),
+            [most @ .., last] => format!("'{}', and '{last}'", most.join("', '")),
+        };
+        let message = format!("Invalid value: '{word}'. Supported values are: {list}.");
+        Self::new("invalid_value", message).at(param)
+    }
+
+    /// The event that tells the client, naming its own event where that had a name.
+    pub fn event(self, event_id: Option<&str>) -> ServerEvent {
+        let mut error = ServerError {
+            kind: "invalid_request_error".into(),
+            code: self.code.map(Into::into),
+            message: self.message,
+            param: self.param,
+            event_id: event_id.map(Into::into),
+            ..Default::default()
+        };
+        if event_id.is_none() {
+            // The word is left out where it is empty, but OpenAI says it.
+            error.extra.insert("event_id".into(), Value::Null);
+        }
+        Error { error, ..Default::default() }.into()
+    }
+}

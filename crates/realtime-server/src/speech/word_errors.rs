@@ -1,0 +1,30 @@
+//! How well a text was recognised: the word error rate.
+
+use crate::speech::responder::plain_words;
+
+/// Words that were missed, added or taken for others, and how many there were. Capitals, punctuation and whether a
+/// number is written in figures make no difference.
+pub fn errors(expected: &str, heard: &str) -> (usize, usize) {
+    let (expected, heard) = (plain_words(expected), plain_words(heard));
+    let mut row: Vec<usize> = (0..=heard.len()).collect();
+    for (i, word) in expected.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, other) in heard.iter().enumerate() {
+            let changed = diagonal + usize::from(word != other);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    (row[heard.len()], expected.len())
+}
+
+#[test]
+fn differences_are_counted_in_words() {
+    assert_eq!(errors("It is 3:45 p.m.", "it is three forty five PM"), (2, 7));
+    assert_eq!(errors("It is 3:45 p.m.", "It is 3.45 p.m.").1, 7);
+    assert_eq!(errors("one two three", "1, 2, 3!"), (0, 3));
+    assert_eq!(errors("one two three", "two three four"), (2, 3));
+    assert_eq!(errors("", "you"), (1, 0));
+    assert_eq!(errors("nothing heard", ""), (2, 2));
+}

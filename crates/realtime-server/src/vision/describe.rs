@@ -1,0 +1,144 @@
+//! What is known of pictures in sentences that are meant to be spoken.
+//!
+//! What was recognised comes first, then what was measured. Every sentence says how sure it is, or is a measurement.
+
+use crate::speech::responder::pictures::Topic;
+use crate::vision::{Seen, View};
+
+/// From this likelihood on a thing is said to be there; below, that it may be.
+const SURE: f32 = 0.7;
+
+/// A picture, what was found in it, and what it is called.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight<'a> {
+    /// What somebody called it.
+    pub name: Option<&'a str>,
+    /// The picture.
+    pub view: &'a View,
+    /// What was found in it.
+    pub seen: &'a Seen,
+}
+
+/// The answer to a question about all of these.
+pub fn answer(sights: &[Sight<'_>], topic: Topic) -> String {
+    let tell = |sight: &Sight<'_>| match topic {
+        Topic::Everything => everything(sight),
+        Topic::People => people(sight.seen),
+        Topic::Colours => colours(sight.view),
+        Topic::Light => format!("It is {}, with {}.", sight.view.facts.light(), sight.view.facts.contrast_in_words()),
+        Topic::Sharpness => match sight.view.facts.sharpness() {
+            Some(sharpness) => format!("It is {sharpness}."),
+            None => "There are no edges in it by which to tell.".into(),
+        },
+        Topic::Size => format!("It is {} pixels wide and {} pixels high.", sight.view.width, sight.view.height),
+    };
+    let label = |index| if sights.len() > 1 { Some(ordinal(index)) } else { None };
+    let told = sights
+        .iter()
+        .enumerate()
+        .map(|(index, sight)| labelled(sight.name.map(String::from).or(label(index)), tell(sight)));
+    told.collect::<Vec<_>>().join(" ")
+}
+
+/// What is worth mentioning where nobody asked: what is recognised, and nothing else.
+pub fn aside(sights: &[Sight<'_>]) -> Option<String> {
+    let tell = |sight: &Sight<'_>| {
+        let label = sight.name.unwrap_or("In the picture").to_owned();
+        Some(labelled(Some(label), recognised(sight.seen).or_else(|| faces(sight.seen))?))
+    };
+    let told: Vec<String> = sights.iter().filter_map(tell).collect();
+    (!told.is_empty()).then(|| told.join(" "))
+}
+
+fn labelled(label: Option<String>, text: String) -> String {
+    match label {
+        Some(label) => format!("{label}: {text}"),
+        None => text,
+    }
+}
+
+fn ordinal(index: usize) -> String {
+    let word = ["first", "second", "third", "fourth", "fifth", "sixth"].get(index).copied().unwrap_or("next");
+    format!("The {word} picture")
+}
+
+fn everything(sight: &Sight<'_>) -> String {
+    let facts = &sight.view.facts;
+    let sharpness = facts.sharpness().map(|sharpness| format!(", {sharpness}")).unwrap_or_default();
+    let measured = format!(
+        "The picture is {} by {} pixels, {}{sharpness}, with {}.",
+        sight.view.width,
+        sight.view.height,
+        facts.light(),
+        facts.contrast_in_words()
+    );
+    let found = [recognised(sight.seen), faces(sight.seen)];
+    found.into_iter().flatten().chain([measured, colours(sight.view)]).collect::<Vec<_>>().join(" ")
+}
+
+/// The things that are recognised, if any are.
+fn recognised(seen: &Seen) -> Option<String> {
+    let percent = |likelihood: f32| (likelihood * 100.0).round().min(99.0);
+    match seen.things.as_deref()? {
+        [] => None,
+        &[(name, likelihood)] if likelihood >= SURE => {
+            Some(format!("I recognise {name}; I am {} percent sure.", percent(likelihood)))
+        }
+        &[(name, likelihood)] => Some(format!("It may be {name}; I am only {} percent sure.", percent(likelihood))),
+        [(first, likelihood), (second, other), ..] => Some(format!(
+            "It may be {first}, or {second}; I am {} and {} percent sure.",
+            percent(*likelihood),
+            percent(*other)
+        )),
+    }
+}
+
+/// The faces, if there are any.
+fn faces(seen: &Seen) -> Option<String> {
+    let count = seen.faces.filter(|count| *count > 0)?;
+    Some(format!("I count {}.", counted(count)))
+}
+
+fn counted(faces: usize) -> String {
+    match faces {
+        1 => "one face".into(),
+        2 => "two faces".into(),
+        3 => "three faces".into(),
+        more => format!("{more} faces"),
+    }
+}
+
+fn people(seen: &Seen) -> String {
+    match seen.faces {
+        None => "I cannot count faces; the model for it is not installed.".into(),
+        Some(0) => "I find no face that looks this way.".into(),
+        Some(count) => format!("I count {}.", counted(count)),
+    }
+}
+
+fn colours(view: &View) -> String {
+    match view.facts.colours.as_slice() {
+        [] => "It has many colours, and no main one.".into(),
+        [(name, 0.995..)] => format!("It is all {name}."),
+        [(name, 0.93..), ..] => format!("It is almost all {name}."),
+        [(name, share)] => format!("{} of it is {name}.", about(*share)),
+        [(name, share), (second, other)] => {
+            format!("{} of it is {name}, and {} percent {second}.", about(*share), rounded(*other))
+        }
+        [(name, share), (second, other), (third, last), ..] => format!(
+            "{} of it is {name}, {} percent {second} and {} percent {third}.",
+            about(*share),
+            rounded(*other),
+            rounded(*last)
+        ),
+    }
+}
+
+fn about(share: f32) -> String {
+    format!("About {} percent", rounded(share))
+}
+
+/// In steps of five percent: nobody sees it better than that.
+fn rounded(share: f32) -> u32 {
+    (share * 20.0).round() as u32 * 5
+}

@@ -1,0 +1,152 @@
+//! The engine's work, beside the sessions: never more of it at a time than there are processors.
+//!
+//! A job holds a processor only while it computes. Between two pieces of an answer it waits for its session to take
+//! the last one, so a client that does not read costs nothing but memory that was spent already.
+
+use crate::audio::Sound;
+use crate::engine::{Answer, Engine, Part, Prompt, Utterance};
+use crate::session::{Job, Work};
+use openai_protocol::items::Role;
+use std::sync::{Arc, Weak};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, mpsc};
+
+/// How many pictures are decoded at a time: each may take hundreds of megabytes for a moment.
+const MAX_DECODED: usize = 2;
+
+/// The processors.
+#[derive(Clone)]
+pub struct Workers {
+    places: Arc<Semaphore>,
+    decoders: Arc<Semaphore>,
+}
+
+impl Workers {
+    /// As many as the machine has.
+    pub fn new() -> Self {
+        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { places: Arc::new(Semaphore::new(count)), decoders: Arc::new(Semaphore::new(MAX_DECODED)) }
+    }
+
+    /// Waits for a processor.
+    async fn place(&self) -> anyhow::Result<OwnedSemaphorePermit> {
+        Ok(self.places.clone().acquire_owned().await?)
+    }
+
+    /// Does something that decodes pictures, here and now, while the thread's other tasks go on elsewhere. It does not
+    /// wait behind the jobs, which take longer.
+    pub async fn decode<T>(&self, work: impl FnOnce() -> T) -> T {
+        // Nobody closes the semaphore.
+        let _place = self.decoders.acquire().await.ok();
+        tokio::task::block_in_place(work)
+    }
+
+    /// Does a job and hands over what becomes of it.
+    pub async fn perform(self, engine: Arc<dyn Engine>, job: Job, results: mpsc::Sender<Work>) {
+        let last = match job {
+            Job::Transcribe { item_id, utterance } => {
+                let words = self.words(&engine, &utterance).await;
+                Work::Heard(item_id, words.map_err(|error| report("transcribe", &error)))
+            }
+            Job::Listen { sound, words } => {
+                if let Err(error) = self.transcribe_speculatively(&engine, sound, &words).await {
+                    // It is tried again, and reported, when the words are really wanted.
+                    tracing::debug!("cannot listen ahead: {error:#}");
+                }
+                return;
+            }
+            Job::Answer { response_id, prompt } => {
+                let answered = self.answer(&engine, &response_id, prompt, &results).await;
+                Work::Answered(response_id, answered.map_err(|error| report("answer", &error)))
+            }
+        };
+        // A session that has ended needs no result.
+        let _ = results.send(last).await;
+    }
+
+    /// The words of an utterance, found out now if nobody has asked before.
+    async fn words(&self, engine: &Arc<dyn Engine>, utterance: &Utterance) -> anyhow::Result<String> {
+        let find = || async { transcribe(self.place().await?, engine, &utterance.sound).await };
+        Ok(utterance.words.get_or_try_init(find).await?.clone())
+    }
+
+    /// Finds words that may be wanted soon, unless nobody waits for them any more when a processor is free.
+    async fn transcribe_speculatively(
+        &self,
+        engine: &Arc<dyn Engine>,
+        sound: Sound,
+        words: &Weak<OnceCell<String>>,
+    ) -> anyhow::Result<()> {
+        let place = self.place().await?;
+        if let Some(words) = words.upgrade() {
+            words.get_or_try_init(|| transcribe(place, engine, &sound)).await?;
+        }
+        Ok(())
+    }
+
+    async fn answer(
+        &self,
+        engine: &Arc<dyn Engine>,
+        response_id: &str,
+        mut prompt: Prompt,
+        results: &mpsc::Sender<Work>,
+    ) -> anyhow::Result<()> {
+        if engine.understands() {
+            self.listen(engine, &mut prompt).await?;
+        }
+        let thinker = engine.clone();
+        let mut answer: Answer = compute(self.place().await?, move || thinker.answer(prompt)).await?;
+        loop {
+            let next = move || {
+                let said = answer.next();
+                (answer, said)
+            };
+            let (rest, said) = compute(self.place().await?, next).await?;
+            answer = rest;
+            let Some(said) = said.transpose()? else { return Ok(()) };
+            if results.send(Work::ResponsePart(response_id.to_string(), said)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Puts words in the place of sound: of what was said since the model spoke last, and of what is known anyway.
+    async fn listen(&self, engine: &Arc<dyn Engine>, prompt: &mut Prompt) -> anyhow::Result<()> {
+        let last = prompt.turns.iter().rposition(|turn| turn.role == Role::Assistant).map_or(0, |index| index + 1);
+        for (index, turn) in prompt.turns.iter_mut().enumerate() {
+            for part in &mut turn.parts {
+                let Part::Sound(utterance) = part else { continue };
+                let words = match utterance.words.get() {
+                    Some(words) => words.clone(),
+                    None if index >= last => self.words(engine, utterance).await?,
+                    None => continue,
+                };
+                *part = Part::Text(words);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Computes something where it blocks nobody, on a processor that is free again after it.
+async fn compute<T: Send + 'static>(
+    place: OwnedSemaphorePermit,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> anyhow::Result<T> {
+    let work = move || {
+        let result = work();
+        drop(place);
+        result
+    };
+    Ok(tokio::task::spawn_blocking(work).await?)
+}
+
+async fn transcribe(place: OwnedSemaphorePermit, engine: &Arc<dyn Engine>, sound: &Sound) -> anyhow::Result<String> {
+    let (engine, sound) = (engine.clone(), sound.clone());
+    compute(place, move || engine.transcribe(&sound)).await?
+}
+
+/// Logs what went wrong and puts it in words for the client.
+fn report(doing: &str, error: &anyhow::Error) -> String {
+    tracing::error!("cannot {doing}: {error:#}");
+    format!("The server could not {doing}: {error}")
+}
