@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What a second of conversation costs on the way in and out, without network and pipeline.
 //!
 //!     cargo bench

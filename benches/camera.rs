@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What a camera of 1920 by 1080 pixels at 30 frames a second costs: the sound beside it, and memory in the long run.
 //!
 //!     cargo bench --bench camera -- latency 60     # seconds of each of three runs

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # A folder full of recordings, so many at a time: SCRIPT makes a file ending in ENDING of each. What is there already is
 # skipped, and what is there is complete, so it may be interrupted and run again. The exit code tells how many failed
 # (100 for more).

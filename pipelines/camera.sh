@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # A conversation about what a camera sees: the model gets the newest picture with each turn. Ctrl-C ends it.
 . "$(dirname "$0")/support/prepare.sh"
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # Installs what is missing, builds, and has a recorded question answered: the words on the screen, the voice in a file.
 #
 #   pipelines/demo.sh [QUESTION.wav [REPLY.wav]]

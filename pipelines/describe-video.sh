@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # Describes a video in writing, one picture every five seconds, faster than real time.
 #
 #   pipelines/describe-video.sh INPUT

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # A conversation over a loudspeaker: the model's voice is taken out of the microphone, so that it does not hear itself.
 # webrtcdsp and webrtcechoprobe work at 48 kHz and must be in one pipeline. Ctrl-C ends it.
 . "$(dirname "$0")/support/prepare.sh"

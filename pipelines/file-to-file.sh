@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # A recording in, the model's answers out as a file, faster than real time: each answer begins where its turn ends.
 #
 #   pipelines/file-to-file.sh INPUT OUTPUT.wav

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # Says aloud every ten seconds what a network camera sees, if it sees anything else than before. Ctrl-C ends it.
 #
 #   pipelines/rtsp-camera.sh rtsp://USER:PASSWORD@HOST/PATH

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # A conversation about the screen (X11): while you speak, the model gets a picture of it every second. Ctrl-C ends it.
 . "$(dirname "$0")/support/prepare.sh"
 

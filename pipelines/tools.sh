@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # The model calls a function of yours: a program that gets the function's name and, on standard input, its arguments. Here it
 # is asked by typing; with a microphone in front of it and a loudspeaker behind, it is asked by voice.
 #

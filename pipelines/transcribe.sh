@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # Writes down what is said in a recording, with times, faster than real time: on the screen, and as subtitles where an
 # OUTPUT is named. Of a film only the sound is decoded. Nobody answers.
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # A typed conversation: each line that you write is answered in writing. Ctrl-D ends it.
 #
 #   pipelines/typed.sh

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # A film in (mp4, mkv, webm), and the same film out: picture and sound are copied, and it gets the model's answers as a
 # second sound track, and what both sides said as subtitles. Nothing is encoded but the model's voice.
 #

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! # GStreamer plugin `openairealtime`
 //!
 //! Puts a realtime voice-and-vision model into a media pipeline. Modules import from the element down to the protocol,

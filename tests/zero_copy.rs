@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "My camera is fast": what is not sent is not copied, and what is not of interest any more is let go.
 //!
 //! The frames are far larger than everything else, so one copy of each would be most of what is allocated. A test of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MPL-2.0
 """Reads what `gst-launch-1.0 -m` prints and tells the conversation in it; ends when the input does.
 
 Everything that is not a message of the element is passed on to stderr, except for gst-launch's own chatter.

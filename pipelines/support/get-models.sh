@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # Fetches the models of realtime-server, for speech and for pictures, once.
 #
 #   get-models.sh [FOLDER]

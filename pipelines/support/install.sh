@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MPL-2.0
 # Sourced: functions that install what is missing on Debian and its kin, and build the project.
 # They do nothing, quickly, where all is there, and say what they do where it is not.
 

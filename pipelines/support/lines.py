@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MPL-2.0
 """Passes lines on so that whoever reads the pipe gets them one at a time, however fast they come.
 
 A pipe is a stream of bytes, and several lines can be read from it at once. With O_DIRECT it is one of packets: each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MPL-2.0
 # Sourced by the pipelines: makes sure that the element is there, and that there is somebody to talk to.
 #
 # With OPENAI_API_KEY, OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT set, that is who they name. Otherwise the local

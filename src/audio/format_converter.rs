@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The model's sound in another format than was asked for, made into the one that was.
 //!
 //! A server may not know the format that it was asked for, and says so. What it sends is decoded, brought to the other

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! G.711, as far as an ear needs it, and for a server that codes in another way than was asked for.
 
 /// One sample of G.711 µ-law.

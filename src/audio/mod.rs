@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Arithmetic on audio samples: G.711, the sample clock, voice activity detection. No GStreamer, no I/O.
 
 pub(crate) mod format_converter;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The input's clock: from a count of samples to running time.
 //!
 //! A server counts its milliseconds in the sound that was appended, not in the time of day. Sound that was dropped,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Is this a whole picture? JPEG and PNG are looked through from end to end, and nothing is decoded.
 //!
 //! A camera or a network that drops data leaves files that begin well and break off. A server takes such a picture for

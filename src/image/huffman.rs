@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The Huffman tables of ITU-T T.81, Annex K, for JPEGs that come without any.
 //!
 //! Webcams leave them out of each frame of motion JPEG, because they are always the same, and few decoders of still

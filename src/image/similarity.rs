@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Does a camera still see the same? Two pictures are compared as coarsely as with half-closed eyes.
 //!
 //! Of a picture only the mean colours of 32 by 18 tiles are kept. Noise, another quality of the coder and the flicker

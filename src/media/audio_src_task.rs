@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The source pad's stream: takes the answer's timeline piece by piece, stamps it and pushes it.
 //!
 //! Live, there is a piece for every moment, paced to the clock with a small lead; offline, a piece goes out as soon as

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Waiting for running times on the pipeline's clock, so that every wait can be ended: by a pause, a flush, a stop.
 
 use gst::prelude::*;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The table of errors: what went wrong, as GStreamer tells it.
 
 use crate::media::glib_text;

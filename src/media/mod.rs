@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What every element of the plugin needs around its session: waiting for the clock, the source pad's stream, the look
 //! at pictures, and the table of errors.
 

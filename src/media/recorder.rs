@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Whether something stands downstream that a flush would destroy: a muxer loses its header and segment, a file is cut
 //! to nothing, and a network stream loses its place.
 

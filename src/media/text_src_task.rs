@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Source pads that carry text: words with their place on the timeline, or the events of the wire.
 //!
 //! Each has a thread and a bounded queue of its own, so that a muxer that waits for one pad never holds up another.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! How long to wait between tries: doubling delays with jitter, a limit of tries, and the server's own wish.
 
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The clock of a session: the system's, or one that stands still until a test moves it.
 //!
 //! With a clock of a test, a time-out of ten seconds over a real socket is a matter of microseconds, and no machine is

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The way to a target: addresses, TLS, the handshake, and what their errors mean.
 
 use crate::net::backoff;

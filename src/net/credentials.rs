@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The key: where it comes from, the header that carries it, and what helps where a server does not take it.
 //!
 //! One in a file is read anew for each connection, because there are keys that last for an hour and are renewed in

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Where to connect and as whom: the URL, the headers, the key.
 //!
 //! Everything that can be known to be wrong is found here, before the network is touched. Sources: the API reference

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The upgrade from HTTP to a WebSocket, up to the first byte that is one's.
 //!
 //! It is done here because a server that refuses explains why in the body of its answer, which need not come together

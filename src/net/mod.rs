@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Network parts that know neither GStreamer nor the events of an API: endpoint and credentials, TCP, TLS and HTTP
 //! handshake, WebSocket, retry delays, and the runtime that all sessions share.
 

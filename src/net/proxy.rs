@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! HTTP proxies of the environment: which one a connection goes through, and the tunnel (CONNECT) that it opens.
 
 use crate::net::secret::Secret;

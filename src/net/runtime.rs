@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The threads that all sessions of a process share: one worker, as long as there is a session, and none after.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A key: it prints as `[redacted]`, is zeroed when dropped, and is taken out of every text that could carry it away.
 
 use std::fmt;

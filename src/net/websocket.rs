@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The socket of a session: writes what is queued while it reads, and notices when the other side is gone.
 //!
 //! Reading and writing go on in one place, so neither can starve the other, and whatever was queued is sent even when

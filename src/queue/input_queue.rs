@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The way in: what the pads and the application hand over to the session.
 //!
 //! Each sink pad has a lane, in which things keep their order. A live session takes what came first. Offline the lanes

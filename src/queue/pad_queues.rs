@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What waits in the mailbox, one lane for each sink pad, and the order in which it is taken.
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};

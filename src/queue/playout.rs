@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The way out: the answer's timeline, between the session that fills it and the source pad that empties it.
 //!
 //! It is bounded by length: when a server sends minutes of speech at once, the session stops reading its socket until

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The answer's timeline: what the model says, laid out sample by sample on the output's running time.
 //!
 //! The output is one stream without holes. Where the model speaks there is sound, elsewhere silence, cut into pieces

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Element `openairealtime`: the Realtime API over a WebSocket.
 //!
 //! [`conversation`] decides, [`session`] runs it on a socket, [`element`] is the GStreamer element.

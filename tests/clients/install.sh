@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # Installs the official OpenAI clients for Python and Node, at fixed versions, for tests/official_clients.rs.
 #
 #   tests/clients/install.sh [DIR]      DIR is target/clients by default

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "Is it right, what it wrote down?": the words, and when they were said.
 
 #![allow(clippy::print_stdout, reason = "what was measured is of interest")]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "I interrupt it": there is silence at once, the server learns what was heard, and the conversation goes on.
 
 use crate::support::pipeline::{Pipeline, SILENCE, Tap};

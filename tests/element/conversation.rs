@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "I speak, it answers": conversations in step with the clock.
 
 use crate::support::pipeline::{Pipeline, SILENCE, Tap, recording};

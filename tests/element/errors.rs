@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "What did I do wrong?": every mistake has its own error, in time, in words that help.
 
 use crate::support::pipeline::{Pipeline, SILENCE};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The table of faults: what a network and a server can do, at each stage of a conversation, live and offline, and what
 //! becomes of it. Every cell is a conversation with a server that does as its script says. `docs/reliability.md` has the
 //! table, and this is what keeps it true.

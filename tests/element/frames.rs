@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "Look at this": cameras, and what becomes of their pictures.
 
 use crate::support::folder::Folder;

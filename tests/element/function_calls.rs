@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "It can do things": functions that the application or a program answers.
 
 use crate::support::pipeline::Pipeline;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "I type it into a shell": whole `gst-launch-1.0` lines, with what they print and how they end.
 
 use crate::support::folder::Folder;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "My files are not all alike": segments, seeks, holes, formats that change, and what cannot be heard.
 
 use crate::support::pipeline::{Pipeline, Tap, media, recording};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "A whole archive": long files, every turn answered once, in order and in its place, and always the same.
 
 use crate::support::folder::Folder;

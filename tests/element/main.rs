@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The element in pipelines, against the local server: one program, a module for each theme.
 
 mod accuracy;

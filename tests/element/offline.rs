@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "Work through my files": no clock, a file in, a file out, the same every time.
 
 use crate::support::folder::Folder;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "Pads come and go, and what is said on them stays on its side": requests in every state, events and queries that
 //! arrive at one side, elements in a circle.
 

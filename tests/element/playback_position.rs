@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "It knows what I heard": to the millisecond, with a clock that stands still while one looks, and sinks of known
 //! latency.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "It lost the connection": it comes back, and remembers.
 
 use crate::support::pipeline::{Pipeline, SILENCE};

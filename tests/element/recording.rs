@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "I record a conversation, and interrupt it": what is written is not destroyed by a flush.
 
 use crate::support::pipeline::{Pipeline, SILENCE, Tap};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "Does it speak the protocol?": everything that the element sends, and everything that it is sent, against the
 //! published shapes.
 

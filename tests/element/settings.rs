@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "I change it while it talks": properties in the middle of a session, and what the server makes of them.
 
 use crate::support::pipeline::{Pipeline, SILENCE};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "I type to it": text in, text out, and words with their place on the timeline.
 
 use crate::support::pipeline::{Pipeline, Tap, recording};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! "What went over the wire?": a trace of a session, without secrets, that plays again.
 
 use crate::support::pipeline::{Pipeline, recording};

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MPL-2.0
 """Write the JSON Schemas of the Realtime events that the tests hold every event against.
 
 The shapes are read out of the types that the official `openai` package ships, so what the schemas say is what the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Examples of events, built from their schemas: small, the same in every run, and of every kind that a schema allows.
 
 use super::schema::Schema;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A folder for the files of a test. It is a test's own, and gone with it, however the test ends.
 
 #![allow(dead_code, reason = "shared by tests that need different parts")]

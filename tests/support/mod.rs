@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What several tests need. Each test takes it in with `mod support;`.
 
 pub mod folder;

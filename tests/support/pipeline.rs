@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Pipelines for tests: started from a description as in a shell, watched to their end, and taken down.
 //!
 //! Every wait is for a message or a buffer; the time limit is only there for a test that would hang.

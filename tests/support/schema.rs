@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The published shapes of the protocol, as JSON Schemas: `tests/schemas/generate.py` makes them from the types of the
 //! official package. Whoever sends or receives an event in a test holds it against them here.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The local server for tests, in the test's own process: started, waited for, and ended when the test is over.
 
 // Every test uses a part of this.

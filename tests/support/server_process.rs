@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The local server in a process of its own, for tests that count what their own process holds.
 //!
 //! The process is the test program again, which runs one ignored test: [`serve`].

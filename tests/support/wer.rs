@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! How well words were understood.
 
 #![allow(dead_code, reason = "not every test counts words")]

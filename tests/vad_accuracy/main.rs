@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The element's own ear: it finds what people say, from the first syllable to the last, and takes nothing else for it.
 //!
 //!     cargo test --test ear -- --nocapture

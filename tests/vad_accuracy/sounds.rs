@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Sounds for ears: recorded voices, and what is no voice. All at 24 kHz, between -1 and 1.
 
 use std::f32::consts::TAU;

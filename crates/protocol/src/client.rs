@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What a client says: the eleven events of the GA protocol.
 
 use super::{Base64, Item, ResponseParams, Session, events};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! GA and beta spellings: the only place that knows that there are two.
 //!
 //! Reading accepts both always. Names that differ are in the tables here; names that are alike need no entry.

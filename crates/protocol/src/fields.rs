@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Kinds of field that the API's events share: base64 bytes, settings that can be switched off, and the keeping of
 //! what is not known.
 

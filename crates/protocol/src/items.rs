@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Items: what a conversation consists of. One struct serves all kinds, because servers mix their fields freely and
 //! nothing that they send may be lost.
 

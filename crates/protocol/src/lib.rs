@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The words of the wire: every event of the Realtime API in both directions, as plain serde types.
 //!
 //! Nothing here decides, waits or counts. It is the only part of the house where the JSON names of the API stand,

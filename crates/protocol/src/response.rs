@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Responses: what a client asks for, and what a server tells of one; and the error that both events and responses
 //! carry.
 

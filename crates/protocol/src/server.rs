@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What a server says: the forty-six events of the GA protocol. Beta spellings are read as their GA counterparts.
 
 use super::fields::null_is_default;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The session: its configuration, as a client asks for it and as a server tells it.
 
 use super::{Extra, Setting};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Reading what is not quite as the API has it, as the official clients do: a field that cannot be read is mended or left
 //! out, and the rest of the event counts.
 //!

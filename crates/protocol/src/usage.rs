@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Counts: the tokens of a response, of a transcription, and the account's limits.
 
 use super::Extra;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Sound inside the server: mono samples with their rate, and the way between them and the three formats of the wire.
 //!
 //! Whoever hands sound on, hands on a [`Sound`]; bytes of the wire exist only at the edge. The two rates of the wire

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Who may come in: the server's key, and secrets that were made with it and die after a while.
 
 use crate::ids;

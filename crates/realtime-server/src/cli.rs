@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The command line. What is wrong with it is said before anything starts, also an option that the engine has no use for.
 
 use clap::error::{Error, ErrorKind};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! One client: its socket, its session and the work that is done for it, in one loop.
 //!
 //! The loop reads, listens and works only as fast as the client takes what comes of it, for the [`Outbox`] between it

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! ITU-T G.711: the two logarithmic codes of telephony, one byte a sample.
 //!
 //! Both cut the range of a sample into eight segments, each twice as wide as the one below, with sixteen steps in

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The HTTP side: which paths there are, and the way from a request to a session.
 //!
 //! Paths count from their end, so that a client may put any base in front (`/v1`, `/openai/v1`, a proxy's prefix). As

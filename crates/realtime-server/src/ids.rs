@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Names that nobody can guess: ids of sessions, items, responses and events, and the secrets that stand in for a key.
 
 use rustls::crypto::CryptoProvider;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A server from its command line to its end: bound, run until a shutdown, and the verdict of its script.
 
 use crate::auth::Auth;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! When to ping a client, and when to take it for gone: after [`MAX_UNANSWERED`] pings in a row without any sign of life.
 
 use std::time::Duration;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Local server that speaks the OpenAI Realtime protocol, as a library: [`Server`] for a program with a tokio runtime,
 //! [`ServerThread`] for a test that wants a server beside it.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Program `realtime-server`: reads the command line, prints one line when it listens, and ends on SIGTERM or Ctrl-C.
 
 use anyhow::Context;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A picture as it comes in an item: a data URI with a JPEG or a PNG in it.
 //!
 //! It is decoded and measured at once, so that what is no picture is refused, with the reason, where it came in. What is

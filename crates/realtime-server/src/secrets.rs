@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! `POST …/realtime/client_secrets`: a key for a browser, that opens sessions for a few minutes.
 
 use crate::http::wrong_key;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What a session says on its way to the client: a short queue, and a task that empties it into the socket.
 //!
 //! A client that does not take a message for [`STALLED`] is taken for dead. In the end the client is told everything that

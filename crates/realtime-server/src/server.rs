@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The server as a whole: it accepts connections, does TLS where it is wanted, and hands requests to `http`.
 
 use crate::auth::Auth;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The WebSocket under a session, and the TCP connection under that, which only a script may maltreat.
 
 use hyper::upgrade::Upgraded;

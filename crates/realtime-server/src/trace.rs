@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Traces: sessions as lines of JSON, written by `--record` and played by the engine `replay`.
 //!
 //! The first line is a header with a title. Each line after it is something that one side said: `dir` is `c` for the

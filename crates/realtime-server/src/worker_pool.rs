@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The engine's work, beside the sessions: never more of it at a time than there are processors.
 //!
 //! A job holds a processor only while it computes. Between two pieces of an answer it waits for its session to take

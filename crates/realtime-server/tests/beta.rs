@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The beta of the protocol, for who asks for it: by header, by subprotocol, or by Azure's preview URL. Every event is
 //! held against the shapes of the official beta types.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Clients that are slow, many, gone or hostile: each harms itself alone, and is told why it must go as long as it can be
 //! told anything.
 

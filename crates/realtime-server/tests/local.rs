@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The server with its models, against real speech. Words are compared loosely, as their exact form depends on the
 //! processor.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The official OpenAI clients, unchanged, against the local server: what works with OpenAI's service works here.
 //!
 //! Each client runs as a program of its own (`tests/clients`) and checks what it gets; the server records the session,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The server as a program: what its command line says to mistakes, and how it ends.
 
 #[path = "support/client.rs"]

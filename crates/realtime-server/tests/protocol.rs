@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The server as a client sees it: a plain WebSocket against the real program, with the engine that echoes.
 
 #[path = "support/client.rs"]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Traces of other programs, played again: without a header, with their own names, at any speed.
 
 #[path = "support/client.rs"]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The engine that plays scripts: each fault as a client sees it, and what becomes of a client that does not follow.
 
 #[path = "support/client.rs"]

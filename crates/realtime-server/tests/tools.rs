@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Function calls of the engine with models: typed and spoken wishes, results, and what is asked for. Every event is
 //! held against its published shape.
 

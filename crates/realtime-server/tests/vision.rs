@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The server's eyes, as a client meets them: what it says of real photos, and what it refuses.
 
 #[path = "support/client.rs"]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The element's own ear: speech and pauses, found in the samples alone.
 //!
 //! It works in frames of 32 ms, so what it finds depends on the sound and never on how the sound was cut into

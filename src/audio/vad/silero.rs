@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Is somebody speaking? Silero, a small network, says it for every 32 milliseconds of sound.
 //!
 //! Four short spectra, four layers that boil them down to 128 numbers, a memory of 128 more, and a verdict between

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MPL-2.0
 """Makes silero.bin, the weights that silero.rs reads, from the model of the Python package silero-vad 6.2.3 (MIT).
 
     pip install onnx numpy && pip download --no-deps silero-vad==6.2.3 && unzip silero_vad-*.whl

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What the application is told of a conversation.
 
 use openai_protocol::Usage;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What goes into a conversation and what comes out of it: the whole surface of this ring.
 //!
 //! Times on the media timeline are running times; times of the world are `Instant`s that the caller gives.

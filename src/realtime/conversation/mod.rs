@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The decisions: a conversation as a value, without a socket, a clock or a thread.
 //!
 //! It takes inputs and the time, and gives outputs: what to send, what to play, what to tell the application. Whoever

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The user's turns, as the server or the element's own ear finds them.
 
 use crate::realtime::conversation::io::{Detection, FramePolicy, Speaker};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What a run tells: the thread that talks to the application, and what becomes of each thing that the session posts.
 //!
 //! Applications do as they like in their handlers, so what is told never comes from a thread that a session or a stream

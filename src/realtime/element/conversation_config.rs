@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! How the properties become a conversation's configuration: who finds the turns, who answers them, and what is waited
 //! for how long. What the session's JSON says counts here as well.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Function calls, as the application sees them: the signal, and the program that answers for people in a shell.
 //!
 //! Each call has a thread of its own, because handlers and programs take their time. How long they may take is the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The element's GObject: properties, pads and states. It converts and never decides.
 
 use crate::media::audio_src_task::Stream;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The flags of the property `messages`.
 
 use gst::glib;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The bus: every message of the element, by name and field. Nothing else knows these names.
 
 use crate::media::glib_text;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The element `openairealtime`: a voice conversation with a realtime model as part of a pipeline.
 
 pub(crate) mod bus;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Properties that change while the element runs, and stay true to what the session really does.
 //!
 //! A change is wished for at once and in force when the server has accepted it. Until then the property shows the wish.

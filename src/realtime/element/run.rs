@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A run: everything that lives from READY to PAUSED and back, made anew each time.
 //!
 //! It owns the session, the stream of the source pad and the paces of the streaming threads. What the session tells

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! How the properties become a session of the API.
 //!
 //! The JSON of the property `session` is laid over all others, and what it says counts for the element's own decisions

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What the user set, and how a connection follows from it.
 //!
 //! Everything that can be known to be wrong is found before anything is started, with the name of the property.

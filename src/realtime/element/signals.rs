@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What an application asks the element for: action signals, and custom events of the same names.
 //!
 //! Every action is safe from any thread and gives back whether it was taken. What is wrong with one that was not is

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The element's life: a run is made, played, paused and ended with the element's states.
 
 use crate::media::audio_src_task::{AudioSrcSettings, AudioSrcTask};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What the session has told so far: the properties that can only be read.
 
 use crate::media::errors;

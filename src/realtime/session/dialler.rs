@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The way to a session, for the first one and for every one after it: which server is tried, how often, and with which
 //! delays. What is worth another try is known from types and codes, never from the words of an error.
 

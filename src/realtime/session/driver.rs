@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A session with a connection: what arrives is handed to the conversation, and what that decides is carried out.
 
 use crate::net::clock::Clock;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Fields of the server's events that could not be read: each is told of once.
 
 use crate::realtime::conversation::Warning;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The link: one task a session, which owns the conversation and the socket.
 //!
 //! It connects, reads, writes, and sleeps until the conversation wants to be woken. It decides nothing about the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Another connection beside the one in use, made before that one ends, so that nobody has to wait for it then.
 
 use crate::net::clock::Clock;

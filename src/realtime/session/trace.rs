@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Events as they go over the wire: in the server's dialect, and into traces without what is secret in them.
 
 use openai_protocol::dialect::{Dialect, to_beta};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A limit for warnings: one of a kind in ten seconds, and how many were left out.
 
 use crate::realtime::conversation::Warning;

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MPL-2.0
 """Talks to a server with the official Python client, unchanged, and checks what comes back.
 
     turns.py BASE_URL RECORDING.wav [--heard WORDS] [--said WORDS] [--thinks] [--limit SECONDS]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What is no event is refused by name, and no damage makes reading panic: messages are cut short, changed and mixed up
 //! as networks and bugs do it, the same way in every run.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The words of the wire against the published shapes: every event that the official package knows is read into its
 //! type, written again, and has lost nothing; what no version knows yet survives as well.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Every published event is read and written without loss, and what nobody has published yet survives. What may differ
 //! between what was read and what is written stands in the tables here.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The beta's spelling of events, formats and parts is read as what it means.
 
 use super::examples::examples;

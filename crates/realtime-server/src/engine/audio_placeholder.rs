@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Stand-ins for sound in traces and scripts, so that nobody has to read or write base64.
 //!
 //! A string that is nothing but a stand-in is replaced by base64 before it is sent: `<pcm:500>` is half a second of

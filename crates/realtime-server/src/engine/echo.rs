@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The engine that says back what it heard, for tests of sound and time.
 //!
 //! It understands nothing and does not pretend to: the transcript of its answer only says how long the user spoke,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The engine that really listens, answers and speaks, with the models of the speech room, and looks with
 //! those of the vision room.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What thinks behind the protocol.
 //!
 //! A session knows the rules of the wire; what was said, what to answer and how it sounds, an [`Engine`] knows. Two

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The engine that plays a trace: it waits for what the client said then, and says what the server said then.
 //!
 //! Events of the client are awaited in their order and compared by their type. Sound is awaited by its length, however

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The stage of the engines that take the place of a session: a socket, and what the client said on it so far.
 //!
 //! Events of the client wait in a bounded inbox until they are asked for. Sound is only counted, unless somebody

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The arguments of a function, out of what was said. A value is taken only where it was said: what is not there is
 //! left out, and if it is required its name is given back, so that it can be asked for.
 

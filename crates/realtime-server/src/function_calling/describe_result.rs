@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What functions gave back, as a sentence: JSON read as words, errors as errors.
 
 use crate::engine::{Part, Turn};

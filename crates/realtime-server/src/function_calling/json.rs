@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What a function gave back, as it was written: JSON whose fields keep their order, so that it can be read out.
 
 use crate::function_calling::tokens::of_name;

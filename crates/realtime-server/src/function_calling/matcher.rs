@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Which functions are meant: the words of the user, held against those of each function.
 
 use crate::function_calling::Choice;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Function calls without a language model: a function is called when the words of the user fit its name, its
 //! description or the words of its parameters, with arguments that were really said.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Pieces of a sentence that can be the value of a parameter: what is quoted, what stands behind a word, names.
 
 use crate::function_calling::tokens::{WEEKDAYS, Word};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The text for a parameter: what is quoted or announced, what stands behind the parameter's own name or behind a word
 //! such as "in" or "for", or the whole sentence.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What is called for which words, and what is said about it.
 
 use super::*;

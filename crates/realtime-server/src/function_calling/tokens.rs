@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What was said, word by word: where each word stands, what it is like without its endings, and which numbers there
 //! are.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What is said no to: the `error` event in the making, with OpenAI's codes and wording.
 //!
 //! A refusal never ends a session. It knows nothing of the event that it answers; the name of that event is added when

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! An answer without a session, for a script.
 
 use crate::engine::SpeechChunk;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The shapes of the API's client events: what GA takes, with its limits, and nothing of the beta.
 //!
 //! These tables are the one place to look when a client asks why something was refused. What the beta has in the same

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The session's configuration: OpenAI's defaults, what a client may change of them and when.
 //!
 //! An update was held against the tables of `shapes.rs` before it comes here. What it leaves out stays, `null`

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The conversation: an ordered list of items.
 //!
 //! Items are told to the client without their sound; the sound is kept here, for `retrieve`, for `truncate` and for

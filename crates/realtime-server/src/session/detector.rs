@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Where turns begin and end, from probabilities of speech: a clock and two thresholds, nothing else.
 //!
 //! Everything is counted in the sound itself, never in the time at which it arrives, so the same sound gives the same

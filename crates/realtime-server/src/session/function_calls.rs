@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Function calls in an answer: which are allowed, and how the client is told of one; and why there are none of MCP.
 
 use crate::function_calling::{Call, Choice};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The input audio buffer: the clock of all sound of the session, and what of it is not part of a message yet.
 //!
 //! Sound is taken in two steps. `append` only stores it; `listen` hears a tenth of a second of it at a time, so that

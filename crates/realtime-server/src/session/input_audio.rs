@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The user's side of a session: sound comes in, turns come out, and their words where they are wanted.
 
 use crate::audio::decode;

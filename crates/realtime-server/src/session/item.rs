@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! An item of the conversation, with the sound and the pictures that belong to it.
 
 use crate::audio::{Sound, decode};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What a client does with the items of the conversation: adds them, asks for them, takes them back.
 
 use crate::session::item::Entry;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A session: the rules of the protocol, without a socket, a clock or a thread.
 //!
 //! Client events, steps of listening and results of work go in; server events, work to do and the wish to close come

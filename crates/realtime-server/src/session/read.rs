@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! From a message of the wire to a checked client event.
 //!
 //! Sound is the one event that comes many times a second, so it is read in one pass; all others are first held

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What an answer is to be, and what became of it.
 
 use crate::session::usage::Counts;

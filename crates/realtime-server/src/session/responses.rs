@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The model's side of a session: answers are asked for, written piece by piece, and ended in one way or another.
 
 use crate::engine::{Prompt, ResponsePart, SpeechChunk};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The shape that a client's JSON must have, checked before anything is read from it.
 //!
 //! A [`Shape`] is a constant that describes one value; `shapes.rs` holds those of the API. The check names the exact

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What things cost: tokens counted as OpenAI counts them, as far as that is known, and the account's limits.
 //!
 //! Sound and pictures follow the published rules (a token for 100 ms of the user, for 50 ms of the assistant, and

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What the neural networks have in common: how they are loaded and run.
 //!
 //! A [`Network`] is a model with its own few threads. Every network has a pool of its own, so that the short work of

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The server's ears and voice: where there is speech, what is said, and how an answer sounds.
 //!
 //! Everything runs on this machine, on the processor, with small models that are fetched once. [`Speech`] holds them

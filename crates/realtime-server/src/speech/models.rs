@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Where the models live on disk.
 //!
 //! The server does not carry its models: a script fetches them once into a folder, and this module finds that folder

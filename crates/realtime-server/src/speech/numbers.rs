@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Numbers as they are said in American English: "forty two", "twenty first", "nineteen eighty four".
 //!
 //! Without hyphens, and without "and" between hundreds and tens, so that a number has one way to be written in words

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! How English text is pronounced.
 //!
 //! Figures and signs are first written out as words ([`crate::speech::text_normalization`]); a lexicon with grammar (`misaki-rs`) then

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! From any sampling rate to the 16 kHz that the models hear with.
 //!
 //! The sound comes in portions of any size and must give the same samples as if it had come at once; so a resampler

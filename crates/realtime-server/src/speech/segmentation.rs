@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Which parts of a recording are worth recognising.
 //!
 //! The recogniser invents words where there are none and loses the thread in long recordings. So silence before and

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Where sentences end.
 //!
 //! An answer is spoken sentence by sentence: the first can be heard while the next is made. A dot does not always end

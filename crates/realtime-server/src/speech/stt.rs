@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! From sound to words: Moonshine, a small English speech recogniser.
 //!
 //! An encoder looks at the whole piece of sound once; a decoder then writes the text token by token (a token is a

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Does it hear, understand and speak? With the real models and real recordings.
 
 use std::f32::consts::TAU;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The voice: Hibari, a small English text-to-speech network with a speaking rate and a pitch of its own.
 //!
 //! A sentence goes through three hands: [`crate::speech::phonemes`] writes down how it is pronounced, the network describes

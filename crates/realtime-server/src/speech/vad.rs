@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Is somebody speaking? Silero, a small network, says it for every 32 milliseconds of sound.
 //!
 //! The network has a memory (it is recurrent), so a stream must be given to one and the same [`Vad`], without gaps.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! From a description of sound to sound.
 //!
 //! The voice's network does not draw a waveform. For every 12.5 ms it describes a spectrum in three layers: how the

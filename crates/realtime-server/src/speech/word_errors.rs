@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! How well a text was recognised: the word error rate.
 
 use crate::speech::responder::plain_words;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Colours by the names that people give them, and how much of a picture has which.
 
 use image::RgbImage;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! From the bytes of a JPEG or a PNG to its pixels.
 //!
 //! A file that is broken, cut off or too large is refused with the reason, before an item is made of it. Pictures are

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What is known of pictures in sentences that are meant to be spoken.
 //!
 //! What was recognised comes first, then what was measured. Every sentence says how sure it is, or is a measurement.

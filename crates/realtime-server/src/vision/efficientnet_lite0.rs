@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! EfficientNet-Lite0: the network that recognises a thousand kinds of things.
 //!
 //! The file has its weights only; how they are connected is written down here, as in "EfficientNet" (Tan and Le, 2019)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Counts faces: SeetaFace, a cascade of small classifiers that is slid over the picture.
 //!
 //! It finds faces that look towards the camera and are at least 40 pixels high, of 640 for the picture's longer side.

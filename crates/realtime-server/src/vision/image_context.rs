@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Which pictures of a conversation an answer is about, and what they are called.
 //!
 //! What counts is what came since the model spoke last. A camera sends many pictures: of those with one name, or that

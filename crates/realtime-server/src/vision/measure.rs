@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What can be measured of any picture, and is always true: its light, contrast, colours and sharpness.
 //!
 //! Sharpness is measured by blurring: what was sharp changes much, what was blurred hardly at all (after Crété,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The server's eyes: what can be measured of a picture, and what is recognised in it.
 //!
 //! A picture is decoded and measured once, when it comes ([`View`]); that takes some milliseconds and refuses what is no

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The names of the things that are recognised, with their articles.
 
 /// All names, in the order of the network's outputs.

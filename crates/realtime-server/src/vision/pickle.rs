@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Reads a pickle, the way Python writes down objects, as plain data.
 //!
 //! Nothing is carried out: an object is kept as the name of what would make it and what it would be made of. Only

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The room as a whole: real photos, with the models where they are installed, and conversations about pictures.
 
 use super::*;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What is kept of a picture's pixels once it is decoded: what was measured, and what the networks look at.
 //!
 //! A photo may have millions of pixels, and a conversation hundreds of photos. So the picture is reduced when it

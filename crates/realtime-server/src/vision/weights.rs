@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The weights in a file that PyTorch wrote before its version 1.6.
 //!
 //! Five pickles come first: a mark, a version, the machine, the tensors by name with where their numbers are, and the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Items of every kind, what was not heard of them, and answers that are stopped on their way. An answer takes its time
 //! only with the engine that really speaks.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Everything that the server says is of its published shape, and everything that the published shapes allow a client
 //! to say is understood: dialogues with the real program, every event of which is held against the schemas.
 

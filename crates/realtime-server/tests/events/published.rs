@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Everything that the published shapes allow a client to say is understood, in examples that are made of the shapes.
 
 use super::{Talk, echo, examples, schema};

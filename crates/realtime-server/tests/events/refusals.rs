@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Every fault of a client has its error, with the code and the place that the API names; and what ends a session has
 //! its error too.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Turns: the server finds them, the client ends them, they are written, or it is silence that is answered.
 
 use super::client::{Client, names, sound};

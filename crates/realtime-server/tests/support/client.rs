@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A plain WebSocket client for tests of the server.
 
 #![allow(dead_code, reason = "shared by tests that need different parts")]

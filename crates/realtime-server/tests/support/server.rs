@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The local server for tests: started, waited for, and ended when the test is over.
 //!
 //! The server is a process of its own, as for a user. It tells when it is ready, so no test ever waits for a fixed

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What was done to the input's time: silence that was put in, time that went back, sound that stopped. Each kind is
 //! told in a warning, the next ones of it not before ten seconds later and as a sum, and counted for the statistics.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Where the input's sound belongs on the timeline, and how far the conversation has come in it.
 //!
 //! Time is counted in samples. A timestamp that differs from the count by more than the alignment threshold is believed

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The user's side: sound on its way to the server, and the turns that are found in it.
 //!
 //! Sound passes three points. It is *handed in*: holes in its timestamps are filled with silence, and it queues while

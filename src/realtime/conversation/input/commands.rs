@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What an application asks for by itself: typed messages, push to talk, answers on demand, and anything else that
 //! the API knows.
 

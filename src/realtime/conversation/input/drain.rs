@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The end of the stream: the turn in hand is closed, what is owed is waited for, and then it is over.
 //!
 //! Our own ear closes its turn by itself, and push to talk is committed. A server's detection is given the silence

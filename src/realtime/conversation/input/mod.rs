@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What the user says: audio alignment, turns, commands, and the end of the input.
 
 pub(crate) mod alignment_report;

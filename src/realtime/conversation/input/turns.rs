@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Who speaks: the turns of the user, with their place on the timeline.
 //!
 //! A server that finds the turns names them at once. A turn that we commit is named by the server's `committed`, which

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Barge-in: the user speaks over the model, or the application stops it.
 //!
 //! There is silence at once, and the server learns what was really heard, so that the model does not believe to have

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The floor: one answer speaks at a time.
 //!
 //! An answer beside the conversation may be made while another one is, and a server sends the sound of both as it comes.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Function calls: each is told once and answered once, and the answer that the outputs owe is asked for once.
 //!
 //! Outputs may come at once, later, or turns later. They are held until the answer that made the calls is done, for a

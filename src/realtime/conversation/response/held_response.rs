@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Offline: what is told of an answer is kept until the answer is whole.
 //!
 //! Nobody waits for the sound of a file. So an answer whose session is lost in the middle can be forgotten and asked for

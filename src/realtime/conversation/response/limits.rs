@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Limits: what a response cost, by the published prices of the models, and how much and how many may be asked for.
 
 use crate::realtime::conversation::{Conversation, Event};

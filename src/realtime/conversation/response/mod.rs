@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Responses of the model: scheduling, audio, barge-in, function calls, usage limits.
 
 pub(crate) mod barge_in;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What is known of each answer beside its sound: where it stands, what is reckoned from there, and what becomes of it
 //! where the server does not tell its end in time.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The model's side: answers as they come, and their sound.
 
 use crate::audio::format_converter::Converter;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The gate through which every answer is asked for.
 //!
 //! A conversation has one answer at a time. The gate knows whether one is asked for, under way or wished; it never

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What was said so far, for a session that has to begin anew.
 //!
 //! A server ends a session after an hour, and connections break. There is no resuming: the next session knows nothing.

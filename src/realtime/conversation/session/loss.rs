@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The loss of a session: what becomes of what was under way, what is asked for again, and what is told of it.
 //!
 //! Nothing is lost without a word: an answer that is asked for again is answered once, and whatever cannot be had back

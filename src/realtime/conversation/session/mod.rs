@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The life of a session: opening, updates of its settings, rollover to the next one, and what that one is told.
 
 pub(crate) mod history;

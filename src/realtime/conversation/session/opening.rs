@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The session around the conversation: its opening, its settings, its errors and its end.
 
 use crate::audio::format_converter::Converter;

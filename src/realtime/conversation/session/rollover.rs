@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The renewal of a session.
 //!
 //! A server ends each session after a time, and says when. Before that, another connection is made beside the one in

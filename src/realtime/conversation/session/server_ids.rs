@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The names that a server gives to its answers and messages, made unique for the whole conversation.
 //!
 //! A server's name is good for one session at most: after a reconnect the next session may begin at `resp_1` again, some

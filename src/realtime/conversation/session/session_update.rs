@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Settings that change while the conversation goes on.
 //!
 //! Changes that come together go out as one `session.update`, of what differs alone. One update is under way at a time,

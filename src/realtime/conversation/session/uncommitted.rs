@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The tape: the user's sound that was sent and is in no message yet.
 //!
 //! A session may be over in the middle of a sentence. What was said of it so far is then said again to the next one, so

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Barge-in: what is silenced, what the server is told, and what is left alone.
 
 use crate::realtime::conversation::tests::dialogue::*;

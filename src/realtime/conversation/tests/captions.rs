@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Words with their place: in order, along the sound, and cut where the sound was cut.
 
 use crate::realtime::conversation::io::Speaker;

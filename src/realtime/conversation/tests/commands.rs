@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What an application asks for: typed messages, push to talk, tools, and other settings in the middle of it all.
 
 use crate::realtime::conversation::Output;

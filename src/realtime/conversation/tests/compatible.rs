@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What compatible servers do in another way than the API has it: names, formats, cancels, and what they leave out.
 
 use crate::realtime::conversation::io::Command;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The language in which the dialogues are written.
 
 use crate::audio::vad::VadConfig;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The end of the stream, in every way that there is to get there.
 
 use crate::realtime::conversation::io::Failure;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Responses that are made at the same time are heard one after the other, and whole.
 
 use crate::realtime::conversation::tests::dialogue::*;

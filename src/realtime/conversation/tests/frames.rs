@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Pictures: which ones are sent, in which order with everything else, and which ones are taken back.
 
 use crate::realtime::conversation::io::{

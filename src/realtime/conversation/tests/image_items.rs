@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What is typed about what is seen: one message, whose words outlive its pictures.
 
 use crate::realtime::conversation::io::{Command, Config, FramePolicy, FrameState};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Pictures that look the same: what is noise and what is news, and that files of any kind do no harm.
 
 use crate::image::similarity::TileMeans;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Sound that comes twice, late, or in another format, and how far the conversation has come in it.
 
 use crate::realtime::conversation::tests::dialogue::*;

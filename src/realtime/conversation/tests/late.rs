@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Responses that come at the wrong time: over the user, too late, without a begin or an end, or cancelled by the server.
 
 use crate::realtime::conversation::io::Command;

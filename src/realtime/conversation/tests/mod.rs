@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Dialogues with an invented clock, one theme a file, and one monkey who says anything at any time.
 
 pub(crate) mod barge_in;

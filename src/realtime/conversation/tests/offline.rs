@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Offline: as fast as the server goes, and always with the same result.
 
 use crate::realtime::conversation::tests::dialogue::*;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The session: how it opens, why it fails.
 
 use crate::realtime::conversation::AudioChunk;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What came out of a dialogue, by kind.
 
 use crate::realtime::conversation::io::Speaker;

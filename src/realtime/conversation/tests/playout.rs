@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The answer's timeline.
 
 use crate::queue::timeline::*;

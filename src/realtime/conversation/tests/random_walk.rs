@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Anything at any time: whatever a user, a server and the clock do, some things hold.
 
 use crate::realtime::conversation::io::{

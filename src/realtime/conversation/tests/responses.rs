@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The model's answers: their life, their words, their sound, and the gate.
 
 use crate::realtime::conversation;

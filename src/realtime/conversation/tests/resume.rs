@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A session ends in the midst of a conversation, and the next one goes on with it.
 
 use crate::realtime::conversation::Frame;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A session ends at a time that the server tells. Another one is ready before that, and nothing is lost between them.
 
 use crate::realtime::conversation::io::{Command, SessionEvent};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What servers say in the dialogues.
 
 use openai_protocol::server::ResponseOutputAudioDelta;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The user's turns: where they are, what they are called, what was said in them.
 
 use crate::realtime::conversation::Detection;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The model's words along its sound.
 //!
 //! A server sends words and sound apart, and tells of neither where in the other it stands. So the words of a message

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Transcripts of both sides, in order, and captions along the audio.
 
 pub(crate) mod captions;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What both sides say, in words: told piece by piece as it comes, and whole at the end.
 //!
 //! The wholes come in the order of the conversation, also when the server writes down the user's words later than it

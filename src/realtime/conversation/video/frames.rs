@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Pictures: which frame of a camera goes to the server, and when.
 //!
 //! Of each camera the newest frame is kept and no other, so pictures never queue up. A frame goes when its policy says

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The pictures that are in the conversation, and how they get into it and out of it again.
 //!
 //! Every message with pictures is an item under a name of our own, so it is known exactly which ones are there, and the

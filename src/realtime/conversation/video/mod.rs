@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Frames of cameras: which are sent and which stay in the conversation.
 
 pub(crate) mod frames;

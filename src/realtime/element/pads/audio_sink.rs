@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The pad `audio_sink`: what the user says, on its way into the mailbox.
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The pad `src`: what downstream asks of the answer's stream and says to it.
 
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};

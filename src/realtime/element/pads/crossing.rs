@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What may cross from the sink pads to the source pads and back, and how: a serialized event is queued into each source
 //! pad's own timeline and pushed by that pad's task; queries are answered here, because the two sides are different streams.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What the sink pads for text and cameras have in common: the events that open, move, flush and end their lanes in the
 //! mailbox.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The pads: what there are, those that come and go on request, and when all input has ended.
 
 pub(crate) mod audio_sink;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The input's segment: how timestamps become running times, and what cannot be heard.
 
 /// How timestamps become running times.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The pads of text: `text_sink` in, and `text_src`, `transcript_src` and `event_src` out.
 
 use crate::media;

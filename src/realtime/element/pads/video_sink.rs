@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The pads `video_sink_%u`: what cameras see, on its way into the mailbox.
 //!
 //! A frame is looked through before it is taken, so that what is broken or too large is told with the pad's name and

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Sessions over real sockets, with a clock that the test moves: hours of waiting take no time, and nothing is late.
 
 pub(crate) mod peer;

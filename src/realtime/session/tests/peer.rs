@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The language of these tests: a session, and a server that does as it is told.
 
 use crate::net::clock::Clock;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What is worth another try, when, and how often.
 
 use crate::realtime::conversation::Failure;

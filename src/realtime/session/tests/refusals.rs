@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Redirects and proxies.
 
 use crate::realtime::conversation::tests::dialogue::{config, server_vad};

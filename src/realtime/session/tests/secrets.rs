@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Keys: asked for at each connection, and in nothing that is told.
 
 use crate::realtime::session::tests::peer::*;

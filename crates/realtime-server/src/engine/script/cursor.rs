@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A place in a statement of a script: words and JSON are taken from it, and a fault knows where it is.
 
 use crate::cli::duration;

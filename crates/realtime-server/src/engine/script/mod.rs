@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The engine that does what a file says, also wrong things: every fault that a network and a server can have, at a
 //! given point.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Reads scripts. A line is a statement; an indented line goes on with the one before it; `#` begins a comment line.
 
 use crate::engine::audio_placeholder;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Patterns: JSON that an event must contain, with names for what is not known before.
 //!
 //! In a pattern a string `"$name"` stands for any value and gives it a name; where the name is known already, the

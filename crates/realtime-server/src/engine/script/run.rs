@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Plays a scene: one statement after the other, until the script, the client or a failure ends it.
 
 use crate::audio::Sound;

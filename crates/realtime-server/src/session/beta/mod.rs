@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The beta generation of the protocol: a session that speaks it is one of GA whose events are spelt differently.
 //!
 //! `shapes` holds what a beta client may say, `read` makes events of GA of it, and what the session says goes through

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! From what a beta client says to an event of GA.
 
 use crate::session::api_error::ApiError;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The shapes of the beta's client events, with their limits, and nothing that only GA has.
 
 use crate::session::client_schema::{

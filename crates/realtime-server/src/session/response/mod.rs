@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! One answer on its way to the client: which events it consists of, and in which order.
 //!
 //! The writer takes pieces of an answer and gives the events of the wire for them; it knows nothing of where the

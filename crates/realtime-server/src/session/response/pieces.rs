@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What is said, cut into deltas: words run ahead of their sound, and the limit of tokens ends both.
 
 use crate::audio::{Sound, encode};

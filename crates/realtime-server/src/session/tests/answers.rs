@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Answers: beside the conversation, cut off, and those that fail.
 
 use crate::audio::Sound;

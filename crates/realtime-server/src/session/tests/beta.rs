@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Sessions in the beta of the protocol.
 
 use crate::session::tests::dialogue::{Dialogue, squeezed};

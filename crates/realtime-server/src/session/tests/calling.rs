@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Function calls as a client sees them.
 
 use crate::engine::{ResponsePart, SpeechChunk};

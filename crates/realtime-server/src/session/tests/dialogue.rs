@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A dialogue with a session: what a client says, what the session says, and the answers that it asks for. The engine is
 //! the echo, driven by hand.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Sessions as dialogues: what a client says, what a server answers, in which order. Nothing here waits.
 
 mod answers;

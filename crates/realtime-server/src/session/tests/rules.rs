@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What a session takes and refuses: settings, items, mistakes; and its end.
 
 use crate::session::tests::dialogue::realtime;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Turns: how they begin and end, what interrupts, and what is written down of them.
 
 use crate::session::Work;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A reader for FlatBuffers that trusts nothing.
 //!
 //! A FlatBuffer is a heap of tables that point at one another with offsets; a table says in a small directory where

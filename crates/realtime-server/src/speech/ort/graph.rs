@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! A neural network as data: operations, the names that connect them, and the weights.
 //!
 //! The numbers in [`Graph::read`] are the field numbers of ONNX Runtime's schema for its own file format (`ort.fbs`).

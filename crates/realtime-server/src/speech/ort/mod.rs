@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! From ONNX Runtime's own model format (`.ort`) to plain ONNX, in memory.
 //!
 //! The speech recogniser's weights are published in the `.ort` format only, which nothing but ONNX Runtime reads. It

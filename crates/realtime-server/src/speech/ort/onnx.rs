@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Writes a graph as an ONNX file, which is a Protocol Buffers message.
 //!
 //! Only the few field kinds that ONNX uses are written: numbers, floats and things with a length. The constants are

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Turns ONNX Runtime's own operations into ones that other runtimes know.
 //!
 //! When ONNX Runtime writes its own file format it first fuses neighbouring operations into its own, faster ones

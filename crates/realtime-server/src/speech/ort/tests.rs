@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The published files are converted; broken ones are refused, and never break the server.
 
 use super::*;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Sums in words: "how much is seven times eight".
 //!
 //! The words are read as numbers and operations, and worked out exactly, as fractions. Multiplication and division

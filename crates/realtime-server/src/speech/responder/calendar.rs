@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! The time and the date, as an answer.
 
 use jiff::{Span, Zoned, civil::Weekday};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What the server answers: plain, true and always the same.
 //!
 //! There is no language model here. The responder knows the time and the date, works out sums, counts words and

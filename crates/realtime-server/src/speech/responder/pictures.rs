@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Questions about pictures: what they are about, and how the answer goes with the rest of what is said.
 //!
 //! What there is to say of a picture comes from outside, already put into sentences for the topic that is asked for.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Dialogues with the responder, and what must hold whatever it hears.
 
 use jiff::Zoned;

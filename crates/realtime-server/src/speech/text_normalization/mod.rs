@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Text as it is said: figures, times, dates, money and signs become words.
 //!
 //! "It's 3:45 p.m. & 20% of $5 is $1" is read aloud as words that are not written there. This module writes them, and

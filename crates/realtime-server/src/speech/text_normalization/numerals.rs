@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! Numbers and what belongs to them: "3:45", "11/21/2026", "22nd", "1/2", "16 kHz".
 //!
 //! Each function looks at the start of a text; if it finds what it knows there, it gives the words for it and how many

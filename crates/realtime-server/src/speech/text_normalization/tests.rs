@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MPL-2.0
+
 //! What is written and what is said.
 
 use crate::speech::text_normalization::words;
