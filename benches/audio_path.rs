@@ -9,8 +9,11 @@
 use bytes::Bytes;
 use gstopenairealtime::audio::vad::VadConfig;
 use gstopenairealtime::queue::timeline::{Next, Timeline};
-use gstopenairealtime::realtime::conversation::io::{AudioChunk, FrameConfig};
-use gstopenairealtime::realtime::conversation::{Config, Conversation, Detection, Input, OutputAudio, Timing};
+use gstopenairealtime::realtime::conversation::config::FrameConfig;
+use gstopenairealtime::realtime::conversation::config::{Config, Detection};
+use gstopenairealtime::realtime::conversation::{Conversation, Input};
+use gstopenairealtime::types::AudioChunk;
+use gstopenairealtime::types::{OutputAudio, Timing};
 use openai_protocol::session::AudioFormat;
 use openai_protocol::{ServerEvent, Session, client};
 use std::time::{Duration, Instant};

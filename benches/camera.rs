@@ -14,8 +14,11 @@
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use gst::prelude::*;
-use gstopenairealtime::realtime::conversation::io::{Dedupe, Frame, FrameConfig};
-use gstopenairealtime::realtime::conversation::{Config, Conversation, Detection, Input, Timing};
+use gstopenairealtime::realtime::conversation::config::{Config, Detection};
+use gstopenairealtime::realtime::conversation::config::{Dedupe, FrameConfig};
+use gstopenairealtime::realtime::conversation::{Conversation, Input};
+use gstopenairealtime::types::Frame;
+use gstopenairealtime::types::Timing;
 use openai_protocol::session::AudioFormat;
 use openai_protocol::{ServerEvent, Session};
 use std::net::SocketAddr;

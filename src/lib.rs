@@ -16,11 +16,13 @@
 //! Arithmetic on samples and pixels is in [`audio`] and [`image`].
 
 pub mod audio;
+pub mod error;
 mod image;
 mod media;
 mod net;
 pub mod queue;
 pub mod realtime;
+pub mod types;
 
 use gst::glib;
 

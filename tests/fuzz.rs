@@ -8,10 +8,12 @@
 mod schema;
 
 use gstopenairealtime::audio::vad::VadConfig;
-use gstopenairealtime::realtime::conversation::io::{
-    AudioChunk, Command, ConfigUpdate, Frame, FrameConfig, FramePolicy, PlayedPart,
-};
-use gstopenairealtime::realtime::conversation::{Config, Conversation, Detection, Event, Input, Output, Timing};
+use gstopenairealtime::realtime::conversation::config::{Config, Detection};
+use gstopenairealtime::realtime::conversation::config::{ConfigUpdate, FrameConfig, FramePolicy};
+use gstopenairealtime::realtime::conversation::io::Command;
+use gstopenairealtime::realtime::conversation::{Conversation, Event, Input, Output};
+use gstopenairealtime::types::Timing;
+use gstopenairealtime::types::{AudioChunk, Frame, PlayedPart};
 use openai_protocol::items::ItemKind;
 use openai_protocol::session::{
     AudioConfig, AudioFormat, AudioInput, AudioOutput, SessionKind, Transcription, TurnDetection,

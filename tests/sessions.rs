@@ -5,8 +5,12 @@
 //! The traces in `tests/sessions` were written by the pad `event_src`. What the conversation does not do by itself was
 //! asked for by the application, and is asked for here as well.
 
-use gstopenairealtime::realtime::conversation::io::{AudioChunk, Command, FrameConfig, PlayedPart};
-use gstopenairealtime::realtime::conversation::{Config, Conversation, Detection, Input, Output, Timing};
+use gstopenairealtime::realtime::conversation::config::FrameConfig;
+use gstopenairealtime::realtime::conversation::config::{Config, Detection};
+use gstopenairealtime::realtime::conversation::io::Command;
+use gstopenairealtime::realtime::conversation::{Conversation, Input, Output};
+use gstopenairealtime::types::Timing;
+use gstopenairealtime::types::{AudioChunk, PlayedPart};
 use openai_protocol::items::ItemKind;
 use openai_protocol::session::AudioFormat;
 use openai_protocol::{ClientEvent, ServerEvent};

@@ -2,8 +2,8 @@
 
 //! The table of errors: what went wrong, as GStreamer tells it.
 
+use crate::error::{Failure, Warning};
 use crate::media::glib_text;
-use crate::realtime::conversation::{Failure, Warning};
 use gst::glib::translate::IntoGlib;
 use gst::prelude::*;
 use std::time::Duration;

@@ -8,9 +8,9 @@
 
 use crate::media::clock_wait::ClockWaiter;
 use crate::media::errors;
-use crate::realtime::conversation::Timing;
-use crate::realtime::conversation::io::{Speaker, TimedText};
-use crate::realtime::session::TraceEvent;
+use crate::types::Timing;
+use crate::types::TraceEvent;
+use crate::types::{Speaker, TimedText};
 use gst::prelude::*;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -2,12 +2,12 @@
 
 //! The way to a target: addresses, TLS, the handshake, and what their errors mean.
 
+use crate::error::Failure;
 use crate::net::backoff;
 use crate::net::clock::Clock;
 use crate::net::endpoint::Endpoint;
 use crate::net::handshake::upgrade;
 use crate::net::proxy::Proxy;
-use crate::realtime::conversation::Failure;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};

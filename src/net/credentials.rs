@@ -5,9 +5,9 @@
 //! One in a file is read anew for each connection, because there are keys that last for an hour and are renewed in
 //! their file.
 
+use crate::error::Failure;
 use crate::net::clock::Clock;
 use crate::net::secret::Secret;
-use crate::realtime::conversation::Failure;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -5,11 +5,11 @@
 //! Everything that can be known to be wrong is found here, before the network is touched. Sources: the API reference
 //! for the URL and headers, Azure's documentation for its two forms of URL.
 
+use crate::error::Failure;
 use crate::net::credentials::CredentialSource;
 use crate::net::credentials::{Credentials, CredentialsProvider, KeyHeader};
 use crate::net::proxy::Proxy;
 use crate::net::secret::{REDACTED, Secret};
-use crate::realtime::conversation::Failure;
 use openai_protocol::dialect::Dialect;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

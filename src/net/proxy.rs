@@ -2,8 +2,8 @@
 
 //! HTTP proxies of the environment: which one a connection goes through, and the tunnel (CONNECT) that it opens.
 
+use crate::error::Failure;
 use crate::net::secret::Secret;
-use crate::realtime::conversation::Failure;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;

@@ -9,7 +9,8 @@
 //! dropped. Nothing here blocks live; offline every flush and every stop lets go at once whoever waits.
 
 use crate::queue::pad_queues::{PadQueues, QueueItem};
-use crate::realtime::conversation::io::{AudioChunk, Command, Frame, Input};
+use crate::realtime::conversation::io::{Command, Input};
+use crate::types::{AudioChunk, Frame};
 use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

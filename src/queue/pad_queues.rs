@@ -3,7 +3,8 @@
 //! What waits in the mailbox, one lane for each sink pad, and the order in which it is taken.
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
-use crate::realtime::conversation::io::{AudioChunk, Input};
+use crate::realtime::conversation::io::Input;
+use crate::types::AudioChunk;
 use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -7,7 +7,7 @@
 
 use crate::audio::sample_clock::time_to_samples;
 use crate::queue::timeline::{Next, Timeline};
-use crate::realtime::conversation::io::{OutputAudio, PlayedPart};
+use crate::types::{OutputAudio, PlayedPart};
 use openai_protocol::session::AudioFormat;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};

@@ -7,7 +7,7 @@
 //! a listener has heard of an item.
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
-use crate::realtime::conversation::io::{OutputAudio, PlayedPart};
+use crate::types::{OutputAudio, PlayedPart};
 use bytes::{Bytes, BytesMut};
 use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;

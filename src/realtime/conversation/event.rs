@@ -2,6 +2,8 @@
 
 //! What the application is told of a conversation.
 
+use crate::error::Warning;
+use crate::types::Speaker;
 use openai_protocol::Usage;
 use std::time::Duration;
 
@@ -184,15 +186,6 @@ pub enum SessionEvent {
     },
 }
 
-/// Who said something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaker {
-    /// The user.
-    User,
-    /// The model.
-    Assistant,
-}
-
 /// What somebody said.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TranscriptEvent {
@@ -229,24 +222,4 @@ pub struct ResponseEvent {
     pub first_audio: Option<Duration>,
     /// As it was asked for.
     pub metadata: Option<std::collections::BTreeMap<String, String>>,
-}
-
-/// Something that is wrong while the stream goes on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Warning {
-    /// For people.
-    pub message: String,
-    /// The server's `error.code`, or a word of our own.
-    pub code: Option<String>,
-    /// The server's `error.type`.
-    pub kind: Option<String>,
-    /// The field at fault.
-    pub param: Option<String>,
-}
-
-impl Warning {
-    /// A warning of our own.
-    pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: Some(code.into()), kind: None, param: None }
-    }
 }

@@ -7,6 +7,7 @@
 //! and comes back at [`Conversation::deadline`] if nothing happens before. What it decides depends on nothing else, so
 //! a test of it reads as a dialogue and a recorded session can be played back through it.
 
+pub mod config;
 pub(crate) mod event;
 pub(crate) mod input;
 pub mod io;
@@ -18,10 +19,10 @@ pub(crate) mod video;
 
 pub use crate::realtime::conversation::session::loss::Loss;
 
-pub use crate::realtime::conversation::io::{
-    AudioChunk, Command, Config, ConfigUpdate, Detection, Event, Failure, Frame, Input, Output, OutputAudio, Timing,
-    Warning,
-};
+use crate::error::{Failure, Warning};
+use crate::realtime::conversation::config::{Config, Detection};
+pub use crate::realtime::conversation::io::{Command, Event, Input, Output};
+use crate::types::Timing;
 
 use crate::realtime::conversation::input::alignment_report::Alignment;
 use crate::realtime::conversation::input::audio_input::AudioInput;

@@ -2,9 +2,11 @@
 
 //! The user's turns, as the server or the element's own ear finds them.
 
-use crate::realtime::conversation::io::{Detection, FramePolicy, Speaker};
+use crate::realtime::conversation::config::{Detection, FramePolicy};
 use crate::realtime::conversation::response::barge_in::Initiator;
-use crate::realtime::conversation::{Conversation, Event, Timing};
+use crate::realtime::conversation::{Conversation, Event};
+use crate::types::Speaker;
+use crate::types::Timing;
 use openai_protocol::ServerEvent;
 use std::time::{Duration, Instant};
 

@@ -5,16 +5,18 @@
 //! Applications do as they like in their handlers, so what is told never comes from a thread that a session or a stream
 //! needs.
 
+use crate::error::{Failure, Warning};
 use crate::media::errors;
 use crate::media::glib_text;
 use crate::media::text_src_task::{TextItem, TextSrcTask};
+use crate::realtime::conversation::Event;
 use crate::realtime::conversation::io::SessionEvent;
-use crate::realtime::conversation::{Event, Failure, Warning};
 use crate::realtime::element::imp;
 use crate::realtime::element::messages;
 use crate::realtime::element::pads::text::TextPadKind;
 use crate::realtime::element::run::{BusThread, End, Run};
-use crate::realtime::session::{BusEvent, TraceEvent};
+use crate::realtime::session::BusEvent;
+use crate::types::TraceEvent;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::Arc;

@@ -4,10 +4,12 @@
 //! for how long. What the session's JSON says counts here as well.
 
 use crate::audio::vad::VadConfig;
-use crate::realtime::conversation::io::{Dedupe, FrameConfig};
-use crate::realtime::conversation::{self, Config, Detection, Failure};
+use crate::error::Failure;
+use crate::realtime::conversation::config::{Config, Detection};
+use crate::realtime::conversation::config::{Dedupe, FrameConfig};
 use crate::realtime::element::settings::{Settings, time};
 use crate::realtime::element::{FrameDedupe, TurnDetection};
+use crate::types::Timing;
 use openai_protocol::dialect::Dialect;
 use openai_protocol::session::{self, AudioFormat};
 use std::ops::RangeInclusive;
@@ -31,10 +33,10 @@ pub type Configured = (Config, Vec<String>);
 
 impl Settings {
     /// Who finds the turns.
-    fn detection(&self, timing: conversation::Timing) -> TurnDetection {
+    fn detection(&self, timing: Timing) -> TurnDetection {
         match (self.turn_detection, timing) {
-            (TurnDetection::Auto, conversation::Timing::Live) => TurnDetection::ServerVad,
-            (TurnDetection::Auto, conversation::Timing::Offline) => TurnDetection::Local,
+            (TurnDetection::Auto, Timing::Live) => TurnDetection::ServerVad,
+            (TurnDetection::Auto, Timing::Offline) => TurnDetection::Local,
             (chosen, _) => chosen,
         }
     }
@@ -78,7 +80,7 @@ impl Settings {
     /// What the conversation is.
     pub fn config(
         &self,
-        timing: conversation::Timing,
+        timing: Timing,
         input: AudioFormat,
         output: AudioFormat,
         dialect: Dialect,
@@ -96,19 +98,19 @@ impl Settings {
                 threshold: self.vad_threshold as f32,
                 prefix: Duration::from_nanos(self.vad_prefix_padding),
                 silence: self.silence_duration(match timing {
-                    conversation::Timing::Live => LOCAL_SILENCE,
-                    conversation::Timing::Offline => OFFLINE_SILENCE,
+                    Timing::Live => LOCAL_SILENCE,
+                    Timing::Offline => OFFLINE_SILENCE,
                 }),
             }),
             (None, _) => Detection::Manual,
         };
         let only_writes = session.kind == Some(session::SessionKind::Transcription);
-        let server_paces = timing == conversation::Timing::Offline && matches!(detection, Detection::Server { .. });
+        let server_paces = timing == Timing::Offline && matches!(detection, Detection::Server { .. });
         let config = Config {
             model: session.model.clone().unwrap_or_else(|| self.model.clone()),
             create_response: by_server.and(merged.answers).unwrap_or(self.create_response) && !only_writes,
             interrupt_response: by_server
-                .filter(|_| timing == conversation::Timing::Live)
+                .filter(|_| timing == Timing::Live)
                 .and_then(|server| server.interrupt_response)
                 .unwrap_or(self.interrupt_response),
             detection,

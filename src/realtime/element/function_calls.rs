@@ -8,8 +8,9 @@
 //! standard output is the function's output. There is no shell, and it sees no variable of the environment that looks
 //! like a secret.
 
+use crate::error::{Failure, Warning};
+use crate::realtime::conversation::Command;
 use crate::realtime::conversation::io::FunctionCall;
-use crate::realtime::conversation::{Command, Failure, Warning};
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use crate::realtime::element::messages;
 use crate::realtime::element::run::Run;

@@ -5,11 +5,12 @@
 use crate::media::glib_text;
 use crate::realtime::conversation::Event;
 use crate::realtime::conversation::io::{
-    FrameEvent, FrameState, FunctionCall, ResponseEvent, SessionEvent, Speaker, TranscriptEvent,
+    FrameEvent, FrameState, FunctionCall, ResponseEvent, SessionEvent, TranscriptEvent,
 };
 use crate::realtime::element::OpenAIRealtime;
 use crate::realtime::element::imp::CAT;
-use crate::realtime::session::TraceEvent;
+use crate::types::Speaker;
+use crate::types::TraceEvent;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use openai_protocol::Usage;

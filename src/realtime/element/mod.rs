@@ -21,7 +21,7 @@ pub(crate) mod stats;
 #[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
 pub use crate::realtime::element::message_flags::Messages;
 
-use crate::realtime::conversation::io;
+use crate::realtime::conversation::config;
 use gst::glib;
 use gst::prelude::*;
 use openai_protocol::client::Detail;
@@ -235,7 +235,7 @@ pub enum FramePolicy {
     Manual,
 }
 
-impl From<FramePolicy> for io::FramePolicy {
+impl From<FramePolicy> for config::FramePolicy {
     fn from(policy: FramePolicy) -> Self {
         match policy {
             FramePolicy::Interval => Self::Interval,

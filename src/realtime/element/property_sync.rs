@@ -5,11 +5,14 @@
 //! A change is wished for at once and in force when the server has accepted it. Until then the property shows the wish.
 //! Each property is settled apart: what is refused goes back to what is in force, and nothing else does.
 
-use crate::realtime::conversation::{Config, ConfigUpdate, Failure, Input, Timing, Warning};
+use crate::error::{Failure, Warning};
+use crate::realtime::conversation::Input;
+use crate::realtime::conversation::config::{Config, ConfigUpdate};
 use crate::realtime::element::Messages;
 use crate::realtime::element::conversation_config::Configured;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use crate::realtime::element::run::Run;
+use crate::types::Timing;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;

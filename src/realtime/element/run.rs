@@ -5,12 +5,13 @@
 //! It owns the session, the stream of the source pad and the paces of the streaming threads. What the session tells
 //! goes through it to the application and to the pads of text.
 
+use crate::error::Failure;
 use crate::media::audio_src_task::AudioSrcTask;
 use crate::media::clock_wait::ClockWaiter;
 use crate::media::text_src_task::TextSrcTask;
 use crate::net::clock::Clock;
 use crate::queue::input_queue::PushError;
-use crate::realtime::conversation::{Config, Failure, Timing};
+use crate::realtime::conversation::config::Config;
 use crate::realtime::element::OpenAIRealtime;
 use crate::realtime::element::Timing as TimingSetting;
 use crate::realtime::element::function_calls::{Calls, Program};
@@ -18,6 +19,7 @@ use crate::realtime::element::pads::text::TextPadKind;
 use crate::realtime::element::settings::Settings;
 use crate::realtime::element::settings::time;
 use crate::realtime::session::{BUS_QUEUE_LEN, Endpoint, InputQueue, Playout, Session, Setup};
+use crate::types::Timing;
 use gst::glib;
 use gst::prelude::*;
 use openai_protocol::session::AudioFormat;

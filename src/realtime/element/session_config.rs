@@ -5,12 +5,13 @@
 //! The JSON of the property `session` is laid over all others, and what it says counts for the element's own decisions
 //! as well. What the model or the server is known to refuse is left out and told.
 
-use crate::realtime::conversation::{self, Failure};
+use crate::error::Failure;
 use crate::realtime::element::conversation_config::SERVER_SILENCE;
 use crate::realtime::element::settings::{JsonText, MILLISECOND, Settings};
 use crate::realtime::element::{
     FramePolicy, Modality, NoiseReduction, ReasoningEffort, SessionType, TurnDetection, VadEagerness,
 };
+use crate::types::Timing;
 use openai_protocol::dialect::Dialect;
 use openai_protocol::session::{
     AudioConfig, AudioFormat, AudioInput, AudioOutput, MaxTokens, Reasoning, SessionKind, Transcription,
@@ -31,7 +32,7 @@ impl Settings {
     /// The session that is wished.
     pub(crate) fn merged_session(
         &self,
-        timing: conversation::Timing,
+        timing: Timing,
         detection: TurnDetection,
         input: &AudioFormat,
         output: &AudioFormat,
@@ -75,7 +76,7 @@ impl Settings {
 
     fn plain_session(
         &self,
-        timing: conversation::Timing,
+        timing: Timing,
         detection: TurnDetection,
         input: &AudioFormat,
         output: &AudioFormat,
@@ -198,16 +199,12 @@ impl Settings {
     }
 
     /// What the server is told about turns; nothing where it has no part in them.
-    fn server_detection(
-        &self,
-        timing: conversation::Timing,
-        detection: TurnDetection,
-    ) -> Option<session::TurnDetection> {
+    fn server_detection(&self, timing: Timing, detection: TurnDetection) -> Option<session::TurnDetection> {
         let milliseconds = |nanoseconds: u64| nanoseconds / MILLISECOND;
         let both = session::TurnDetection {
             create_response: Some(self.server_responds()),
             // Nobody listens to a file while it is made, so nobody interrupts.
-            interrupt_response: Some(self.interrupt_response && timing == conversation::Timing::Live),
+            interrupt_response: Some(self.interrupt_response && timing == Timing::Live),
             ..Default::default()
         };
         match detection {
@@ -298,29 +295,29 @@ fn merge(under: &mut Value, over: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::realtime::conversation::{Config, Detection};
+    use crate::realtime::conversation::config::{Config, Detection};
     use serde_json::json;
     use std::time::Duration;
 
-    fn config(settings: &Settings, timing: conversation::Timing) -> Config {
+    fn config(settings: &Settings, timing: crate::types::Timing) -> Config {
         settings.config(timing, AudioFormat::Pcm, AudioFormat::Pcm, Dialect::Ga).expect("a configuration").0
     }
 
     fn refusal(settings: &Settings) -> Failure {
-        let live = conversation::Timing::Live;
+        let live = crate::types::Timing::Live;
         settings.config(live, AudioFormat::Pcm, AudioFormat::Pcm, Dialect::Ga).expect_err("refused")
     }
 
     fn sent(settings: &Settings) -> Value {
-        serde_json::to_value(config(settings, conversation::Timing::Live).session).expect("JSON")
+        serde_json::to_value(config(settings, crate::types::Timing::Live).session).expect("JSON")
     }
 
     #[test]
     fn auto_is_server_vad_live_and_local_offline() {
         let settings = Settings::default();
-        let live = config(&settings, conversation::Timing::Live);
+        let live = config(&settings, crate::types::Timing::Live);
         assert_eq!(live.detection, Detection::Server { silence: SERVER_SILENCE });
-        let offline = config(&settings, conversation::Timing::Offline);
+        let offline = config(&settings, crate::types::Timing::Offline);
         assert!(matches!(offline.detection, Detection::Local(_)));
         let json = serde_json::to_value(offline.session).expect("JSON");
         assert_eq!(json["audio"]["input"]["turn_detection"], json!(null));
@@ -357,7 +354,7 @@ mod tests {
     fn empty_transcription_model_switches_it_off() {
         let settings = Settings { transcription_model: String::new(), ..Default::default() };
         assert_eq!(sent(&settings)["audio"]["input"].get("transcription"), None);
-        assert!(!config(&settings, conversation::Timing::Live).transcribes);
+        assert!(!config(&settings, crate::types::Timing::Live).transcribes);
     }
 
     #[test]
@@ -366,7 +363,7 @@ mod tests {
             session: Some(r#"{"audio": {"input": {"turn_detection": null}}}"#.into()),
             ..Default::default()
         };
-        assert_eq!(config(&settings, conversation::Timing::Live).detection, Detection::Manual);
+        assert_eq!(config(&settings, crate::types::Timing::Live).detection, Detection::Manual);
         let settings = Settings {
             session: Some(
                 r#"{"audio": {"input": {"turn_detection": {"silence_duration_ms": 900, "create_response": false}}}}"#
@@ -374,7 +371,7 @@ mod tests {
             ),
             ..Default::default()
         };
-        let config = config(&settings, conversation::Timing::Live);
+        let config = config(&settings, crate::types::Timing::Live);
         assert_eq!(config.detection, Detection::Server { silence: Duration::from_millis(900) });
         assert!(!config.create_response);
         let settings = Settings {
@@ -390,10 +387,10 @@ mod tests {
         std::fs::write(&path, r#"{"audio": {"input": {"turn_detection": {"create_response": false}}}}"#)
             .expect("written");
         let mut settings = Settings { session: Some(format!("@{}", path.display()).into()), ..Default::default() };
-        assert!(!config(&settings, conversation::Timing::Live).create_response);
+        assert!(!config(&settings, crate::types::Timing::Live).create_response);
         // It is read once, until the next run begins.
         std::fs::remove_file(&path).expect("removed");
-        assert!(!config(&settings, conversation::Timing::Live).create_response);
+        assert!(!config(&settings, crate::types::Timing::Live).create_response);
         settings.read_again();
         assert!(matches!(refusal(&settings), Failure::Settings(why) if why.starts_with("session: the file")));
     }
@@ -407,7 +404,7 @@ mod tests {
                 reasoning_effort: ReasoningEffort::Low,
                 ..Default::default()
             };
-            let live = conversation::Timing::Live;
+            let live = crate::types::Timing::Live;
             let (config, left_out) =
                 settings.config(live, AudioFormat::Pcm, AudioFormat::Pcm, Dialect::Ga).expect("a configuration");
             (json!(config.session), left_out)
@@ -449,7 +446,7 @@ mod tests {
             let failure = refusal(&settings);
             assert!(matches!(&failure, Failure::Settings(why) if why.starts_with(expected)), "{failure}");
         }
-        config(&Settings { vad_idle_timeout: 5 * second, ..Default::default() }, conversation::Timing::Live);
+        config(&Settings { vad_idle_timeout: 5 * second, ..Default::default() }, crate::types::Timing::Live);
     }
 
     #[test]
@@ -458,7 +455,7 @@ mod tests {
             let tools = r#"[{"type": "function", "name": "look_up"}]"#;
             let settings =
                 Settings { tools: Some(tools.into()), tool_choice: tool_choice.into(), ..Default::default() };
-            settings.check_tool_choice(&config(&settings, conversation::Timing::Live).session)
+            settings.check_tool_choice(&config(&settings, crate::types::Timing::Live).session)
         };
         for right in ["auto", "required", "look_up", r#"{"type": "mcp", "server_label": "s"}"#] {
             assert_eq!(with(right), Ok(()), "{right}");
@@ -472,6 +469,6 @@ mod tests {
         let json = sent(&settings);
         assert_eq!((json["type"].as_str(), json.get("instructions")), (Some("transcription"), None));
         assert_eq!(json["audio"].get("output"), None);
-        assert!(!config(&settings, conversation::Timing::Live).create_response);
+        assert!(!config(&settings, crate::types::Timing::Live).create_response);
     }
 }

@@ -4,8 +4,8 @@
 //!
 //! Everything that can be known to be wrong is found before anything is started, with the name of the property.
 
+use crate::error::Failure;
 use crate::net::endpoint;
-use crate::realtime::conversation::Failure;
 use crate::realtime::element::function_calls::Program;
 use crate::realtime::element::{
     Dialect, FrameDedupe, FrameDetail, FramePolicy, Messages, Modality, NoiseReduction, Provider, ReasoningEffort,

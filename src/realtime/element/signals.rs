@@ -5,8 +5,9 @@
 //! Every action is safe from any thread and gives back whether it was taken. What is wrong with one that was not is
 //! told as a WARNING.
 
+use crate::error::Warning;
 use crate::queue::input_queue::PushError;
-use crate::realtime::conversation::{Command, Warning};
+use crate::realtime::conversation::Command;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use crate::realtime::session::CredentialsProvider;
 use gst::glib;

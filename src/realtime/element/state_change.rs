@@ -2,12 +2,13 @@
 
 //! The element's life: a run is made, played, paused and ended with the element's states.
 
+use crate::error::{Failure, Warning};
 use crate::media::audio_src_task::{AudioSrcSettings, AudioSrcTask};
 use crate::media::clock_wait::ClockWaiter;
 use crate::media::errors;
 use crate::media::recorder;
 use crate::realtime::conversation::io::SessionEvent;
-use crate::realtime::conversation::{self, Event, Failure, Input, Warning};
+use crate::realtime::conversation::{Event, Input};
 use crate::realtime::element::Silence;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use crate::realtime::element::messages;
@@ -15,6 +16,7 @@ use crate::realtime::element::pads::audio_sink::SinkState;
 use crate::realtime::element::run::Run;
 use crate::realtime::element::stats::ElementStatus;
 use crate::realtime::session::{InputQueue, Playout};
+use crate::types::Timing;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::Arc;
@@ -81,7 +83,7 @@ impl OpenAIRealtime {
             }
         });
         // To find what is wrong with it, and what would be refused.
-        let live = conversation::Timing::Live;
+        let live = Timing::Live;
         let (config, left_out) =
             settings.config(live, self.likely_input_format(), format.clone(), targets[0].dialect())?;
         settings.check_tool_choice(&config.session)?;

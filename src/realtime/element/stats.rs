@@ -2,9 +2,10 @@
 
 //! What the session has told so far: the properties that can only be read.
 
+use crate::error::Warning;
 use crate::media::errors;
+use crate::realtime::conversation::Event;
 use crate::realtime::conversation::io::{FrameState, SessionEvent};
-use crate::realtime::conversation::{Event, Warning};
 use crate::realtime::element::ConnectionState;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use gst::prelude::*;

@@ -3,11 +3,12 @@
 //! The way to a session, for the first one and for every one after it: which server is tried, how often, and with which
 //! delays. What is worth another try is known from types and codes, never from the words of an error.
 
+use crate::error::Failure;
 use crate::net::backoff::{Backoff, LONGEST_RETRY_AFTER};
 use crate::net::clock::Clock;
 use crate::net::connect::{ConnectError, Socket};
+use crate::realtime::conversation::Event;
 use crate::realtime::conversation::io::SessionEvent;
-use crate::realtime::conversation::{Event, Failure};
 use crate::realtime::session::{BusEvent, Endpoint, RetryPolicy};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;

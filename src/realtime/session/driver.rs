@@ -2,16 +2,18 @@
 
 //! A session with a connection: what arrives is handed to the conversation, and what that decides is carried out.
 
+use crate::error::{Failure, Warning};
 use crate::net::clock::Clock;
 use crate::net::websocket::{SocketEvent, WebSocket};
 use crate::realtime::conversation::io::SessionEvent;
-use crate::realtime::conversation::{Conversation, Event, Failure, Input, Output, Warning};
+use crate::realtime::conversation::{Conversation, Event, Input, Output};
 use crate::realtime::session::dialler::Dialler;
 use crate::realtime::session::left_out_fields::LeftOutFields;
 use crate::realtime::session::standby::Standby;
 use crate::realtime::session::trace as wire;
 use crate::realtime::session::warning_limit::Warnings;
-use crate::realtime::session::{BusEvent, InputQueue, Playout, Setup, TraceEvent, close_politely};
+use crate::realtime::session::{BusEvent, InputQueue, Playout, Setup, close_politely};
+use crate::types::TraceEvent;
 use openai_protocol::ServerEvent;
 use openai_protocol::client::PictureMessage;
 use std::sync::Arc;

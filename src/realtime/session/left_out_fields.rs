@@ -2,7 +2,7 @@
 
 //! Fields of the server's events that could not be read: each is told of once.
 
-use crate::realtime::conversation::Warning;
+use crate::error::Warning;
 use std::collections::HashSet;
 
 /// Different fields that are told of.

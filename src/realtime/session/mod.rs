@@ -19,12 +19,15 @@ pub use crate::net::secret::Secret;
 pub use crate::queue::input_queue::InputQueue;
 pub use crate::queue::playout::Playout;
 
+use crate::error::Failure;
 use crate::net::clock::Clock;
 use crate::net::runtime::SharedRuntime;
 use crate::net::websocket::WebSocket;
-use crate::realtime::conversation::io::{Speaker, TimedText};
-use crate::realtime::conversation::{Config, Event, Failure};
+use crate::realtime::conversation::Event;
+use crate::realtime::conversation::config::Config;
 use crate::realtime::session::driver::Driver;
+use crate::types::TraceEvent;
+use crate::types::{Speaker, TimedText};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -51,19 +54,6 @@ pub enum BusEvent {
     Fail(Failure, Option<Duration>),
     /// All is said and told; the stream ends there.
     Finished(Duration),
-}
-
-/// An event of the wire, for traces.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TraceEvent {
-    /// True where the server sent it.
-    pub from_server: bool,
-    /// Since the connection was made.
-    pub time: Duration,
-    /// Its `type`.
-    pub name: String,
-    /// As on the wire, but for secrets.
-    pub json: String,
 }
 
 /// How patiently a connection is tried.

@@ -2,7 +2,7 @@
 
 //! A limit for warnings: one of a kind in ten seconds, and how many were left out.
 
-use crate::realtime::conversation::Warning;
+use crate::error::Warning;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 

@@ -8,9 +8,10 @@
 //! them slowly. Sound is never cut: where time goes back, the sound follows what is there.
 
 use crate::audio::sample_clock::samples_to_time;
+use crate::realtime::conversation::Conversation;
+use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::input::audio_input::MAX_DETECTION_DELAY;
-use crate::realtime::conversation::io::Detection;
-use crate::realtime::conversation::{AudioChunk, Conversation};
+use crate::types::AudioChunk;
 use openai_protocol::session::AudioFormat;
 use std::time::Duration;
 

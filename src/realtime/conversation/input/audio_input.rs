@@ -8,11 +8,14 @@
 
 use crate::audio::sample_clock::{SampleClock, samples_to_time, time_to_samples};
 use crate::audio::vad::{TurnDetector, VadEvent};
+use crate::realtime::conversation::config::Config;
+use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::input::audio_align::{AudioAligner, Tolerance};
 use crate::realtime::conversation::input::drain::Drain;
-use crate::realtime::conversation::io::{Detection, Speaker};
 use crate::realtime::conversation::session::uncommitted::UncommittedAudio;
-use crate::realtime::conversation::{AudioChunk, Config, Conversation, Event, Output, Phase, Timing};
+use crate::realtime::conversation::{Conversation, Event, Output, Phase};
+use crate::types::Speaker;
+use crate::types::{AudioChunk, Timing};
 use bytes::Bytes;
 use openai_protocol::Base64;
 use openai_protocol::client::{InputAudioBufferAppend, InputAudioBufferClear, InputAudioBufferCommit};

@@ -3,7 +3,8 @@
 //! What an application asks for by itself: typed messages, push to talk, answers on demand, and anything else that
 //! the API knows.
 
-use crate::realtime::conversation::io::{Command, Detection};
+use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::io::Command;
 use crate::realtime::conversation::response::barge_in::Initiator;
 use crate::realtime::conversation::video::image_items::TypedText;
 use crate::realtime::conversation::{Conversation, Phase};

@@ -6,9 +6,10 @@
 //! that ends a turn, then a question whose answer tells that the silence was taken in, then a moment to say that
 //! somebody spoke; speech that has not ended by then is committed by hand.
 
+use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::input::audio_input::MIN_COMMIT;
 use crate::realtime::conversation::io::{Event, SessionEvent};
-use crate::realtime::conversation::{Conversation, Detection, Output, Phase};
+use crate::realtime::conversation::{Conversation, Output, Phase};
 use std::time::{Duration, Instant};
 
 /// Silence beyond the one that ends a turn, so that a server's detection surely finds the end.

@@ -6,9 +6,11 @@
 //! said what nobody heard.
 
 use crate::audio::sample_clock::samples_to_time;
+use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::response::responses::AudioPart;
 use crate::realtime::conversation::session::server_ids::{given, plain};
-use crate::realtime::conversation::{Conversation, Detection, Event, Output, Timing};
+use crate::realtime::conversation::{Conversation, Event, Output};
+use crate::types::Timing;
 use openai_protocol::client::{ConversationItemDelete, ConversationItemTruncate, ResponseCancel};
 
 /// Who silences the model.

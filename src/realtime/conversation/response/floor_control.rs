@@ -6,7 +6,8 @@
 //! Whoever began has the floor until its message is complete; what is told of the others waits, and follows then. It
 //! does not wait for a speaker that falls silent.
 
-use crate::realtime::conversation::{Conversation, Timing};
+use crate::realtime::conversation::Conversation;
+use crate::types::Timing;
 use openai_protocol::ServerEvent;
 use openai_protocol::items::Status;
 use std::collections::VecDeque;

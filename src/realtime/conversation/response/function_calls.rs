@@ -7,8 +7,9 @@
 //! next answer is asked for; after a barge-in it is not, because the user has something else in mind. A call that has no
 //! output in time gets an error as its output, so that the model does not wait for ever.
 
+use crate::realtime::conversation::Conversation;
 use crate::realtime::conversation::event::{Event, FunctionCall};
-use crate::realtime::conversation::{Conversation, Timing};
+use crate::types::Timing;
 use openai_protocol::items::{Item, ItemKind, Status};
 use openai_protocol::server::FunctionCallArgumentsDone;
 use std::collections::VecDeque;

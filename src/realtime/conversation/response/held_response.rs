@@ -5,7 +5,8 @@
 //! Nobody waits for the sound of a file. So an answer whose session is lost in the middle can be forgotten and asked for
 //! again, where a listener would have heard one half already.
 
-use crate::realtime::conversation::{Conversation, Timing};
+use crate::realtime::conversation::Conversation;
+use crate::types::Timing;
 use openai_protocol::ServerEvent;
 use std::collections::VecDeque;
 

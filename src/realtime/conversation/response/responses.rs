@@ -4,11 +4,14 @@
 
 use crate::audio::format_converter::Converter;
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::io::{PlayedPart, ResponseEvent};
+use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::io::ResponseEvent;
 use crate::realtime::conversation::response::barge_in::Initiator;
 use crate::realtime::conversation::response::records::Records;
 use crate::realtime::conversation::session::opening;
-use crate::realtime::conversation::{Conversation, Detection, Event, Output, OutputAudio, Timing};
+use crate::realtime::conversation::{Conversation, Event, Output};
+use crate::types::PlayedPart;
+use crate::types::{OutputAudio, Timing};
 use bytes::Bytes;
 use openai_protocol::items::{ItemKind, Status};
 use openai_protocol::server::{ResponseOutputAudioDelta, ResponseOutputItemAdded};

@@ -7,9 +7,12 @@
 //! twice. Of the user, what has no words yet is said again as it was. What of an answer nobody heard is not part of it.
 //! A turn that had no answer yet is asked about again.
 
-use crate::realtime::conversation::io::{Detection, Speaker, TranscriptEvent};
+use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::io::TranscriptEvent;
 use crate::realtime::conversation::response::responses::AudioPart;
-use crate::realtime::conversation::{AudioChunk, Conversation, Phase};
+use crate::realtime::conversation::{Conversation, Phase};
+use crate::types::AudioChunk;
+use crate::types::Speaker;
 use openai_protocol::Base64;
 use openai_protocol::items::{ContentPart, Item, ItemKind, PartKind, Role};
 use std::collections::VecDeque;

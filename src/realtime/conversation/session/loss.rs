@@ -9,9 +9,11 @@ use crate::realtime::conversation::io::SessionEvent;
 use crate::realtime::conversation::session::uncommitted;
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
+use crate::error::{Failure, Warning};
+use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::input::turns::Turn;
 use crate::realtime::conversation::session::rollover as renew;
-use crate::realtime::conversation::{Conversation, Detection, Event, Failure, Output, Phase, Warning};
+use crate::realtime::conversation::{Conversation, Event, Output, Phase};
 use openai_protocol::ResponseParams;
 use std::time::{Duration, Instant};
 

@@ -3,8 +3,10 @@
 //! The session around the conversation: its opening, its settings, its errors and its end.
 
 use crate::audio::format_converter::Converter;
+use crate::error::{Failure, Warning};
+use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::io::SessionEvent;
-use crate::realtime::conversation::{Conversation, Detection, Event, Failure, Loss, Phase, Warning};
+use crate::realtime::conversation::{Conversation, Event, Loss, Phase};
 use openai_protocol::client::SessionUpdate;
 use openai_protocol::response::ServerError;
 use openai_protocol::session::{AudioConfig, AudioFormat, AudioInput};

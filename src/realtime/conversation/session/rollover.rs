@@ -6,7 +6,8 @@
 //! use, and the conversation moves over to it in a moment in which nobody speaks and nothing is owed; at the latest
 //! shortly before the end. Only what has to be said again takes a moment then, and sound waits that long.
 
-use crate::realtime::conversation::{Conversation, Detection, Output};
+use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::{Conversation, Output};
 use std::time::{Duration, Instant};
 
 /// So long before the end, another connection is made; earlier by far than it takes, for a quiet moment to come.

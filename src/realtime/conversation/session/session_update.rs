@@ -8,8 +8,9 @@
 //! that the refusal names, or one by one where it names none. What is refused is told, so that whoever wished for it
 //! knows what is in force.
 
-use crate::realtime::conversation::io::{ConfigUpdate, Detection};
-use crate::realtime::conversation::{Config, Conversation, Event, Phase};
+use crate::realtime::conversation::config::Config;
+use crate::realtime::conversation::config::{ConfigUpdate, Detection};
+use crate::realtime::conversation::{Conversation, Event, Phase};
 use openai_protocol::client::InputAudioBufferClear;
 use openai_protocol::{Session, session};
 use serde_json::{Map, Value, json};

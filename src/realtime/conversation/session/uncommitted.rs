@@ -7,7 +7,7 @@
 //! as a server may need to hear that somebody began to speak.
 
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::AudioChunk;
+use crate::types::AudioChunk;
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -2,8 +2,9 @@
 
 //! Barge-in: what is silenced, what the server is told, and what is left alone.
 
+use crate::realtime::conversation::config::{Config, Detection};
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{Config, Detection, Timing};
+use crate::types::Timing;
 use serde_json::json;
 
 /// An answer of two spoken messages, 1 s and 2 s long; the first is complete, the second still grows.

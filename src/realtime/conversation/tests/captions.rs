@@ -2,9 +2,11 @@
 
 //! Words with their place: in order, along the sound, and cut where the sound was cut.
 
-use crate::realtime::conversation::io::Speaker;
+use crate::realtime::conversation::Input;
+use crate::realtime::conversation::config::Config;
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{Config, Input, Timing};
+use crate::types::Speaker;
+use crate::types::Timing;
 use serde_json::json;
 
 fn texts(dialogue: &mut Dialogue) -> Vec<(String, Option<u128>, Option<u128>, bool)> {

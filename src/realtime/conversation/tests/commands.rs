@@ -3,9 +3,12 @@
 //! What an application asks for: typed messages, push to talk, tools, and other settings in the middle of it all.
 
 use crate::realtime::conversation::Output;
-use crate::realtime::conversation::io::{Command, ConfigUpdate, FunctionCall};
+use crate::realtime::conversation::config::ConfigUpdate;
+use crate::realtime::conversation::config::{Config, Detection};
+use crate::realtime::conversation::io::{Command, FunctionCall};
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{Config, Detection, Event, Input, Timing};
+use crate::realtime::conversation::{Event, Input};
+use crate::types::Timing;
 use openai_protocol::{ResponseParams, Setting, session};
 use serde_json::{Value, json};
 

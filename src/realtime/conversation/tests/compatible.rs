@@ -2,10 +2,12 @@
 
 //! What compatible servers do in another way than the API has it: names, formats, cancels, and what they leave out.
 
+use crate::realtime::conversation::config::{Config, Detection};
 use crate::realtime::conversation::io::Command;
 use crate::realtime::conversation::tests::dialogue::*;
 use crate::realtime::conversation::tests::outputs::Came;
-use crate::realtime::conversation::{Config, Detection, Event, Input, Output, Timing};
+use crate::realtime::conversation::{Event, Input, Output};
+use crate::types::Timing;
 use openai_protocol::session::AudioFormat;
 use serde_json::{Value, json};
 

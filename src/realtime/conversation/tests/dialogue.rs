@@ -3,12 +3,14 @@
 //! The language in which the dialogues are written.
 
 use crate::audio::vad::VadConfig;
-use crate::realtime::conversation::io::{
-    Failure, FrameConfig, OutputAudio, PlayedPart, ResponseEvent, SessionEvent, Speaker, TimedText, TranscriptEvent,
-    Warning,
-};
+use crate::error::{Failure, Warning};
+use crate::realtime::conversation::config::FrameConfig;
+use crate::realtime::conversation::config::{Config, Detection};
+use crate::realtime::conversation::io::{ResponseEvent, SessionEvent, TranscriptEvent};
 pub use crate::realtime::conversation::tests::server::*;
-use crate::realtime::conversation::{AudioChunk, Config, Conversation, Detection, Event, Input, Output, Timing};
+use crate::realtime::conversation::{Conversation, Event, Input, Output};
+use crate::types::{AudioChunk, Timing};
+use crate::types::{OutputAudio, PlayedPart, Speaker, TimedText};
 use openai_protocol::session::{AudioFormat, SessionKind};
 use openai_protocol::{ClientEvent, ServerEvent, Session};
 use serde_json::{Value, json};

@@ -2,9 +2,11 @@
 
 //! The end of the stream, in every way that there is to get there.
 
-use crate::realtime::conversation::io::Failure;
+use crate::error::Failure;
+use crate::realtime::conversation::config::{Config, Detection};
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{Config, Detection, Event, Input, Timing};
+use crate::realtime::conversation::{Event, Input};
+use crate::types::Timing;
 use serde_json::json;
 
 #[test]

@@ -2,8 +2,9 @@
 
 //! Responses that are made at the same time are heard one after the other, and whole.
 
+use crate::realtime::conversation::Output;
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{Output, Timing};
+use crate::types::Timing;
 use serde_json::json;
 
 /// Who is heard, in order.

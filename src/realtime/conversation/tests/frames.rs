@@ -2,11 +2,13 @@
 
 //! Pictures: which ones are sent, in which order with everything else, and which ones are taken back.
 
-use crate::realtime::conversation::io::{
-    Command, Config, ConfigUpdate, Dedupe, Frame, FrameConfig, FrameEvent, FramePolicy, FrameState, Output,
-};
+use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::config::{Config, ConfigUpdate, Dedupe, FrameConfig, FramePolicy};
+use crate::realtime::conversation::io::{Command, FrameEvent, FrameState, Output};
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{AudioChunk, Detection, Event, Input, Timing};
+use crate::realtime::conversation::{Event, Input};
+use crate::types::Frame;
+use crate::types::{AudioChunk, Timing};
 use openai_protocol::client::{Detail, PictureMessage};
 use serde_json::json;
 use std::time::Duration;

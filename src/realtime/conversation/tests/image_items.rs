@@ -2,10 +2,12 @@
 
 //! What is typed about what is seen: one message, whose words outlive its pictures.
 
-use crate::realtime::conversation::io::{Command, Config, FramePolicy, FrameState};
+use crate::realtime::conversation::config::{Config, FramePolicy};
+use crate::realtime::conversation::io::{Command, FrameState};
 use crate::realtime::conversation::tests::dialogue::*;
 use crate::realtime::conversation::tests::frames::{frame, with};
-use crate::realtime::conversation::{Event, Input, Output, Timing};
+use crate::realtime::conversation::{Event, Input, Output};
+use crate::types::Timing;
 use serde_json::{Value, json};
 
 fn by_turn(change: impl FnOnce(&mut Config)) -> Dialogue {

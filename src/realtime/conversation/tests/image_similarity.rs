@@ -4,10 +4,11 @@
 
 use crate::image::similarity::TileMeans;
 use crate::realtime::conversation::Input;
-use crate::realtime::conversation::Timing;
-use crate::realtime::conversation::io::{ConfigUpdate, Dedupe, Frame};
+use crate::realtime::conversation::config::{ConfigUpdate, Dedupe};
 use crate::realtime::conversation::tests::dialogue::*;
 use crate::realtime::conversation::tests::frames::{frame, interval};
+use crate::types::Frame;
+use crate::types::Timing;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, Rgb, RgbImage};
 use std::io::Cursor;

@@ -2,8 +2,10 @@
 
 //! Sound that comes twice, late, or in another format, and how far the conversation has come in it.
 
+use crate::realtime::conversation::config::{Config, Detection};
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{AudioChunk, Config, Detection, Event, Input, Output, Timing};
+use crate::realtime::conversation::{Event, Input, Output};
+use crate::types::{AudioChunk, Timing};
 use openai_protocol::ClientEvent;
 use openai_protocol::session::AudioFormat;
 use std::time::Duration;

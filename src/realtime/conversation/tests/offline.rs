@@ -2,8 +2,10 @@
 
 //! Offline: as fast as the server goes, and always with the same result.
 
+use crate::realtime::conversation::config::Config;
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{AudioChunk, Config, Event, Input, Output, Timing};
+use crate::realtime::conversation::{Event, Input, Output};
+use crate::types::{AudioChunk, Timing};
 use bytes::Bytes;
 use openai_protocol::ClientEvent;
 use serde_json::json;

@@ -2,10 +2,11 @@
 
 //! The session: how it opens, why it fails.
 
-use crate::realtime::conversation::AudioChunk;
-use crate::realtime::conversation::io::Failure;
+use crate::error::Failure;
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{Event, Input, Timing};
+use crate::realtime::conversation::{Event, Input};
+use crate::types::AudioChunk;
+use crate::types::Timing;
 use openai_protocol::session::AudioFormat;
 use serde_json::json;
 

@@ -2,9 +2,9 @@
 
 //! What came out of a dialogue, by kind.
 
-use crate::realtime::conversation::io::Speaker;
 use crate::realtime::conversation::tests::dialogue::Dialogue;
 use crate::realtime::conversation::{Event, Output};
+use crate::types::Speaker;
 use serde_json::{Value, json};
 
 /// What came out of a dialogue.

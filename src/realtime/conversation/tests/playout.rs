@@ -3,8 +3,8 @@
 //! The answer's timeline.
 
 use crate::queue::timeline::*;
-use crate::realtime::conversation::OutputAudio;
 use crate::realtime::conversation::tests::dialogue::ms;
+use crate::types::OutputAudio;
 use bytes::Bytes;
 use openai_protocol::session::AudioFormat;
 use std::time::Duration;

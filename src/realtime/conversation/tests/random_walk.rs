@@ -2,11 +2,13 @@
 
 //! Anything at any time: whatever a user, a server and the clock do, some things hold.
 
-use crate::realtime::conversation::io::{
-    AudioChunk, Command, Frame, FrameConfig, FramePolicy, FrameState, Input, PlayedPart,
-};
+use crate::realtime::conversation::config::{Config, Detection};
+use crate::realtime::conversation::config::{FrameConfig, FramePolicy};
+use crate::realtime::conversation::io::{Command, FrameState, Input};
 use crate::realtime::conversation::tests::dialogue::{config, delta, own_ear, recording, server_vad};
-use crate::realtime::conversation::{Config, Conversation, Detection, Event, Output, Timing};
+use crate::realtime::conversation::{Conversation, Event, Output};
+use crate::types::Timing;
+use crate::types::{AudioChunk, Frame, PlayedPart};
 use bytes::Bytes;
 use openai_protocol::client::PictureMessage;
 use openai_protocol::items::Role;

@@ -2,10 +2,14 @@
 
 //! The model's answers: their life, their words, their sound, and the gate.
 
+use crate::error::Failure;
 use crate::realtime::conversation;
-use crate::realtime::conversation::io::{Command, Failure, SessionEvent, Speaker};
+use crate::realtime::conversation::config::Config;
+use crate::realtime::conversation::io::{Command, SessionEvent};
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{Config, Event, Input, Output, Timing};
+use crate::realtime::conversation::{Event, Input, Output};
+use crate::types::Speaker;
+use crate::types::Timing;
 use serde_json::{Value, json};
 
 /// The element's own ear has heard a sentence, and an answer is asked for. Gives back the request.

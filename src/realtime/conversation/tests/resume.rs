@@ -2,10 +2,13 @@
 
 //! A session ends in the midst of a conversation, and the next one goes on with it.
 
-use crate::realtime::conversation::Frame;
+use crate::error::Failure;
+use crate::realtime::conversation::config::Config;
 use crate::realtime::conversation::io::{Command, SessionEvent};
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{Config, Event, Failure, Input, Output, Timing};
+use crate::realtime::conversation::{Event, Input, Output};
+use crate::types::Frame;
+use crate::types::Timing;
 use serde_json::{Value, json};
 
 fn dialogue() -> Dialogue {

@@ -2,9 +2,11 @@
 
 //! A session ends at a time that the server tells. Another one is ready before that, and nothing is lost between them.
 
+use crate::realtime::conversation::config::{Config, Detection};
 use crate::realtime::conversation::io::{Command, SessionEvent};
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{Config, Detection, Event, Input, Output, Timing};
+use crate::realtime::conversation::{Event, Input, Output};
+use crate::types::Timing;
 use openai_protocol::session::SessionKind;
 use openai_protocol::{Base64, Session};
 use serde_json::{Value, json};

@@ -2,11 +2,13 @@
 
 //! The user's turns: where they are, what they are called, what was said in them.
 
-use crate::realtime::conversation::Detection;
 use crate::realtime::conversation::Output;
-use crate::realtime::conversation::io::Speaker;
+use crate::realtime::conversation::config::Config;
+use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::tests::dialogue::*;
-use crate::realtime::conversation::{AudioChunk, Config, Event, Input, Timing};
+use crate::realtime::conversation::{Event, Input};
+use crate::types::Speaker;
+use crate::types::{AudioChunk, Timing};
 use serde_json::json;
 
 #[test]

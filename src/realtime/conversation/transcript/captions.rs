@@ -7,9 +7,10 @@
 //! spoken so far. They go out in pieces that fit on a screen: sentences, and parts of long ones.
 
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::io::{Speaker, TimedText};
 use crate::realtime::conversation::response::responses::{AudioPart, Responses};
-use crate::realtime::conversation::{Conversation, Output, Timing};
+use crate::realtime::conversation::{Conversation, Output};
+use crate::types::Timing;
+use crate::types::{Speaker, TimedText};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use unicode_segmentation::UnicodeSegmentation;

@@ -7,9 +7,11 @@
 //! and no more. Offline nobody listens, and they are told as soon as they are known.
 
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::io::{Speaker, TimedText, TranscriptEvent};
+use crate::realtime::conversation::io::TranscriptEvent;
 use crate::realtime::conversation::transcript::captions::ContentRef;
-use crate::realtime::conversation::{Conversation, Event, Output, Timing};
+use crate::realtime::conversation::{Conversation, Event, Output};
+use crate::types::Timing;
+use crate::types::{Speaker, TimedText};
 use openai_protocol::ServerEvent;
 use openai_protocol::server::{
     ResponseOutputAudioTranscriptDelta, ResponseOutputAudioTranscriptDone, ResponseOutputTextDelta,

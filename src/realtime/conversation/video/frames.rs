@@ -7,10 +7,14 @@
 
 use crate::audio::sample_clock::samples_to_time;
 use crate::image::similarity::TileMeans;
-use crate::realtime::conversation::io::{Dedupe, Frame, FrameEvent, FramePolicy, FrameState};
+use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::config::{Dedupe, FramePolicy};
+use crate::realtime::conversation::io::{FrameEvent, FrameState};
 use crate::realtime::conversation::response::responses::AudioPart;
 use crate::realtime::conversation::video::image_items::ImageItems;
-use crate::realtime::conversation::{Conversation, Detection, Event, Phase, Timing};
+use crate::realtime::conversation::{Conversation, Event, Phase};
+use crate::types::Frame;
+use crate::types::Timing;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 

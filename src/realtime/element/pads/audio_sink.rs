@@ -3,12 +3,14 @@
 //! The pad `audio_sink`: what the user says, on its way into the mailbox.
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
-use crate::realtime::conversation::{AudioChunk, Input, Timing, Warning};
+use crate::error::Warning;
+use crate::realtime::conversation::Input;
 use crate::realtime::element::Timing as TimingSetting;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use crate::realtime::element::pads::segment::{self, Segment};
 use crate::realtime::element::pads::video_sink::VideoPad;
 use crate::realtime::element::run::Run;
+use crate::types::{AudioChunk, Timing};
 use bytes::Bytes;
 use gst::prelude::*;
 use gst::subclass::prelude::*;

@@ -2,13 +2,14 @@
 
 //! The pads of text: `text_sink` in, and `text_src`, `transcript_src` and `event_src` out.
 
+use crate::error::Warning;
 use crate::media;
 use crate::media::text_src_task::{Stream, TextSrcTask};
-use crate::realtime::conversation::io::Speaker;
-use crate::realtime::conversation::{Command, Warning};
+use crate::realtime::conversation::Command;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use crate::realtime::element::run::Run;
 use crate::realtime::element::settings::Settings;
+use crate::types::Speaker;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::Arc;

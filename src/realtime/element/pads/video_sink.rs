@@ -6,14 +6,16 @@
 //! goes no further. The buffer itself is handed on, not a copy of it (but for JPEGs that lack their Huffman tables): of each pad the session keeps one, the newest,
 //! while another may be on its way.
 
+use crate::error::Warning;
 use crate::image::check as picture;
 use crate::image::huffman;
-use crate::realtime::conversation::io::{Frame, FrameEvent, FrameState};
-use crate::realtime::conversation::{Command, Event, Input, Warning};
+use crate::realtime::conversation::io::{FrameEvent, FrameState};
+use crate::realtime::conversation::{Command, Event, Input};
 use crate::realtime::element::FrameDetail;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use crate::realtime::element::pads::audio_sink::ends_when_unlinked;
 use crate::realtime::element::run::Run;
+use crate::types::Frame;
 use bytes::Bytes;
 use gst::glib;
 use gst::prelude::*;

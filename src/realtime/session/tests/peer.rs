@@ -2,11 +2,14 @@
 
 //! The language of these tests: a session, and a server that does as it is told.
 
+use crate::error::Failure;
 use crate::net::clock::Clock;
+use crate::realtime::conversation::Event;
+use crate::realtime::conversation::config::Config;
 use crate::realtime::conversation::io::{Command, SessionEvent};
 use crate::realtime::conversation::tests::dialogue::{config, server_vad};
-use crate::realtime::conversation::{Config, Event, Failure, Timing};
 use crate::realtime::session::{BusEvent, EndpointConfig, InputQueue, Playout, RetryPolicy, Session, Setup};
+use crate::types::Timing;
 use openai_protocol::session::AudioFormat;
 use serde_json::{Value, json};
 use std::io::{Read, Write};

@@ -2,7 +2,7 @@
 
 //! What is worth another try, when, and how often.
 
-use crate::realtime::conversation::Failure;
+use crate::error::Failure;
 use crate::realtime::session::Secret;
 use crate::realtime::session::tests::peer::*;
 use serde_json::json;

@@ -2,10 +2,12 @@
 
 //! Redirects and proxies.
 
+use crate::error::Failure;
+use crate::realtime::conversation::config::Config;
 use crate::realtime::conversation::tests::dialogue::{config, server_vad};
-use crate::realtime::conversation::{Config, Failure, Timing};
 use crate::realtime::session::Secret;
 use crate::realtime::session::tests::peer::*;
+use crate::types::Timing;
 use std::io::Write;
 use tokio_tungstenite::tungstenite::accept;
 
