@@ -13,7 +13,6 @@ use rten_tensor::Tensor;
 use rten_tensor::prelude::*;
 
 use crate::speech::models::{ModelDir, ModelFile};
-use crate::speech::ort;
 
 /// A model that is ready to run. Can be shared between threads.
 pub struct Network {
@@ -23,20 +22,10 @@ pub struct Network {
 }
 
 impl Network {
-    /// Loads a file of the models' folder; `.ort` files are converted first.
+    /// Loads an ONNX file of the models' folder.
     pub fn load(dir: &ModelDir, file: ModelFile, pool: &Arc<ThreadPool>) -> Result<Self> {
-        let path = dir.file(file);
-        let name = path.display().to_string();
-        let mut bytes = dir.read(file)?;
-        if path.extension().is_some_and(|extension| extension == "ort") {
-            bytes = ort::to_onnx(&bytes).with_context(|| format!("cannot read {name}"))?;
-        }
-        Self::new(bytes, name, pool)
-    }
-
-    /// A model as ONNX; `name` is the file that it is from.
-    pub fn new(onnx: Vec<u8>, name: String, pool: &Arc<ThreadPool>) -> Result<Self> {
-        let model = Model::load(onnx).with_context(|| format!("cannot load {name}"))?;
+        let name = dir.file(file).display().to_string();
+        let model = Model::load(dir.read(file)?).with_context(|| format!("cannot load {name}"))?;
         Ok(Self { model, options: RunOptions::default().with_thread_pool(Some(pool.clone())), name })
     }
 

@@ -9,7 +9,6 @@
 pub mod engine;
 pub mod models;
 mod numbers;
-pub mod ort;
 mod phonemes;
 mod resample;
 pub mod responder;

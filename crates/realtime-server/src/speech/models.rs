@@ -64,15 +64,25 @@ impl ModelFile {
     const fn name(self) -> &'static str {
         match self {
             Self::Silero => "silero/silero_vad_16k_sequence.onnx",
-            Self::MoonshineEncoder => "moonshine/encoder_model.ort",
-            Self::MoonshineDecoder => "moonshine/decoder_model_merged.ort",
+            Self::MoonshineEncoder => "moonshine/encoder_model.onnx",
+            Self::MoonshineDecoder => "moonshine/decoder_model_merged.onnx",
             Self::MoonshineTokens => "moonshine/tokenizer.bin",
             Self::HibariVoice => "hibari/hibari.onnx",
             Self::HibariPhonemes => "hibari/vocab.json",
             Self::HibariSpelling => "hibari/oov.onnx",
             Self::HibariLetters => "hibari/oov.json",
-            Self::Lite0 => "efficientnet/efficientnet-lite0-57934424.pth",
+            Self::Lite0 => "efficientnet/efficientnet-lite0-57934424.onnx",
             Self::SeetaFace => "seetaface/seeta_fd_frontal_v1.0.bin",
+        }
+    }
+
+    /// The published file that the script converts to this one. A folder that holds it instead needs no download.
+    const fn source(self) -> Option<&'static str> {
+        match self {
+            Self::MoonshineEncoder => Some("moonshine/encoder_model.ort"),
+            Self::MoonshineDecoder => Some("moonshine/decoder_model_merged.ort"),
+            Self::Lite0 => Some("efficientnet/efficientnet-lite0-57934424.pth"),
+            _ => None,
         }
     }
 }
@@ -92,7 +102,13 @@ impl ModelDir {
             .or_else(|| env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from))
             .or_else(cache_folder);
         let Some(path) = path else {
-            return Err(ModelsMissing { what: "speech", path: PathBuf::new(), files: Vec::new(), is_default: false });
+            return Err(ModelsMissing {
+                what: "speech",
+                path: PathBuf::new(),
+                files: Vec::new(),
+                unconverted: None,
+                is_default: false,
+            });
         };
         let dir = Self { path };
         match dir.missing("speech", &ModelFile::SPEECH) {
@@ -103,9 +119,16 @@ impl ModelDir {
 
     /// Which of the models for `what` are not there, `None` when they all are.
     pub fn missing(&self, what: &'static str, files: &[ModelFile]) -> Option<ModelsMissing> {
-        let files: Vec<_> = files.iter().filter(|file| !self.has(**file)).map(|file| file.name()).collect();
-        let is_default = cache_folder().is_some_and(|default| default == self.path);
-        (!files.is_empty()).then(|| ModelsMissing { what, path: self.path.clone(), files, is_default })
+        let missing: Vec<_> = files.iter().copied().filter(|file| !self.has(*file)).collect();
+        let sources: Option<Vec<_>> = missing.iter().map(|file| file.source()).collect();
+        let unconverted = sources.filter(|sources| sources.iter().all(|source| self.path.join(source).is_file()));
+        (!missing.is_empty()).then(|| ModelsMissing {
+            what,
+            path: self.path.clone(),
+            files: missing.into_iter().map(ModelFile::name).collect(),
+            unconverted: unconverted.and_then(|sources| sources.first().copied()),
+            is_default: cache_folder().is_some_and(|default| default == self.path),
+        })
     }
 
     /// Whether a file is there and has something in it.
@@ -144,6 +167,8 @@ pub struct ModelsMissing {
     what: &'static str,
     path: PathBuf,
     files: Vec<&'static str>,
+    /// Set when all of the files can be made by converting: the first one's source.
+    unconverted: Option<&'static str>,
     is_default: bool,
 }
 
@@ -152,13 +177,18 @@ impl fmt::Display for ModelsMissing {
         let Some(first) = self.files.first() else {
             return write!(f, "no folder for the {} models: set {VARIABLE}, or HOME, then run {SCRIPT}", self.what);
         };
-        write!(f, "the {} models are not complete in {}: {first}", self.what, self.path.display())?;
-        match self.files.len() - 1 {
-            0 => write!(f, " is missing")?,
-            1 => write!(f, " and one more file are missing")?,
-            more => write!(f, " and {more} more files are missing")?,
+        if let Some(source) = self.unconverted {
+            write!(f, "the {} models in {} are not converted to ONNX yet: ", self.what, self.path.display())?;
+            write!(f, "there is {source} but no {first}; convert them with: {SCRIPT}")?;
+        } else {
+            write!(f, "the {} models are not complete in {}: {first}", self.what, self.path.display())?;
+            match self.files.len() - 1 {
+                0 => write!(f, " is missing")?,
+                1 => write!(f, " and one more file are missing")?,
+                more => write!(f, " and {more} more files are missing")?,
+            }
+            write!(f, "; fetch them with: {SCRIPT}")?;
         }
-        write!(f, "; fetch them with: {SCRIPT}")?;
         if !self.is_default {
             write!(f, " '{}'", self.path.display())?;
         }
@@ -181,6 +211,24 @@ mod tests {
         assert!(line.contains("realtime server without models: silero/"), "{line}");
         assert!(line.contains("and 7 more files are missing"), "{line}");
         assert!(line.ends_with(&format!("get-models.sh '{}'", folder.display())), "{line}");
+    }
+
+    #[test]
+    fn a_folder_with_unconverted_models_names_the_command_that_converts_them() {
+        let folder = env::temp_dir().join(format!("realtime-server-sources-{}", std::process::id()));
+        for file in ModelFile::SPEECH.into_iter().chain(ModelFile::VISION) {
+            let path = folder.join(file.source().unwrap_or(file.name()));
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder in the temporary folder");
+            fs::write(path, "x").expect("a small file");
+        }
+        let speech = ModelDir::find(Some(&folder));
+        let pictures = ModelDir { path: folder.clone() }.missing("picture", &ModelFile::VISION);
+        fs::remove_dir_all(&folder).expect("the folder just made");
+        let line = speech.expect_err("nothing is converted").to_string();
+        assert!(line.contains("there is moonshine/encoder_model.ort but no moonshine/encoder_model.onnx"), "{line}");
+        assert!(line.ends_with(&format!("; convert them with: {SCRIPT} '{}'", folder.display())), "{line}");
+        let line = pictures.expect("nothing is converted").to_string();
+        assert!(line.contains("there is efficientnet/efficientnet-lite0-57934424.pth but no"), "{line}");
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! comes, and its pixels are let go; less than 600 kB stay.
 
 use crate::vision::Seen;
+use crate::vision::classifier::IMAGE_SIZE;
 use crate::vision::decode::{Kind, Unreadable, decode};
-use crate::vision::efficientnet_lite0 as lite0;
 use crate::vision::measure::Facts;
 use image::imageops::{self, FilterType};
 use image::{GrayImage, RgbImage};
@@ -79,7 +79,7 @@ fn centre(image: &RgbImage) -> RgbImage {
     let (width, height) = image.dimensions();
     let side = ((width.min(height) as f32 * CENTRE) as u32).max(1);
     let middle = imageops::crop_imm(image, (width - side) / 2, (height - side) / 2, side, side);
-    imageops::resize(&*middle, lite0::SIDE, lite0::SIDE, FilterType::CatmullRom)
+    imageops::resize(&*middle, IMAGE_SIZE, IMAGE_SIZE, FilterType::CatmullRom)
 }
 
 #[cfg(test)]

@@ -1,66 +1,67 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Reads a pickle, the way Python writes down objects, as plain data.
+//! Reads Python's serialisation format, pickle, as plain data.
 //!
-//! Nothing is carried out: an object is kept as the name of what would make it and what it would be made of. Only
-//! what files of weights are made of is understood, and whatever else stands in the bytes is an error.
+//! A pickle is a program for a stack machine that may call any Python function. Here a call is only recorded, with the
+//! name of the function and its arguments. Opcodes that PyTorch's weight files do not use are an error.
 
-use anyhow::{Context, Result, anyhow, bail};
 use std::collections::HashMap;
 
-/// A value.
+use anyhow::{Context, Result, anyhow, bail};
+
+/// A Python value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// `None`.
     None,
     /// `True` and `False`.
     Bool(bool),
-    /// A number.
+    /// An `int`.
     Int(i64),
-    /// A string.
+    /// A `str`.
     Text(String),
     /// A tuple or a list.
     List(Vec<Value>),
-    /// A dictionary, or what was put into an object as into one.
+    /// A dictionary.
     Dict(Vec<(Value, Value)>),
-    /// The name of a class or a function.
+    /// The qualified name of a class or function.
     Global(String),
-    /// Something that is kept outside of the pickle.
-    Outside(Box<Value>),
-    /// A call: of what, and with what.
+    /// The identifier of data that is stored outside of the pickle.
+    PersistentId(Box<Value>),
+    /// A call: the name of the callable, and its arguments.
     Call(String, Vec<Value>),
 }
 
 impl Value {
-    /// The text.
+    /// The string.
     pub fn text(&self) -> Result<&str> {
-        if let Self::Text(text) = self { Ok(text) } else { Err(anyhow!("expected a text, found {self:?}")) }
+        if let Self::Text(text) = self { Ok(text) } else { Err(anyhow!("expected a string, found {self:?}")) }
     }
 
-    /// The number, where it is a count.
+    /// The integer as a size.
     pub fn count(&self) -> Result<usize> {
         match self {
-            Self::Int(number) => usize::try_from(*number).context("a count below zero"),
-            other => bail!("expected a number, found {other:?}"),
+            Self::Int(number) => usize::try_from(*number).context("a size is negative"),
+            other => bail!("expected an integer, found {other:?}"),
         }
     }
 
-    /// The values of a tuple or a list.
+    /// The elements of a tuple or a list.
     pub fn list(&self) -> Result<&[Value]> {
         if let Self::List(values) = self { Ok(values) } else { Err(anyhow!("expected a list, found {self:?}")) }
     }
 }
 
-/// Reads one pickle and leaves `bytes` behind its end.
+/// Reads one pickle from the start of `bytes` and removes it from there.
 pub fn read(bytes: &mut &[u8]) -> Result<Value> {
     let mut reader = Reader { bytes, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
     while reader.step()? {}
     reader.pop()
 }
 
-/// The next bytes.
+/// Removes the first `count` bytes.
 pub fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8]> {
-    let (taken, rest) = bytes.split_at_checked(count).context("the file ends too early")?;
+    let (taken, rest) = bytes.split_at_checked(count).context("the file is truncated")?;
     *bytes = rest;
     Ok(taken)
 }
@@ -73,11 +74,11 @@ struct Reader<'a, 'b> {
 }
 
 impl Reader<'_, '_> {
-    /// Does one instruction. False: it was the last one.
+    /// Executes one opcode. `false` after the last one.
     fn step(&mut self) -> Result<bool> {
         match self.byte()? {
             b'.' => return Ok(false),
-            // The version of the format.
+            // The version of the protocol.
             0x80 => drop(self.byte()?),
             b'(' => self.marks.push(self.stack.len()),
             b'N' => self.stack.push(Value::None),
@@ -102,14 +103,13 @@ impl Reader<'_, '_> {
                 self.stack.push(Value::List(values));
             }
             count @ 0x85..=0x87 => {
-                let first =
-                    self.stack.len().checked_sub(usize::from(count) - 0x84).context("too little on the stack")?;
+                let first = self.stack.len().checked_sub(usize::from(count) - 0x84).context("the stack is empty")?;
                 let values = self.stack.split_off(first);
                 self.stack.push(Value::List(values));
             }
             b'e' => {
                 let more = self.since_mark()?;
-                let Some(Value::List(values)) = self.stack.last_mut() else { bail!("only a list can be added to") };
+                let Some(Value::List(values)) = self.stack.last_mut() else { bail!("APPENDS needs a list") };
                 values.extend(more);
             }
             b's' => {
@@ -127,31 +127,33 @@ impl Reader<'_, '_> {
             }
             b'Q' => {
                 let name = self.pop()?;
-                self.stack.push(Value::Outside(Box::new(name)));
+                self.stack.push(Value::PersistentId(Box::new(name)));
             }
             b'R' => self.call()?,
-            // What else is set on an object is of no interest.
+            // The state set on an object: only metadata in the files in question.
             b'b' => drop(self.pop()?),
-            b'q' => self.remember(1)?,
-            b'r' => self.remember(4)?,
-            b'h' => self.recall(1)?,
-            b'j' => self.recall(4)?,
-            other => bail!("instruction {other:#04x} is not known"),
+            b'q' => self.memo_put(1)?,
+            b'r' => self.memo_put(4)?,
+            b'h' => self.memo_get(1)?,
+            b'j' => self.memo_get(4)?,
+            other => bail!("opcode {other:#04x} is not supported"),
         }
         Ok(true)
     }
 
     fn call(&mut self) -> Result<()> {
         let (values, callee) = (self.pop()?, self.pop()?);
-        let (Value::List(values), Value::Global(name)) = (values, callee) else { bail!("a call of what is none") };
-        // An ordered dictionary is filled afterwards, like a plain one.
+        let (Value::List(values), Value::Global(name)) = (values, callee) else {
+            bail!("REDUCE needs a function and a tuple")
+        };
+        // Made empty and filled by the opcodes of a plain dictionary.
         let is_dict = name == "collections.OrderedDict" && values.is_empty();
         self.stack.push(if is_dict { Value::Dict(Vec::new()) } else { Value::Call(name, values) });
         Ok(())
     }
 
     fn put_all(&mut self, pairs: impl IntoIterator<Item = (Value, Value)>) -> Result<()> {
-        let Some(Value::Dict(dict)) = self.stack.last_mut() else { bail!("only a dictionary can be put into") };
+        let Some(Value::Dict(dict)) = self.stack.last_mut() else { bail!("SETITEM needs a dictionary") };
         dict.extend(pairs);
         Ok(())
     }
@@ -164,14 +166,14 @@ impl Reader<'_, '_> {
         Ok(take(self.bytes, size)?.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte)))
     }
 
-    /// A number of so many bytes. One and two bytes have no sign, the others have one.
+    /// Pushes a little-endian integer of `size` bytes, unsigned up to two bytes and signed above.
     fn int(&mut self, size: usize) -> Result<()> {
         let bytes = take(self.bytes, size)?;
         let number = match *bytes {
             [low] => low.into(),
             [low, high] => u16::from_le_bytes([low, high]).into(),
             [a, b, c, d] => i32::from_le_bytes([a, b, c, d]).into(),
-            // Larger ones only tell what kind of file it is.
+            // Longer ones occur only as the magic number: its lower eight bytes are kept.
             _ => bytes.iter().rev().fold(0_i64, |number, byte| number.wrapping_shl(8) | i64::from(*byte)),
         };
         self.stack.push(Value::Int(number));
@@ -179,14 +181,14 @@ impl Reader<'_, '_> {
     }
 
     fn line(&mut self) -> Result<String> {
-        let length = self.bytes.iter().position(|byte| *byte == b'\n').context("the file ends too early")?;
+        let length = self.bytes.iter().position(|byte| *byte == b'\n').context("the file is truncated")?;
         let line = str::from_utf8(take(self.bytes, length)?)?.to_owned();
         self.byte()?;
         Ok(line)
     }
 
     fn pop(&mut self) -> Result<Value> {
-        self.stack.pop().context("too little on the stack")
+        self.stack.pop().context("the stack is empty")
     }
 
     fn since_mark(&mut self) -> Result<Vec<Value>> {
@@ -194,17 +196,17 @@ impl Reader<'_, '_> {
         Ok(self.stack.split_off(mark))
     }
 
-    /// Names the value on top. What is put into it later does not show under that name; nothing here needs that.
-    fn remember(&mut self, size: usize) -> Result<()> {
+    /// Copies the top of the stack to the memo. Later changes do not reach the copy; the files in question do not need that.
+    fn memo_put(&mut self, size: usize) -> Result<()> {
         let number = self.number(size)?;
-        let value = self.stack.last().context("too little on the stack")?.clone();
+        let value = self.stack.last().context("the stack is empty")?.clone();
         self.memo.insert(number, value);
         Ok(())
     }
 
-    fn recall(&mut self, size: usize) -> Result<()> {
+    fn memo_get(&mut self, size: usize) -> Result<()> {
         let number = self.number(size)?;
-        let value = self.memo.get(&number).context("an unknown name")?.clone();
+        let value = self.memo.get(&number).context("the memo has no such entry")?.clone();
         self.stack.push(value);
         Ok(())
     }
@@ -215,8 +217,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_python_writes_is_read() {
-        // pickle.dumps({"a": (1, 300, -2, None, True), "b": ["x", "x"]}, protocol=2), and a byte that is not its own
+    fn values_written_by_python_are_read() {
+        // pickle.dumps({"a": (1, 300, -2, None, True), "b": ["x", "x"]}, protocol=2), and one more byte
         let mut bytes: &[u8] = b"\x80\x02}q\x00(X\x01\x00\x00\x00aq\x01(K\x01M,\x01J\xfe\xff\xff\xffN\x88tq\x02\
             X\x01\x00\x00\x00bq\x03]q\x04(X\x01\x00\x00\x00xq\x05h\x05eu.!";
         let text = |text: &str| Value::Text(text.into());
@@ -227,14 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn objects_are_kept_as_names_and_never_made() {
+    fn a_call_is_recorded_and_not_made() {
         let mut bytes: &[u8] = b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.";
         let value = read(&mut bytes).expect("a pickle");
         assert_eq!(value, Value::Call("os.system".into(), vec![Value::Text("ls".into())]));
     }
 
     #[test]
-    fn rubbish_is_an_error() {
+    fn a_damaged_pickle_is_an_error() {
         for bytes in
             [&b""[..], b"t.", b"R.", b"s.", b"u.", b"\x87.", b"X\xff\xff\xff\xff.", b"h\x01.", b"c\n", b"\xff", b"."]
         {
