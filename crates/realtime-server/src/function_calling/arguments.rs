@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The arguments of a function, out of what was said. A value is taken only where it was said: what is not there is
-//! left out, and if it is required its name is given back, so that it can be asked for.
+//! Fills a function's arguments from what the user said. Only values that were said are used; a missing required
+//! argument is reported by name, so that the user can be asked for it.
 
 use crate::function_calling::string_argument::{replied, texts};
 use crate::function_calling::tokens;
 use crate::function_calling::tokens::{Number, Word, of_name, stem};
 use serde_json::{Map, Value};
 
-/// How deep objects may be in each other.
+/// Maximum nesting of object parameters.
 const MAX_DEPTH: usize = 3;
-/// Names of parameters that take a place.
+/// Names of parameters for places.
 pub const PLACES: &[&str] = &[
     "city",
     "location",
@@ -28,9 +28,9 @@ pub const PLACES: &[&str] = &[
     "airport",
     "where",
 ];
-/// Names of parameters that take a name.
+/// Names of parameters for names.
 pub const PERSONS: &[&str] = &["name", "person", "recipient", "contact", "who", "user", "to", "receiver", "friend"];
-/// Names of parameters that take any text.
+/// Names of parameters for free text.
 pub const TEXTS: &[&str] = &[
     "message",
     "text",
@@ -50,41 +50,41 @@ pub const TEXTS: &[&str] = &[
     "comment",
     "task",
 ];
-/// How long the units of time are, in seconds.
+/// Units of time in seconds.
 const UNITS: &[(&str, f64)] =
     &[("second", 1.0), ("minut", 60.0), ("hour", 3600.0), ("day", 86_400.0), ("week", 604_800.0)];
 
-/// What was said to a function.
+/// The text that arguments are taken from.
 pub struct Said<'a> {
-    /// All of it.
+    /// The whole text.
     pub text: &'a str,
-    /// All words.
+    /// All its words.
     pub all: &'a [Word<'a>],
-    /// The words that are about this function; all of them where there is no other.
+    /// The words that belong to this function; all of them when there is no other.
     pub own: &'a [Word<'a>],
-    /// Stems that name functions, and so no values.
+    /// Stems of function names, which are not values.
     pub known: &'a [String],
-    /// The user was asked for what is missing, and this is the answer.
+    /// Whether this is the answer to a question for a missing argument.
     pub reply: Option<&'a str>,
 }
 
-/// The arguments, and what is missing.
+/// The arguments found.
 #[derive(Debug, Default, PartialEq)]
 pub struct Filled {
-    /// What was said.
+    /// The values.
     pub arguments: Map<String, Value>,
-    /// Required and not said.
+    /// Required parameters without a value.
     pub missing: Vec<String>,
-    /// A parameter of which several values were said where it takes one; the first one is among the arguments.
+    /// A parameter that takes one value and got several; the first one is among the arguments.
     pub others: Option<(String, Vec<String>)>,
 }
 
-/// One parameter.
+/// A parameter.
 pub struct Param<'a> {
     name: &'a str,
     /// Its JSON Schema.
     pub schema: &'a Value,
-    /// A call needs it.
+    /// Whether it is required.
     pub required: bool,
     /// The stems of its name.
     pub title: Vec<String>,
@@ -96,7 +96,7 @@ impl Param<'_> {
     fn kind(&self) -> &str {
         match &self.schema["type"] {
             Value::String(kind) => kind,
-            // A list of kinds: the first one that is more than null.
+            // A list of types: the first one other than null.
             Value::Array(kinds) => {
                 kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null").unwrap_or("string")
             }
@@ -105,13 +105,13 @@ impl Param<'_> {
         }
     }
 
-    /// Whether one of these words is in its name.
+    /// Whether its name contains one of these words.
     pub fn is_one_of(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.title.contains(&stem(name)))
     }
 }
 
-/// Finds the arguments for these parameters.
+/// Finds values for the parameters.
 pub fn fill(schema: &Value, said: &Said<'_>) -> Filled {
     fill_object(schema, said, MAX_DEPTH)
 }
@@ -165,7 +165,7 @@ fn fill_object(schema: &Value, said: &Said<'_>, depth: usize) -> Filled {
     filled
 }
 
-/// The parameters, the required ones first and in their order.
+/// The parameters, required ones first, in their order.
 fn params(schema: &Value) -> Vec<Param<'_>> {
     let Some(properties) = schema["properties"].as_object() else { return Vec::new() };
     let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -184,18 +184,18 @@ fn params(schema: &Value) -> Vec<Param<'_>> {
     params
 }
 
-/// Whether it takes a text that is not one of a list.
+/// Whether it takes a string without an enumeration.
 pub fn is_string(param: &Param<'_>) -> bool {
     param.kind() == "string" && param.schema["enum"].is_null() && param.schema.get("const").is_none()
 }
 
-/// Whether it takes any text, rather than a place or a name.
+/// Whether it takes free text rather than a place or a name.
 pub fn is_free(param: &Param<'_>) -> bool {
     let names = param.is_one_of(PLACES) || (param.is_one_of(PERSONS) && !param.is_one_of(TEXTS));
     is_string(param) && !names
 }
 
-/// Numbers for the parameters that take them: first by the words around a number, then in their order.
+/// Assigns numbers to numeric parameters: first by the words around a number, then in order.
 fn said_numbers<'a>(params: &[Param<'a>], said: &Said<'_>) -> Vec<(&'a str, Value)> {
     let mut numbers = tokens::numbers(said.own);
     let mut open: Vec<&Param<'a>> = params
@@ -217,14 +217,14 @@ fn said_numbers<'a>(params: &[Param<'a>], said: &Said<'_>) -> Vec<(&'a str, Valu
     found
 }
 
-/// Whether the words right before or behind a number speak of the parameter.
+/// Whether the words next to a number name the parameter.
 fn is_beside(param: &Param<'_>, number: &Number, words: &[Word<'_>]) -> bool {
     let behind = words.get(number.until);
     let before = words[..number.from].iter().rev().take(3).filter(|word| !word.is_empty());
     before.chain(behind).any(|word| param.title.contains(&word.stem))
 }
 
-/// A number as the parameter takes it: in its unit of time, whole where it must be, within its bounds.
+/// Converts a number to the parameter's unit of time, type and bounds.
 fn number_for(param: &Param<'_>, number: &Number, words: &[Word<'_>]) -> Option<Value> {
     let unit = |stem: &str| UNITS.iter().find(|(name, _)| *name == stem).map(|(_, seconds)| *seconds);
     let said = words.get(number.until).and_then(|word| unit(&word.stem));
@@ -243,7 +243,7 @@ fn number_for(param: &Param<'_>, number: &Number, words: &[Word<'_>]) -> Option<
     (param.kind() == "number").then(|| Value::from(value))
 }
 
-/// The word of a list of words that was said, the longest one first.
+/// The value of an enumeration that was said, trying longer ones first.
 fn one_of(param: &Param<'_>, said: &Said<'_>) -> Option<Value> {
     if let Some(only) = param.schema.get("const") {
         return Some(only.clone());
@@ -275,7 +275,7 @@ fn yes_or_no(param: &Param<'_>, said: &Said<'_>) -> Option<Value> {
     (named || has(&["on", "yes", "enable", "enabled", "true", "always"])).then(|| true.into())
 }
 
-/// The entries of a list.
+/// The items of a list.
 fn several(param: &Param<'_>, said: &Said<'_>) -> Option<Value> {
     let items = &param.schema["items"];
     let inner = Param { schema: items, title: param.title.clone(), about: param.about.clone(), ..*param };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What functions gave back, as a sentence: JSON read as words, errors as errors.
+//! Turns function results into sentences: JSON as facts, errors as errors.
 
 use crate::engine::{Part, Turn};
 use crate::function_calling::json::Fact;
@@ -8,7 +8,7 @@ use crate::function_calling::tokens::of_name;
 use openai_protocol::items::Role;
 use serde_json::Value;
 
-/// What the functions gave back since the model spoke last, if they gave anything.
+/// The results since the model's last answer, if there are any.
 pub fn outputs(turns: &[Turn]) -> Option<String> {
     let since = turns.iter().rposition(speaks).map_or(0, |index| index + 1);
     let results: Vec<(Option<&Part>, &str)> =
@@ -31,7 +31,7 @@ pub fn outputs(turns: &[Turn]) -> Option<String> {
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
-/// Whether this is something that the model said.
+/// Whether this is a message of the model.
 fn speaks(turn: &Turn) -> bool {
     turn.role == Role::Assistant && turn.parts.iter().any(|part| matches!(part, Part::Text(_)))
 }
@@ -43,14 +43,14 @@ fn result<'a>(part: &'a Part, turns: &'a [Turn]) -> Option<(Option<&'a Part>, &'
     Some((turns.iter().flat_map(|turn| &turn.parts).find(is_it), text))
 }
 
-/// What a call was about: the first text among its arguments.
+/// The subject of a call: the first string among its arguments.
 fn subject(call: &Part) -> Option<String> {
     let Part::Call { arguments, .. } = call else { return None };
     let arguments: Value = serde_json::from_str(arguments).ok()?;
     arguments.as_object()?.values().find_map(|value| value.as_str().map(str::to_owned))
 }
 
-/// An output as a sentence, with the name of its function where there are several.
+/// An output as a sentence, with the function's name when there are several.
 pub fn sentence(output: &str, title: Option<&String>) -> String {
     let fact = serde_json::from_str(output).unwrap_or_else(|_| Fact::Text(output.trim().into()));
     let words = match (fact.error(), title) {

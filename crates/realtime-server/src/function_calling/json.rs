@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What a function gave back, as it was written: JSON whose fields keep their order, so that it can be read out.
+//! JSON values that keep the order of their fields and the spelling of numbers, so that they can be read out.
 
 use crate::function_calling::tokens::of_name;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// More facts than this are counted, not said.
+/// Maximum number of facts that are said; the rest is only counted.
 const MAX_FACTS: usize = 12;
-/// Names of fields that say nothing beside their value.
+/// Field names that add nothing to their value.
 const PLAIN: &[&str] = &["message", "text", "answer", "summary", "description", "content"];
-/// What is said where an error says nothing about itself.
+/// The text for an error without a message.
 const UNKNOWN: &str = "there was an error";
 
 /// A value.
@@ -18,13 +18,13 @@ const UNKNOWN: &str = "there was an error";
 pub enum Fact {
     /// `null`.
     Nothing,
-    /// Yes or no.
+    /// A boolean.
     Bool(bool),
-    /// A number, as it is told.
+    /// A number as it was written.
     Number(String),
-    /// Text.
+    /// A string.
     Text(String),
-    /// A list.
+    /// An array.
     List(Vec<Fact>),
     /// An object.
     Fields(Vec<(String, Fact)>),
@@ -36,7 +36,7 @@ impl Fact {
         names.iter().find_map(|name| fields.iter().find(|(field, _)| field == name)).map(|(_, fact)| fact)
     }
 
-    /// What went wrong, where it says that something did.
+    /// The error message, if the value reports an error.
     pub fn error(&self) -> Option<String> {
         if let Self::Text(text) = self {
             let rest =
@@ -58,7 +58,7 @@ impl Fact {
         told.or_else(|| failed.then(why))
     }
 
-    /// It, as words.
+    /// The value in words.
     pub fn say(&self) -> String {
         let mut facts = Vec::new();
         match self {
@@ -83,11 +83,11 @@ impl Fact {
         }
     }
 
-    /// The facts in it, one each: "wind speed is 5".
+    /// Its facts, such as "wind speed is 5".
     fn collect(&self, name: &str, facts: &mut Vec<String>) {
         match self {
             Self::Fields(fields) => {
-                // That there was no error goes without saying.
+                // An empty error field is not worth mentioning.
                 let says = |(field, fact): &&(String, Self)| *fact != Self::Nothing || !field.starts_with("error");
                 for (field, fact) in fields.iter().filter(says) {
                     fact.collect(format!("{name} {}", of_name(field).join(" ")).trim(), facts);

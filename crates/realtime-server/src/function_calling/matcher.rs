@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Which functions are meant: the words of the user, held against those of each function.
+//! Selects the functions to call by comparing the user's words with each function's name, description and parameters.
 
 use crate::function_calling::Choice;
 use crate::function_calling::tokens::{Word, is_empty, of_name, stem};
@@ -8,7 +8,7 @@ use crate::speech::number_word;
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// Words of a name that say nothing about what a function is for.
+/// Words of function names that say nothing about their purpose.
 const GENERIC: &[&str] = &[
     "api",
     "call",
@@ -46,12 +46,12 @@ const GENERIC: &[&str] = &[
     "example",
     "eg",
 ];
-/// Words of a name that many functions share, and of which one alone means little.
+/// Generic words of function names, of which one alone is not enough.
 const VERBS: &[&str] = &[
     "add", "cancel", "change", "close", "control", "create", "delete", "list", "open", "remove", "show", "start",
     "stop", "switch", "turn", "update", "on", "off", "up", "down",
 ];
-/// How much a function must have of what was said.
+/// Minimum score of a match.
 const ENOUGH: f64 = 2.0;
 
 /// A function that can be called.
@@ -62,12 +62,12 @@ pub struct Tool<'a> {
     pub parameters: &'a Value,
     /// The stems of its name.
     pub names: Vec<String>,
-    /// Stems, and how much each says about the function.
+    /// Stems with their weights.
     vocabulary: Vec<(String, f64)>,
 }
 
 impl<'a> Tool<'a> {
-    /// Reads a tool of a session; `None` where it is no function.
+    /// Reads a tool of a session; `None` when it is not a function.
     pub fn read(tool: &'a Value) -> Option<Self> {
         let name = tool["name"].as_str().filter(|_| tool["type"] == "function")?;
         let title = of_name(name);
@@ -105,13 +105,13 @@ impl<'a> Tool<'a> {
             .map_or(0.0, |(_, weight)| *weight)
     }
 
-    /// How much of what was said is about this function, words that are `used` up left out.
+    /// The score of this function for what was said, without words that are `used` already.
     fn score<'w>(&self, words: &'w [Word<'_>], used: &HashSet<&'w str>) -> f64 {
         let mut counted = used.clone();
         words.iter().filter(|word| counted.insert(&word.stem)).map(|word| self.weight(word)).sum()
     }
 
-    /// Whether enough of what was said is about it: a telling word, several others, or all that there is.
+    /// Whether it matches: by a specific word, several others, or all words.
     fn fits(&self, words: &[Word<'_>], score: f64) -> bool {
         let says = |(at, word): &(usize, &Word<'_>)| {
             let value = (*at > 0 && word.is_name()) || number_word(&word.lower).is_some();
@@ -121,7 +121,7 @@ impl<'a> Tool<'a> {
             || (score >= 1.0 && words.iter().enumerate().filter(says).all(|(_, word)| self.weight(word) > 0.0))
     }
 
-    /// How much of its own name was said.
+    /// The share of its name that was said.
     fn share(&self, words: &[Word<'_>]) -> f64 {
         let said = self.names.iter().filter(|name| words.iter().any(|word| word.stem == **name)).count();
         said as f64 / self.names.len().max(1) as f64
@@ -132,7 +132,7 @@ fn is_generic(word: &str) -> bool {
     GENERIC.contains(&word)
 }
 
-/// The functions that are meant, in the order in which they were named, each with the words about it.
+/// The matching functions in the order in which they were mentioned, each with its words.
 pub fn chosen<'t, 'a, 'w>(
     tools: &'t [Tool<'a>],
     words: &[Word<'w>],
@@ -162,7 +162,7 @@ pub fn chosen<'t, 'a, 'w>(
     }
 }
 
-/// The functions that fit, best first; one after the first must be named by words that the others do not need.
+/// The matching functions, best first; further ones must match words that the others do not use.
 fn fitting<'t, 'a>(tools: &'t [Tool<'a>], words: &[Word<'_>], most: usize) -> Vec<&'t Tool<'a>> {
     let mut ranked: Vec<(&Tool<'a>, f64)> =
         tools.iter().map(|tool| (tool, tool.score(words, &HashSet::new()))).collect();
@@ -178,7 +178,7 @@ fn fitting<'t, 'a>(tools: &'t [Tool<'a>], words: &[Word<'_>], most: usize) -> Ve
     meant
 }
 
-/// Gives each clause of a sentence to the function that it is about.
+/// Assigns each clause to the function that it mentions.
 fn split<'t, 'a, 'w>(tools: &[&'t Tool<'a>], words: &[Word<'w>]) -> Vec<(&'t Tool<'a>, Vec<Word<'w>>)> {
     let mut parts: Vec<(&'t Tool<'a>, Vec<Word<'w>>)> = Vec::new();
     let mut waiting: Vec<Word<'w>> = Vec::new();
@@ -198,7 +198,7 @@ fn split<'t, 'a, 'w>(tools: &[&'t Tool<'a>], words: &[Word<'w>]) -> Vec<(&'t Too
             None => parts.push((owner, own.collect())),
         }
     }
-    // Named in the same clause as another one.
+    // Mentioned in the same clause as another one.
     for tool in tools {
         if !parts.iter().any(|(other, _)| std::ptr::eq(*other, *tool)) {
             parts.push((tool, words.to_vec()));
@@ -207,7 +207,7 @@ fn split<'t, 'a, 'w>(tools: &[&'t Tool<'a>], words: &[Word<'w>]) -> Vec<(&'t Too
     parts
 }
 
-/// The words between signs of punctuation and words such as "and".
+/// The words between punctuation or conjunctions.
 fn clauses<'a, 'w>(words: &'a [Word<'w>]) -> impl Iterator<Item = &'a [Word<'w>]> {
     words.chunk_by(|before, word| before.sign.is_none() && !word.is_any(&["and", "then", "also"]))
 }

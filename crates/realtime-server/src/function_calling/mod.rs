@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Function calls without a language model: a function is called when the words of the user fit its name, its
-//! description or the words of its parameters, with arguments that were really said.
+//! Function calling without a language model: a function is called when the user's words match its name, its
+//! description or the values of its parameters. Arguments are only values that were said; a missing required one is
+//! asked for.
 //!
-//! `words` reads a text word by word, `fit` finds the functions that are meant, `fill`, `text` and `phrase`
-//! find the arguments, `tell` says what a function gave back, with `facts`. What is required and was not said is asked for.
+//! `tokens` splits a text into words, `matcher` selects functions, `arguments`, `string_argument` and `phrase` find
+//! values, and `describe_result` puts results into words, with `json`.
 
 mod arguments;
 mod describe_result;
@@ -22,25 +23,25 @@ use crate::function_calling::matcher::{Tool, chosen};
 use openai_protocol::items::Role;
 use serde_json::Value;
 
-/// A wish is said in fewer words than this; what comes after them is not looked at.
+/// Maximum number of words examined.
 const MAX_WORDS: usize = 1_000;
 
-/// What the client allows.
+/// The client's `tool_choice`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Choice {
-    /// Whatever fits.
+    /// Call what matches.
     #[default]
     Auto,
-    /// No call.
+    /// Never call.
     None,
-    /// A call in any case.
+    /// Always call.
     Required,
-    /// A call of this function.
+    /// Always call this function.
     Function(String),
 }
 
 impl Choice {
-    /// Reads what stands in a session or a response.
+    /// Reads the setting of a session or response.
     pub fn read(value: &Value) -> Self {
         match value.as_str() {
             Some("none") => Self::None,
@@ -51,27 +52,27 @@ impl Choice {
     }
 }
 
-/// A function to be called.
+/// A function call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// Its name.
     pub name: String,
-    /// JSON text.
+    /// The arguments as JSON.
     pub arguments: String,
 }
 
-/// What is to be done about functions.
+/// The outcome of function calling.
 #[derive(Debug, Default, PartialEq)]
 pub struct Plan {
-    /// What is to be said: results, or a question for what is missing.
+    /// Say this: results, or a question for a missing argument.
     pub words: Option<String>,
-    /// What the user said last is to be answered as if there were no functions.
+    /// No function matches: answer as usual.
     pub answer: bool,
-    /// What is to be called.
+    /// Make these calls.
     pub calls: Vec<Call>,
 }
 
-/// Finds out what the functions have to do with the answer.
+/// Decides between calling, telling results and a usual answer.
 pub fn plan(prompt: &Prompt) -> Plan {
     let told = crate::function_calling::describe_result::outputs(&prompt.turns);
     let last = prompt.turns.iter().rposition(|turn| turn.role == Role::User && text_of(turn).is_some());
@@ -79,7 +80,7 @@ pub fn plan(prompt: &Prompt) -> Plan {
         .turns
         .iter()
         .rposition(|turn| turn.parts.iter().any(|part| matches!(part, Part::Call { .. } | Part::Output { .. })));
-    // Words that a call followed were answered by it.
+    // Words followed by a call are answered already.
     let fresh = last > called || (last.is_none() && called.is_none());
     if prompt.idle || !(fresh || is_forced(prompt, told.is_some())) {
         return Plan { answer: told.is_none(), words: told, calls: Vec::new() };
@@ -90,7 +91,7 @@ pub fn plan(prompt: &Prompt) -> Plan {
     Plan { words: (!words.is_empty()).then(|| words.join(" ")), answer, calls }
 }
 
-/// Whether a call is to be made although nothing new was said. What has just given its result is not called again.
+/// Whether a call is required although nothing new was said. A function that has just returned is not called again.
 fn is_forced(prompt: &Prompt, told: bool) -> bool {
     match &prompt.choice {
         Choice::Function(wanted) => {
@@ -107,7 +108,7 @@ fn is_forced(prompt: &Prompt, told: bool) -> bool {
     }
 }
 
-/// The calls that the last words ask for, and a question for what they lack.
+/// The calls for the last words, or a question for a missing argument.
 fn call(prompt: &Prompt, last: Option<usize>) -> (Vec<Call>, Option<String>) {
     let tools: Vec<Tool<'_>> = prompt.tools.iter().filter_map(Tool::read).collect();
     let text = last.and_then(|last| text_of(&prompt.turns[last])).unwrap_or_default();
@@ -121,7 +122,7 @@ fn call(prompt: &Prompt, last: Option<usize>) -> (Vec<Call>, Option<String>) {
     (calls, question)
 }
 
-/// The words of the user before the last ones, if the model answered them by asking for what was missing.
+/// The user's previous words, if the model answered with a question for a missing argument.
 fn asked(prompt: &Prompt, last: Option<usize>, tools: &[Tool<'_>]) -> Option<String> {
     let before = &prompt.turns[..last?];
     let user = before.iter().rposition(|turn| turn.role == Role::User)?;
@@ -151,7 +152,7 @@ fn calls_for(text: &str, reply: Option<&str>, tools: &[Tool<'_>], prompt: &Promp
     (calls, question)
 }
 
-/// The call, and one more for each further value that was said.
+/// The call, repeated for each further value that was said.
 fn all_calls(name: &str, filled: Filled, parallel: bool) -> Vec<Call> {
     let call = |arguments| Call { name: name.into(), arguments: Value::Object(arguments).to_string() };
     let mut calls = vec![call(filled.arguments.clone())];
@@ -177,7 +178,7 @@ fn ask(name: &str, missing: &[String]) -> String {
     format!("To {} I need to know {list}.", crate::function_calling::tokens::of_name(name).join(" "))
 }
 
-/// The words of a turn, as far as they are known.
+/// The text of a turn, as far as it is transcribed.
 fn text_of(turn: &Turn) -> Option<String> {
     let words = |part: &Part| match part {
         Part::Text(text) => Some(text.clone()),

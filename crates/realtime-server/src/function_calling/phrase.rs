@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Pieces of a sentence that can be the value of a parameter: what is quoted, what stands behind a word, names.
+//! Finds phrases that can be values: quoted text, text after a keyword, names.
 
 use crate::function_calling::tokens::{WEEKDAYS, Word};
 use crate::speech::number_word;
 
-/// Words at which a value in small letters ends.
+/// Words that end a value in lower case.
 const BOUNDS: &[&str] = &[
     "a",
     "about",
@@ -44,13 +44,13 @@ const BOUNDS: &[&str] = &[
     "when",
     "with",
 ];
-/// Small words inside of names: "Rio de Janeiro", "Stratford upon Avon".
+/// Lower-case words within names: "Rio de Janeiro", "Stratford upon Avon".
 const INSIDE: &[&str] = &["de", "del", "la", "le", "of", "the", "upon", "am", "an", "der", "von", "van"];
-/// Words that are no name although they begin a sentence or have a capital; neither are the days of the week.
+/// Capitalised words that are not names; nor are the days of the week.
 const NEVER: &[&str] =
     &["today", "tomorrow", "tonight", "now", "morning", "evening", "afternoon", "me", "us", "you", "it", "once"];
 
-/// What stands in quotation marks.
+/// Text in quotation marks.
 pub fn quoted(text: &str) -> Option<&str> {
     for (open, close) in [('"', '"'), ('“', '”'), ('«', '»')] {
         if let Some((_, rest)) = text.split_once(open)
@@ -63,14 +63,14 @@ pub fn quoted(text: &str) -> Option<&str> {
     None
 }
 
-/// What stands behind a colon, or behind a word that announces words: "saying", "that".
+/// Text after a colon or a word such as "saying" or "that".
 pub fn announced<'a>(text: &'a str, words: &[Word<'_>]) -> Option<&'a str> {
     let at = words.iter().position(|word| word.sign == Some(':') || word.is_any(&["saying", "says", "that"]))?;
     let (next, last) = (words.get(at + 1)?, words.last()?);
     Some(&text[next.start..last.end])
 }
 
-/// The values behind the first of these words that has a value; more than one where they are listed with "and".
+/// The values after the first of these words that has one; several when they are joined by "and".
 pub fn behind(text: &str, words: &[Word<'_>], before: &[&str], known: &[String]) -> Vec<String> {
     let places = || words.iter().enumerate().filter(|(_, word)| word.is_any(before)).map(|(at, _)| at + 1);
     let begins = |at: &usize, named: bool| {
@@ -78,13 +78,13 @@ pub fn behind(text: &str, words: &[Word<'_>], before: &[&str], known: &[String])
         words.get(at).is_some_and(|word| (!named || word.is_name()) && is_value(word, known))
             && words[at - 1].sign.is_none()
     };
-    // A name is more likely to be meant than other words.
+    // A name is more probable than other words.
     let place = places().find(|at| begins(at, true)).or_else(|| places().find(|at| begins(at, false)));
     place.map(|at| list(text, words, at, known)).unwrap_or_default()
 }
 
-/// The first name in the text that is none of the known words. A capital at the start of a sentence makes no name,
-/// unless a known word follows: "Paris weather".
+/// The first name in the text other than the known words. A capital at the start of a sentence is not enough, unless
+/// a known word follows: "Paris weather".
 pub fn name(text: &str, words: &[Word<'_>], known: &[String]) -> Vec<String> {
     let begins = |at: usize| at == 0 || words[at - 1].sign.is_some_and(|sign| ".!?".contains(sign));
     let follows = |at: usize| words.get(at + 1).is_some_and(|next| known.contains(&next.stem));
@@ -92,7 +92,7 @@ pub fn name(text: &str, words: &[Word<'_>], known: &[String]) -> Vec<String> {
     (0..words.len()).find(is_name).map(|at| list(text, words, at, known)).unwrap_or_default()
 }
 
-/// Whether a value can begin with this word.
+/// Whether a value can start with this word.
 fn is_value(word: &Word<'_>, known: &[String]) -> bool {
     let is_number = word.text.starts_with(|char: char| char.is_ascii_digit()) || number_word(&word.lower).is_some();
     !(is_number || word.is_empty() || word.is_any(BOUNDS) || is_never(word) || known.contains(&word.stem))
@@ -102,7 +102,7 @@ fn is_never(word: &Word<'_>) -> bool {
     word.is_any(NEVER) || word.is_any(WEEKDAYS)
 }
 
-/// Over a "the", unless it is part of a name.
+/// Skips "the", unless it is part of a name.
 fn skip_article(words: &[Word<'_>], at: usize) -> usize {
     match words.get(at) {
         Some(word) if ["the", "a", "an", "my", "our", "your"].contains(&word.text) => at + 1,
@@ -110,7 +110,7 @@ fn skip_article(words: &[Word<'_>], at: usize) -> usize {
     }
 }
 
-/// The value that begins here, and those that are listed behind it.
+/// The value that starts here, and those joined to it.
 fn list(text: &str, words: &[Word<'_>], at: usize, known: &[String]) -> Vec<String> {
     let mut at = skip_article(words, at);
     let (mut values, mut listed) = (Vec::new(), false);
@@ -120,7 +120,7 @@ fn list(text: &str, words: &[Word<'_>], at: usize, known: &[String]) -> Vec<Stri
         let comma = words[end - 1].sign == Some(',');
         let and = words.get(end).is_some_and(|word| word.lower == "and") && (comma || words[end - 1].sign.is_none());
         let next = skip_article(words, if and { end + 1 } else { end });
-        // "paris and london" in small letters: one more word, and that is all.
+        // "paris and london" in lower case: one more word at most.
         let last = words.get(next).filter(|word| and && !words[at].is_name() && is_value(word, known));
         if let Some(word) = last.filter(|word| words.len() == next + 1 || word.sign.is_some()) {
             values.push(word.text.to_owned());
@@ -139,7 +139,7 @@ fn list(text: &str, words: &[Word<'_>], at: usize, known: &[String]) -> Vec<Stri
     if listed { values } else { vec![values.join(", ")] }
 }
 
-/// Where the value ends that begins here.
+/// The end of the value that starts here.
 fn end_of_value(words: &[Word<'_>], at: usize) -> usize {
     let named = words[at].is_name();
     let mut end = at + 1;
@@ -155,7 +155,7 @@ fn end_of_value(words: &[Word<'_>], at: usize) -> usize {
     end
 }
 
-/// A short answer without the words around it: "in Paris, please." is "Paris".
+/// A short answer without surrounding words: "in Paris, please." is "Paris".
 pub fn bare<'a>(text: &'a str, words: &[Word<'_>]) -> Option<&'a str> {
     let around = |word: &&Word<'_>| {
         word.is_any(&[

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The text for a parameter: what is quoted or announced, what stands behind the parameter's own name or behind a word
-//! such as "in" or "for", or the whole sentence.
+//! Finds the value of a string parameter: quoted text, text after the parameter's name or a preposition such as "in" or
+//! "for", or the whole sentence.
 
 use crate::function_calling::arguments::{PERSONS, PLACES, Param, Said, TEXTS, is_free, is_string};
 use crate::function_calling::phrase;
@@ -9,7 +9,7 @@ use crate::function_calling::tokens;
 use crate::function_calling::tokens::{WEEKDAYS, Word, is_empty};
 use serde_json::Value;
 
-/// Text for a parameter; more than one where several are listed.
+/// The values of a parameter; several when they are listed.
 pub fn texts(param: &Param<'_>, said: &Said<'_>, only_free: bool) -> Vec<String> {
     let text = own_text(said);
     if let Some(shaped) = shaped(param, text) {
@@ -45,7 +45,7 @@ pub fn texts(param: &Param<'_>, said: &Said<'_>, only_free: bool) -> Vec<String>
     found
 }
 
-/// The words behind which the value of a parameter stands.
+/// The words that a value of this parameter follows.
 fn announcing(param: &Param<'_>, only_free: bool) -> &'static [&'static str] {
     match param {
         param if param.is_one_of(&["origin", "from", "departure", "source", "start"]) => &["from"],
@@ -63,7 +63,7 @@ fn announcing(param: &Param<'_>, only_free: bool) -> &'static [&'static str] {
     }
 }
 
-/// The words about this function, as they were said.
+/// The text of the words that belong to this function.
 fn own_text<'a>(said: &Said<'a>) -> &'a str {
     if said.own.len() == said.all.len() {
         return said.text.trim();
@@ -72,7 +72,7 @@ fn own_text<'a>(said: &Said<'a>) -> &'a str {
     first.zip(said.own.last()).map(|(first, last)| &said.text[first.start..last.end]).unwrap_or_default()
 }
 
-/// Text that must have a shape: `Some(None)` where there is none of this shape.
+/// Text of a required format: `Some(None)` when there is none of this format.
 fn shaped(param: &Param<'_>, text: &str) -> Option<Option<String>> {
     let trimmed = |word: &str| word.trim_matches([',', '.', '?', '!', ';', ':', '"']).to_owned();
     let find = |is: &dyn Fn(&str) -> bool| text.split_whitespace().find(|word| is(word)).map(trimmed);
@@ -84,7 +84,7 @@ fn shaped(param: &Param<'_>, text: &str) -> Option<Option<String>> {
         }
         Some("uri" | "url") => Some(find(&|word| word.contains("://"))),
         _ if param.is_one_of(&["url"]) => Some(find(&|word| word.contains("://"))),
-        // A day or an hour in words is none that these would take.
+        // Dates and times in words are not accepted by these formats.
         Some("date" | "date-time" | "time") => {
             let figures =
                 |word: &str| word.starts_with(|char: char| char.is_ascii_digit()) && word.contains(['-', ':']);
@@ -103,7 +103,7 @@ fn is_day(word: &Word<'_>) -> bool {
         || (word.text.starts_with(|char: char| char.is_ascii_digit()) && word.text.len() > 4)
 }
 
-/// What follows the parameter's own name: "the city Paris", "title is Anna".
+/// Text after the parameter's own name: "the city Paris", "title is Anna".
 fn labelled(param: &Param<'_>, said: &Said<'_>) -> Vec<String> {
     let title: Vec<&String> = param.title.iter().filter(|stem| !is_empty(stem)).collect();
     if title.is_empty() {
@@ -124,7 +124,7 @@ fn labelled(param: &Param<'_>, said: &Said<'_>) -> Vec<String> {
     }
 }
 
-/// What the user answered when asked for this parameter, if it is the first one that is missing.
+/// The user's answer to a question for this parameter, if it is the first missing one.
 pub fn replied(param: &Param<'_>, said: &Said<'_>, first: bool) -> Option<Value> {
     let reply = said.reply.filter(|_| first && is_string(param))?;
     let words = tokens::read(reply);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What is called for which words, and what is said about it.
+//! Which sentences call which functions, and what is said about the results.
 
 use super::*;
 use crate::engine::Turn;
@@ -11,7 +11,7 @@ fn function(name: &str, description: &str, properties: Value, required: &[&str])
         "parameters": {"type": "object", "properties": properties, "required": required}})
 }
 
-/// The functions of an assistant at home.
+/// Functions of a home assistant.
 fn tools() -> Vec<Value> {
     let text = json!({"type": "string"});
     vec![
@@ -218,14 +218,14 @@ fn results_are_said_and_nothing_is_called_twice() {
         plan(&prompt(several)).words.as_deref(),
         Some("Get time: 12:30. Get weather did not work: no such city.")
     );
-    // The user has gone on meanwhile.
+    // The user spoke in the meantime.
     let later = plan(&prompt(with(vec![gave("c1", "Sunny"), user("And the time?")])));
     assert_eq!((later.words.as_deref(), calls(&later)), (Some("Sunny."), vec!["get_time {}".to_owned()]));
     let waiting = plan(&prompt(asked()));
     assert!(waiting.calls.is_empty() && waiting.answer);
 }
 
-/// The words of a text that chance has put together, the same in every run.
+/// Random text from a fixed seed.
 fn chance(seed: u64) -> String {
     const WORDS: [&str; 36] = [
         "weather", "time", "in", "Paris", "and", "five", "minutes", "hundred", "thousand", "the", "light", "on", ",",

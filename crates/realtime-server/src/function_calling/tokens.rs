@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What was said, word by word: where each word stands, what it is like without its endings, and which numbers there
-//! are.
+//! Splits text into words with position and stem, and finds numbers.
 
 use crate::speech::number_word;
 
-/// Words that say nothing about what is wanted.
+/// Stop words.
 const EMPTY: &[&str] = &[
     "a", "about", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can",
     "could", "did", "do", "does", "for", "from", "had", "has", "have", "he", "her", "here", "him", "his", "how", "i",
@@ -18,30 +17,30 @@ const EMPTY: &[&str] = &[
 /// The days of the week.
 pub const WEEKDAYS: &[&str] = &["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// A word of a text.
+/// A word.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Word<'a> {
-    /// As it is written.
+    /// As written.
     pub text: &'a str,
     /// In lower case.
     pub lower: String,
-    /// Without its endings.
+    /// Its stem.
     pub stem: String,
-    /// Where it begins in the text.
+    /// Start in the text, in bytes.
     pub start: usize,
-    /// Where it ends in the text.
+    /// End in the text, in bytes.
     pub end: usize,
-    /// The sign of punctuation behind it.
+    /// The punctuation mark after it.
     pub sign: Option<char>,
 }
 
 impl Word<'_> {
-    /// Whether it begins with a capital letter, as names do.
+    /// Whether it is capitalised.
     pub fn is_name(&self) -> bool {
         self.text.starts_with(char::is_uppercase) && !matches!(self.lower.as_str(), "i" | "i'm" | "i'd" | "i'll")
     }
 
-    /// Whether it says anything about what is wanted.
+    /// Whether it is not a stop word.
     pub fn is_empty(&self) -> bool {
         is_empty(&self.lower)
     }
@@ -52,12 +51,12 @@ impl Word<'_> {
     }
 }
 
-/// Whether a word in lower case says nothing about what is wanted.
+/// Whether a lower-case word is a stop word.
 pub fn is_empty(lower: &str) -> bool {
     EMPTY.contains(&lower)
 }
 
-/// The words of a text. A figure is a word with its decimals and its minus.
+/// The words of a text. A number is one word with its sign and decimals.
 pub fn read(text: &str) -> Vec<Word<'_>> {
     let mut words: Vec<Word<'_>> = Vec::new();
     let mut chars = text.char_indices().peekable();
@@ -110,7 +109,7 @@ pub fn of_name(name: &str) -> Vec<String> {
     spaced.to_lowercase().split_whitespace().map(str::to_owned).collect()
 }
 
-/// A word without the endings that English puts on it; only good for comparing.
+/// The stem of an English word, for comparison only.
 pub fn stem(lower: &str) -> String {
     let word = lower.strip_suffix("'s").unwrap_or(lower);
     let cut = |ending: &str, least: usize| word.strip_suffix(ending).filter(|rest| rest.len() >= least);
@@ -142,11 +141,11 @@ pub struct Number {
     pub value: f64,
     /// The index of its first word.
     pub from: usize,
-    /// The index behind its last word.
+    /// The index after its last word.
     pub until: usize,
 }
 
-/// All numbers, in figures or in words, from left to right.
+/// All numbers, in digits or words, from left to right.
 pub fn numbers(words: &[Word<'_>]) -> Vec<Number> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -167,7 +166,7 @@ pub fn numbers(words: &[Word<'_>]) -> Vec<Number> {
     found
 }
 
-/// The number at the start, and how many words it has.
+/// The number at the start, and its number of words.
 fn number(words: &[Word<'_>]) -> Option<(f64, usize)> {
     let first = words.first()?;
     if let Ok(value) = first.lower.replace(',', "").parse::<f64>()
@@ -182,7 +181,7 @@ fn number(words: &[Word<'_>]) -> Option<(f64, usize)> {
             && words.get(at + 1).is_some_and(|next| number_word(&next.lower).is_some());
         match number_word(&word.lower) {
             Some((unit, true)) => {
-                // "a hundred" is one of them, "thousand" alone as well.
+                // "a hundred" and "thousand" alone are numbers, too.
                 let count = group.unwrap_or(1);
                 if unit == 100 {
                     group = Some(count.checked_mul(100)?);
@@ -210,7 +209,7 @@ fn number(words: &[Word<'_>]) -> Option<(f64, usize)> {
     Some((whole as f64 + decimals, at + count))
 }
 
-/// "twenty" and "five", "hundred" and "twelve"; not "two" and "three".
+/// Whether words form one number: "twenty" "five", "hundred" "twelve", but not "two" "three".
 fn fits_behind(before: u64, value: u64) -> bool {
     match before % 100 {
         0 => before != 0 && value < 100,
@@ -218,7 +217,7 @@ fn fits_behind(before: u64, value: u64) -> bool {
     }
 }
 
-/// "point five", as what it adds and how many words it has.
+/// "point five": the value that it adds, and its number of words.
 fn decimals(words: &[Word<'_>]) -> (f64, usize) {
     if words.first().is_none_or(|word| word.lower != "point") {
         return (0.0, 0);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What the neural networks have in common: how they are loaded and run.
+//! Loading and running neural networks with rten.
 //!
-//! A [`Network`] is a model with its own few threads. Every network has a pool of its own, so that the short work of
-//! one (is this speech?) never waits behind the long work of another (what was said in these twenty seconds?).
+//! Every [`Network`] gets the thread pool that it runs on. Networks for short and long work have separate pools, so
+//! that voice activity detection never waits for speech recognition.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use rten_tensor::prelude::*;
 
 use crate::speech::models::{ModelDir, ModelFile};
 
-/// A model that is ready to run. Can be shared between threads.
+/// A loaded model. Can be shared between threads.
 pub struct Network {
     model: Model,
     options: RunOptions,
@@ -29,17 +29,17 @@ impl Network {
         Ok(Self { model, options: RunOptions::default().with_thread_pool(Some(pool.clone())), name })
     }
 
-    /// The number of an input, an output or a value between them.
+    /// The id of a value of the graph by its name.
     pub fn node(&self, name: &str) -> Result<NodeId> {
         self.model.find_node(name).ok_or_else(|| anyhow!("{} has no value named {name}", self.name))
     }
 
-    /// Names and numbers of the inputs.
+    /// Names and ids of the inputs.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, NodeId)> {
         self.named(self.model.input_ids())
     }
 
-    /// Names and numbers of the outputs.
+    /// Names and ids of the outputs.
     pub fn outputs(&self) -> impl Iterator<Item = (&str, NodeId)> {
         self.named(self.model.output_ids())
     }
@@ -48,7 +48,7 @@ impl Network {
         ids.iter().filter_map(|&id| Some((self.model.node_info(id)?.name()?, id)))
     }
 
-    /// The length of one side of an input, when the model fixes it.
+    /// The size of a dimension of an input; an error when the model does not fix it.
     pub fn side(&self, input: NodeId, side: usize) -> Result<usize> {
         let shape = self.model.node_info(input).and_then(|info| info.shape());
         match shape.as_deref().and_then(|shape| shape.get(side)) {
@@ -63,25 +63,25 @@ impl Network {
         results.with_context(|| format!("{} failed", self.name))
     }
 
-    /// An output as floats.
+    /// Converts an output to floats.
     pub fn floats(&self, value: Option<Value>) -> Result<Tensor<f32>> {
         let tensor = value.and_then(|value| value.into_tensor());
         tensor.ok_or_else(|| anyhow!("{} gave something that is not a list of floats", self.name))
     }
 
-    /// An output as integers.
+    /// Converts an output to integers.
     pub fn integers(&self, value: Option<Value>) -> Result<Vec<i32>> {
         let tensor: Option<Tensor<i32>> = value.and_then(|value| value.into_tensor());
         Ok(tensor.ok_or_else(|| anyhow!("{} gave something that is not a list of integers", self.name))?.to_vec())
     }
 
-    /// The name of the file, for messages.
+    /// The path of the model's file, for messages.
     pub fn name(&self) -> &str {
         &self.name
     }
 }
 
-/// A pool for one or more networks.
+/// A thread pool for one or more networks.
 pub fn pool(threads: usize) -> Arc<ThreadPool> {
     Arc::new(ThreadPool::with_num_threads(threads.max(1)))
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The server's ears and voice: where there is speech, what is said, and how an answer sounds.
+//! Speech: voice activity detection, speech recognition, the responder's answers and speech synthesis.
 //!
-//! Everything runs on this machine, on the processor, with small models that are fetched once. [`Speech`] holds them
-//! and is shared by all sessions; what belongs to one stream of sound ([`Vad`], [`Resampler`]) each session makes for
-//! itself. Recognising and speaking take a while of pure computing: call them where that blocks nobody.
+//! Everything runs on the CPU with small models that are downloaded once. [`Speech`] holds the models and is shared by
+//! all sessions; each audio stream has its own [`Vad`] and [`Resampler`]. Recognition and synthesis compute for a long
+//! time and must not be called on an async task.
 
 pub mod engine;
 pub mod models;
@@ -34,7 +34,7 @@ use crate::speech::stt::Moonshine;
 use crate::speech::tts::Hibari;
 use crate::speech::vad::Silero;
 
-/// All models of the server.
+/// The speech models.
 pub struct Speech {
     silero: Arc<Silero>,
     moonshine: Moonshine,
@@ -42,7 +42,7 @@ pub struct Speech {
 }
 
 impl Speech {
-    /// Loads the models. Recognising and speaking get `threads` threads each, for all sessions together; one is enough
+    /// Loads the models. Recognition and synthesis get `threads` threads each, shared by all sessions; one is enough
     /// for a few sessions.
     pub fn load(dir: &ModelDir, threads: usize) -> Result<Arc<Self>> {
         tracing::debug!("loading the speech models from {dir}");
@@ -53,21 +53,20 @@ impl Speech {
         }))
     }
 
-    /// An ear for one stream of sound.
+    /// A voice activity detector for one audio stream.
     pub fn vad(&self) -> Vad {
         Vad::new(self.silero.clone())
     }
 
-    /// What is said in a recording (16 kHz, mono, -1 to 1). Empty when nobody speaks in it for at least 190 ms.
+    /// Recognises speech (16 kHz, mono, -1 to 1). Empty when it holds less than 190 ms of speech.
     pub fn transcribe(&self, pcm16k: &[f32]) -> Result<String> {
         let probabilities = self.silero.whole(pcm16k)?;
         self.transcribe_judged(pcm16k, &probabilities, &mut |_| {})
     }
 
-    /// The same for a recording that a [`Vad`] has judged already, which saves doing it again: `probabilities` are
-    /// those of its frames, from the first sample on. Calls `on_piece` with each word as soon as it is certain; the
-    /// pieces, one behind the other, are the result. More than 20 seconds are recognised in parts, and the words come
-    /// part by part.
+    /// The same with the frame probabilities that a [`Vad`] gave for this audio, from its first sample on.
+    /// Calls `on_piece` with each word as soon as it is final; concatenated, the pieces are the result.
+    /// Audio of more than 20 seconds is recognised in parts, and the words come part by part.
     pub fn transcribe_judged(
         &self,
         pcm16k: &[f32],
@@ -88,7 +87,7 @@ impl Speech {
         Ok(text)
     }
 
-    /// A sentence as sound: 24 kHz, mono. Empty when there is nothing in it that can be spoken.
+    /// Synthesises a sentence: 24 kHz, mono. Empty when the text has no words.
     pub fn speak(&self, sentence: &str) -> Result<Vec<i16>> {
         let sound = self.hibari.speak(sentence)?;
         Ok(sound.into_iter().map(|sample| (sample.clamp(-1.0, 1.0) * 32_767.0) as i16).collect())

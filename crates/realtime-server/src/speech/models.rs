@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Where the models live on disk.
+//! The models folder.
 //!
-//! The server does not carry its models: a script fetches them once into a folder, and this module finds that folder
-//! again and knows the name of every file in it. Nothing is downloaded here. A folder that is not there, or not
-//! complete, is answered with one line that says what is missing and which command fetches it. Without the models for
-//! speech there is no server; without those for pictures it knows less about them.
+//! The models are not part of the program: `get-models.sh` downloads and converts them once. This module locates the
+//! folder and knows the names of its files. When files are missing, the error is a single line with the command to run.
+//! The speech models are required; without the vision models pictures are only measured.
 
 use std::env;
 use std::fmt;
@@ -14,39 +13,39 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The environment variable that names the models' folder.
+/// The environment variable with the path of the models folder.
 const VARIABLE: &str = "REALTIME_SERVER_MODELS";
 
-/// The script that fetches the models, as a user who stands in the source folder types it.
+/// The script that gets the models, relative to the source folder.
 const SCRIPT: &str = "pipelines/support/get-models.sh";
 
-/// A file of the models' folder that the server needs.
+/// A file of the models folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelFile {
-    /// Silero: where there is speech.
+    /// Silero: voice activity detection.
     Silero,
-    /// Moonshine: from sound to what was said, first half.
+    /// Moonshine: speech recognition, encoder.
     MoonshineEncoder,
-    /// Moonshine: from what was said to words, second half.
+    /// Moonshine: speech recognition, decoder.
     MoonshineDecoder,
-    /// Moonshine: the pieces that words are made of.
+    /// Moonshine: the decoder's tokens.
     MoonshineTokens,
-    /// Hibari: from phonemes to sound.
+    /// Hibari: acoustic model of the speech synthesis.
     HibariVoice,
-    /// Hibari: the numbers of the phonemes.
+    /// Hibari: the ids of the phonemes.
     HibariPhonemes,
-    /// Hibari: how a word sounds that no lexicon knows.
+    /// Hibari: grapheme-to-phoneme model for words that are not in the lexicon.
     HibariSpelling,
-    /// Hibari: the letters and phonemes of the file above.
+    /// Hibari: the ids of letters and phonemes for that model.
     HibariLetters,
-    /// EfficientNet-Lite0: which things are in a picture.
+    /// EfficientNet-Lite0: image classification.
     Lite0,
-    /// SeetaFace: where in a picture there are faces.
+    /// SeetaFace: face detection.
     SeetaFace,
 }
 
 impl ModelFile {
-    /// What the server cannot be without.
+    /// Required by the engine `local`.
     const SPEECH: [Self; 8] = [
         Self::Silero,
         Self::MoonshineEncoder,
@@ -58,7 +57,7 @@ impl ModelFile {
         Self::HibariLetters,
     ];
 
-    /// What recognises things in pictures.
+    /// Optional: what is recognised in pictures.
     pub const VISION: [Self; 2] = [Self::Lite0, Self::SeetaFace];
 
     const fn name(self) -> &'static str {
@@ -76,7 +75,7 @@ impl ModelFile {
         }
     }
 
-    /// The published file that the script converts to this one. A folder that holds it instead needs no download.
+    /// The published file that the script converts to this one. Where it is present nothing has to be downloaded.
     const fn source(self) -> Option<&'static str> {
         match self {
             Self::MoonshineEncoder => Some("moonshine/encoder_model.ort"),
@@ -87,15 +86,15 @@ impl ModelFile {
     }
 }
 
-/// A folder in which every model file for speech was seen.
+/// A folder that has all speech models.
 #[derive(Debug, Clone)]
 pub struct ModelDir {
     path: PathBuf,
 }
 
 impl ModelDir {
-    /// Finds the models: in `explicit` if given, else in the folder that `$REALTIME_SERVER_MODELS` names, else in the
-    /// cache folder. The first of these that is named is the one: a wrong name is an error, not a reason to look on.
+    /// Locates the models: `explicit` if given, else `$REALTIME_SERVER_MODELS`, else the cache folder. A folder that
+    /// was named and is incomplete is an error; the next place is not tried.
     pub fn find(explicit: Option<&Path>) -> Result<Self, ModelsMissing> {
         let path = explicit
             .map(Path::to_owned)
@@ -117,7 +116,7 @@ impl ModelDir {
         }
     }
 
-    /// Which of the models for `what` are not there, `None` when they all are.
+    /// The error for those of `files` that are missing, `None` when all are present. `what` names them in the message.
     pub fn missing(&self, what: &'static str, files: &[ModelFile]) -> Option<ModelsMissing> {
         let missing: Vec<_> = files.iter().copied().filter(|file| !self.has(*file)).collect();
         let sources: Option<Vec<_>> = missing.iter().map(|file| file.source()).collect();
@@ -131,17 +130,17 @@ impl ModelDir {
         })
     }
 
-    /// Whether a file is there and has something in it.
+    /// Whether a file exists and is not empty.
     pub fn has(&self, file: ModelFile) -> bool {
         fs::metadata(self.file(file)).is_ok_and(|found| found.is_file() && found.len() > 0)
     }
 
-    /// The path of one file, for messages.
+    /// The path of a file.
     pub fn file(&self, file: ModelFile) -> PathBuf {
         self.path.join(file.name())
     }
 
-    /// Reads one file as a whole.
+    /// Reads a file.
     pub fn read(&self, file: ModelFile) -> Result<Vec<u8>> {
         let path = self.file(file);
         fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
@@ -154,20 +153,20 @@ impl fmt::Display for ModelDir {
     }
 }
 
-/// Where the script puts the models when it is not told a folder.
+/// The script's default folder.
 fn cache_folder() -> Option<PathBuf> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
     Some(cache.join("gst-openairealtime").join("models"))
 }
 
-/// The models are not where they should be. Its `Display` is one line for the user.
+/// Models are missing. `Display` gives one line for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelsMissing {
     what: &'static str,
     path: PathBuf,
     files: Vec<&'static str>,
-    /// Set when all of the files can be made by converting: the first one's source.
+    /// The source of the first file, when the sources of all of them are present.
     unconverted: Option<&'static str>,
     is_default: bool,
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Numbers as they are said in American English: "forty two", "twenty first", "nineteen eighty four".
+//! Number words of American English: "forty two", "twenty first", "nineteen eighty four".
 //!
-//! Without hyphens, and without "and" between hundreds and tens, so that a number has one way to be written in words
-//! and two texts can be compared by their words.
+//! There are no hyphens and no "and" between hundreds and tens. So every number has exactly one spelling, and
+//! transcripts can be compared word by word.
 
 const SMALL: [&str; 20] = [
     "zero",
@@ -37,7 +37,7 @@ const LARGE: [(u64, &str); 6] = [
     (100, "hundred"),
 ];
 
-/// How many: "one hundred five".
+/// A cardinal number: "one hundred five".
 pub fn cardinal(number: u64) -> String {
     if let Some(&(unit, name)) = LARGE.iter().find(|(unit, _)| number >= *unit) {
         let most = format!("{} {name}", cardinal(number / unit));
@@ -50,7 +50,7 @@ pub fn cardinal(number: u64) -> String {
     }
 }
 
-/// Which one: "one hundred fifth".
+/// An ordinal number: "one hundred fifth".
 pub fn ordinal(number: u64) -> String {
     let words = cardinal(number);
     let (before, last) = words.rsplit_once(' ').map_or(("", words.as_str()), |(before, last)| (before, last));
@@ -80,10 +80,10 @@ pub fn year(year: u64) -> String {
     }
 }
 
-/// A number as it is written in figures, without separators: "3.14", "007", "42".
+/// A number in digits without separators: "3.14", "007", "42".
 pub fn figures(whole: &str, fraction: Option<&str>) -> String {
     let mut words = match whole.parse() {
-        // What is too long to be a quantity, or begins with zeros, is a name like a telephone number.
+        // A very long number, or one with leading zeros, is an identifier such as a telephone number.
         Ok(number) if whole.len() <= 15 && (whole.len() == 1 || !whole.starts_with('0')) => cardinal(number),
         _ if whole.is_empty() => "zero".to_owned(),
         _ => one_by_one(whole),
@@ -95,14 +95,14 @@ pub fn figures(whole: &str, fraction: Option<&str>) -> String {
     words
 }
 
-/// Each figure by itself.
+/// Digit by digit.
 fn one_by_one(figures: &str) -> String {
     let names: Vec<&str> =
         figures.bytes().filter_map(|c| SMALL.get(usize::from(c.wrapping_sub(b'0'))).copied()).collect();
     names.join(" ")
 }
 
-/// The value of one number word, and whether it multiplies what stands before it ("hundred").
+/// The value of a number word, and whether it multiplies the number before it ("hundred").
 pub fn value(word: &str) -> Option<(u64, bool)> {
     let position = |names: &[&str]| names.iter().position(|name| *name == word);
     if let Some(&(unit, _)) = LARGE.iter().find(|(_, name)| *name == word) {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! How English text is pronounced.
+//! Grapheme-to-phoneme conversion for English.
 //!
-//! Figures and signs are first written out as words ([`crate::speech::text_normalization`]); a lexicon with grammar (`misaki-rs`) then
-//! gives the phonemes of the words, in the alphabet that the voice has learned. Words that no lexicon knows, such as
-//! names, are spelled out by a small network that has learned what letters sound like.
+//! The text is normalised first ([`crate::speech::text_normalization`]). A lexicon with part-of-speech rules
+//! (`misaki-rs`) gives the phonemes of the words; a small network predicts those of words that it lacks, such as names.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use rten_tensor::prelude::*;
 use crate::speech::engine::Network;
 use crate::speech::models::{ModelDir, ModelFile};
 
-/// The lexicon. Can be shared between threads.
+/// Lexicon and network. Can be shared between threads.
 pub struct Phonemes {
     lexicon: G2P,
 }
@@ -30,19 +29,19 @@ impl Phonemes {
         Ok(Self { lexicon: G2P::with_fallback(Language::EnglishUS, Some(Box::new(spelling))) })
     }
 
-    /// The phonemes of a text, with spaces between words and with its punctuation.
+    /// The phonemes of a text, with spaces between words and the punctuation.
     pub fn of(&self, text: &str) -> Result<String> {
         let words = crate::speech::text_normalization::words(text);
         if words.is_empty() {
             return Ok(words);
         }
         let (phonemes, _) = self.lexicon.g2p(&words).map_err(|error| anyhow!("cannot pronounce {words:?}: {error}"))?;
-        // The lexicon tells two kinds of "t" apart that the voice writes differently.
+        // The lexicon has two symbols for "t" where the synthesis model has other ones.
         Ok(phonemes.replace('ɾ', "T").replace('ʔ', "t"))
     }
 }
 
-/// The network that has learned what letters sound like.
+/// The network for words that are not in the lexicon.
 struct Spelling {
     network: Network,
     input: NodeId,
@@ -76,7 +75,7 @@ impl Spelling {
         let letters = NdTensor::from_data([1, letters.len()], letters);
         let mut results = self.network.run(vec![(self.input, letters.view().into())], &[self.output])?;
         let mut numbers = self.network.integers(results.pop())?;
-        // The network says the same phoneme several times in a row, and 0 between phonemes.
+        // CTC decoding: repeated phonemes are one, and 0 is the blank.
         numbers.dedup();
         let phoneme = |number: i32| self.phonemes.get(usize::try_from(number).ok()?.checked_sub(1)?);
         Ok(numbers.into_iter().filter_map(phoneme).collect())
@@ -94,7 +93,7 @@ impl Fallback for Spelling {
 
 type Letters = (HashMap<char, i32>, Vec<char>, usize);
 
-/// Reads the two alphabets; numbers begin at 1.
+/// Reads the two alphabets; ids start at 1.
 fn read_letters(file: &[u8]) -> Result<Letters> {
     let json: serde_json::Value = serde_json::from_slice(file)?;
     let alphabet = |name: &str| -> Result<Vec<char>> {

@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! From any sampling rate to the 16 kHz that the models hear with.
+//! Resampling of a stream to 16 kHz, the rate of the models.
 //!
-//! The sound comes in portions of any size and must give the same samples as if it had come at once; so a resampler
-//! is kept for each stream. It works in blocks, therefore what comes out lags behind what went in (by some
-//! 15 ms for 8 and 24 kHz). The start of the stream is not shifted by it: the filter's own delay is cut away.
+//! The result does not depend on how the audio is divided into chunks. The filter works in blocks, so output lags
+//! behind input (by about 15 ms at 8 and 24 kHz); the filter's delay is removed from the start, so that timestamps stay
+//! exact.
 
 use anyhow::{Context, Result};
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _};
 
-/// The rate of what comes out.
+/// The output rate.
 pub const RATE: u32 = 16_000;
 
-/// A resampler for one stream of mono sound.
+/// A resampler for one mono stream.
 pub struct Resampler {
-    /// `None` when the sound has the right rate already.
+    /// `None` when the input has the output rate.
     fft: Option<Fft<f32>>,
     rate: u32,
-    /// What has come in and does not fill a block yet.
+    /// Input that does not fill a block yet.
     pending: Vec<f32>,
-    /// Samples that are still to be cut away at the start.
+    /// Output samples to discard at the start: the filter's delay.
     skip: usize,
     taken: u64,
     given: u64,
 }
 
 impl Resampler {
-    /// A resampler for sound with `rate` samples per second.
+    /// A resampler for audio of `rate` samples per second.
     pub fn new(rate: u32) -> Result<Self> {
         let mut resampler = Self { fft: None, rate, pending: Vec::new(), skip: 0, taken: 0, given: 0 };
         if rate != RATE {
-            // Blocks of some 10 ms, made as long as the two rates ask for.
+            // Blocks of about 10 ms whose length suits the ratio of the rates.
             let block = (rate / 100).max(1) as usize;
             let fft = Fft::new(rate as usize, RATE as usize, block, 1, FixedSync::Both)
                 .with_context(|| format!("cannot resample from {rate} Hz to {RATE} Hz"))?;
@@ -41,14 +41,13 @@ impl Resampler {
         Ok(resampler)
     }
 
-    /// The longest time, in samples of the 16 kHz, by which what came out lags behind what went in: the filter's delay
-    /// and one block. For 8 and 24 kHz this is some 15 ms.
+    /// The maximum latency in samples at 16 kHz: the filter's delay and one block. About 15 ms at 8 and 24 kHz.
     #[cfg(test)]
     fn delay(&self) -> usize {
         self.fft.as_ref().map_or(0, |fft| fft.output_delay() + fft.output_frames_max())
     }
 
-    /// Takes any number of samples and gives those that are ready.
+    /// Takes any number of samples and returns those that are ready.
     pub fn push(&mut self, samples: &[f32]) -> Result<Vec<f32>> {
         self.taken += samples.len() as u64;
         let Some(fft) = &mut self.fft else { return Ok(samples.to_vec()) };
@@ -67,8 +66,8 @@ impl Resampler {
         Ok(ready)
     }
 
-    /// Gives what is left at the end of the stream. All together are then as long, in time, as what went in. The
-    /// resampler begins a new stream after that.
+    /// Returns the rest at the end of the stream; the total duration is then that of the input. The next sample starts
+    /// a new stream.
     pub fn flush(&mut self) -> Result<Vec<f32>> {
         let mut left = Vec::new();
         if self.fft.is_some() {
@@ -127,7 +126,7 @@ mod tests {
             let inside = 1000..15_000;
             let error =
                 out[inside.clone()].iter().zip(&expected[inside]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            // Where the rates have an odd ratio the filter's delay is no whole number of samples: half of one is lost.
+            // For some ratios the filter's delay is not a whole number of samples: up to half a sample is lost.
             let half_a_sample = 440.0 * std::f32::consts::TAU * 0.5 / rate as f32;
             assert!(error < half_a_sample + 0.01, "{rate}: {error}");
         }

@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Which parts of a recording are worth recognising.
+//! Selects the parts of a recording to recognise.
 //!
-//! The recogniser invents words where there are none and loses the thread in long recordings. So silence before and
-//! behind the speech is cut away, a recording without speech is left alone, and a long one is divided where the
-//! speaker pauses. Everything here is decided from the probabilities that the ear gives, one for every 32 ms.
+//! The recogniser hallucinates on silence and degrades on long input. Therefore silence at the ends is cut off, a
+//! recording without speech is skipped, and a long one is split at pauses. All decisions use the frame probabilities of
+//! the VAD.
 
 use std::ops::Range;
 
 use crate::speech::vad::{FRAME, THRESHOLD};
 
-/// Frames of speech that it takes at least: 6 of 32 ms are some 190 ms.
+/// Minimum number of frames with speech: 6 of 32 ms, about 190 ms.
 const MIN_SPEECH: usize = 6;
 
-/// Frames kept before and behind the speech: words begin and end softly.
+/// Frames kept before and after the speech, because words begin and end quietly.
 const MARGIN: usize = 7;
 
-/// No part is longer: 20 s.
+/// Maximum length of a part: 20 s.
 const MAX_PART: usize = 625;
 
-/// A part is not cut before: 8 s.
+/// A part is not split earlier: 8 s.
 const MIN_PART: usize = 250;
 
-/// Frames over which a pause is looked for: some 300 ms.
+/// Window in which the probabilities are averaged to find a pause: about 300 ms.
 const PAUSE: usize = 9;
 
-/// The parts of a recording of `samples` samples to recognise, in order. None when nobody speaks. What is left behind
-/// the last whole frame needs no probability of its own.
+/// The parts to recognise of a recording of `samples` samples, in order. Empty when there is no speech. An incomplete
+/// last frame needs no probability.
 pub fn parts(probabilities: &[f32], samples: usize) -> Vec<Range<usize>> {
     let frames = probabilities.len().min(samples.div_ceil(FRAME));
     let probabilities = &probabilities[..frames];
@@ -50,7 +50,7 @@ pub fn parts(probabilities: &[f32], samples: usize) -> Vec<Range<usize>> {
     parts.into_iter().map(|part| part.start * FRAME..sample(part.end)).collect()
 }
 
-/// The middle of the stretch in which speech is least likely; of equals the last.
+/// The middle of the window with the lowest speech probability; the last one of equals.
 fn longest_pause(probabilities: &[f32]) -> usize {
     let likelihood = |window: &[f32]| window.iter().sum::<f32>();
     let quietest = probabilities

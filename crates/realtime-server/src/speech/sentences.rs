@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Where sentences end.
+//! Sentence segmentation.
 //!
-//! An answer is spoken sentence by sentence: the first can be heard while the next is made. A dot does not always end
-//! a sentence ("Mr. Smith", "3.14", "at 5 p.m. today"), so a little is known here about what stands before and behind.
+//! An answer is synthesised sentence by sentence, so that playback starts while the rest is computed. A period may
+//! belong to an abbreviation or number ("Mr. Smith", "3.14", "at 5 p.m. today"), which the surrounding text decides.
 
-/// Words with a dot behind which a sentence goes on, in lower case.
+/// Abbreviations that do not end a sentence, in lower case.
 const NEVER_LAST: [&str; 12] = ["mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "vs", "e.g", "i.e", "approx"];
 
-/// The sentences of a text, in order, without the space between them. Together they hold every word of it.
+/// The sentences of a text in order, without the space between them. No word is lost.
 pub fn sentences(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text.trim();
     std::iter::from_fn(move || {
@@ -41,7 +41,7 @@ fn end(text: &str) -> usize {
     text.len()
 }
 
-/// Whether a sentence goes on behind a dot.
+/// Whether the sentence continues after a period.
 fn goes_on(before: &str, sign: char, next: &str) -> bool {
     if sign != '.' {
         return false;

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! From sound to words: Moonshine, a small English speech recogniser.
+//! Speech recognition with Moonshine, a small English encoder-decoder model.
 //!
-//! An encoder looks at the whole piece of sound once; a decoder then writes the text token by token (a token is a
-//! piece of a word), each time given what it wrote before. What it has worked out for earlier tokens is kept in a
-//! cache and handed back to it. It must write something even when there is nothing to hear, so callers make sure
-//! first that there is speech, and two guards stop it when it runs wild: no more tokens than anybody can speak, and
-//! no endless repetition.
+//! The encoder processes the audio once; the decoder generates the text token by token, with key-value caches for the
+//! tokens before. The model generates text even for silence, so callers check for speech first. Two limits end a
+//! runaway generation: a maximum number of tokens per second of audio, and detection of repetition.
 
 use std::sync::Arc;
 
@@ -18,19 +16,19 @@ use rten_tensor::{NdTensor, Tensor};
 use crate::speech::engine::Network;
 use crate::speech::models::{ModelDir, ModelFile};
 
-/// Samples per second of the sound.
+/// The sampling rate.
 pub const RATE: usize = 16_000;
 
-/// Shorter sound than this does not even fill the encoder's first layer.
+/// Minimum input length: the receptive field of the encoder's first layer.
 const MIN_SAMPLES: usize = RATE / 4;
 
-/// Nobody speaks more tokens in a second.
+/// Limit of generated tokens, above the rate of fast speech.
 const TOKENS_PER_SECOND: f32 = 6.5;
 
 const START: i32 = 1;
 const END: i32 = 2;
 
-/// The recogniser. Can be shared between threads.
+/// The model. Can be shared between threads.
 pub struct Moonshine {
     encoder: Network,
     decoder: Network,
@@ -47,15 +45,15 @@ struct Wiring {
     encoded_mask: Option<NodeId>,
     use_cache: NodeId,
     logits: NodeId,
-    /// Caches about the text: they grow with every token.
+    /// Self-attention caches, which grow with every token.
     of_text: Vec<CacheSlot>,
-    /// Caches about the sound: made once, with the first token.
+    /// Cross-attention caches, computed once with the first token.
     of_sound: Vec<CacheSlot>,
-    /// Heads, and numbers for each head, of every cache.
+    /// Number of heads and head dimension of every cache.
     cache_sides: [usize; 2],
 }
 
-/// One cache: where it goes in and where its next state comes out.
+/// A cache: the input for its state and the output with the next state.
 struct CacheSlot {
     input: NodeId,
     output: NodeId,
@@ -75,7 +73,7 @@ impl Moonshine {
         Ok(Self { encoder, decoder, tokens, samples, samples_mask, wiring })
     }
 
-    /// What is said in `pcm` (16 kHz, mono), which should be speech of up to some twenty seconds.
+    /// Recognises `pcm` (16 kHz, mono), which should be speech of at most about twenty seconds.
     pub fn transcribe(&self, pcm: &[f32]) -> Result<String> {
         let mut samples: Vec<f32> = pcm.iter().map(|sample| if sample.is_finite() { *sample } else { 0.0 }).collect();
         samples.resize(samples.len().max(MIN_SAMPLES), 0.0);
@@ -142,12 +140,12 @@ impl Moonshine {
     fn text(&self, written: &[i32]) -> String {
         let pieces = written.iter().filter_map(|&token| self.tokens.get(usize::try_from(token).ok()?));
         let bytes: Vec<u8> = pieces.flatten().copied().collect();
-        // The tokens write a space as a low line of their own.
+        // Tokens use U+2581 for a space.
         String::from_utf8_lossy(&bytes).replace('\u{2581}', " ").trim().to_owned()
     }
 }
 
-/// What the encoder made of the sound.
+/// The encoder's output.
 struct Encoded {
     states: Tensor<f32>,
     mask: NdTensor<i32, 2>,
@@ -190,10 +188,10 @@ fn likeliest(scores: &[f32]) -> i32 {
     best.and_then(|(index, _)| i32::try_from(index).ok()).unwrap_or(END)
 }
 
-/// If the text has begun to turn in a circle: its length with the circle gone round once.
+/// The length of the text up to the end of the first repetition, when the generation has begun to loop.
 fn before_loop(written: &[i32]) -> Option<usize> {
     (1..=written.len() / 3).find_map(|period| {
-        // People do say "no, no, no", so short circles must go round more often before they count.
+        // People do say "no, no, no", so short loops count only after more repetitions.
         let rounds = 3.max(9_usize.div_ceil(period));
         let looped = period.checked_mul(rounds).filter(|len| *len <= written.len())?;
         let tail = &written[written.len() - looped..];
@@ -201,7 +199,7 @@ fn before_loop(written: &[i32]) -> Option<usize> {
     })
 }
 
-/// Reads the list of tokens: for each its length, in one byte or two, and its bytes.
+/// Reads the list of tokens: for each its length in one or two bytes, then its bytes.
 fn read_tokens(mut file: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut tokens = Vec::new();
     while let Some((&first, rest)) = file.split_first() {

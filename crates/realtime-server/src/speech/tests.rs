@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Does it hear, understand and speak? With the real models and real recordings.
+//! Voice activity detection, recognition and synthesis with the real models and recordings.
 
 use std::f32::consts::TAU;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::speech::responder::{Context, answer};
 use crate::speech::vad::THRESHOLD;
 use crate::speech::word_errors::errors;
 
-/// Loaded once for all tests; they fail with the line that a user gets if the models are not there.
+/// Loaded once for all tests; without the models they fail with the server's own message.
 static SPEECH: LazyLock<Arc<Speech>> = LazyLock::new(|| {
     let dir = ModelDir::find(None).unwrap_or_else(|missing| panic!("{missing}"));
     Speech::load(&dir, 1).expect("the models load")
@@ -108,7 +108,7 @@ fn nothing_is_heard_where_nobody_speaks() {
     };
     let second = 16_000;
     let white: Vec<f32> = (0..5 * second).map(|_| 0.3 * noise()).collect();
-    // White noise through a chain of slow averages has about equal power in each octave.
+    // Pink noise: white noise through a chain of low-pass filters.
     let mut rows = [0.0_f32; 3];
     let pink: Vec<f32> = (0..5 * second)
         .map(|_| {
@@ -225,7 +225,7 @@ fn odd_texts_are_spoken_or_silent() {
     }
 }
 
-/// Not a test: prints how fast all this is here. `cargo test --release speed -- --ignored --nocapture`
+/// Not a test: prints real-time factors. `cargo test --release speed -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement"]
 fn speed() {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The voice: Hibari, a small English text-to-speech network with a speaking rate and a pitch of its own.
+//! Speech synthesis with Hibari, a small English text-to-speech model.
 //!
-//! A sentence goes through three hands: [`crate::speech::phonemes`] writes down how it is pronounced, the network describes
-//! how that sounds, and [`crate::speech::vocoder`] makes the sound. A sentence is spoken as a whole, because its melody
-//! depends on how it ends; only a very long one is divided, at a comma if there is one.
+//! [`crate::speech::phonemes`] converts a sentence to phonemes, the model predicts spectral parameters, and
+//! [`crate::speech::vocoder`] turns them into samples. A sentence is synthesised as a whole, because its intonation
+//! depends on its end; only a very long one is split, at a comma if possible.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use crate::speech::models::{ModelDir, ModelFile};
 use crate::speech::phonemes::Phonemes;
 use crate::speech::vocoder::{Description, Vocoder};
 
-/// The network has learned from sentences up to this length.
+/// Maximum input length of the model, in phonemes.
 const MAX_PHONEMES: usize = 400;
 
-/// The silence before and behind a sentence.
+/// The silence before and after a sentence.
 const PAUSE: i32 = 0;
 
-/// The voice. Can be shared between threads.
+/// The model. Can be shared between threads.
 pub struct Hibari {
     network: Network,
     phoneme_ids: NodeId,
@@ -55,7 +55,7 @@ impl Hibari {
         })
     }
 
-    /// A sentence as 24 kHz samples from -1 to 1. Empty if there is nothing in it that can be spoken.
+    /// Synthesises a sentence: 24 kHz, -1 to 1. Empty when the text has no phonemes.
     pub fn speak(&self, sentence: &str) -> Result<Vec<f32>> {
         let phonemes: Vec<char> =
             self.phonemes.of(sentence)?.chars().filter(|phoneme| self.numbers.contains_key(phoneme)).collect();
@@ -89,7 +89,7 @@ impl Hibari {
     }
 }
 
-/// Divides what is too long to be spoken in one go: behind a comma and its like, else between words, else anywhere.
+/// Splits text that is too long: after a comma or similar, else between words, else anywhere.
 fn portions(mut phonemes: &[char]) -> Vec<&[char]> {
     let mut portions = Vec::new();
     while phonemes.len() > MAX_PHONEMES {

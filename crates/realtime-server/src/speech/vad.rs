@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Is somebody speaking? Silero, a small network, says it for every 32 milliseconds of sound.
+//! Voice activity detection with Silero: a speech probability for every frame of 32 ms.
 //!
-//! The network has a memory (it is recurrent), so a stream must be given to one and the same [`Vad`], without gaps.
-//! It hears the last 4 milliseconds before each frame again, and runs over many frames in one go when they are there.
+//! The network is recurrent, so all audio of a stream must go to the same [`Vad`] without gaps. Each frame is evaluated
+//! with the last 4 ms before it. Several frames are evaluated in one run where they are available.
 
 use std::sync::Arc;
 
@@ -15,22 +15,22 @@ use rten_tensor::{NdTensor, NdTensorView};
 use crate::speech::engine::Network;
 use crate::speech::models::{ModelDir, ModelFile};
 
-/// Samples at 16 kHz that one probability stands for: 32 ms.
+/// Frame length in samples at 16 kHz: 32 ms.
 pub const FRAME: usize = 512;
 
-/// From this probability on a frame counts as speech.
+/// Minimum probability of a frame with speech.
 pub const THRESHOLD: f32 = 0.5;
 
-/// Samples before each frame that the network hears with it.
+/// Samples before a frame that the network takes with it.
 const CONTEXT: usize = 64;
 
-/// Size of the network's memory.
+/// Size of the hidden and cell states.
 const MEMORY: usize = 128;
 
-/// Frames in one go: bounds the memory that a long recording takes.
+/// Maximum number of frames in one run, which bounds the memory for a long recording.
 const BLOCK: usize = 512;
 
-/// The network, without the memory of any stream.
+/// The network, without the state of a stream.
 pub struct Silero {
     network: Network,
     input: NodeId,
@@ -47,7 +47,7 @@ impl Silero {
         Ok(Self { network, input, hidden, cell, outputs })
     }
 
-    /// The probabilities of a whole recording; the last frame is filled up with silence.
+    /// The probabilities of a recording; the last frame is padded with silence.
     pub fn whole(self: &Arc<Self>, pcm: &[f32]) -> Result<Vec<f32>> {
         let mut vad = Vad::new(self.clone());
         let mut probabilities = vad.push(pcm)?;
@@ -59,12 +59,12 @@ impl Silero {
     }
 }
 
-/// The ear for one stream of sound: 16 kHz, mono.
+/// The detector for one stream: 16 kHz, mono.
 pub struct Vad {
     silero: Arc<Silero>,
     hidden: Vec<f32>,
     cell: Vec<f32>,
-    /// The last [`CONTEXT`] samples that were judged, and behind them those that do not fill a frame yet.
+    /// The last [`CONTEXT`] evaluated samples, followed by those that do not fill a frame yet.
     pending: Vec<f32>,
 }
 
@@ -73,8 +73,8 @@ impl Vad {
         Self { silero, hidden: vec![0.0; MEMORY], cell: vec![0.0; MEMORY], pending: vec![0.0; CONTEXT] }
     }
 
-    /// Takes any number of samples and gives one probability for each frame they complete, in order. Samples that do
-    /// not fill a frame wait for the next call.
+    /// Takes any number of samples and returns the probability of each frame that they complete. The rest waits for
+    /// the next call.
     pub fn push(&mut self, pcm16k: &[f32]) -> Result<Vec<f32>> {
         self.pending.extend_from_slice(pcm16k);
         let frames = (self.pending.len() - CONTEXT) / FRAME;

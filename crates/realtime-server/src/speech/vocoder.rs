@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! From a description of sound to sound.
+//! The vocoder: turns predicted spectral parameters into samples.
 //!
-//! The voice's network does not draw a waveform. For every 12.5 ms it describes a spectrum in three layers: how the
-//! pulses of the vocal folds are filtered (loudness and phase of the harmonics), how much noise lies over them, and
-//! a part with a phase of its own. Here the pulses are made from the pitch curve, the three layers are added, and
-//! overlapping inverse Fourier transforms turn them into 24 kHz samples. The noise is made with a fixed seed, so the
-//! same sentence always gives the same samples.
+//! Every 12.5 ms the model predicts three layers of a spectrum: the filter of a harmonic source (log magnitude and
+//! phase), the log magnitude of noise, and a component with its own phase. The source is synthesised from the pitch
+//! curve, the layers are added, and an inverse STFT with overlap-add gives 24 kHz audio. The noise has a fixed seed, so
+//! a sentence always gives the same samples.
 
 use std::f32::consts::{PI, TAU};
 use std::sync::Arc;
@@ -15,39 +14,39 @@ use anyhow::{Result, ensure};
 use realfft::num_complex::Complex32;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
-/// Samples per second.
+/// The sampling rate.
 pub const RATE: usize = 24_000;
 
-/// Samples in one Fourier transform.
+/// FFT size.
 const WINDOW: usize = 1200;
-/// Samples from one transform to the next.
+/// Hop size.
 const HOP: usize = 300;
-/// Frequencies of a transform.
+/// Number of frequency bins.
 const BINS: usize = WINDOW / 2 + 1;
 
-/// Below this pitch, in hertz, the voice is silent (as in "s").
+/// A lower pitch, in hertz, marks an unvoiced frame.
 const LOWEST_PITCH: f32 = 40.0;
-/// No harmonic lies above.
+/// Maximum frequency of harmonics, in hertz.
 const HIGHEST_HARMONIC: f32 = 11_000.0;
 
-/// What the network says about some frames of sound. All but `pitch` hold a value for each frequency and frame, all
-/// frames of the lowest frequency first.
+/// The model's output. All fields but `pitch` have a value for each bin and frame, with all frames of the lowest bin
+/// first.
 pub struct Description {
-    /// Loudness of the harmonics, as a logarithm.
+    /// Log magnitude of the harmonics.
     pub harmonics: Vec<f32>,
-    /// Phase of the harmonics, before it is squeezed into a circle.
+    /// Phase of the harmonics, not wrapped.
     pub phase: Vec<f32>,
-    /// Loudness of the noise, as a logarithm.
+    /// Log magnitude of the noise.
     pub noise: Vec<f32>,
-    /// Loudness of the part with a phase of its own, as a logarithm.
+    /// Log magnitude of the component with its own phase.
     pub free: Vec<f32>,
-    /// The phase of that part.
+    /// Phase of that component.
     pub free_phase: Vec<f32>,
-    /// Pitch in hertz, one for each frame.
+    /// Pitch in hertz of each frame.
     pub pitch: Vec<f32>,
 }
 
-/// The prepared transforms. Can be shared between threads.
+/// The planned FFTs. Can be shared between threads.
 pub struct Vocoder {
     forward: Arc<dyn RealToComplex<f32>>,
     inverse: Arc<dyn ComplexToReal<f32>>,
@@ -61,7 +60,7 @@ impl Vocoder {
         Self { forward: planner.plan_fft_forward(WINDOW), inverse: planner.plan_fft_inverse(WINDOW), window }
     }
 
-    /// The sound that `description` describes, from -1 to 1.
+    /// Synthesises `description`, from -1 to 1.
     pub fn sound(&self, description: &Description) -> Result<Vec<f32>> {
         let frames = description.pitch.len();
         let Description { harmonics, phase, noise, free, free_phase, .. } = description;
@@ -73,7 +72,7 @@ impl Vocoder {
         let mut samples = self.forward.make_input_vec();
         let mut spectrum = self.forward.make_output_vec();
         let mut random = Random::new();
-        // A pure tone shows in the spectrum with half the window's sum; this scale makes it 1.
+        // A sine has the magnitude of half the window's sum; this scale makes it 1.
         let scale = 4.0 / WINDOW as f32;
         for frame in 0..frames {
             let start = frame * HOP;
@@ -87,7 +86,7 @@ impl Vocoder {
                     + random.complex() * loudness(noise[at])
                     + Complex32::from_polar(loudness(free[at]), free_phase[at]);
             }
-            // The lowest and the highest frequency of a real signal have no phase.
+            // The first and last bin of a real signal are real.
             spectrum[0].im = 0.0;
             spectrum[BINS - 1].im = 0.0;
             self.inverse.process(&mut spectrum, &mut samples)?;
@@ -101,12 +100,12 @@ impl Vocoder {
     }
 }
 
-/// A logarithm back to loudness; a network that errs does not hurt the ears.
+/// Log magnitude to magnitude, limited so that a faulty prediction is not excessively loud.
 fn loudness(logarithm: f32) -> f32 {
     logarithm.min(7.0).exp()
 }
 
-/// The sample at `position` of a signal that begins half a window later and is mirrored at both ends.
+/// The sample at `position` of a signal padded by half a window, mirrored, at both ends.
 fn mirrored(signal: &[f32], position: usize) -> f32 {
     let last = signal.len().saturating_sub(1);
     let index = position.abs_diff(WINDOW / 2);
@@ -114,10 +113,10 @@ fn mirrored(signal: &[f32], position: usize) -> f32 {
     signal.get(index).copied().unwrap_or(0.0)
 }
 
-/// The pulses of the vocal folds: all harmonics of the pitch, equally loud.
+/// The harmonic source: a pulse train with all harmonics of the pitch at equal amplitude.
 fn pulses(pitch: &[f32]) -> Vec<f32> {
     let mut pulses = Vec::with_capacity(pitch.len() * HOP);
-    // In turns of the circle. Added up over a whole sentence, so with more digits than the rest.
+    // In turns. Double precision, because it accumulates over a sentence.
     let mut phase = 0.0_f64;
     for (frame, &here) in pitch.iter().enumerate() {
         let before = pitch[frame.saturating_sub(1)];
@@ -142,7 +141,7 @@ fn pulse(angle: f32, hertz: f32) -> f32 {
     ratio - 0.5
 }
 
-/// A small generator of normally distributed noise (xorshift and Box-Muller).
+/// Generator of normally distributed noise (xorshift and Box-Muller).
 struct Random(u64);
 
 impl Random {
@@ -150,7 +149,7 @@ impl Random {
         Self(0x9E37_79B9_7F4A_7C15)
     }
 
-    /// Between 0 and 1, neither included.
+    /// Uniform in the open interval from 0 to 1.
     fn uniform(&mut self) -> f32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

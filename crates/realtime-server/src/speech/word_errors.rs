@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! How well a text was recognised: the word error rate.
+//! Word error rate of transcripts.
 
 use crate::speech::responder::plain_words;
 
-/// Words that were missed, added or taken for others, and how many there were. Capitals, punctuation and whether a
-/// number is written in figures make no difference.
+/// Deletions, insertions and substitutions, and the number of words in the reference. Case, punctuation and digits or
+/// words for numbers make no difference.
 pub fn errors(expected: &str, heard: &str) -> (usize, usize) {
     let (expected, heard) = (plain_words(expected), plain_words(heard));
     let mut row: Vec<usize> = (0..=heard.len()).collect();

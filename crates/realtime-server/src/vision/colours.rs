@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Colours by the names that people give them, and how much of a picture has which.
+//! Colour names, and the share of a picture that each has.
 
 use image::RgbImage;
 
-/// Less of the picture than this is not worth a word.
+/// Minimum share of the area for a colour to be named.
 const MIN_SHARE: f32 = 0.1;
-/// How many colours are named.
+/// Maximum number of colours named.
 const MAX_NAMED: usize = 3;
 
 const NAMES: [&str; 13] = [
@@ -25,7 +25,7 @@ const NAMES: [&str; 13] = [
     "pink",
 ];
 
-/// The main colours and their shares of the area, the largest first; the rest is made of many.
+/// The main colours with their shares of the area, the largest first.
 pub fn main_colours(image: &RgbImage) -> Vec<(&'static str, f32)> {
     let mut counts = [0_u32; NAMES.len()];
     for pixel in image.pixels() {
@@ -39,7 +39,7 @@ pub fn main_colours(image: &RgbImage) -> Vec<(&'static str, f32)> {
     shares
 }
 
-/// The place of a colour's name in the list above.
+/// The index of a colour's name.
 fn index(rgb: [u8; 3]) -> usize {
     let [red, green, blue] = rgb.map(f32::from);
     let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! From the bytes of a JPEG or a PNG to its pixels.
+//! Decodes JPEG and PNG files.
 //!
-//! A file that is broken, cut off or too large is refused with the reason, before an item is made of it. Pictures are
-//! turned as their camera was held, and what is transparent is white.
+//! A file that is damaged, truncated or too large is refused with the reason before a conversation item is made of it.
+//! The EXIF orientation is applied, and transparent pixels become white.
 
 use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::PngDecoder;
@@ -12,12 +12,12 @@ use std::fmt;
 use std::io::Cursor;
 use thiserror::Error;
 
-/// The most pixels that are taken: somewhat more than 8K video has.
+/// Maximum number of pixels: somewhat more than an 8K frame.
 const MAX_PIXELS: u64 = 36_000_000;
-/// The most memory that decoding one picture may take.
+/// Maximum memory for decoding a picture.
 const MAX_MEMORY: u64 = 384 * 1024 * 1024;
 
-/// What kind of file a picture is said to be.
+/// The declared format of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `image/jpeg`.
@@ -32,19 +32,19 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Why there is no picture.
+/// Why a picture was refused.
 #[derive(Debug, Error)]
 pub enum Unreadable {
-    /// Another kind of file, or none.
+    /// Not a file of the declared format.
     #[error("the data is not a {0} image.")]
     OtherKind(Kind),
-    /// The file ends too early.
+    /// The file is truncated.
     #[error("the image is truncated: its end is missing.")]
     Truncated,
-    /// More than anybody needs.
+    /// More pixels than allowed.
     #[error("the image has {0} by {1} pixels; at most {max} million pixels are taken.", max = MAX_PIXELS / 1_000_000)]
     TooLarge(u32, u32),
-    /// The decoder's reason.
+    /// The decoder failed, with its reason.
     #[error("the image cannot be decoded: {0}.")]
     Broken(String),
 }
@@ -55,7 +55,7 @@ impl From<ImageError> for Unreadable {
     }
 }
 
-/// Decodes a whole file.
+/// Decodes a file.
 pub fn decode(kind: Kind, bytes: &[u8]) -> Result<RgbImage, Unreadable> {
     let magic: &[u8] = match kind {
         Kind::Jpeg => b"\xff\xd8\xff",
@@ -102,15 +102,15 @@ fn on_white(image: DynamicImage) -> RgbImage {
     })
 }
 
-/// Whether a JPEG has its end. Decoders fill up what is missing with grey, which nobody showed us.
+/// Whether a JPEG is complete. Decoders fill missing parts with grey, which would be described as content.
 fn is_complete(bytes: &[u8]) -> bool {
     let mut rest = &bytes[2..];
-    // The segments before the pixels may hold another JPEG, a preview, with an end of its own.
+    // Skips the segments, because an embedded thumbnail has an end marker, too.
     while let Some((&[0xff, kind, high, low], _)) = rest.split_first_chunk::<4>() {
         if kind == 0xda {
             return rest.windows(2).any(|pair| pair == b"\xff\xd9");
         }
-        // Any number of FF may stand before the kind of a segment.
+        // A marker may be preceded by any number of fill bytes (FF).
         let skip = if kind == 0xff { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
         match rest.get(skip..) {
             Some(more) => rest = more,
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn a_giant_is_refused_before_its_pixels_are_made() {
         let mut bytes = png(&DynamicImage::new_luma8(1, 1));
-        // The size stands in the first chunk, whose checksum counts from its name on.
+        // The size is in the first chunk; its CRC starts with the chunk type.
         bytes[16..24].copy_from_slice(&[0, 0, 0x27, 0x10, 0, 0, 0x27, 0x10]);
         let crc = crc32(&bytes[12..29]);
         bytes[29..33].copy_from_slice(&crc.to_be_bytes());

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What is known of pictures in sentences that are meant to be spoken.
+//! Describes pictures in sentences to be spoken.
 //!
-//! What was recognised comes first, then what was measured. Every sentence says how sure it is, or is a measurement.
+//! Recognised objects come first, then measurements. The wording tells how certain a recognition is.
 
 use crate::speech::responder::pictures::Topic;
 use crate::vision::{Seen, View};
 
-/// From this likelihood on a thing is said to be there; below, that it may be.
+/// From this probability on an object is stated as present, below as possible.
 const SURE: f32 = 0.7;
 
-/// A picture, what was found in it, and what it is called.
+/// A picture with its name and what was recognised.
 #[derive(Clone, Copy, Debug)]
 pub struct Sight<'a> {
-    /// What somebody called it.
+    /// The name that the conversation gives it.
     pub name: Option<&'a str>,
     /// The picture.
     pub view: &'a View,
-    /// What was found in it.
+    /// What was recognised.
     pub seen: &'a Seen,
 }
 
-/// The answer to a question about all of these.
+/// Answers a question about these pictures.
 pub fn answer(sights: &[Sight<'_>], topic: Topic) -> String {
     let tell = |sight: &Sight<'_>| match topic {
         Topic::Everything => everything(sight),
@@ -42,7 +42,7 @@ pub fn answer(sights: &[Sight<'_>], topic: Topic) -> String {
     told.collect::<Vec<_>>().join(" ")
 }
 
-/// What is worth mentioning where nobody asked: what is recognised, and nothing else.
+/// A remark when there was no question: only what is recognised.
 pub fn aside(sights: &[Sight<'_>]) -> Option<String> {
     let tell = |sight: &Sight<'_>| {
         let label = sight.name.unwrap_or("In the picture").to_owned();
@@ -78,7 +78,7 @@ fn everything(sight: &Sight<'_>) -> String {
     found.into_iter().flatten().chain([measured, colours(sight.view)]).collect::<Vec<_>>().join(" ")
 }
 
-/// The things that are recognised, if any are.
+/// The recognised objects, if any.
 fn recognised(seen: &Seen) -> Option<String> {
     let percent = |likelihood: f32| (likelihood * 100.0).round().min(99.0);
     match seen.things.as_deref()? {
@@ -95,7 +95,7 @@ fn recognised(seen: &Seen) -> Option<String> {
     }
 }
 
-/// The faces, if there are any.
+/// The number of faces, if there are any.
 fn faces(seen: &Seen) -> Option<String> {
     let count = seen.faces.filter(|count| *count > 0)?;
     Some(format!("I count {}.", counted(count)))
@@ -140,7 +140,7 @@ fn about(share: f32) -> String {
     format!("About {} percent", rounded(share))
 }
 
-/// In steps of five percent: nobody sees it better than that.
+/// In steps of five percent, which is precise enough to be spoken.
 fn rounded(share: f32) -> u32 {
     (share * 20.0).round() as u32 * 5
 }

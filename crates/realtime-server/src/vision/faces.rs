@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Counts faces: SeetaFace, a cascade of small classifiers that is slid over the picture.
+//! Face detection with SeetaFace, a cascade classifier over a sliding window.
 //!
-//! It finds faces that look towards the camera and are at least 40 pixels high, of 640 for the picture's longer side.
-//! Whose they are it cannot tell.
+//! It detects frontal faces of at least 40 pixels in a picture whose longer side has at most 640. It does not identify
+//! persons.
 
 use crate::speech::models::{ModelDir, ModelFile};
 use anyhow::{Context, Result};
 use image::GrayImage;
 use rustface::{ImageData, Model};
 
-/// The smallest face that is looked for, in pixels.
+/// Minimum height of a face, in pixels.
 const MIN_SIZE: u32 = 40;
-/// How sure it must be. What the makers use in their own examples.
+/// Minimum score, as in the authors' examples.
 const SCORE: f64 = 2.0;
-/// How much smaller each step of the search is.
+/// Scale factor between levels of the image pyramid.
 const SCALE: f32 = 0.8;
-/// How far the window slides.
+/// Step of the sliding window, in pixels.
 const STEP: u32 = 4;
 
 /// The detector.
@@ -34,7 +34,7 @@ impl Faces {
         Ok(Self { model })
     }
 
-    /// How many faces are in a picture.
+    /// The number of faces in a picture.
     pub fn count(&self, grey: &GrayImage) -> usize {
         let (width, height) = grey.dimensions();
         if width.min(height) < MIN_SIZE {

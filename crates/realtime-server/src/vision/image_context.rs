@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Which pictures of a conversation an answer is about, and what they are called.
+//! Selects the pictures of a conversation that an answer is about, and their names.
 //!
-//! What counts is what came since the model spoke last. A camera sends many pictures: of those with one name, or that
-//! show the same, the newest stands for all. Text beside a picture that asks for nothing is its name, as the prompt
-//! that an application sends with each frame.
+//! Pictures since the model's last answer are new. Of a camera's pictures, which share a name or show the same scene,
+//! only the newest counts. Text beside a picture that asks nothing is its name, such as the prompt that an application
+//! sends with each frame.
 
 use crate::engine::{Part, Turn};
 use crate::speech::responder::pictures;
@@ -13,9 +13,9 @@ use crate::vision::describe::Sight;
 use crate::vision::{Seen, View};
 use openai_protocol::items::Role;
 
-/// More pictures than this are not told of at once.
+/// Maximum number of pictures in an answer.
 const MAX_TOLD: usize = 4;
-/// A name has no more words than this.
+/// Maximum number of words in a name.
 const MAX_WORDS: usize = 8;
 
 /// A picture with its name.
@@ -27,25 +27,25 @@ pub struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    /// The picture with what was found in it.
+    /// Adds what was recognised.
     pub fn with(&'a self, seen: &'a Seen) -> Sight<'a> {
         Sight { name: self.name.as_deref(), view: self.view, seen }
     }
 }
 
-/// What is shown.
+/// The pictures an answer may be about.
 #[derive(Clone, Debug, Default)]
 pub struct Shown<'a> {
     /// The pictures, oldest first.
     pub pictures: Vec<Named<'a>>,
-    /// They came since the model spoke last.
+    /// They are new since the model's last answer.
     pub are_new: bool,
-    /// Nothing else came since then, so they are what is to be answered.
+    /// Nothing else is new, so the answer is about them.
     pub are_alone: bool,
 }
 
 impl<'a> Shown<'a> {
-    /// Looks through a conversation.
+    /// Selects the pictures of a conversation.
     pub fn of(turns: &'a [Turn]) -> Self {
         let last = turns.iter().rposition(|turn| turn.role == Role::Assistant).map_or(0, |index| index + 1);
         let (old, new) = turns.split_at(last);
@@ -65,7 +65,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// Whether of two pictures the later one makes the earlier one needless.
+/// Whether the later of two pictures replaces the earlier one.
 fn stands_for(later: &Named<'_>, earlier: &Named<'_>) -> bool {
     match (&later.name, &earlier.name) {
         (None, None) => later.view.resembles(earlier.view),
@@ -73,7 +73,7 @@ fn stands_for(later: &Named<'_>, earlier: &Named<'_>) -> bool {
     }
 }
 
-/// The words of a turn that are said to the model, without the names of pictures.
+/// The texts of a turn without the names of pictures.
 pub fn said(turn: &Turn) -> Vec<&str> {
     let has_picture = has_picture(turn);
     turn.parts.iter().filter_map(words).filter(|text| !has_picture || !is_caption(text)).collect()
@@ -91,13 +91,13 @@ fn has_picture(turn: &Turn) -> bool {
     turn.parts.iter().any(|part| matches!(part, Part::Picture(_)))
 }
 
-/// Whether text beside a picture only says what it shows.
+/// Whether text beside a picture is a caption, not a question.
 fn is_caption(text: &str) -> bool {
     let asks = text.trim_end().ends_with(['?', '!']) || pictures::topic(text).is_some();
     !asks && !is_known(text)
 }
 
-/// The pictures of a turn; names belong to them in order where there are as many.
+/// The pictures of a turn, with names in order when there are equally many.
 fn named(turn: &Turn) -> Vec<Named<'_>> {
     let views: Vec<&View> = turn.parts.iter().filter_map(view).collect();
     let captions: Vec<&str> = turn.parts.iter().filter_map(words).filter(|text| is_caption(text)).collect();
@@ -110,7 +110,7 @@ fn view(part: &Part) -> Option<&View> {
     if let Part::Picture(picture) = part { Some(&picture.view) } else { None }
 }
 
-/// A caption as a name, unless it is too long for one.
+/// A caption as a name, unless it is too long.
 fn name(caption: &str) -> Option<String> {
     let text = caption.trim().trim_end_matches(['.', ':', ',', ';']);
     let is_name = (1..=MAX_WORDS).contains(&plain_words(text).len());

@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What can be measured of any picture, and is always true: its light, contrast, colours and sharpness.
+//! Measures of a picture that need no recognition: brightness, contrast, colours and sharpness.
 //!
-//! Sharpness is measured by blurring: what was sharp changes much, what was blurred hardly at all (after Crété,
-//! "The blur effect", 2007). A picture without edges is neither, and nothing is said about it.
+//! Sharpness is measured by blurring again (after Crété, "The blur effect", 2007): neighbouring pixels of a sharp
+//! picture change much, those of a blurred one hardly at all. It is unknown for a picture without edges.
 
 use crate::vision::colours::main_colours;
 use image::{GrayImage, Luma, RgbImage};
 
-/// How many pixels the blur that sharpness is measured by mixes.
+/// Length of the blur's box filter, in pixels.
 const BLUR: usize = 9;
-/// Differences between sums of four pixels that are no larger than this are noise.
+/// Smaller differences between sums of four pixels are noise.
 const NOISE: u16 = 8;
-/// With fewer edges than this, as a share of the area, there is nothing to judge by.
+/// Minimum share of the area with edges for sharpness to be measured.
 const MIN_EDGES: f32 = 0.003;
 
 /// The measurements.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// The mean of the brightness, 0 to 255.
+    /// Mean brightness, 0 to 255.
     pub brightness: f32,
     /// Its standard deviation.
     pub contrast: f32,
-    /// From 0 (sharp) to 1 (blurred); `None` where there is nothing to judge by.
+    /// From 0 (sharp) to 1 (blurred); `None` when there are too few edges.
     pub blur: Option<f32>,
-    /// The main colours and their shares of the area, the largest first.
+    /// The main colours with their shares of the area, the largest first.
     pub colours: Vec<(&'static str, f32)>,
 }
 
-/// A picture without its colours, as bright as they look to the eye.
+/// Converts to perceived brightness (luma).
 pub fn grey(image: &RgbImage) -> GrayImage {
     GrayImage::from_fn(image.width(), image.height(), |x, y| {
         let [red, green, blue] = image.get_pixel(x, y).0.map(u32::from);
@@ -37,7 +37,7 @@ pub fn grey(image: &RgbImage) -> GrayImage {
 }
 
 impl Facts {
-    /// Measures a picture, of which `grey` is the brightness.
+    /// Measures a picture; `grey` is its luma.
     pub fn measure(image: &RgbImage, grey: &GrayImage) -> Self {
         let count = grey.len().max(1) as f64;
         let sum: f64 = grey.iter().map(|&value| f64::from(value)).sum();
@@ -51,7 +51,7 @@ impl Facts {
         }
     }
 
-    /// How bright it is, in words that fit behind "it is".
+    /// Its brightness in words to follow "it is".
     pub fn light(&self) -> &'static str {
         match self.brightness {
             ..20.0 => "almost black",
@@ -63,7 +63,7 @@ impl Facts {
         }
     }
 
-    /// How much contrast it has, in words that fit behind "it has".
+    /// Its contrast in words to follow "it has".
     pub fn contrast_in_words(&self) -> &'static str {
         match self.contrast {
             ..4.0 => "no contrast",
@@ -73,7 +73,7 @@ impl Facts {
         }
     }
 
-    /// How sharp it is, in words that fit behind "it is".
+    /// Its sharpness in words to follow "it is".
     pub fn sharpness(&self) -> Option<&'static str> {
         Some(match self.blur? {
             ..0.42 => "sharp",
@@ -83,13 +83,13 @@ impl Facts {
     }
 }
 
-/// How little a picture changes by being blurred, across and down; the worse of both counts.
+/// How little blurring changes a picture, horizontally or vertically; the larger value counts.
 fn blur(grey: &GrayImage) -> Option<f32> {
     let (width, height) = (grey.width() as usize, grey.height() as usize);
     if width.min(height) < 2 {
         return None;
     }
-    // Sums over four neighbours have half of the noise.
+    // Sums over four neighbours, which halves the noise.
     let rows: Vec<&[u8]> = grey.as_raw().chunks_exact(width).collect();
     let sum =
         |pair: &[&[u8]], x: usize| pair.iter().flat_map(|row| &row[x..x + 2]).map(|&value| u16::from(value)).sum();
@@ -99,11 +99,11 @@ fn blur(grey: &GrayImage) -> Option<f32> {
     [kept(across), kept(down)].into_iter().flatten().reduce(f32::max)
 }
 
-/// How much of the differences between neighbours blurring leaves; `None` where there are too few of them.
+/// The share of the differences between neighbours that is left after blurring; `None` when there are too few.
 fn kept(lines: impl Iterator<Item = Vec<u16>>) -> Option<f32> {
     let (mut all, mut edges, mut strength, mut lost) = (0_u32, 0_u32, 0.0_f64, 0.0_f64);
     for line in lines {
-        // A difference of the blurred line is that of the two ends of the blur.
+        // A difference of box-filtered pixels is that of the pixels at the two ends of the box.
         let half = BLUR / 2;
         for ends in line.windows(BLUR + 1) {
             let edge = ends[half + 1].abs_diff(ends[half]);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The server's eyes: what can be measured of a picture, and what is recognised in it.
+//! Vision: decodes, measures and recognises pictures, and describes them.
 //!
-//! A picture is decoded and measured once, when it comes ([`View`]); that takes some milliseconds and refuses what is no
-//! picture. The networks of [`Vision`] look at it when somebody first asks, where blocking does no harm, and what they
-//! find is kept with it ([`Seen`]). `shown` knows which pictures a conversation is about, and `telling` puts it all into
-//! sentences. Nothing is said that was not measured, or recognised with some certainty.
+//! A picture is decoded and measured once, when it arrives ([`View`]); that takes a few milliseconds and refuses
+//! invalid files. The networks of [`Vision`] run when an answer first needs them, on a thread that may block, and their
+//! result is kept with the picture ([`Seen`]). `image_context` selects the pictures that an answer is about; `describe`
+//! makes the sentences. Nothing is stated that was not measured, or recognised with sufficient probability.
 
 mod classifier;
 mod colours;
@@ -27,23 +27,23 @@ use crate::vision::faces::Faces;
 use crate::vision::image_context::Shown;
 use anyhow::Result;
 
-/// What the networks found in a picture.
+/// What was recognised in a picture.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Seen {
-    /// What is recognised, with its article, and how likely it is, the likeliest first; `None`: nobody looked.
+    /// Objects with article and probability, the most probable first; `None`: without the model.
     pub things: Option<Vec<(&'static str, f32)>>,
-    /// How many faces there are; `None`: nobody counted.
+    /// The number of faces; `None`: without the model.
     pub faces: Option<usize>,
 }
 
-/// The networks, as far as they are installed.
+/// The models that are installed.
 pub struct Vision {
     classifier: Option<Classifier>,
     faces: Option<Faces>,
 }
 
 impl Vision {
-    /// Loads the models that are there, and says in a line on standard error which are not.
+    /// Loads the models that are present, and reports on stderr which are missing.
     pub fn load(dir: &ModelDir, threads: usize) -> Result<Self> {
         if let Some(missing) = dir.missing("picture", &ModelFile::VISION) {
             eprintln!("realtime-server: {missing}; until then pictures are measured, and less is recognised in them");
@@ -53,8 +53,8 @@ impl Vision {
         Ok(Self { classifier, faces })
     }
 
-    /// What to say of the pictures of a conversation to somebody who says `heard`. `None` where there are none, and
-    /// where old ones were not asked for.
+    /// The answer about pictures of a conversation to what was `heard`. `None` when there are none, or only old ones that
+    /// the question is not about.
     pub fn tell(&self, shown: &Shown<'_>, heard: &str) -> Option<String> {
         let topic = if shown.are_alone { Some(Topic::Everything) } else { topic(heard) };
         if shown.pictures.is_empty() || (topic.is_none() && !shown.are_new) {
@@ -67,7 +67,7 @@ impl Vision {
         }
     }
 
-    /// Looks at a picture, unless that was done before.
+    /// Runs the networks on a picture, unless that was done before.
     fn look<'v>(&self, view: &'v View) -> &'v Seen {
         view.seen.get_or_init(|| Seen {
             things: self.classifier.as_ref().and_then(|classifier| {

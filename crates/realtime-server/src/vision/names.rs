@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The names of the things that are recognised, with their articles.
+//! Spoken names of the ImageNet classes, with articles.
 
 /// All names, in the order of the network's outputs.
 pub fn all() -> Vec<&'static str> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The room as a whole: real photos, with the models where they are installed, and conversations about pictures.
+//! Descriptions of real photos, with the models, and of synthetic pictures in conversations, without.
 
 use super::*;
 use crate::engine::{Part, Turn};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 const FLOWER: &[u8] = include_bytes!("../../../../tests/media/flower.jpg");
 const CHINA: &[u8] = include_bytes!("../../../../tests/media/china.jpg");
 
-/// Eyes without any model.
+/// Vision without models.
 const SHORT_SIGHTED: Vision = Vision { classifier: None, faces: None };
 
 fn photo(file: &[u8]) -> Part {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What is kept of a picture's pixels once it is decoded: what was measured, and what the networks look at.
+//! What is kept of a decoded picture: measurements, and the inputs of the networks.
 //!
-//! A photo may have millions of pixels, and a conversation hundreds of photos. So the picture is reduced when it
-//! comes, and its pixels are let go; less than 600 kB stay.
+//! A photo may have millions of pixels and a conversation hundreds of photos, so the pixels are reduced on arrival to
+//! less than 600 kB.
 
 use crate::vision::Seen;
 use crate::vision::classifier::IMAGE_SIZE;
@@ -13,37 +13,37 @@ use image::imageops::{self, FilterType};
 use image::{GrayImage, RgbImage};
 use std::sync::OnceLock;
 
-/// Larger than this on a side nothing is looked at.
+/// Maximum side of the picture that faces are searched in.
 const MAX_SIDE: u32 = 640;
-/// The part of the shorter side that the network is shown, as when it was trained.
+/// Share of the shorter side in the classifier's centre crop, as in its training.
 const CENTRE: f32 = 0.875;
-/// Pictures whose brightness differs by no more than this, on average, show the same.
+/// Maximum mean difference in brightness of two pictures that show the same scene.
 const ALIKE: u32 = 6;
 
-/// A picture as the server sees it.
+/// A reduced picture.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    /// Pixels from left to right, as the picture was sent.
+    /// Width of the original.
     pub width: u32,
-    /// Pixels from top to bottom.
+    /// Height of the original.
     pub height: u32,
-    /// What was measured.
+    /// The measurements.
     pub facts: Facts,
-    /// The middle of it, as large as the classifier wants it.
+    /// The centre crop, in the size of the classifier's input.
     pub centre: RgbImage,
-    /// All of it without its colours, reduced where it is large.
+    /// The whole picture in greyscale, reduced if it is large.
     pub grey: GrayImage,
-    /// What the networks found in it, once they have looked.
+    /// What was recognised, once the networks have run.
     pub seen: OnceLock<Seen>,
 }
 
 impl View {
-    /// Decodes a file and looks at it.
+    /// Decodes, measures and reduces a file.
     pub fn read(kind: Kind, bytes: &[u8]) -> Result<Self, Unreadable> {
         Ok(Self::new(decode(kind, bytes)?))
     }
 
-    /// Looks at pixels.
+    /// Measures and reduces a picture.
     pub fn new(image: RgbImage) -> Self {
         let (width, height) = image.dimensions();
         let image = reduced(image);
@@ -52,12 +52,12 @@ impl View {
         Self { width, height, facts, centre, grey, seen: OnceLock::new() }
     }
 
-    /// What it weighs.
+    /// Its size in memory, in bytes.
     pub fn bytes(&self) -> usize {
         self.centre.as_raw().len() + self.grey.as_raw().len()
     }
 
-    /// Whether both show the same, as two pictures of a camera that stands still do.
+    /// Whether both show the same scene, as two pictures of a camera at rest do.
     pub fn resembles(&self, other: &Self) -> bool {
         let (mine, others) = (self.centre.as_raw(), other.centre.as_raw());
         let difference: u32 = mine.iter().zip(others).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();

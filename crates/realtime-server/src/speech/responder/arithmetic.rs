@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Sums in words: "how much is seven times eight".
+//! Arithmetic in words: "how much is seven times eight".
 //!
-//! The words are read as numbers and operations, and worked out exactly, as fractions. Multiplication and division
-//! come before addition and subtraction. What cannot be said exactly in a few figures is said to be about so much.
+//! The words are parsed to numbers and operators and evaluated exactly, as fractions, with multiplication and division
+//! first. A result that has too many digits to be spoken is rounded, and said to be approximate.
 
 use crate::speech::numbers::value;
 
-/// The answer, if the words are a sum, or a question with one sum in it.
+/// The answer, if the words are an arithmetic expression or a question with one.
 pub fn answer(words: &[&str]) -> Option<String> {
     let words: Vec<&str> = words.iter().copied().filter(|word| !matches!(*word, "please" | "the")).collect();
     let (terms, start, end) = (0..words.len()).find_map(|start| {
@@ -46,7 +46,7 @@ pub fn answer(words: &[&str]) -> Option<String> {
     })
 }
 
-/// Numbers from here on have no name that one says.
+/// Larger numbers have no common name.
 const LIMIT: u128 = 1_000_000_000_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,10 +59,10 @@ enum Operation {
 
 use Operation::{Minus, Over, Plus, Times};
 
-/// The first number, and what is done with which number after it.
+/// The first number, then operators with their numbers.
 type Terms = (Fraction, Vec<(Operation, Fraction)>);
 
-/// Reads "two plus three times four" at the start; gives how many words it has. There must be an operation.
+/// Parses "two plus three times four" at the start, with at least one operator, and returns its number of words.
 fn in_order(words: &[&str]) -> Option<(Terms, usize)> {
     let (first, mut at) = number(words)?;
     let mut rest = Vec::new();
@@ -74,7 +74,7 @@ fn in_order(words: &[&str]) -> Option<(Terms, usize)> {
     (!rest.is_empty()).then_some(((first, rest), at))
 }
 
-/// Reads "add two and three", "the sum of two and three", "divide ten by two", "subtract two from ten".
+/// Parses "add two and three", "the sum of two and three", "divide ten by two", "subtract two from ten".
 fn named(words: &[&str]) -> Option<(Terms, usize)> {
     let (operation, between, skip) = match words {
         ["add", ..] => (Plus, ["and", "to"], 1),
@@ -110,7 +110,7 @@ fn operation(words: &[&str]) -> Option<(Operation, usize)> {
     })
 }
 
-/// Reads a number at the start: "minus one hundred and five point two".
+/// Parses a number at the start: "minus one hundred and five point two".
 fn number(words: &[&str]) -> Option<(Fraction, usize)> {
     let negative = matches!(words.first(), Some(&("minus" | "negative")));
     let mut at = usize::from(negative);
@@ -135,7 +135,7 @@ fn number(words: &[&str]) -> Option<(Fraction, usize)> {
 
 /// "two hundred and five", "a thousand", "nineteen eighty four".
 fn whole_number(words: &[&str]) -> Option<(i128, usize)> {
-    // What is complete (thousands and more), what is not yet, and the size of the last word.
+    // The completed groups (thousands and more), the current group, and the magnitude of the last word.
     let (mut complete, mut open, mut at) = (0_i128, None::<i128>, 0);
     let mut last_size = u64::MAX;
     while let Some(&word) = words.get(at) {
@@ -166,7 +166,7 @@ fn whole_number(words: &[&str]) -> Option<(i128, usize)> {
                     open = Some(before + i128::from(value));
                     last_size = size(value);
                 }
-                // "Nineteen eighty four", "twenty twenty six": two numbers side by side are a year.
+                // "Nineteen eighty four", "twenty twenty six": two adjacent numbers are a year.
                 (Some((value @ 10..100, false)), Some(before @ 11..100)) if complete == 0 => {
                     open = Some(before * 100 + i128::from(value));
                     last_size = size(value);
@@ -180,12 +180,12 @@ fn whole_number(words: &[&str]) -> Option<(i128, usize)> {
     (number.unsigned_abs() < LIMIT).then_some((number, at))
 }
 
-/// Tens can have ones behind them; ones, and the numbers up to nineteen, nothing.
+/// Tens may be followed by ones; numbers below twenty by nothing.
 fn size(value: u64) -> u64 {
     if value >= 20 { 10 } else { 1 }
 }
 
-/// Whether a number may stand right behind a word of this size: "twenty one", but not "one twenty".
+/// Whether a number may follow a word of this magnitude: "twenty one", but not "one twenty".
 fn fits(value: u64, last_size: u64) -> bool {
     match last_size {
         10 => (1..10).contains(&value),
@@ -219,7 +219,7 @@ fn work_out((first, rest): &Terms) -> Result<Fraction, Trouble> {
     sum.plus(product).filter(|sum| sum.whole_part() < LIMIT).ok_or(Trouble::TooLarge)
 }
 
-/// The sum as one says it, with figures.
+/// The expression as it is said, with digits.
 fn say((first, rest): &Terms) -> String {
     let mut text = first.figures().1;
     for (operation, number) in rest {
@@ -234,7 +234,7 @@ fn say((first, rest): &Terms) -> String {
     text
 }
 
-/// An exact number. `below` is more than 0.
+/// A fraction. `below`, the denominator, is positive.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Fraction {
     above: i128,
@@ -272,11 +272,11 @@ impl Fraction {
         self.above.unsigned_abs() / self.below.unsigned_abs()
     }
 
-    /// The number in figures with at most four behind the point, and whether that is all of it.
+    /// The number in digits with at most four decimals, and whether that is exact.
     fn figures(self) -> (bool, String) {
         let (above, below) = (self.above.unsigned_abs().saturating_mul(10_000), self.below.unsigned_abs());
         let (exact, rounded) = (above.is_multiple_of(below), above.saturating_add(below / 2) / below);
-        // A number that is not exact needs no more than two figures behind the point.
+        // Two decimals are enough for an approximate number.
         let rounded = if exact { rounded } else { (rounded + 50) / 100 * 100 };
         let (whole, fraction) = (rounded / 10_000, rounded % 10_000);
         let mut text = String::new();
@@ -292,7 +292,7 @@ impl Fraction {
     }
 }
 
-/// Figures with a comma before every three of them: so no number is taken for a year.
+/// Digits with thousands separators, so that speech synthesis does not read a number as a year.
 fn grouped(number: u128) -> String {
     let figures = number.to_string();
     let mut text = String::new();

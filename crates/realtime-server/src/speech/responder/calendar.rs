@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The time and the date, as an answer.
+//! Answers to questions about time and date.
 
 use jiff::{Span, Zoned, civil::Weekday};
 
@@ -68,7 +68,7 @@ fn relative_day(question: &Question<'_>) -> (i64, &'static str) {
     }
 }
 
-/// "3:45 p.m.", without the dot that would end the sentence twice.
+/// "3:45 p.m": the sentence adds the last period.
 fn time_of_day(now: &Zoned) -> String {
     let (hour, half) = match now.hour() {
         0 => (12, "a.m"),

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What the server answers: plain, true and always the same.
+//! The rule-based responder: what the server answers to recognised speech.
 //!
-//! There is no language model here. The responder knows the time and the date, works out sums, counts words and
-//! remembers what it heard; to everything else it says what it heard, and that it can do no more. So an answer can be
-//! foreseen by a test, and nobody is told anything that is not so. Time comes in as an argument; the same question in
-//! the same [`Context`] always has the same answer.
+//! There is no language model. The responder knows time and date, evaluates arithmetic, counts words and remembers the
+//! conversation; everything else it repeats, and says that it can do no more. Answers are deterministic, so that tests
+//! can expect them: time is an argument, and the same question in the same [`Context`] has the same answer.
 
 mod arithmetic;
 mod calendar;
@@ -14,27 +13,27 @@ pub mod pictures;
 use crate::speech::text_normalization;
 use jiff::Zoned;
 
-/// What there is to know besides the words just heard.
+/// What an answer depends on besides the last words.
 pub struct Context<'a> {
-    /// The time, and in which time zone.
+    /// The time with its time zone.
     pub now: &'a Zoned,
-    /// Which answer of the conversation this is, from 1.
+    /// The number of this answer in the conversation, from 1.
     pub turn: usize,
-    /// What the application asked the model to be. Not followed, but told when asked for.
+    /// The session's instructions. Not followed, but repeated when asked for.
     pub instructions: Option<&'a str>,
-    /// What was heard before, the oldest first.
+    /// Earlier transcripts, the oldest first.
     pub earlier: &'a [String],
-    /// What there is to say of the pictures, in answer to what was heard.
+    /// What there is to say about the pictures.
     pub picture: Option<&'a str>,
 }
 
 const INTRODUCTION: &str = "This is the offline voice.";
 const ABILITIES: &str = "I can tell you the time and the date, work out a sum, and repeat what I heard.";
 
-/// More words than this are not repeated as a whole.
+/// Longer texts are repeated in part.
 const MAX_REPEATED: usize = 25;
 
-/// The answer to what was `heard`, in sentences that are meant to be spoken.
+/// The answer to what was `heard`, in sentences to be spoken.
 pub fn answer(heard: &str, context: &Context<'_>) -> String {
     let question = Question::new(heard);
     let answer = capitalized(&respond(&question, context));
@@ -51,7 +50,7 @@ fn respond(question: &Question<'_>, context: &Context<'_>) -> String {
         .unwrap_or_else(|| repeat(question))
 }
 
-/// The answer to what the responder knows about.
+/// The answer, if a rule matches.
 fn known(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
     let words = question.words();
     crate::speech::responder::arithmetic::answer(&words)
@@ -62,16 +61,16 @@ fn known(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
         .or_else(|| pleasantry(question))
 }
 
-/// Whether there is more to say to a text than to repeat it.
+/// Whether a rule matches, so that the answer is more than a repetition.
 pub fn is_known(text: &str) -> bool {
     let context = Context { now: &Zoned::default(), turn: 2, instructions: None, earlier: &[], picture: None };
     known(&Question::new(text), &context).is_some()
 }
 
-/// What was heard, as it was written and as plain words.
+/// The transcript, as written and as normalised words.
 struct Question<'a> {
     text: &'a str,
-    /// Lower case, figures written out, without punctuation.
+    /// In lower case, with numbers as words, without punctuation.
     words: Vec<String>,
 }
 
@@ -84,7 +83,7 @@ impl<'a> Question<'a> {
         self.words.iter().map(String::as_str).collect()
     }
 
-    /// Whether these words occur, one behind the other.
+    /// Whether these words occur in sequence.
     fn has(&self, phrase: &str) -> bool {
         let phrase: Vec<&str> = phrase.split(' ').collect();
         self.words.windows(phrase.len()).any(|window| window == phrase)
@@ -94,19 +93,19 @@ impl<'a> Question<'a> {
         phrases.iter().any(|phrase| self.has(phrase))
     }
 
-    /// Whether it is these words and nothing else.
+    /// Whether the text consists of exactly these words.
     fn is_any(&self, phrases: &[&str]) -> bool {
         let text = self.words.join(" ");
         phrases.contains(&text.as_str())
     }
 
-    /// How many words a listener counts.
+    /// The number of words as a listener counts them.
     fn count(&self) -> usize {
         count(self.text)
     }
 }
 
-/// The words of a text in lower case, figures written out, without punctuation.
+/// The words of a text in lower case, with numbers as words, without punctuation.
 pub fn plain_words(text: &str) -> Vec<String> {
     let said = text_normalization::words(text).to_lowercase();
     let words = said.split(|c: char| !c.is_alphanumeric() && c != '\'');
@@ -121,7 +120,7 @@ fn count_in_words(count: usize) -> String {
     format!("{count} {}", if count == 1 { "word" } else { "words" })
 }
 
-/// A text without the sign at its end, to be put into a sentence.
+/// A text without the punctuation at its end, to be quoted in a sentence.
 fn quoted(text: &str) -> &str {
     text.trim().trim_end_matches(['.', ',', ';', ':', '!', '?', '…', '-', ' '])
 }
@@ -155,7 +154,7 @@ fn capitalized(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// What stands behind a phrase in a text, whatever the case of its letters.
+/// The text after a phrase, ignoring case.
 fn behind<'a>(text: &'a str, phrase: &str) -> Option<&'a str> {
     let at = text
         .char_indices()
@@ -212,7 +211,7 @@ fn pleasantry(question: &Question<'_>) -> Option<String> {
     Some(answer.to_owned())
 }
 
-/// Says what was heard, the beginning and the end of it if it is long.
+/// Repeats what was heard, or its beginning and end when it is long.
 fn repeat(question: &Question<'_>) -> String {
     const QUESTIONS: [&str; 12] =
         ["what", "what's", "who", "who's", "where", "when", "why", "how", "which", "can", "could", "will"];

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Questions about pictures: what they are about, and how the answer goes with the rest of what is said.
+//! Recognises questions about pictures, and combines the answer with the rest of what is said.
 //!
-//! What there is to say of a picture comes from outside, already put into sentences for the topic that is asked for.
+//! The descriptions come from `vision`, as sentences on the topic that is asked for.
 
 use crate::speech::responder::{Context, Question, count, pleasantry, repeat};
 
-/// What a question about a picture wants to know.
+/// The topic of a question about a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
-    /// All there is to say.
+    /// A full description.
     Everything,
-    /// How many people or faces.
+    /// The number of people or faces.
     People,
-    /// Which colours.
+    /// Colours.
     Colours,
-    /// How dark or bright, and how much contrast.
+    /// Brightness and contrast.
     Light,
-    /// Sharp or blurred.
+    /// Sharpness.
     Sharpness,
-    /// How many pixels.
+    /// Size in pixels.
     Size,
 }
 
-/// Words that name a picture.
+/// Nouns for a picture.
 const PICTURES: [&str; 14] = [
     "picture",
     "pictures",
@@ -40,14 +40,14 @@ const PICTURES: [&str; 14] = [
     "webcam",
     "screenshot",
 ];
-/// Words that may stand for one that was just shown.
+/// Pronouns that may refer to a picture just shown.
 const THIS: [&str; 6] = ["it", "this", "that", "these", "there", "they"];
-/// How a question begins, also where its question mark was not heard.
+/// First words of a question, since transcripts may lack the question mark.
 const ASKING: [&str; 25] = [
     "what", "what's", "who", "who's", "where", "which", "how", "is", "are", "does", "do", "can", "could", "any",
     "describe", "tell", "show", "look", "see", "explain", "name", "count", "please", "so", "and",
 ];
-/// Phrases that are about what is seen, whatever else is said.
+/// Phrases that always refer to pictures.
 const SEEING: [&str; 11] = [
     "do you see",
     "can you see",
@@ -62,13 +62,13 @@ const SEEING: [&str; 11] = [
     "in front of me",
 ];
 
-/// What a text asks about a picture, if it does.
+/// The topic of a text that asks about a picture.
 pub fn topic(text: &str) -> Option<Topic> {
     let question = Question::new(text);
     asked_by_name(&question).or_else(|| asked_by_pointing(&question))
 }
 
-/// The answer where a picture, or seeing, is spoken of.
+/// The answer when a picture, or seeing, is mentioned.
 pub(super) fn answer(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
     match told(context) {
         Some(sentences) if asked_by_name(question).or_else(|| asked_by_pointing(question)).is_some() => Some(sentences),
@@ -77,13 +77,13 @@ pub(super) fn answer(question: &Question<'_>, context: &Context<'_>) -> Option<S
     }
 }
 
-/// The answer to something else that was said beside a picture.
+/// The answer to other speech that came with a picture.
 pub(super) fn aside(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
     let sentences = told(context).filter(|_| pleasantry(question).is_none())?;
     Some(format!("{} {sentences}", repeat(question)))
 }
 
-/// What there is to say of the pictures.
+/// The description of the pictures.
 pub(super) fn told(context: &Context<'_>) -> Option<String> {
     context.picture.map(str::trim).filter(|text| count(text) > 0).map(str::to_owned)
 }
@@ -101,7 +101,7 @@ fn asked_by_name(question: &Question<'_>) -> Option<Topic> {
     (named || question.has_any(&SEEING)).then(|| detail(question).unwrap_or(Topic::Everything))
 }
 
-/// "What is this?", "how dark is it?": about a picture only where there is one.
+/// "What is this?", "how dark is it?": refers to a picture only when there is one.
 fn asked_by_pointing(question: &Question<'_>) -> Option<Topic> {
     let points = has_word(question, &THIS) && is_asking(question);
     let bare =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Dialogues with the responder, and what must hold whatever it hears.
+//! Dialogues with the responder, and invariants for any input.
 
 use jiff::Zoned;
 use jiff::civil::date;
@@ -12,7 +12,7 @@ fn quarter_to_four() -> Zoned {
     date(2026, 11, 21).at(15, 45, 0, 0).to_zoned(TimeZone::UTC).expect("a time")
 }
 
-/// Has a whole conversation: each line is what is heard and what must be answered.
+/// Plays a conversation: each line has what is heard and the expected answer.
 #[track_caller]
 fn dialogue(now: &Zoned, picture: Option<&str>, lines: &[(&str, &str)]) {
     let mut earlier = Vec::new();

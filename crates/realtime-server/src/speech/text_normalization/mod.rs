@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Text as it is said: figures, times, dates, money and signs become words.
+//! Text normalisation for speech synthesis: digits, times, dates, money and symbols become words.
 //!
-//! "It's 3:45 p.m. & 20% of $5 is $1" is read aloud as words that are not written there. This module writes them, and
-//! leaves nothing but words and the punctuation that a voice makes pauses for. It goes through the text once, from
-//! left to right; a figure is read with what stands right behind it (a sign, a unit, the rest of a date).
+//! "It's 3:45 p.m. & 20% of $5 is $1" is spoken with words that are not written. The result has only words and the
+//! punctuation that makes a pause. The text is read once from left to right; a number is read with what follows it
+//! directly (a symbol, a unit, the rest of a date).
 
 mod numerals;
 
@@ -12,7 +12,7 @@ use crate::speech::numbers::{self, ordinal};
 pub use crate::speech::text_normalization::numerals::MONTHS;
 use crate::speech::text_normalization::numerals::{clock, counted, date, figure, quantity, rank_ending};
 
-/// Money before or behind a number: sign, one, several, one of the hundredths, several of them.
+/// Currencies: symbol, singular and plural of the unit, singular and plural of the hundredth.
 const MONEY: [(char, [&str; 4]); 4] = [
     ('$', ["dollar", "dollars", "cent", "cents"]),
     ('€', ["euro", "euros", "cent", "cents"]),
@@ -20,7 +20,7 @@ const MONEY: [(char, [&str; 4]); 4] = [
     ('¥', ["yen", "yen", "", ""]),
 ];
 
-/// Signs that are read as a word.
+/// Symbols that are read as a word.
 const SIGNS: [(char, &str); 16] = [
     ('&', "and"),
     ('@', "at"),
@@ -40,7 +40,7 @@ const SIGNS: [(char, &str); 16] = [
     ('¾', "three quarters"),
 ];
 
-/// Short forms that end with a dot, in lower case.
+/// Abbreviations that end with a period, in lower case.
 const SHORT_FORMS: [(&str, &str); 13] = [
     ("a.m.", "A M"),
     ("p.m.", "P M"),
@@ -57,7 +57,7 @@ const SHORT_FORMS: [(&str, &str); 13] = [
     ("no.", "number"),
 ];
 
-/// The text in words.
+/// Normalises a text.
 pub fn words(text: &str) -> String {
     let mut reader = Reader { text, at: 0, out: String::with_capacity(text.len()) };
     while let Some(next) = reader.rest().chars().next() {
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the sign just read stands alone between two figures, as in "7 - 3".
+    /// Whether the symbol just read stands alone between two numbers, as in "7 - 3".
     fn between_numbers(&self) -> bool {
         let figure = |c: char| c.is_ascii_digit();
         let sign = self.text[..self.at].char_indices().next_back().map_or(0, |(at, _)| at);
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
         let Some((short, long)) = found else { return false };
         self.at += short.len();
         self.say(long);
-        // The last dot of a short form may be the end of the sentence too.
+        // The last period of an abbreviation may also end the sentence.
         if ends_sentence(self.rest()) && !is_title(short) {
             self.pause('.');
         }
@@ -182,7 +182,7 @@ impl<'a> Reader<'a> {
         true
     }
 
-    /// A run of letters, with apostrophes between them.
+    /// Letters with apostrophes between them.
     fn letters(&mut self) {
         let rest = self.rest();
         let is_behind = |(at, c): (usize, char)| {
@@ -196,10 +196,10 @@ impl<'a> Reader<'a> {
         self.say(if times { "times" } else { &word });
     }
 
-    /// A number and what belongs to it.
+    /// A number with what belongs to it.
     fn number(&mut self) {
         let rest = self.rest();
-        // Behind "1." and "1.2." stands a number by itself, as in "version 1.2.3".
+        // After "1." and "1.2." a number stands by itself, as in "version 1.2.3".
         if self.text[..self.at].strip_suffix('.').is_some_and(|text| text.ends_with(|c: char| c.is_ascii_digit())) {
             let len = rest.bytes().take_while(u8::is_ascii_digit).count();
             self.at += len;
@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// "21" or "21st" behind the name of a month.
+    /// "21" or "21st" after the name of a month.
     fn day(&self, rest: &str) -> Option<(String, usize)> {
         let last = self.out.rsplit(' ').next()?;
         let (whole, None, len) = figure(rest)? else { return None };
@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
         clear.then(|| (ordinal(day), len + rank_ending(&rest[len..])))
     }
 
-    /// A sign of money and the amount behind it.
+    /// A currency symbol and the amount after it.
     fn money(&mut self, sign: char) {
         self.at += sign.len_utf8();
         let Some((_, [one, many, cent, cents])) = MONEY.into_iter().find(|(known, _)| *known == sign) else { return };
@@ -254,7 +254,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether a short form is one here: "No." is one only before a figure.
+/// Whether an abbreviation is one here: "No." is one only before a number.
 fn is_meant(short: &str, rest: &str) -> bool {
     match short {
         "no." => rest[short.len()..].trim_start().starts_with(|c: char| c.is_ascii_digit()),
@@ -266,7 +266,7 @@ fn is_title(short: &str) -> bool {
     matches!(short, "mr." | "mrs." | "ms." | "dr." | "prof." | "no." | "e.g." | "i.e." | "vs.")
 }
 
-/// Whether a sentence is over, seen from right behind a dot.
+/// Whether a period ends a sentence, judged by the text after it.
 fn ends_sentence(rest: &str) -> bool {
     let next = rest.trim_start_matches(['"', '”', ')', '\'', '’']).trim_start();
     next.is_empty() || (next.len() < rest.len() && next.starts_with(char::is_uppercase))

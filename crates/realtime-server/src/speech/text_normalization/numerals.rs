@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Numbers and what belongs to them: "3:45", "11/21/2026", "22nd", "1/2", "16 kHz".
+//! Numbers with their context: "3:45", "11/21/2026", "22nd", "1/2", "16 kHz".
 //!
-//! Each function looks at the start of a text; if it finds what it knows there, it gives the words for it and how many
-//! bytes of the text they stand for.
+//! Each function looks at the start of a text. If its pattern matches, it returns the words, and the number of bytes
+//! that they stand for.
 
 use crate::speech::numbers::{cardinal, figures, ordinal, year};
 
@@ -23,7 +23,7 @@ pub const MONTHS: [&str; 12] = [
     "December",
 ];
 
-/// Units behind a number: sign, one, several. Longer signs stand before those they begin with.
+/// Units: symbol, singular, plural. A longer symbol comes before its own prefixes.
 const UNITS: [(&str, &str, &str); 29] = [
     ("%", "percent", "percent"),
     ("°C", "degree Celsius", "degrees Celsius"),
@@ -56,7 +56,7 @@ const UNITS: [(&str, &str, &str); 29] = [
     ("m", "meter", "meters"),
 ];
 
-/// The figures at the start, without separators: the whole part, the fraction, and how long both are as written.
+/// The digits at the start, without separators: integer part, fraction, and the length of both as written.
 pub fn figure(text: &str) -> Option<(String, Option<&str>, usize)> {
     let run = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let mut len = run(text);
@@ -70,7 +70,7 @@ pub fn figure(text: &str) -> Option<(String, Option<&str>, usize)> {
         len += 4;
     }
     let fraction = text[len..].strip_prefix('.').map(|rest| &rest[..run(rest)]).filter(|digits| !digits.is_empty());
-    // "1.2.3" is no number but three.
+    // "1.2.3" is not a number but three.
     let fraction = fraction.filter(|f| !dotted(&text[len + 1 + f.len()..]));
     let end = len + fraction.map_or(0, |fraction| 1 + fraction.len());
     (end > 0).then_some((whole, fraction, end))
@@ -127,7 +127,7 @@ pub fn clock(text: &str) -> Option<(String, usize)> {
     Some((words, written.len()))
 }
 
-/// Any other number, with a unit, as a rank, a year, a part.
+/// Any other number: with a unit, ordinal, year, fraction.
 pub fn quantity(text: &str) -> Option<(String, usize)> {
     let (whole, fraction, len) = figure(text)?;
     let rest = &text[len..];
@@ -176,7 +176,7 @@ pub fn rank_ending(rest: &str) -> usize {
     if is_ending && !rest[2..].starts_with(char::is_alphabetic) { 2 } else { 0 }
 }
 
-/// A number with the name of what is counted.
+/// A number with its unit in singular or plural.
 pub fn counted(whole: &str, fraction: Option<&str>, one: &str, many: &str) -> String {
     let unit = if whole == "1" && fraction.is_none() { one } else { many };
     format!("{} {unit}", figures(whole, fraction))

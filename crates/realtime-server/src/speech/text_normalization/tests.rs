@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What is written and what is said.
+//! Written texts and their spoken forms.
 
 use crate::speech::text_normalization::words;
 
