@@ -6,7 +6,7 @@ use super::*;
 use crate::engine::{Part, Turn};
 use crate::picture::Picture;
 use crate::vision::image_context::{Shown, said};
-use image::Rgb;
+use image::{Rgb, RgbImage};
 use openai_protocol::items::Role;
 use std::sync::Arc;
 
