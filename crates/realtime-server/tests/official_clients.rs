@@ -44,7 +44,7 @@ fn node() -> Command {
 }
 
 fn project(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
 /// Runs a program to its end; gives what it printed. One that fails or takes too long fails the test.
