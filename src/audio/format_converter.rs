@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The model's sound in another format than was asked for, made into the one that was.
+//! Converts audio of the model from the format that the server names to the one that was negotiated on `src`.
 //!
-//! A server may not know the format that it was asked for, and says so. What it sends is decoded, brought to the other
-//! rate by a low-pass filter that hears only what was before, and coded again, so that every sample of a delta can be
-//! played at once. The filter is late by half its length, which is less than two milliseconds.
+//! A server may not know the format that it was asked for. The resampler is causal, so that every sample of a delta can be
+//! played at once; it delays the audio by less than 4 ms.
 
-use crate::audio::g711;
+use audio_dsp::{Resampler, g711};
 use openai_protocol::session::AudioFormat;
-
-/// Zero crossings of the filter on each side of its middle.
-const CROSSINGS: f64 = 8.0;
 
 /// How samples are coded, and how many there are in a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +38,8 @@ impl Coding {
             Self::Pcm(_) => {
                 samples.extend(data.chunks_exact(2).map(|two| f32::from(i16::from_le_bytes([two[0], two[1]]))));
             }
-            Self::Ulaw => samples.extend(data.iter().map(|code| f32::from(g711::ulaw(*code)))),
-            Self::Alaw => samples.extend(data.iter().map(|code| f32::from(g711::alaw(*code)))),
+            Self::Ulaw => samples.extend(data.iter().map(|code| f32::from(g711::decode_ulaw(*code)))),
+            Self::Alaw => samples.extend(data.iter().map(|code| f32::from(g711::decode_alaw(*code)))),
         }
     }
 
@@ -51,74 +47,38 @@ impl Coding {
         let sample = sample.round().clamp(-32_768.0, 32_767.0) as i16;
         match self {
             Self::Pcm(_) => data.extend_from_slice(&sample.to_le_bytes()),
-            Self::Ulaw => data.push(g711::to_ulaw(sample)),
-            Self::Alaw => data.push(g711::to_alaw(sample)),
+            Self::Ulaw => data.push(g711::encode_ulaw(sample)),
+            Self::Alaw => data.push(g711::encode_alaw(sample)),
         }
     }
 }
 
-/// A stream of sound on its way from one format to another.
+/// A stream of audio that is converted piece by piece.
 #[derive(Debug)]
 pub(crate) struct Converter {
     from: Coding,
     to: Coding,
-    /// The newest samples, as far as the filter needs them.
-    input: Vec<f32>,
-    /// Samples that were before those.
-    forgotten: u64,
-    /// Samples given out.
-    output: u64,
+    resampler: Resampler,
+    decoded: Vec<f32>,
+    resampled: Vec<f32>,
 }
 
 impl Converter {
-    /// `None` where one of the formats is not known.
+    /// `None` where one of the formats is not known, or no resampler fits their rates.
     pub fn new(from: &AudioFormat, to: &AudioFormat) -> Option<Self> {
         let (from, to) = (Coding::of(from)?, Coding::of(to)?);
-        Some(Self { from, to, input: Vec::new(), forgotten: 0, output: 0 })
+        let resampler = Resampler::causal(from.rate(), to.rate()).ok()?;
+        Some(Self { from, to, resampler, decoded: Vec::new(), resampled: Vec::new() })
     }
 
-    /// Makes whole samples into whole samples.
+    /// Converts whole samples to whole samples.
     pub fn convert(&mut self, data: &[u8]) -> Vec<u8> {
-        self.from.decode(data, &mut self.input);
+        self.from.decode(data, &mut self.decoded);
+        self.resampler.push(&self.decoded, &mut self.resampled);
+        self.decoded.clear();
         let mut converted = Vec::new();
-        let (from, to) = (u64::from(self.from.rate()), u64::from(self.to.rate()));
-        if from == to {
-            self.input.drain(..).for_each(|sample| self.to.encode(sample, &mut converted));
-            return converted;
-        }
-        // What is above half of the lower rate cannot be in both.
-        let cutoff = (to as f64 / from as f64).min(1.0);
-        let reach = CROSSINGS / cutoff;
-        let total = self.forgotten + self.input.len() as u64;
-        while self.output * from < total * to {
-            let at = self.output as f64 * from as f64 / to as f64 - self.forgotten as f64;
-            let sample = self.filter(at - reach, reach, cutoff);
-            self.to.encode(sample, &mut converted);
-            self.output += 1;
-        }
-        let needed = (2.0 * reach).ceil() as usize + 2;
-        let surplus = self.input.len().saturating_sub(needed);
-        self.input.drain(..surplus);
-        self.forgotten += surplus as u64;
+        self.resampled.drain(..).for_each(|sample| self.to.encode(sample, &mut converted));
         converted
-    }
-
-    /// The value of the sound between its samples, by a windowed sinc. Before the first sample there is silence.
-    fn filter(&self, middle: f64, reach: f64, cutoff: f64) -> f32 {
-        let first = (middle - reach).ceil().max(0.0) as usize;
-        let last = ((middle + reach).floor() + 1.0).max(0.0) as usize;
-        let near = self.input.get(first..last.min(self.input.len())).unwrap_or_default();
-        let weigh = |(index, sample): (usize, &f32)| {
-            let away = (first + index) as f64 - middle;
-            let sinc = if away == 0.0 {
-                1.0
-            } else {
-                (std::f64::consts::PI * away * cutoff).sin() / (std::f64::consts::PI * away * cutoff)
-            };
-            let window = (std::f64::consts::FRAC_PI_2 * away / reach).cos();
-            f64::from(*sample) * sinc * window * window * cutoff
-        };
-        near.iter().enumerate().map(weigh).sum::<f64>() as f32
     }
 }
 

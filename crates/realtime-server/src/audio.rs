@@ -2,13 +2,13 @@
 
 //! Sound inside the server: mono samples with their rate, and the way between them and the three formats of the wire.
 //!
-//! Whoever hands sound on, hands on a [`Sound`]; bytes of the wire exist only at the edge. The two rates of the wire
-//! are a factor of three apart, so converting between them is one small filter, and nothing at all happens to sound
-//! whose rate is right already: what is echoed comes back sample for sample.
+//! Whoever hands sound on, hands on a [`Sound`]; bytes of the wire exist only at the edge. Nothing at all happens to
+//! sound whose rate is right already: what is echoed comes back sample for sample.
 
-use crate::g711;
+use audio_dsp::g711;
+use audio_dsp::pcm::{to_f32, to_i16};
+use audio_dsp::resample::resample;
 use openai_protocol::session::AudioFormat;
-use std::f32::consts::PI;
 use std::sync::Arc;
 
 /// Mono sound. Cheap to clone.
@@ -31,9 +31,23 @@ impl Sound {
         self.samples.len() as u64 * 1000 / u64::from(self.rate.max(1))
     }
 
-    /// The same sound at another rate.
+    /// The same sound at another rate. Between rates that do not occur here, and have no filter, nothing is converted.
     pub fn at(&self, rate: u32) -> Self {
-        if rate == self.rate { self.clone() } else { Self::new(resample(&self.samples, self.rate, rate), rate) }
+        if rate == self.rate {
+            return self.clone();
+        }
+        match resample(&self.to_f32(), self.rate, rate) {
+            Ok(samples) => Self::new(samples.into_iter().map(to_i16).collect(), rate),
+            Err(error) => {
+                tracing::error!("{error}");
+                self.clone()
+            }
+        }
+    }
+
+    /// The samples as numbers from -1 to 1.
+    pub fn to_f32(&self) -> Vec<f32> {
+        self.samples.iter().map(|&sample| to_f32(sample)).collect()
     }
 
     /// Adds more of the same rate at the end.
@@ -53,8 +67,8 @@ impl Sound {
 /// The samples in bytes of the wire. A byte that is half a sample is left out.
 pub fn decode(format: &AudioFormat, bytes: &[u8]) -> Vec<i16> {
     match format {
-        AudioFormat::Pcmu => bytes.iter().map(|&byte| g711::ulaw_decode(byte)).collect(),
-        AudioFormat::Pcma => bytes.iter().map(|&byte| g711::alaw_decode(byte)).collect(),
+        AudioFormat::Pcmu => bytes.iter().map(|&byte| g711::decode_ulaw(byte)).collect(),
+        AudioFormat::Pcma => bytes.iter().map(|&byte| g711::decode_alaw(byte)).collect(),
         AudioFormat::Pcm | AudioFormat::Other(_) => {
             bytes.as_chunks::<2>().0.iter().map(|&pair| i16::from_le_bytes(pair)).collect()
         }
@@ -64,46 +78,16 @@ pub fn decode(format: &AudioFormat, bytes: &[u8]) -> Vec<i16> {
 /// The bytes of the wire for samples that have the format's rate.
 pub fn encode(format: &AudioFormat, samples: &[i16]) -> Vec<u8> {
     match format {
-        AudioFormat::Pcmu => samples.iter().map(|&sample| g711::ulaw_encode(sample)).collect(),
-        AudioFormat::Pcma => samples.iter().map(|&sample| g711::alaw_encode(sample)).collect(),
+        AudioFormat::Pcmu => samples.iter().map(|&sample| g711::encode_ulaw(sample)).collect(),
+        AudioFormat::Pcma => samples.iter().map(|&sample| g711::encode_alaw(sample)).collect(),
         AudioFormat::Pcm | AudioFormat::Other(_) => samples.iter().flat_map(|sample| sample.to_le_bytes()).collect(),
-    }
-}
-
-/// Half the filter's length, in samples of the higher rate.
-const REACH: isize = 30;
-
-/// A windowed sinc that passes what both rates can carry (up to 3.4 of the lower rate's 4 kHz).
-fn low_pass(offset: isize) -> f32 {
-    let x = offset as f32;
-    let sinc = if offset == 0 { 0.3 } else { (0.3 * PI * x).sin() / (PI * x) };
-    let window = 0.54 + 0.46 * (PI * x / (REACH + 1) as f32).cos();
-    sinc * window
-}
-
-/// Converts between rates of which one is three times the other. Others do not occur and come back unchanged.
-fn resample(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
-    let taps: Vec<f32> = (-REACH..=REACH).map(low_pass).collect();
-    let gain = taps.iter().sum::<f32>();
-    let clip = |value: f32| value.round().clamp(f32::from(i16::MIN), f32::from(i16::MAX)) as i16;
-    // `step` walks over the input, `zoom` is how many positions of the high rate one input sample takes.
-    let at = |centre: isize, zoom: isize| -> f32 {
-        let first = (centre - REACH).max(0).div_euclid(zoom) + isize::from((centre - REACH).max(0) % zoom != 0);
-        let last = ((centre + REACH) / zoom).min(samples.len() as isize - 1);
-        (first..=last).map(|i| f32::from(samples[i as usize]) * taps[(i * zoom - centre + REACH) as usize]).sum()
-    };
-    if from == 3 * to {
-        (0..samples.len() / 3).map(|i| clip(at(3 * i as isize, 1) / gain)).collect()
-    } else if to == 3 * from {
-        (0..samples.len() * 3).map(|i| clip(at(i as isize, 3) * 3.0 / gain)).collect()
-    } else {
-        samples.to_vec()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::f32::consts::PI;
 
     fn tone(rate: u32, hz: f32, ms: u32) -> Vec<i16> {
         let count = rate * ms / 1000;

@@ -14,7 +14,6 @@ mod cli;
 mod connection;
 mod engine;
 mod function_calling;
-mod g711;
 mod http;
 mod ids;
 mod instance;

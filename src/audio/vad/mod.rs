@@ -6,14 +6,11 @@
 //! buffers. While nobody speaks it keeps the last moments back; when speech begins they go out first, so that no
 //! first syllable is lost. The verdict on each frame is that of a small network, whose weights are built in.
 
-pub(crate) mod silero;
-
-use crate::audio::g711::{alaw, ulaw};
 use crate::audio::sample_clock::time_to_samples;
-use crate::audio::vad::silero::{FRAME, Silero};
+use audio_dsp::g711::{decode_alaw, decode_ulaw};
+use audio_dsp::pcm::to_f32;
+use audio_dsp::vad::{FRAME, SAMPLE_RATE, Vad};
 use openai_protocol::session::AudioFormat;
-use rubato::audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Fft, FixedSync, Resampler};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -21,7 +18,7 @@ use std::time::Duration;
 const VOICED: usize = 4;
 /// … of the last so many frames are voiced.
 const WINDOW: usize = 6;
-/// Resampling and the network's doubt make a verdict come about a frame late.
+/// The network's doubt makes a verdict come about a frame late. (Resampling adds no more than 4 ms.)
 const LATE: usize = 1;
 /// A frame is quiet only when it is this far below the threshold: what is in between decides nothing.
 const HYSTERESIS: f32 = 0.15;
@@ -61,8 +58,7 @@ pub struct TurnDetector {
     threshold: f32,
     prefix_frames: usize,
     silence_frames: usize,
-    network: Box<Silero>,
-    resampler: Fft<f32>,
+    vad: Vad,
     /// Bytes of a frame in the input's format.
     frame_bytes: usize,
     frame_samples: u64,
@@ -83,16 +79,14 @@ impl TurnDetector {
     /// An ear for sound of this format.
     pub fn new(settings: &VadConfig, format: AudioFormat) -> Self {
         let rate = format.rate() as usize;
-        let frame_samples = FRAME * rate / 16_000;
-        let resampler = Fft::new(rate, 16_000, frame_samples, 1, FixedSync::Both)
-            .unwrap_or_else(|error| unreachable!("8 and 24 kHz are multiples of 16 kHz's thirds and halves: {error}"));
+        let frame_samples = FRAME * rate / SAMPLE_RATE as usize;
+        let vad = Vad::new(format.rate()).unwrap_or_else(|error| unreachable!("the API has 8 and 24 kHz: {error}"));
         let frames = |time| time_to_samples(time, format.rate()).div_ceil(frame_samples as u64) as usize;
         Self {
             threshold: settings.threshold,
             prefix_frames: frames(settings.prefix),
             silence_frames: frames(settings.silence).max(1),
-            network: Box::new(Silero::new()),
-            resampler,
+            vad,
             frame_bytes: frame_samples * format.sample_size(),
             frame_samples: frame_samples as u64,
             partial: Vec::new(),
@@ -185,18 +179,15 @@ impl TurnDetector {
 
     fn score(&mut self, frame: &[u8]) -> f32 {
         let samples: Vec<f32> = match self.format {
-            AudioFormat::Pcmu => frame.iter().map(|code| f32::from(ulaw(*code)) / 32768.0).collect(),
-            AudioFormat::Pcma => frame.iter().map(|code| f32::from(alaw(*code)) / 32768.0).collect(),
+            AudioFormat::Pcmu => frame.iter().map(|code| to_f32(decode_ulaw(*code))).collect(),
+            AudioFormat::Pcma => frame.iter().map(|code| to_f32(decode_alaw(*code))).collect(),
             AudioFormat::Pcm | AudioFormat::Other(_) => {
-                frame.chunks_exact(2).map(|s| f32::from(i16::from_le_bytes([s[0], s[1]])) / 32768.0).collect()
+                frame.as_chunks().0.iter().map(|sample| to_f32(i16::from_le_bytes(*sample))).collect()
             }
         };
-        let mut resampled = [0.0; FRAME];
-        let done = InterleavedSlice::new(&samples, 1, samples.len())
-            .and_then(|input| Ok((input, InterleavedSlice::new_mut(&mut resampled, 1, FRAME)?)))
-            .is_ok_and(|(input, mut output)| self.resampler.process_into_buffer(&input, &mut output, None).is_ok());
-        debug_assert!(done, "a frame is exactly what the resampler takes and gives");
-        self.network.score(&resampled)
+        let probabilities = self.vad.push(&samples);
+        debug_assert_eq!(probabilities.len(), 1, "the data is one frame");
+        probabilities.last().copied().unwrap_or_default()
     }
 }
 
@@ -261,6 +252,27 @@ mod tests {
         assert!(!whole.is_empty());
         for piece in [2, 466, 960, 4800] {
             assert_eq!(joined(listen(&sound, piece)), whole, "pieces of {piece} bytes");
+        }
+    }
+
+    #[test]
+    fn edges_are_within_one_frame_wherever_the_frames_lie() {
+        let frame = 768;
+        let edges = |shift: usize| {
+            let mut sound = vec![0; (24_000 + shift) * 2];
+            sound.extend(recording("goforward.wav"));
+            sound.extend(vec![0; 96_000]);
+            let heard = joined(listen(&sound, 960));
+            let [VadEvent::SpeechStarted(began), _, VadEvent::SpeechStopped(ended)] = heard[..] else {
+                panic!("one turn expected, heard {} things", heard.len());
+            };
+            (began - shift as u64, ended - shift as u64)
+        };
+        let (began, ended) = edges(0);
+        for shift in (0..frame).step_by(96) {
+            let (begins, ends) = edges(shift);
+            assert!(begins.abs_diff(began) <= frame as u64, "{shift} samples later, speech begins at {begins}");
+            assert!(ends.abs_diff(ended) <= frame as u64, "{shift} samples later, speech ends at {ends}");
         }
     }
 

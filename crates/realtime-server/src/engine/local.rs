@@ -8,9 +8,13 @@ use crate::engine::{Answer, Engine, Prompt, ResponsePart, SpeechChunk, TurnDetec
 use crate::function_calling::Call;
 use crate::speech::responder::{self, Context};
 use crate::speech::sentences;
-use crate::speech::{FRAME, ModelDir, Resampler, Speech, Vad};
+use crate::speech::{ModelDir, Speech};
 use crate::vision::Vision;
 use crate::vision::image_context::{Shown, said};
+use audio_dsp::Vad;
+use audio_dsp::pcm::to_f32;
+use audio_dsp::resample::resample;
+use audio_dsp::vad::{FRAME, SAMPLE_RATE};
 use jiff::Zoned;
 use openai_protocol::items::Role;
 use std::collections::VecDeque;
@@ -41,10 +45,10 @@ impl Local {
 
 impl Engine for Local {
     fn ear(&self, rate: u32) -> Box<dyn TurnDetector> {
-        match Silero::new(&self.speech, rate) {
-            Ok(ear) => Box::new(ear),
+        match Vad::new(rate) {
+            Ok(vad) => Box::new(Silero(vad)),
             Err(error) => {
-                tracing::error!("no ear for {rate} Hz: {error:#}");
+                tracing::error!("no voice activity detection: {error}");
                 Box::new(NullTurnDetector)
             }
         }
@@ -55,10 +59,7 @@ impl Engine for Local {
     }
 
     fn transcribe(&self, sound: &Sound) -> anyhow::Result<String> {
-        let mut resampler = Resampler::new(sound.rate)?;
-        let mut pcm = resampler.push(&floats(&sound.samples))?;
-        pcm.extend(resampler.flush()?);
-        self.speech.transcribe(&pcm)
+        self.speech.transcribe(&resample(&sound.to_f32(), sound.rate, SAMPLE_RATE)?)
     }
 
     fn answer(&self, prompt: Prompt) -> Answer {
@@ -123,21 +124,8 @@ impl Iterator for Spoken {
     }
 }
 
-fn floats(samples: &[i16]) -> Vec<f32> {
-    samples.iter().map(|&sample| f32::from(sample) / 32_768.0).collect()
-}
-
 /// The ear: a network that looks at some 30 ms at a time.
-struct Silero {
-    resampler: Resampler,
-    vad: Vad,
-}
-
-impl Silero {
-    fn new(speech: &Speech, rate: u32) -> anyhow::Result<Self> {
-        Ok(Self { resampler: Resampler::new(rate)?, vad: speech.vad() })
-    }
-}
+struct Silero(Vad);
 
 impl TurnDetector for Silero {
     fn frame_ms(&self) -> u64 {
@@ -145,11 +133,8 @@ impl TurnDetector for Silero {
     }
 
     fn hear(&mut self, samples: &[i16]) -> Vec<f32> {
-        let heard = self.resampler.push(&floats(samples)).and_then(|pcm| self.vad.push(&pcm));
-        heard.unwrap_or_else(|error| {
-            tracing::error!("cannot listen: {error:#}");
-            Vec::new()
-        })
+        let samples: Vec<f32> = samples.iter().map(|&sample| to_f32(sample)).collect();
+        self.0.push(&samples).to_vec()
     }
 }
 

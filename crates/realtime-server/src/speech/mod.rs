@@ -3,40 +3,36 @@
 //! Speech: voice activity detection, speech recognition, the responder's answers and speech synthesis.
 //!
 //! Everything runs on the CPU with small models that are downloaded once. [`Speech`] holds the models and is shared by
-//! all sessions; each audio stream has its own [`Vad`] and [`Resampler`]. Recognition and synthesis compute for a long
-//! time and must not be called on an async task.
+//! all sessions; each audio stream has its own [`Vad`]. Recognition and synthesis compute for a long time and must not be
+//! called on an async task.
 
 pub mod engine;
 pub mod models;
 mod numbers;
 mod phonemes;
-mod resample;
 pub mod responder;
 mod segmentation;
 mod sentences;
 mod stt;
 mod text_normalization;
 mod tts;
-mod vad;
 mod vocoder;
 
 pub use crate::speech::models::ModelDir;
 pub use crate::speech::numbers::value as number_word;
-pub use crate::speech::resample::Resampler;
 pub use crate::speech::sentences::sentences;
-pub use crate::speech::vad::{FRAME, Vad};
 
 use std::sync::Arc;
 
 use anyhow::Result;
+use audio_dsp::Vad;
+use audio_dsp::vad::{FRAME, SAMPLE_RATE};
 
 use crate::speech::stt::Moonshine;
 use crate::speech::tts::Hibari;
-use crate::speech::vad::Silero;
 
 /// The speech models.
 pub struct Speech {
-    silero: Arc<Silero>,
     moonshine: Moonshine,
     hibari: Hibari,
 }
@@ -47,20 +43,14 @@ impl Speech {
     pub fn load(dir: &ModelDir, threads: usize) -> Result<Arc<Self>> {
         tracing::debug!("loading the speech models from {dir}");
         Ok(Arc::new(Self {
-            silero: Arc::new(Silero::load(dir, &crate::speech::engine::pool(1))?),
             moonshine: Moonshine::load(dir, &crate::speech::engine::pool(threads))?,
             hibari: Hibari::load(dir, &crate::speech::engine::pool(threads))?,
         }))
     }
 
-    /// A voice activity detector for one audio stream.
-    pub fn vad(&self) -> Vad {
-        Vad::new(self.silero.clone())
-    }
-
     /// Recognises speech (16 kHz, mono, -1 to 1). Empty when it holds less than 190 ms of speech.
     pub fn transcribe(&self, pcm16k: &[f32]) -> Result<String> {
-        let probabilities = self.silero.whole(pcm16k)?;
+        let probabilities = probabilities(pcm16k)?;
         self.transcribe_judged(pcm16k, &probabilities, &mut |_| {})
     }
 
@@ -92,6 +82,20 @@ impl Speech {
         let sound = self.hibari.speak(sentence)?;
         Ok(sound.into_iter().map(|sample| (sample.clamp(-1.0, 1.0) * 32_767.0) as i16).collect())
     }
+}
+
+/// From this probability on a frame counts as speech.
+const THRESHOLD: f32 = 0.5;
+
+/// The probabilities of speech in a whole recording; the last frame is filled up with silence.
+fn probabilities(pcm16k: &[f32]) -> Result<Vec<f32>> {
+    let mut vad = Vad::new(SAMPLE_RATE)?;
+    let mut probabilities = vad.push(pcm16k).to_vec();
+    let rest = pcm16k.len() % FRAME;
+    if rest > 0 {
+        probabilities.extend_from_slice(vad.push(&[0.0; FRAME][rest..]));
+    }
+    Ok(probabilities)
 }
 
 #[cfg(test)]

@@ -22,8 +22,6 @@ const SCRIPT: &str = "pipelines/support/get-models.sh";
 /// A file of the models folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelFile {
-    /// Silero: voice activity detection.
-    Silero,
     /// Moonshine: speech recognition, encoder.
     MoonshineEncoder,
     /// Moonshine: speech recognition, decoder.
@@ -46,8 +44,7 @@ pub enum ModelFile {
 
 impl ModelFile {
     /// Required by the engine `local`.
-    const SPEECH: [Self; 8] = [
-        Self::Silero,
+    const SPEECH: [Self; 7] = [
         Self::MoonshineEncoder,
         Self::MoonshineDecoder,
         Self::MoonshineTokens,
@@ -62,7 +59,6 @@ impl ModelFile {
 
     const fn name(self) -> &'static str {
         match self {
-            Self::Silero => "silero/silero_vad_16k_sequence.onnx",
             Self::MoonshineEncoder => "moonshine/encoder_model.onnx",
             Self::MoonshineDecoder => "moonshine/decoder_model_merged.onnx",
             Self::MoonshineTokens => "moonshine/tokenizer.bin",
@@ -207,8 +203,8 @@ mod tests {
         let missing = ModelDir::find(Some(&folder)).expect_err("there are no models");
         let line = missing.to_string();
         assert!(!line.contains('\n'));
-        assert!(line.contains("realtime server without models: silero/"), "{line}");
-        assert!(line.contains("and 7 more files are missing"), "{line}");
+        assert!(line.contains("realtime server without models: moonshine/"), "{line}");
+        assert!(line.contains("and 6 more files are missing"), "{line}");
         assert!(line.ends_with(&format!("get-models.sh '{}'", folder.display())), "{line}");
     }
 

@@ -8,7 +8,8 @@
 
 use std::ops::Range;
 
-use crate::speech::vad::{FRAME, THRESHOLD};
+use crate::speech::THRESHOLD;
+use audio_dsp::vad::FRAME;
 
 /// Minimum number of frames with speech: 6 of 32 ms, about 190 ms.
 const MIN_SPEECH: usize = 6;

@@ -13,7 +13,6 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::speech::responder::{Context, answer};
-use crate::speech::vad::THRESHOLD;
 use crate::speech::word_errors::errors;
 
 /// Loaded once for all tests; without the models they fail with the server's own message.
@@ -44,9 +43,7 @@ fn recording(name: &str) -> Vec<f32> {
 
 fn heard_back(sound: &[i16]) -> String {
     let sound: Vec<f32> = sound.iter().map(|sample| f32::from(*sample) / 32_768.0).collect();
-    let mut resampler = Resampler::new(24_000).expect("a usual rate");
-    let mut hearable = resampler.push(&sound).expect("samples");
-    hearable.extend(resampler.flush().expect("the end"));
+    let hearable = audio_dsp::resample::resample(&sound, 24_000, SAMPLE_RATE).expect("usual rates");
     SPEECH.transcribe(&hearable).expect("a transcript")
 }
 
@@ -130,27 +127,9 @@ fn nothing_is_heard_where_nobody_speaks() {
 }
 
 #[test]
-fn the_ear_hears_the_same_in_portions() {
-    let sound = recording("lv0880.wav");
-    let at_once = SPEECH.vad().push(&sound).expect("probabilities");
-    assert_eq!(at_once.len(), sound.len() / FRAME);
-    assert!(at_once.iter().filter(|probability| **probability >= THRESHOLD).count() * 2 > at_once.len());
-    for portion in [160, 512, 1000, 4096] {
-        let mut vad = SPEECH.vad();
-        let mut probabilities = Vec::new();
-        for part in sound.chunks(portion) {
-            probabilities.extend(vad.push(part).expect("probabilities"));
-        }
-        assert_eq!(probabilities.len(), at_once.len());
-        let apart = probabilities.iter().zip(&at_once).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(apart < 0.01, "{apart}");
-    }
-}
-
-#[test]
 fn pieces_put_together_are_the_transcript() {
     let sound = recording("goforward.wav");
-    let probabilities = SPEECH.vad().push(&sound).expect("probabilities");
+    let probabilities = probabilities(&sound).expect("the network's own rate");
     let mut pieces = Vec::new();
     let text = SPEECH.transcribe_judged(&sound, &probabilities, &mut |piece| pieces.push(piece.to_owned()));
     assert_eq!(pieces.concat(), text.expect("a transcript"));
@@ -237,7 +216,7 @@ fn speed() {
         let sound = recording(name);
         let seconds = sound.len() as f64 / 16_000.0;
         let start = Instant::now();
-        let probabilities = speech.vad().push(&sound).expect("probabilities");
+        let probabilities = probabilities(&sound).expect("the network's own rate");
         let ear = start.elapsed();
         let heard = speech.transcribe_judged(&sound, &probabilities, &mut |_| {}).expect("a transcript");
         let heard_after = start.elapsed() - ear;
