@@ -45,13 +45,15 @@ fn edges_are_within_one_frame_at_every_rate() {
     }
 }
 
-/// At 8 kHz the network hears less, and single frames differ; as a whole they must lie where they are.
+/// At 8 kHz the network hears less. So it is compared with what 8 kHz leaves, listened to without a delay; a soft begin may
+/// still differ, but as a whole the frames must lie where they are.
 #[test]
 fn frames_at_8_khz_are_not_shifted() {
     for name in ["goforward", "jfk", "lv0870", "lv0880"] {
-        let sound = recording(name);
-        let expected = probabilities(SAMPLE_RATE, &sound, 160);
-        let found = probabilities(8_000, &resample(&sound, SAMPLE_RATE, 8_000).expect("usual rates"), 160);
+        let narrow = resample(&recording(name), SAMPLE_RATE, 8_000).expect("usual rates");
+        let aligned = resample(&narrow, 8_000, SAMPLE_RATE).expect("usual rates");
+        let expected = probabilities(SAMPLE_RATE, &aligned, 160);
+        let found = probabilities(8_000, &narrow, 160);
         let difference = |expected: &[f32], found: &[f32]| -> f32 {
             expected.iter().zip(found).map(|(expected, found)| (expected - found).abs()).sum()
         };
