@@ -35,6 +35,7 @@ impl Drop for Sleeping<'_> {
 }
 
 impl Clock {
+    #[cfg(test)]
     /// A clock that only [`Self::advance`] moves.
     pub fn stopped() -> Self {
         let passed = watch::Sender::new(Duration::ZERO);
@@ -49,6 +50,7 @@ impl Clock {
         }
     }
 
+    #[cfg(test)]
     /// Moves a clock that stands still.
     pub fn advance(&self, by: Duration) {
         if let Some(stopped) = &self.0 {
@@ -56,6 +58,7 @@ impl Clock {
         }
     }
 
+    #[cfg(test)]
     /// Of a clock that stands still: how far away the next moment is that somebody waits for.
     pub fn next(&self) -> Option<Duration> {
         let stopped = self.0.as_ref()?;

@@ -15,6 +15,7 @@ mod long_files;
 mod offline;
 mod pads;
 mod playback_position;
+mod property_table;
 mod reconnect;
 mod recording;
 #[path = "../support/schema.rs"]
