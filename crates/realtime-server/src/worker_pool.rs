@@ -25,7 +25,10 @@ pub struct Workers {
 impl Workers {
     /// As many as the machine has.
     pub fn new() -> Self {
-        let count = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::with(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    fn with(count: usize) -> Self {
         Self { places: Arc::new(Semaphore::new(count)), decoders: Arc::new(Semaphore::new(MAX_DECODED)) }
     }
 
@@ -78,10 +81,15 @@ impl Workers {
         sound: Sound,
         words: &Weak<OnceCell<String>>,
     ) -> anyhow::Result<()> {
-        let place = self.place().await?;
-        if let Some(words) = words.upgrade() {
-            words.get_or_try_init(|| transcribe(place, engine, &sound)).await?;
-        }
+        let Some(words) = words.upgrade() else { return Ok(()) };
+        // The permit is acquired inside the cell's initialiser, as in `words`. In the other order a job that holds a permit
+        // waits for a cell whose initialiser waits for a permit: as many of them as processors stop every session.
+        let find = || async {
+            let place = self.place().await?;
+            anyhow::ensure!(Arc::strong_count(&words) > 1, "nobody waits for these words any more");
+            transcribe(place, engine, &sound).await
+        };
+        words.get_or_try_init(find).await?;
         Ok(())
     }
 
@@ -151,4 +159,59 @@ async fn transcribe(place: OwnedSemaphorePermit, engine: &Arc<dyn Engine>, sound
 fn report(doing: &str, error: &anyhow::Error) -> String {
     tracing::error!("cannot {doing}: {error:#}");
     format!("The server could not {doing}: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::TurnDetector;
+    use std::time::Duration;
+
+    /// Hears the same words in everything.
+    struct Deaf;
+
+    impl Engine for Deaf {
+        fn turn_detector(&self, _: u32) -> Box<dyn TurnDetector> {
+            unreachable!("no session asks for one here")
+        }
+
+        fn understands(&self) -> bool {
+            true
+        }
+
+        fn transcribe(&self, _: &Sound) -> anyhow::Result<String> {
+            Ok("words".into())
+        }
+
+        fn answer(&self, _: Prompt) -> Answer {
+            Box::new(std::iter::empty())
+        }
+    }
+
+    /// Jobs that listen ahead and jobs that want the same words, on one processor: all of them come to their end.
+    #[tokio::test]
+    async fn more_listeners_than_processors_do_not_wait_for_each_other() {
+        let (workers, engine) = (Workers::with(1), Arc::new(Deaf) as Arc<dyn Engine>);
+        let (results, mut ended) = mpsc::channel(64);
+        let sound = Sound::new(vec![0; 2_400], 24_000);
+        // While the processor is taken, everybody queues up.
+        let taken = workers.place().await.expect("a processor");
+        let utterances: Vec<Utterance> = (0..8).map(|_| Utterance::new(sound.clone())).collect();
+        for (index, utterance) in utterances.iter().enumerate() {
+            let listen = Job::Listen { sound: sound.clone(), words: Arc::downgrade(&utterance.words) };
+            let want = Job::Transcribe { item_id: index.to_string(), utterance: utterance.clone() };
+            for job in if index % 2 == 0 { [listen, want] } else { [want, listen] } {
+                tokio::spawn(workers.clone().perform(engine.clone(), job, results.clone()));
+            }
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        drop(taken);
+        for _ in 0..utterances.len() {
+            let work =
+                tokio::time::timeout(Duration::from_secs(30), ended.recv()).await.expect("nobody waits for ever");
+            assert!(matches!(work, Some(Work::Heard(_, Ok(words))) if words == "words"));
+        }
+    }
 }

@@ -16,7 +16,7 @@ use std::f32::consts::TAU;
 pub struct Echo;
 
 impl Engine for Echo {
-    fn ear(&self, rate: u32) -> Box<dyn TurnDetector> {
+    fn turn_detector(&self, rate: u32) -> Box<dyn TurnDetector> {
         Box::new(Level::new(rate))
     }
 

@@ -44,7 +44,7 @@ impl Local {
 }
 
 impl Engine for Local {
-    fn ear(&self, rate: u32) -> Box<dyn TurnDetector> {
+    fn turn_detector(&self, rate: u32) -> Box<dyn TurnDetector> {
         match Vad::new(rate) {
             Ok(vad) => Box::new(Silero(vad)),
             Err(error) => {

@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 /// One mind for all sessions. Its methods take their time and are called where blocking does no harm.
 pub trait Engine: Send + Sync {
     /// A new ear for one session's sound.
-    fn ear(&self, rate: u32) -> Box<dyn TurnDetector>;
+    fn turn_detector(&self, rate: u32) -> Box<dyn TurnDetector>;
 
     /// Whether it makes words of sound. If not, sound is handed to [`Engine::answer`] unheard.
     fn understands(&self) -> bool;

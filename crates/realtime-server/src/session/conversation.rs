@@ -118,7 +118,7 @@ impl Conversation {
     /// An item with its sound in base64.
     pub fn retrieve(&self, id: &str, input: &AudioFormat, output: &AudioFormat) -> Result<Item, ApiError> {
         let entry = self.get(id).ok_or_else(|| unknown("retrieving", "item_retrieve_invalid_item_id", id))?;
-        let mut item = entry.item.clone();
+        let mut item = entry.shown();
         let format = if item.role == Some(Role::Assistant) { output } else { input };
         let has_sound = |part: &&mut ContentPart| part.kind == PartKind::InputAudio || part.kind.is_speech();
         let part = item.content.iter_mut().flatten().find(has_sound);

@@ -172,7 +172,7 @@ mod tests {
         let (silence, speech) = (vec![0; rate as usize], vec![8_000; rate as usize / 2]);
         let sound = [silence.clone(), speech, silence].concat();
         let mut input = Input::new(rate);
-        input.set_ear(Some(Echo.ear(rate)));
+        input.set_ear(Some(Echo.turn_detector(rate)));
         let mut found = Vec::new();
         for part in sound.chunks(chunk) {
             assert!(input.append(part));

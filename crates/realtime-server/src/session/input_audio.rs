@@ -40,7 +40,7 @@ impl Session {
         match self.config.turns() {
             Some(_) if self.input.has_ear() => {}
             Some(_) => {
-                self.input.set_ear(Some(self.engine.ear(rate)));
+                self.input.set_ear(Some(self.engine.turn_detector(rate)));
                 self.turn = None;
                 self.idle_since = Some(self.input.clock());
             }
@@ -178,7 +178,7 @@ impl Session {
     /// Makes a message of committed sound.
     fn add_turn(&mut self, item_id: String, utterance: Utterance) {
         let entry = Entry::spoken(item_id.clone(), utterance.clone());
-        let item = entry.item.clone();
+        let item = entry.shown();
         let previous = self.conversation.push(entry);
         self.send(InputAudioBufferCommitted {
             previous_item_id: previous.clone(),

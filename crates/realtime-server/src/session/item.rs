@@ -69,6 +69,17 @@ impl Entry {
         }
     }
 
+    /// The item as the API shows it: spoken content without a transcript has the field all the same, and it is null.
+    pub fn shown(&self) -> Item {
+        let mut item = self.item.clone();
+        for part in item.content.iter_mut().flatten() {
+            if part.kind == PartKind::InputAudio && part.transcript.is_none() {
+                part.extra.insert("transcript".into(), serde_json::Value::Null);
+            }
+        }
+        item
+    }
+
     /// What it means to the engine.
     pub fn turn(&self) -> Turn {
         let role = self.item.role.clone().unwrap_or(Role::Assistant);

@@ -13,7 +13,7 @@ use openai_protocol::{Item, client};
 impl Session {
     pub(super) fn create_item(&mut self, event: client::ConversationItemCreate) -> Result<(), ApiError> {
         let entry = Entry::read(event.item, &self.config.input_format(), "item")?;
-        let item = entry.item.clone();
+        let item = entry.shown();
         if event.previous_item_id.is_some() {
             self.meter.forget_prefix();
         }

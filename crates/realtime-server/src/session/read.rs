@@ -8,7 +8,7 @@
 use crate::session::api_error::ApiError;
 use crate::session::client_schema::EVENTS;
 use crate::session::schema::Schema;
-use crate::session::schema::check_fields;
+use crate::session::schema::{check_fields, drop_nulls};
 use openai_protocol::{ClientEvent, ReadError};
 use serde_json::Value;
 
@@ -44,19 +44,25 @@ pub fn read(text: &str) -> Result<ClientEvent, Bad> {
 /// Holds a message against its table; `event` is what the deserializer made of it.
 fn check(text: &str, event: Result<ClientEvent, ReadError>) -> Result<ClientEvent, Bad> {
     let bad = |refusal| Bad { refusal, event_id: None };
-    let value: Value = serde_json::from_str(text)
+    let mut value: Value = serde_json::from_str(text)
         .map_err(|error| bad(ApiError::new("invalid_json", format!("The message is not valid JSON: {error}."))))?;
-    let Some(map) = value.as_object() else {
+    let Some(map) = value.as_object_mut() else {
         return Err(bad(ApiError::new("invalid_event", "The event is not a JSON object.")));
     };
     let event_id = map.get("event_id").and_then(Value::as_str).map(str::to_owned);
     let bad = |refusal| Bad { refusal, event_id: event_id.clone().filter(|id| id.len() <= MAX_EVENT_ID) };
-    let Some(name) = map.get("type").and_then(Value::as_str) else {
+    let Some(name) = map.get("type").and_then(Value::as_str).map(str::to_owned) else {
         return Err(bad(ApiError::new("invalid_event", "The event has no string 'type'.").at("type")));
     };
     let Some((_, fields)) = EVENTS.iter().find(|(known, _)| *known == name) else {
-        return Err(bad(ApiError::unknown_word("type", name, ClientEvent::NAMES)));
+        return Err(bad(ApiError::unknown_word("type", &name, ClientEvent::NAMES)));
     };
+    let before = map.clone();
+    if map.get("event_id").is_some_and(Value::is_null) {
+        map.remove("event_id");
+    }
+    drop_nulls(map, fields);
+    let event = if *map == before { event } else { ClientEvent::from_json(&Value::Object(map.clone()).to_string()) };
     Schema::Text(MAX_EVENT_ID)
         .check(map.get("event_id").unwrap_or(&Value::String(String::new())), "event_id")
         .map_err(bad)?;
@@ -87,6 +93,60 @@ mod tests {
         (text(&event["error"]["code"]).unwrap_or_default(), text(&event["error"]["param"]))
     }
 
+    /// Every optional field of a table, and of the tables in it, is `null` once: it is taken, and is as good as left out,
+    /// but for those that `null` switches off.
+    #[test]
+    fn null_is_the_same_as_leaving_an_optional_field_out() {
+        let mut tried = 0;
+        for (name, required) in [
+            ("session.update", json!({"session": {"type": "realtime"}})),
+            ("session.update", json!({"session": {"type": "transcription"}})),
+            ("response.create", json!({})),
+            ("conversation.item.create", json!({"item": {"type": "message", "role": "user", "content": []}})),
+            ("input_audio_buffer.commit", json!({})),
+            ("response.cancel", json!({})),
+        ] {
+            let (_, fields) = EVENTS.iter().find(|(known, _)| *known == name).expect("an event");
+            let mut plain = required.clone();
+            plain["type"] = name.into();
+            let without = read(&plain.to_string()).expect("taken");
+            for path in optional(fields, &required, &[]) {
+                let mut event = plain.clone();
+                let (last, above) = path.split_last().expect("a field");
+                let place = above.iter().fold(&mut event, |value, name| &mut value[name.as_str()]);
+                place[last.as_str()] = Value::Null;
+                let with = read(&event.to_string()).unwrap_or_else(|bad| panic!("{name} {path:?}: {bad:?}"));
+                if above.iter().all(|name| required.get(name).is_some() || name == "session" || name == "item") {
+                    assert_eq!(with, without, "{name} {path:?}");
+                }
+                tried += 1;
+            }
+        }
+        assert!(tried > 40, "{tried} fields were tried");
+    }
+
+    /// The paths of optional fields to which `null` means nothing.
+    fn optional(fields: &[crate::session::schema::Field], given: &Value, above: &[String]) -> Vec<Vec<String>> {
+        let path = |name: &str| above.iter().cloned().chain([name.to_owned()]).collect::<Vec<_>>();
+        let mut paths = Vec::new();
+        for field in fields.iter() {
+            if !field.required && !field.nullable {
+                paths.push(path(field.name));
+            }
+            match &field.shape {
+                Schema::Object(inner) => paths.extend(optional(inner, &given[field.name], &path(field.name))),
+                Schema::Tagged(kinds) => {
+                    let tag = given[field.name]["type"].as_str();
+                    if let Some((_, inner)) = kinds.iter().find(|(name, _)| Some(*name) == tag) {
+                        paths.extend(optional(inner, &given[field.name], &path(field.name)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        paths
+    }
+
     #[test]
     fn every_fault_has_its_code_and_place() {
         let session = |session: Value| json!({"type": "session.update", "session": session});
@@ -99,7 +159,6 @@ mod tests {
             (session(json!({"instructions": "hi"})), "missing_required_parameter", "session.type"),
             (session(json!({"type": "realtime", "temperature": 0.7})), "unknown_parameter", "session.temperature"),
             (session(json!({"type": "realtime", "modalities": ["text"]})), "unknown_parameter", "session.modalities"),
-            (session(json!({"type": "realtime", "instructions": null})), "invalid_type", "session.instructions"),
             (session(json!({"type": "realtime", "instructions": 5})), "invalid_type", "session.instructions"),
             (session(json!({"type": "chat"})), "invalid_value", "session.type"),
             (

@@ -41,10 +41,10 @@ pub enum Schema {
 /// A field of an object.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
-    name: &'static str,
-    shape: Schema,
-    required: bool,
-    nullable: bool,
+    pub(super) name: &'static str,
+    pub(super) shape: Schema,
+    pub(super) required: bool,
+    pub(super) nullable: bool,
 }
 
 /// A field that must be there.
@@ -89,6 +89,27 @@ impl Schema {
         }
     }
 
+    /// Removes `null` from optional fields to which it means nothing, so that it is the same as leaving them out. Many
+    /// clients write every field of their types. Where `null` switches something off, it stays.
+    pub fn drop_nulls(&self, value: &mut Value) {
+        match (self, value) {
+            (Self::Object(fields), Value::Object(map)) => drop_nulls(map, fields),
+            (Self::Tagged(kinds), Value::Object(map)) => {
+                let tag = map.get("type").and_then(Value::as_str);
+                if let Some((_, fields)) = kinds.iter().find(|(name, _)| Some(*name) == tag) {
+                    drop_nulls(map, fields);
+                }
+            }
+            (Self::List(shape, _), Value::Array(list)) => list.iter_mut().for_each(|value| shape.drop_nulls(value)),
+            (Self::Either(shapes), value) => {
+                if let Some(shape) = shapes.iter().find(|shape| shape.takes(value)) {
+                    shape.drop_nulls(value);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Whether values of this JSON kind are worth looking at closer.
     fn takes(&self, value: &Value) -> bool {
         match self {
@@ -117,6 +138,18 @@ impl Schema {
                 let kinds: Vec<_> = shapes.iter().map(Self::kind).collect();
                 format!("one of {}", kinds.join(" or "))
             }
+        }
+    }
+}
+
+/// The same for the fields of an object.
+pub fn drop_nulls(map: &mut Map<String, Value>, fields: &[Field]) {
+    let means_nothing =
+        |name: &str| fields.iter().any(|field| field.name == name && !field.required && !field.nullable);
+    map.retain(|name, value| !(value.is_null() && means_nothing(name)));
+    for field in fields {
+        if let Some(value) = map.get_mut(field.name) {
+            field.shape.drop_nulls(value);
         }
     }
 }

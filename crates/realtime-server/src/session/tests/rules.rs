@@ -91,7 +91,7 @@ fn items_are_kept_told_and_given_back_with_their_sound() {
     dialogue.say(json!({"type": "conversation.item.create", "item": {"id": "mine", "type": "message", "role": "user",
         "content": [{"type": "input_text", "text": "hi"}, {"type": "input_audio", "audio": audio}]}}));
     let events = dialogue.events();
-    assert_eq!(events[0]["item"]["content"][1], json!({"type": "input_audio"}));
+    assert_eq!(events[0]["item"]["content"][1], json!({"type": "input_audio", "transcript": null}));
     assert_eq!(events[0]["item"]["status"], "completed");
     dialogue.say(json!({"type": "conversation.item.retrieve", "item_id": "mine"}));
     assert_eq!(dialogue.events()[0]["item"]["content"][1]["audio"], audio);
