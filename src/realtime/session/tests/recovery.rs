@@ -263,5 +263,5 @@ fn one_warning_of_a_kind_and_the_number_of_the_others() {
     while !format!("{:?}", bench.next()).contains("completed") {}
     bench.clock.advance(Duration::from_secs(10));
     while !format!("{:?}", bench.next()).contains("the last of 999 like it") {}
-    assert_eq!(bench.said.iter().filter(|post| post.starts_with("Notice(Warning")).count(), 2);
+    assert_eq!(bench.said.iter().filter(|post| post.starts_with("Event(Warning")).count(), 2);
 }
