@@ -344,7 +344,6 @@ impl World {
         if std::mem::take(&mut self.is_lost) && !self.over {
             self.asked = None;
             self.outputs.clear();
-            self.calls.clear();
             self.sessions += 1;
             self.handle(Input::Connected { timeout: Duration::from_secs(5) });
             self.begin_session();
