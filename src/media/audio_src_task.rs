@@ -60,6 +60,9 @@ pub struct Stream {
     end: u64,
 }
 
+/// Finds the element downstream of a pad that a flush would destroy.
+pub type FindRecorder = Box<dyn Fn(&gst::Pad) -> Option<gst::Element> + Send + Sync>;
+
 /// What a source is for.
 pub struct AudioSrcSettings {
     /// The caps of what it pushes.
@@ -73,7 +76,7 @@ pub struct AudioSrcSettings {
     /// Whether a cut silences what is downstream already.
     pub flushes: bool,
     /// The element downstream that a flush would destroy, if there is one now.
-    pub keeps: Box<dyn Fn(&gst::Pad) -> Option<gst::Element> + Send + Sync>,
+    pub keeps: FindRecorder,
     /// Called once, when a cut is not followed by a flush because of that element.
     pub kept: Box<dyn Fn(&gst::Element) + Send + Sync>,
     /// Called for every item that begins, with its running time.

@@ -37,5 +37,9 @@ pub fn downstream_of(pad: &gst::Pad) -> Option<gst::Element> {
 
 fn must_not_be_flushed(element: &gst::Element) -> bool {
     let class = element.metadata(gst::ELEMENT_METADATA_KLASS).unwrap_or_default();
-    class.split('/').any(|word| matches!(word, "Muxer" | "Payloader" | "Network" | "File" | "Formatter"))
+    let is = |word| class.split('/').any(|part| part == word);
+    // What only receives or orders packets is of the class Network as well, and takes a flush.
+    let is_sender = is("Sink") && (is("Network") || is("File"));
+    let is_webrtc = element.factory().is_some_and(|factory| factory.name() == "webrtcbin");
+    is("Muxer") || is("Payloader") || is("Formatter") || is_sender || is_webrtc
 }

@@ -18,10 +18,13 @@ use std::time::Duration;
 
 /// What waits at most. Beyond that a live stream loses its oldest, and offline whoever brings more has to wait.
 const WAITING: usize = 4096;
-/// How often a live stream tells how far the time has come: as often as pictures come, so that none waits for it.
-const STEP: Duration = Duration::from_millis(20);
-/// How far ahead of the clock that is, so that it is known in time. OutputAudio is never begun nearer than this.
+/// How many events that pass may wait beyond that.
+const PASSING: usize = 1024;
+/// How far ahead of the clock a live stream tells its time, so that no picture waits for it, and how often: before that
+/// time is over. OutputAudio is never begun nearer than this.
 const AHEAD: Duration = Duration::from_millis(40);
+/// How often it does where its words may be late, or nobody shows it beside pictures.
+const STEP: Duration = Duration::from_millis(100);
 
 /// What goes out.
 #[derive(Clone, Debug)]
@@ -131,13 +134,26 @@ impl TextSrcTask {
         self.changed.notify_all();
     }
 
-    /// Brings an event that passes. That never waits: its thread is another stream's.
+    /// Brings an event that passes. That never waits: its thread is another stream's. One that has no room counts as
+    /// dropped.
     pub fn push_event(&self, event: gst::Event) {
+        if !self.pad.is_linked() {
+            return;
+        }
         let mut state = self.state();
-        if self.pad.is_linked() && state.waiting.len() < WAITING && !state.stopped && !state.ended {
+        let has_room = state.waiting.len() < WAITING + PASSING;
+        if state.stopped || state.ended {
+            return;
+        }
+        if has_room {
             state.waiting.push_back(TextItem::Passing(event));
+        } else {
+            state.dropped += 1;
         }
         drop(state);
+        if !has_room {
+            gst::warning!(gst::CAT_EVENT, obj = self.pad, "the stream stands still, and an event is dropped");
+        }
         self.changed.notify_all();
     }
 
@@ -168,7 +184,7 @@ impl TextSrcTask {
         let idle = |state: &mut State| state.waiting.is_empty() && !state.ended && !state.stopped;
         let mut state = match state.timing {
             Some(Timing::Live) => {
-                self.changed.wait_timeout_while(state, STEP, idle).unwrap_or_else(PoisonError::into_inner).0
+                self.changed.wait_timeout_while(state, self.lead().1, idle).unwrap_or_else(PoisonError::into_inner).0
             }
             _ => self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner),
         };
@@ -185,10 +201,22 @@ impl TextSrcTask {
                 false
             }
             None => {
-                let until = self.pace.now().map(|now| clock_time((now + AHEAD).saturating_sub(self.latency)));
+                let ahead = self.lead().0;
+                let until = self.pace.now().map(|now| clock_time((now + ahead).saturating_sub(self.latency)));
                 self.gap_until(until, stream);
                 true
             }
+        }
+    }
+
+    /// How far ahead of the clock, less the latency, a live stream tells its time, and how often.
+    fn lead(&self) -> (Duration, Duration) {
+        if !self.pad.is_linked() {
+            (Duration::ZERO, STEP)
+        } else if self.latency > STEP * 2 {
+            (STEP + AHEAD, STEP)
+        } else {
+            (AHEAD, AHEAD)
         }
     }
 

@@ -135,23 +135,40 @@ fn serialized_events_go_out_of_each_source_pad_from_its_own_thread() {
 #[test]
 fn two_elements_that_talk_to_each_other_answer_queries_and_take_events() {
     let server = Server::start(&["--engine", "echo"]);
-    let element = |name| format!("openairealtime name={name} timing=live uri={}", server.base());
-    let mut pipeline = Pipeline::new(&format!("{} ! {} ! a.audio_sink", element("a"), element("b")));
-    let tap = pipeline.tap("a");
-    pipeline.play();
+    crate::support::pipeline::init();
+    // Without a bin, which warns of circles.
+    let clock = gst::SystemClock::obtain();
+    let base = clock.time();
+    let [a, b] = ["a", "b"].map(|name| {
+        let make = gst::ElementFactory::make("openairealtime").name(name).property("uri", server.base());
+        let element = make.property_from_str("timing", "live").build().expect("the element");
+        element.set_clock(Some(&clock)).expect("a clock");
+        element.set_base_time(base);
+        element
+    });
+    a.link(&b).expect("linked");
+    b.link(&a).expect("linked");
+    let src = a.static_pad("src").expect("a pad");
+    let tap = Tap::on(&src);
+    for state in [gst::State::Ready, gst::State::Paused, gst::State::Playing] {
+        for element in [&a, &b] {
+            element.set_state(state).expect("a state");
+        }
+    }
     tap.wait_for(5);
-    let src = pipeline.element("a").static_pad("src").expect("a pad");
     let mut latency = gst::query::Latency::new();
     assert!(src.query(&mut latency) && latency.result().0);
     assert_eq!(src.query_duration::<gst::ClockTime>(), None);
     src.send_event(gst::event::Latency::new(gst::ClockTime::from_mseconds(20)));
     let structure = || gst::Structure::new_empty("round");
     src.send_event(gst::event::CustomUpstream::new(structure()));
-    let sink = pipeline.element("a").static_pad("audio_sink").expect("a pad");
+    let sink = a.static_pad("audio_sink").expect("a pad");
     sink.send_event(gst::event::CustomDownstreamOob::new(structure()));
     sink.send_event(gst::event::CustomDownstream::new(structure()));
     tap.wait_for(20);
-    pipeline.stop();
+    for element in [&a, &b] {
+        element.set_state(gst::State::Null).expect("NULL");
+    }
 }
 
 #[test]

@@ -237,6 +237,7 @@ impl Conversation {
                     self.rollover_deadline(),
                     self.floor_deadline(),
                     self.stall_deadline(),
+                    self.standstill_deadline(),
                     self.alignment_deadline(),
                     self.in_hand_deadline(),
                 ];
@@ -343,6 +344,7 @@ impl Conversation {
             self.give_up();
         }
         self.fill_stall();
+        self.end_standstill();
         self.process_audio();
         self.tell_alignment();
         self.advance_captions();

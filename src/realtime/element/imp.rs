@@ -2,8 +2,8 @@
 
 //! The element's GObject: properties, pads and states. It converts and never decides.
 
+use crate::media;
 use crate::media::audio_src_task::Stream;
-use crate::media::{self};
 use crate::net::endpoint;
 use crate::realtime::element::conversation_config::SERVER_SILENCE;
 use crate::realtime::element::pads::audio_sink::SinkState;

@@ -5,7 +5,9 @@
 pub(crate) mod bus;
 pub(crate) mod conversation_config;
 pub(crate) mod function_calls;
+#[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
 pub(crate) mod imp;
+#[allow(missing_docs, reason = "the macro that makes flags leaves them out")]
 pub(crate) mod message_flags;
 pub(crate) mod messages;
 pub(crate) mod pads;
@@ -17,8 +19,6 @@ pub(crate) mod signals;
 pub(crate) mod state_change;
 pub(crate) mod stats;
 
-#[allow(missing_docs, reason = "the macro that makes flags leaves them out")]
-#[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
 pub use crate::realtime::element::message_flags::Messages;
 
 use crate::realtime::conversation::config;

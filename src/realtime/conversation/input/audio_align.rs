@@ -11,12 +11,15 @@ use crate::audio::sample_clock::samples_to_time;
 use crate::realtime::conversation::Conversation;
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::input::audio_input::MAX_DETECTION_DELAY;
-use crate::types::AudioChunk;
+use crate::types::{AudioChunk, Timing};
 use openai_protocol::session::AudioFormat;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The count follows this part of a difference that is within the threshold, with each piece of sound.
 const DRIFT_PART: u32 = 16;
+
+/// How long input may stop, offline, before the output goes on without it.
+const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// What is taken for a break in time.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +109,37 @@ impl Conversation {
             // What the server will say of the last moments is not known yet.
             Detection::Server { silence } => heard.saturating_sub(silence + MAX_DETECTION_DELAY),
             Detection::Local(_) | Detection::Manual => heard,
+        }
+    }
+
+    /// Offline, when the output goes on although the server may still tell of the input: what has stopped may itself
+    /// be waiting for the output, as in front of a muxer that takes both.
+    pub(crate) fn standstill_deadline(&self) -> Option<Instant> {
+        let may_stand = self.config.timing == Timing::Offline
+            && matches!(self.config.detection, Detection::Server { .. })
+            && !self.holds_input()
+            && !self.owes_response()
+            // Then sound waits outside.
+            && !self.frames.is_behind
+            && !self.drain.has_begun()
+            && self.audio_input.heard.end() > Some(self.audio_input.quiet);
+        self.audio_input.last_sound.filter(|_| may_stand).map(|last| last + STANDSTILL)
+    }
+
+    /// No input has come for so long that the output has to go on.
+    pub(crate) fn end_standstill(&mut self) {
+        if self.standstill_deadline().is_none_or(|deadline| self.now < deadline) {
+            return;
+        }
+        self.advance_gap_until(self.audio_input.heard.end().unwrap_or_default());
+        let Detection::Server { silence } = self.config.detection else { return };
+        if !std::mem::replace(&mut self.audio_input.told_standstill, true) {
+            let message = format!(
+                "the input has stopped, so the output goes on before the server has told of all turns, and answers may \
+                 begin later than they could: where both go to one muxer, queues of {} s beside this element prevent that",
+                (silence + MAX_DETECTION_DELAY).as_secs() + 2
+            );
+            self.warn("standstill", message);
         }
     }
 

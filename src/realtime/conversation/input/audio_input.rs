@@ -68,6 +68,8 @@ pub(crate) struct AudioInput {
     seen: Option<Duration>,
     /// Up to here, the output was told to be settled.
     pub quiet: Duration,
+    /// A standstill was told.
+    pub told_standstill: bool,
 }
 
 impl AudioInput {
@@ -80,6 +82,7 @@ impl AudioInput {
             uncommitted_audio: UncommittedAudio::default(),
             place: AudioAligner::default(),
             last_sound: None,
+            told_standstill: false,
             stalled: false,
             waiting: VecDeque::new(),
             turn_detector: None,

@@ -245,6 +245,26 @@ fn a_set_speed_is_kept_and_not_caught_up_with() {
 }
 
 #[test]
+fn input_that_waits_for_the_output_is_not_waited_for() {
+    let mut dialogue = Dialogue::offline(server_vad());
+    dialogue.hear(1_000);
+    dialogue.expect_appended(1_000);
+    dialogue.after(999);
+    dialogue.expect_nothing();
+    dialogue.after(1);
+    dialogue.expect_quiet(1_000);
+    let warning = dialogue.expect_warning("standstill");
+    assert!(warning.message.contains("queues of 4 s"), "{warning:?}");
+    dialogue.after(60_000);
+    dialogue.expect_nothing();
+    dialogue.hear(1_000);
+    dialogue.expect_appended(1_000);
+    dialogue.after(1_000);
+    dialogue.expect_quiet(2_000);
+    dialogue.expect_nothing();
+}
+
+#[test]
 fn odd_speeds_are_survived() {
     for max_speed in [1e-300, f64::NAN, f64::INFINITY, -1.0, 1e300] {
         let mut dialogue = Dialogue::ready(Config { max_speed, ..config(Timing::Offline, own_ear()) });

@@ -120,6 +120,13 @@ impl OpenAIRealtime {
             gst::error!(CAT, imp = self, "{error}");
             return None;
         }
+        // The state may have changed while the pad was made.
+        if self.is_active()
+            && !pad.is_active()
+            && let Err(error) = pad.set_active(true)
+        {
+            gst::error!(CAT, obj = pad, "{error}");
+        }
         self.start_text(&pad);
         self.obj().child_added(&pad, &pad.name());
         Some(pad)
@@ -134,7 +141,9 @@ impl OpenAIRealtime {
 
     /// Begins the stream of a source pad for text that was active before the element had it, or a run.
     pub(crate) fn start_text(&self, pad: &gst::Pad) {
+        // A pad that is not active would lose what stands before its stream; it begins when it is activated.
         if self.run().is_some()
+            && pad.is_active()
             && TextPadKind::by_name(&pad.name()).is_some()
             && let Err(error) = self.text_src_activate(pad, true)
         {
