@@ -82,10 +82,12 @@ impl Clock {
 
     /// What comes of something, if it comes in time.
     pub async fn timeout<T>(&self, length: Duration, what: impl Future<Output = T>) -> Option<T> {
+        // Counted from here, not from when the sleep is polled first: that is after `what` has begun.
+        let until = self.now() + length;
         tokio::select! {
             biased;
             result = what => Some(result),
-            () = self.sleep(length) => None,
+            () = self.sleep_until(until) => None,
         }
     }
 }

@@ -144,7 +144,7 @@ fn a_later_segment_goes_on_in_running_time() {
 }
 
 #[test]
-fn what_comes_twice_is_heard_once() {
+fn pieces_that_overlap_are_heard_in_full_and_their_timestamps_are_told() {
     let sound = sentence(2_000);
     let whole = {
         let server = echo();
@@ -164,7 +164,10 @@ fn what_comes_twice_is_heard_once() {
         upstream.pad.push(gst::Buffer::new()).expect("taken");
     }
     upstream.end();
-    assert!(upstream.tap.sound() == whole);
+    // Without DISCONT nobody knows which of the two is right, so nothing is left out.
+    assert!(upstream.tap.sound().len() >= whole.len());
+    let warnings = upstream.pipeline.warnings();
+    assert!(warnings.iter().any(|text| text.contains("timestamps")), "{warnings:?}");
 }
 
 #[test]

@@ -344,12 +344,13 @@ impl Conversation {
             self.give_up();
         }
         self.fill_stall();
-        self.end_standstill();
         self.process_audio();
         self.tell_alignment();
         self.advance_captions();
         self.flush_finals();
         self.advance_drain();
+        // Behind everything that may end a wait for the server, so that its deadline is never in the past afterwards.
+        self.end_standstill();
         self.advance_text_gap();
         self.advance_rollover();
     }
