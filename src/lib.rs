@@ -7,13 +7,13 @@
 //!
 //! 1. [`openai_protocol`], a crate of its own: the events of the API as serde types, and nothing else. JSON names of
 //!    the API occur there alone.
-//! 2. [`realtime::conversation`], sans-I/O: turns, responses, barge-in, function calls, frames. It takes inputs and the
+//! 2. `realtime::conversation`, sans-I/O: turns, responses, barge-in, function calls, frames. It takes inputs and the
 //!    time and returns outputs, so that a test of it is a dialogue that takes microseconds.
-//! 3. [`realtime::session`]: one tokio task that owns the conversation and its WebSocket, with the parts in [`net`].
-//! 4. [`realtime::element`]: pads, properties, messages and states, with the GStreamer parts in [`media`].
+//! 3. `realtime::session`: one tokio task that owns the conversation and its WebSocket, with the parts in `net`.
+//! 4. `realtime::element`: pads, properties, messages and states, with the GStreamer parts in `media`.
 //!
-//! Between 3 and 4 stand the two hand-over types in [`queue`]: a bounded input queue and the playout timeline.
-//! Arithmetic on samples and pixels is in [`audio`] and [`image`].
+//! Between 3 and 4 stand the two hand-over types in `queue`: a bounded input queue and the playout timeline.
+//! Arithmetic on samples and pixels is in `audio` and `image`.
 
 pub mod audio;
 pub mod error;

@@ -40,7 +40,7 @@ check_clippy() {
 
 check_docs() {
     step "Documentation"
-    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --workspace
+    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --workspace --document-private-items
 }
 
 check_tests() {

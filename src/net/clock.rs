@@ -75,11 +75,6 @@ impl Clock {
         let _ = stopped.passed.subscribe().wait_for(|passed| stopped.start + *passed >= at).await;
     }
 
-    /// Waits for so long.
-    pub async fn sleep(&self, length: Duration) {
-        self.sleep_until(self.now() + length).await;
-    }
-
     /// What comes of something, if it comes in time.
     pub async fn timeout<T>(&self, length: Duration, what: impl Future<Output = T>) -> Option<T> {
         // Counted from here, not from when the sleep is polled first: that is after `what` has begun.

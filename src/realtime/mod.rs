@@ -2,7 +2,7 @@
 
 //! Element `openairealtime`: the Realtime API over a WebSocket.
 //!
-//! [`conversation`] decides, [`session`] runs it on a socket, [`element`] is the GStreamer element.
+//! `conversation` decides, `session` runs it on a socket, `element` is the GStreamer element.
 
 pub mod conversation;
 pub(crate) mod element;

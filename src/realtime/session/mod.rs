@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The link: one task a session, which owns the conversation and the socket.
+//! The session task: it owns the conversation and its WebSocket.
 //!
 //! It connects, reads, writes, and sleeps until the conversation wants to be woken. It decides nothing about the
 //! conversation itself. What the pads hand over comes in through a bounded [`InputQueue`]; what is to be played goes out
-//! through a bounded [`Playout`]; what is to be told goes out as [`Post`]s, in order.
+//! through a bounded [`Playout`]; what is to be told goes out as [`BusEvent`]s, in order.
 
 pub(crate) mod dialler;
 pub(crate) mod driver;

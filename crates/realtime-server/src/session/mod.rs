@@ -69,7 +69,7 @@ pub enum Output {
 /// Work that takes its time.
 #[derive(Debug)]
 pub enum Job {
-    /// Make an answer; comes back as [`Work::Said`]s and one [`Work::Answered`].
+    /// Make an answer; comes back as [`Work::ResponsePart`]s and one [`Work::Answered`].
     Answer {
         /// Its name.
         response_id: String,

@@ -3,7 +3,7 @@
 //! From a message of the wire to a checked client event.
 //!
 //! Sound is the one event that comes many times a second, so it is read in one pass; all others are first held
-//! against the tables of `shapes.rs`, so that a refusal names the field at fault.
+//! against the tables of `client_schema.rs`, so that a refusal names the field at fault.
 
 use crate::session::api_error::ApiError;
 use crate::session::client_schema::EVENTS;

@@ -2,7 +2,7 @@
 
 //! The shape that a client's JSON must have, checked before anything is read from it.
 //!
-//! A [`Shape`] is a constant that describes one value; `shapes.rs` holds those of the API. The check names the exact
+//! A [`Schema`] is a constant that describes one value; `client_schema.rs` holds those of the API. The check names the exact
 //! place and gives the code that OpenAI gives, which is more than a deserializer can do. It stops at the first fault,
 //! so an event is either good as a whole or refused as a whole.
 
