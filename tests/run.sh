@@ -69,7 +69,7 @@ check_size() {
     strip -o "$stripped" "$CARGO_TARGET_DIR/release/libgstopenairealtime.so"
     size=$(stat -c %s "$stripped")
     say "libgstopenairealtime.so, stripped: $size bytes"
-    [ "$size" -lt 5600000 ] || fail "the plugin is larger than 5.6 MB"
+    [ "$size" -lt 6291456 ] || fail "the plugin is larger than 6 MiB"
 }
 
 check_pipelines() {
