@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The way in: what the pads and the application hand over to the session.
+//! Bounded queue between the sink pads' streaming threads and the session task, one FIFO for each pad.
 //!
-//! Each sink pad has a lane, in which things keep their order. A live session takes what came first. Offline the lanes
-//! are merged by running time: nothing is taken before every other lane has come as far, so that the result does not
-//! depend on which thread was faster. Every lane is bounded. When one is full, a live stream loses its oldest sound and
-//! counts it, or its older frames; an offline stream holds upstream back. What is neither sound nor a frame is never
-//! dropped. Nothing here blocks live; offline every flush and every stop lets go at once whoever waits.
+//! Live: items leave in arrival order; when a FIFO is full, the oldest audio is dropped and counted, and of frames the
+//! newest is kept. Offline: FIFOs are merged by running time, so that the result does not depend on which thread was
+//! faster, and a full FIFO blocks its streaming thread until there is room, a flush, or the end. Control items are never
+//! dropped, and nothing blocks live.
 
 use crate::queue::pad_queues::{PadQueues, QueueItem};
 use crate::realtime::conversation::io::{Command, Input};

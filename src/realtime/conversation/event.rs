@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What the application is told of a conversation.
+//! Events for the application; the element posts them as bus messages.
 
 use crate::error::Warning;
 use crate::types::Speaker;
 use openai_protocol::Usage;
 use std::time::Duration;
 
-/// What the application is told.
+/// Event for the application; becomes a bus message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The state of the session.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What the session has told so far: the properties that can only be read.
+//! Read-only properties: connection state, session id and `stats`.
 
 use crate::error::Warning;
 use crate::media::errors;

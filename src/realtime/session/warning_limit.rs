@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! A limit for warnings: one of a kind in ten seconds, and how many were left out.
+//! Rate limit for warnings: at most one of a kind in ten seconds, the next one with the number of those left out.
 
 use crate::error::Warning;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Warnings of one kind are not repeated sooner.
+/// Minimum interval between two warnings of one kind.
 const AGAIN: Duration = Duration::from_secs(10);
-/// So many kinds are told apart; further ones are one kind.
+/// Maximum number of kinds that are counted apart; further ones count as one kind.
 const KINDS: usize = 64;
 
-/// A kind: the code, and the field at fault.
+/// Kind of a warning: its code and the field at fault.
 type Kind = (String, String);
 
 #[derive(Debug)]
-struct ElementStatus {
+struct PostedKind {
     at: Instant,
     left_out: u64,
     /// The last one that was left out.
     last: Option<Warning>,
 }
 
-/// What was told of each kind.
+/// Limits warnings by kind; remembers when each kind was posted last.
 #[derive(Debug, Default)]
-pub struct Warnings(HashMap<Kind, ElementStatus>);
+pub struct Warnings(HashMap<Kind, PostedKind>);
 
 impl Warnings {
     /// The warning, if it may be told now. Otherwise it is counted, and told by [`Self::due`].
@@ -42,7 +42,7 @@ impl Warnings {
                 None
             }
             None => {
-                self.0.insert(kind, ElementStatus { at: now, left_out: 0, last: None });
+                self.0.insert(kind, PostedKind { at: now, left_out: 0, last: None });
                 Some(warning)
             }
         }
