@@ -113,6 +113,9 @@ impl Conversation {
         if let ServerEvent::ResponseOutputAudioDelta(event) = &event {
             self.floor.bytes += event.delta.0.len();
         }
+        if let ServerEvent::ResponseDone(event) = &event {
+            self.scheduler_done(event.response.id());
+        }
         self.floor.waiting.push_back(event);
         if self.floor.bytes > MAX_WAITING_EVENTS {
             self.release_floor();

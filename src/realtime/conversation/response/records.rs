@@ -22,8 +22,10 @@ pub(crate) struct Record {
     pub created: bool,
     /// It is no part of the conversation.
     pub beside: bool,
-    /// Its end was told by the server.
+    /// Its end was told by the server, and is heard.
     pub done: bool,
+    /// Its end was told by the server, which is free for another.
+    pub freed: bool,
     /// It was not waited for any longer, and is heard if it comes all the same.
     pub late: bool,
     /// The end of the turn that it answers.
@@ -123,7 +125,8 @@ impl Conversation {
 
     /// An answer that was given up goes on: it is heard if nothing else is under way.
     pub(crate) fn comes_late(&mut self, response_id: &str) {
-        self.responses.record(response_id).late = false;
+        let record = self.responses.record(response_id);
+        (record.late, record.freed) = (false, false);
         let is_other = self.scheduler.active().is_some_and(|active| active != response_id);
         if is_other || self.scheduler.expects() || self.turns.speaking && self.may_be_interrupted() {
             return self.responses.mute(response_id);

@@ -235,7 +235,7 @@ impl Conversation {
         let turn_ended = if beside || is_called_off { None } else { self.scheduler.turn_ended.take() };
         let format = response.audio_format();
         let record = self.responses.record(&id);
-        (record.created, record.beside, record.format) = (true, beside, format.clone());
+        (record.created, record.freed, record.beside, record.format) = (true, false, beside, format.clone());
         record.turn_ended = record.turn_ended.or(turn_ended);
         self.look_at_format(format.as_ref());
         self.notify(Event::Response(ResponseEvent {
@@ -270,12 +270,20 @@ impl Conversation {
         }
     }
 
+    /// The server is done with an answer and free for the next, though what it told of it may still wait to be heard. What
+    /// is asked for after this is not what has ended here.
+    pub(crate) fn scheduler_done(&mut self, id: &str) {
+        let record = self.responses.record(id);
+        if !std::mem::replace(&mut record.freed, true) {
+            let unseen = !record.created;
+            self.scheduler.done(id, unseen);
+        }
+    }
+
     fn response_done(&mut self, response: Response) {
         let id = response.id().to_owned();
-        let record = self.responses.record(&id);
-        record.done = true;
-        let unseen = !record.created;
-        self.scheduler.done(&id, unseen);
+        self.scheduler_done(&id);
+        self.responses.record(&id).done = true;
         for item in &response.output {
             self.item_done(&id, item);
         }
