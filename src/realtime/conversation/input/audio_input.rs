@@ -349,7 +349,7 @@ impl Conversation {
         let is_known = self.config.timing == Timing::Offline && !self.holds_input();
         if is_known && settled > self.audio_input.quiet {
             self.audio_input.quiet = settled;
-            self.output.push_back(Output::GapUntil(settled));
+            self.outbox.push(Output::GapUntil(settled));
         }
     }
 
@@ -376,7 +376,7 @@ impl Conversation {
         let so_far = &mut self.text_gap[usize::from(speaker == Speaker::Assistant)];
         if until >= *so_far + TEXT_GAP_STEP {
             *so_far = until;
-            self.output.push_back(Output::TextGapUntil(speaker, until));
+            self.outbox.push(Output::TextGapUntil(speaker, until));
         }
     }
 

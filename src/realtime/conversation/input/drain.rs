@@ -200,6 +200,6 @@ impl Conversation {
             running_time: self.done_until(),
         }));
         let at = self.audio_input.end().max(self.frames.position).max(self.responses.end());
-        self.output.push_back(Output::Finished { at });
+        self.outbox.push(Output::Finished { at });
     }
 }

@@ -7,4 +7,5 @@ pub(crate) mod audio_align;
 pub(crate) mod audio_input;
 pub(crate) mod commands;
 pub(crate) mod drain;
+pub(crate) mod turn_events;
 pub(crate) mod turns;

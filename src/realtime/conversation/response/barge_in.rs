@@ -49,7 +49,7 @@ impl Conversation {
             self.cancel(active, who);
         }
         self.clear_floor();
-        self.output.push_back(Output::FlushAudio);
+        self.outbox.push(Output::FlushAudio);
         let rate = self.config.output.rate();
         let mut deleted = Vec::new();
         for part in &unplayed {

@@ -409,7 +409,7 @@ impl Conversation {
         };
         self.approvals.remove(known);
         // Of all items that a client makes, this one alone must have a name.
-        let id = Some(format!("approval_{}", self.sent_events + 1));
+        let id = Some(format!("approval_{}", self.outbox.sent_events() + 1));
         self.create_item(Item {
             id,
             kind: ItemKind::McpApprovalResponse,

@@ -13,10 +13,12 @@ use crate::realtime::conversation::{Conversation, Event, Output};
 use crate::types::PlayedPart;
 use crate::types::{OutputAudio, Timing};
 use bytes::Bytes;
+use openai_protocol::Response;
 use openai_protocol::items::{ItemKind, Status};
-use openai_protocol::server::{ResponseOutputAudioDelta, ResponseOutputItemAdded};
+use openai_protocol::server::{
+    ResponseOutputAudioDelta, ResponseOutputAudioDone, ResponseOutputItemAdded, ResponseOutputItemDone,
+};
 use openai_protocol::session::AudioFormat;
-use openai_protocol::{Response, ServerEvent};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -196,32 +198,16 @@ fn whole_samples(data: &mut Bytes, rest: Vec<u8>, size: usize) -> Vec<u8> {
 }
 
 impl Conversation {
-    /// What the server says of its answers.
-    pub(crate) fn on_audio_event(&mut self, event: ServerEvent) {
-        match event {
-            ServerEvent::ResponseCreated(event) => self.response_created(event.response),
-            ServerEvent::ResponseDone(event) => self.response_done(event.response),
-            ServerEvent::ResponseOutputAudioDelta(event) => self.speech(event),
-            ServerEvent::ResponseOutputAudioDone(event) => {
-                if let Some(spoken) = self.responses.find(&event.item_id, event.content_index) {
-                    spoken.growing = false;
-                }
-                self.advance_captions();
-            }
-            ServerEvent::ResponseOutputItemAdded(event) => self.item_added(&event),
-            ServerEvent::ResponseOutputItemDone(event) => {
-                self.responses.calls_tool(event.item.id(), false);
-                self.item_done(&event.response_id, &event.item);
-            }
-            ServerEvent::FunctionCallArgumentsDone(event) => self.arguments_done(event),
-            ServerEvent::McpCallInProgress(event) => self.responses.calls_tool(&event.item_id, true),
-            ServerEvent::McpCallCompleted(event) => self.responses.calls_tool(&event.item_id, false),
-            ServerEvent::McpCallFailed(event) => self.responses.calls_tool(&event.item_id, false),
-            other => self.on_transcript_event(other),
+    /// `response.output_audio.done`
+    pub(crate) fn on_audio_done(&mut self, event: &ResponseOutputAudioDone) {
+        if let Some(part) = self.responses.find(&event.item_id, event.content_index) {
+            part.growing = false;
         }
+        self.advance_captions();
     }
 
-    fn response_created(&mut self, response: Response) {
+    /// `response.created`
+    pub(crate) fn on_response_created(&mut self, response: Response) {
         // One before it may have no end.
         self.let_through();
         let id = response.id().to_owned();
@@ -262,7 +248,8 @@ impl Conversation {
         }
     }
 
-    fn item_added(&mut self, event: &ResponseOutputItemAdded) {
+    /// `response.output_item.added`
+    pub(crate) fn on_item_added(&mut self, event: &ResponseOutputItemAdded) {
         match event.item.kind {
             ItemKind::McpCall => self.responses.calls_tool(event.item.id(), true),
             ItemKind::FunctionCall => self.call_added(&event.response_id, &event.item),
@@ -280,7 +267,14 @@ impl Conversation {
         }
     }
 
-    fn response_done(&mut self, response: Response) {
+    /// `response.output_item.done`
+    pub(crate) fn on_item_done(&mut self, event: &ResponseOutputItemDone) {
+        self.responses.calls_tool(event.item.id(), false);
+        self.item_done(&event.response_id, &event.item);
+    }
+
+    /// `response.done`
+    pub(crate) fn on_response_done(&mut self, response: Response) {
         let id = response.id().to_owned();
         self.scheduler_done(&id);
         self.responses.record(&id).done = true;
@@ -352,7 +346,8 @@ impl Conversation {
         }
     }
 
-    fn speech(&mut self, mut event: ResponseOutputAudioDelta) {
+    /// `response.output_audio.delta`
+    pub(crate) fn on_audio_delta(&mut self, mut event: ResponseOutputAudioDelta) {
         if event.delta.0.is_empty() || self.responses.is_muted(&event.response_id) {
             return;
         }
@@ -382,7 +377,7 @@ impl Conversation {
             return;
         }
         let not_before = if offline { spoken.not_before } else { Duration::ZERO };
-        self.output.push_back(Output::Play(OutputAudio {
+        self.outbox.push(Output::Play(OutputAudio {
             item_id: event.item_id,
             content_index: event.content_index,
             data: event.delta.0,

@@ -186,7 +186,7 @@ impl Conversation {
                 self.commit_requested();
                 if by_server {
                     // The server may have found the turn by itself.
-                    let commit = format!("evt_{}", self.sent_events);
+                    let commit = self.outbox.last_event_id();
                     self.responses.expected_errors(commit);
                 }
             }

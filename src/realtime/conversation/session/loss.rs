@@ -145,7 +145,7 @@ impl Conversation {
         self.updates.clear();
         self.lose_update();
         self.notify(Event::Session(SessionEvent::Reconnecting { reason }));
-        self.output.push_back(Output::Reconnect);
+        self.outbox.push(Output::Reconnect);
     }
 
     /// The first session did not come about. Nothing was said in it.
@@ -154,7 +154,7 @@ impl Conversation {
         self.updates.clear();
         self.session_created = Default::default();
         self.last_error = None;
-        self.output.push_back(Output::Reconnect);
+        self.outbox.push(Output::Reconnect);
     }
 
     /// Whether an answer was asked for or under way of which nothing was heard. Live, what was begun plays on as far as it

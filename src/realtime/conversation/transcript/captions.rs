@@ -34,6 +34,18 @@ pub(crate) struct ContentRef {
     pub written: bool,
 }
 
+impl ContentRef {
+    /// The transcript of audio.
+    pub fn spoken(response_id: String, item_id: String, content_index: u32) -> Self {
+        Self { response_id, item_id, content_index, written: false }
+    }
+
+    /// Text without audio.
+    pub fn written(response_id: String, item_id: String, content_index: u32) -> Self {
+        Self { response_id, item_id, content_index, written: true }
+    }
+}
+
 /// How much of the text are whole words that end at this byte or before. Chinese, Japanese, Thai and their neighbours
 /// write without spaces: there it may end behind every letter with its marks.
 fn whole_words(text: &str, end: usize) -> usize {
@@ -258,7 +270,7 @@ impl Conversation {
             None => offline.then(|| self.responses.next_from()),
         };
         let last = part.complete && end == part.text.len();
-        self.output.push_back(Output::Text(TimedText {
+        self.outbox.push(Output::Text(TimedText {
             role: Speaker::Assistant,
             item_id: part.place.item_id.clone(),
             text,
@@ -278,7 +290,7 @@ impl Conversation {
         if !part.ended {
             let (role, item_id) = (Speaker::Assistant, part.place.item_id.clone());
             let end = TimedText { role, item_id, text: String::new(), last: true, at: None, duration: None };
-            self.output.push_back(Output::Text(end));
+            self.outbox.push(Output::Text(end));
         }
         if let Some(spoken) = part.spoken(&self.responses)
             && part.char_count() >= 20
