@@ -13,7 +13,9 @@ pub(crate) mod input;
 pub mod io;
 pub(crate) mod outbox;
 pub(crate) mod response;
+pub(crate) mod server_error;
 pub(crate) mod server_events;
+pub(crate) mod server_ids;
 pub(crate) mod session;
 pub(crate) mod timers;
 pub(crate) mod transcript;
@@ -37,11 +39,10 @@ use crate::realtime::conversation::response::held_response::Held;
 use crate::realtime::conversation::response::limits::UsageLimits;
 use crate::realtime::conversation::response::responses::Responses;
 use crate::realtime::conversation::response::scheduler::ResponseScheduler;
+use crate::realtime::conversation::server_ids::Names;
 use crate::realtime::conversation::session::history::History;
 use crate::realtime::conversation::session::loss::Losses;
 use crate::realtime::conversation::session::rollover::SessionRollover;
-use crate::realtime::conversation::session::server_ids;
-use crate::realtime::conversation::session::server_ids::Names;
 use crate::realtime::conversation::session::session_update::SessionUpdater;
 use crate::realtime::conversation::timers::Timer;
 use crate::realtime::conversation::transcript::captions::Captions;
@@ -303,7 +304,7 @@ impl Conversation {
 
     /// How long an answer may not move on. While the server calls a tool, it waits for somebody else.
     fn answer_patience(&self) -> Duration {
-        let calls = self.responses.calls_tools();
+        let calls = self.responses.records.calls_tools();
         if calls { self.config.drain_timeout.max(TOOL_CALL) } else { self.config.drain_timeout }
     }
 

@@ -56,9 +56,9 @@ impl Conversation {
                 self.said_all(&content, event.text);
             }
             ServerEvent::FunctionCallArgumentsDone(event) => self.arguments_done(event),
-            ServerEvent::McpCallInProgress(event) => self.responses.calls_tool(&event.item_id, true),
-            ServerEvent::McpCallCompleted(event) => self.responses.calls_tool(&event.item_id, false),
-            ServerEvent::McpCallFailed(event) => self.responses.calls_tool(&event.item_id, false),
+            ServerEvent::McpCallInProgress(event) => self.responses.records.calls_tool(&event.item_id, true),
+            ServerEvent::McpCallCompleted(event) => self.responses.records.calls_tool(&event.item_id, false),
+            ServerEvent::McpCallFailed(event) => self.responses.records.calls_tool(&event.item_id, false),
             // The rest tells nothing that is not told by one of these as well. The trace and `raw-events` have it.
             _ => {}
         }

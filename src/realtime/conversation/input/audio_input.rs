@@ -8,11 +8,9 @@
 
 use crate::audio::sample_clock::{SampleClock, samples_to_time, time_to_samples};
 use crate::audio::vad::{TurnDetector, VadEvent};
-use crate::realtime::conversation::config::Config;
-use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::config::{Config, Detection, MAX_DETECTION_DELAY, MIN_COMMIT};
 use crate::realtime::conversation::input::audio_align::{AudioAligner, Tolerance};
-use crate::realtime::conversation::input::drain::Drain;
-use crate::realtime::conversation::session::uncommitted::UncommittedAudio;
+use crate::realtime::conversation::input::uncommitted::UncommittedAudio;
 use crate::realtime::conversation::{Conversation, Event, Output, Phase};
 use crate::types::Speaker;
 use crate::types::{AudioChunk, Timing};
@@ -23,10 +21,6 @@ use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The API refuses to commit less.
-pub(crate) const MIN_COMMIT: Duration = Duration::from_millis(100);
-/// A server's detection tells of a turn's end so much later than it was sent, at most, if the network is good.
-pub(crate) const MAX_DETECTION_DELAY: Duration = Duration::from_secs(2);
 /// Silence in a hole beyond the one that ends a turn, so that a detection surely finds the end.
 const FILL_MARGIN: Duration = Duration::from_millis(500);
 /// Input has stopped when it is later than bursts may be by this much.
@@ -394,9 +388,9 @@ impl Conversation {
         if self.config.reconnects {
             let waits_for_speech = matches!(self.config.detection, Detection::Server { .. }) && !self.turns.speaking;
             let most = if waits_for_speech {
-                crate::realtime::conversation::session::uncommitted::UNHEARD
+                crate::realtime::conversation::input::uncommitted::UNHEARD
             } else {
-                crate::realtime::conversation::session::uncommitted::TURN
+                crate::realtime::conversation::input::uncommitted::TURN
             };
             let most = time_to_samples(most, self.config.input.rate());
             self.audio_input.uncommitted_audio.add(self.audio_input.sent.samples(), samples, sound.clone(), most);
@@ -458,7 +452,7 @@ impl Conversation {
         self.text_gap = [Duration::ZERO; 2];
         self.responses.forget_time();
         self.frames.forget();
-        self.drain = Drain::No;
+        self.drain.reset();
     }
 
     /// What was not committed is forgotten on both sides.

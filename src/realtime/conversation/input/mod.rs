@@ -9,3 +9,4 @@ pub(crate) mod commands;
 pub(crate) mod drain;
 pub(crate) mod turn_events;
 pub(crate) mod turns;
+pub(crate) mod uncommitted;

@@ -3,7 +3,7 @@
 //! The user's turns, as the server's VAD or the element's own VAD finds them.
 
 use crate::realtime::conversation::config::{Detection, FramePolicy};
-use crate::realtime::conversation::response::barge_in::Initiator;
+use crate::realtime::conversation::response::Initiator;
 use crate::realtime::conversation::{Conversation, Event};
 use crate::types::Speaker;
 use crate::types::Timing;

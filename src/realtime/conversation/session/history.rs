@@ -9,7 +9,7 @@
 
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::io::TranscriptEvent;
-use crate::realtime::conversation::response::responses::AudioPart;
+use crate::realtime::conversation::response::audio_part::AudioPart;
 use crate::realtime::conversation::{Conversation, Phase};
 use crate::types::AudioChunk;
 use crate::types::Speaker;
@@ -146,11 +146,6 @@ impl History {
             self.add(HistoryEntry::Words(Box::new(item)));
         }
     }
-}
-
-/// Close codes after which another try makes sense, as in the official clients; a broken connection has none.
-pub(crate) fn may_come_back(code: Option<u16>) -> bool {
-    matches!(code, None | Some(1001 | 1005 | 1006 | 1011..=1013 | 1015))
 }
 
 impl Conversation {

@@ -5,8 +5,8 @@
 //! Nothing is lost without a word: an answer that is asked for again is answered once, and whatever cannot be had back
 //! is told as a WARNING with what it was.
 
+use crate::realtime::conversation::input::uncommitted;
 use crate::realtime::conversation::io::SessionEvent;
-use crate::realtime::conversation::session::uncommitted;
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
 use crate::error::{Failure, Warning};
@@ -138,7 +138,7 @@ impl Conversation {
             self.finish_locally(&active, "incomplete", Some("session_lost"));
         }
         self.responses.give_up();
-        self.responses.end_records();
+        self.responses.records.end_all();
         self.give_up_turns();
         self.on_frames_lost();
         self.lose_turn(unplayed);

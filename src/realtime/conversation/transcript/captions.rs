@@ -7,7 +7,7 @@
 //! spoken so far. They go out in pieces that fit on a screen: sentences, and parts of long ones.
 
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::response::responses::{AudioPart, Responses};
+use crate::realtime::conversation::response::{audio_part::AudioPart, responses::Responses};
 use crate::realtime::conversation::{Conversation, Output};
 use crate::types::Timing;
 use crate::types::{Speaker, TimedText};

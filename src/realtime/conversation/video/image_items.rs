@@ -8,7 +8,7 @@
 //! take the message they are sent alone.
 
 use crate::realtime::conversation::io::{FrameEvent, FrameState};
-use crate::realtime::conversation::video::frames::NewFrame;
+use crate::realtime::conversation::video::new_frame::NewFrame;
 use crate::realtime::conversation::{Conversation, Event, Output};
 use openai_protocol::client::{ConversationItemCreate, ConversationItemDelete, PictureMessage, PicturePart};
 use openai_protocol::items::{Item, Role};
