@@ -42,18 +42,24 @@ impl Conversation {
             ServerEvent::ResponseOutputAudioDelta(event) => self.on_audio_delta(event),
             ServerEvent::ResponseOutputAudioDone(event) => self.on_audio_done(&event),
             ServerEvent::ResponseOutputAudioTranscriptDelta(event) => {
-                self.said(ContentRef::spoken(event.response_id, event.item_id, event.content_index), event.delta);
+                self.on_text_delta(
+                    ContentRef::spoken(event.response_id, event.item_id, event.content_index),
+                    event.delta,
+                );
             }
             ServerEvent::ResponseOutputAudioTranscriptDone(event) => {
                 let content = ContentRef::spoken(event.response_id, event.item_id, event.content_index);
-                self.said_all(&content, event.transcript);
+                self.on_text_done(&content, event.transcript);
             }
             ServerEvent::ResponseOutputTextDelta(event) => {
-                self.said(ContentRef::written(event.response_id, event.item_id, event.content_index), event.delta);
+                self.on_text_delta(
+                    ContentRef::written(event.response_id, event.item_id, event.content_index),
+                    event.delta,
+                );
             }
             ServerEvent::ResponseOutputTextDone(event) => {
                 let content = ContentRef::written(event.response_id, event.item_id, event.content_index);
-                self.said_all(&content, event.text);
+                self.on_text_done(&content, event.text);
             }
             ServerEvent::FunctionCallArgumentsDone(event) => self.arguments_done(event),
             ServerEvent::McpCallInProgress(event) => self.responses.records.calls_tool(&event.item_id, true),

@@ -70,7 +70,7 @@ impl Conversation {
     pub(crate) fn timer_deadline(&self, timer: Timer) -> Option<Instant> {
         match timer {
             Timer::SessionUpdate => self.updater.deadline(),
-            Timer::ResumedTurn => self.in_hand_deadline(),
+            Timer::ResumedTurn => self.resumed_turn_deadline(),
             Timer::FloorControl => self.floor_deadline(),
             Timer::FunctionCalls => self.calls_deadline(),
             Timer::Frames => self.frames_deadline(),
@@ -92,9 +92,9 @@ impl Conversation {
     pub(crate) fn run_timer(&mut self, timer: Timer) {
         match timer {
             Timer::SessionUpdate => self.advance_updates(),
-            Timer::ResumedTurn => self.go_on_in_hand(),
+            Timer::ResumedTurn => self.advance_resumed_turn(),
             Timer::FloorControl => self.advance_floor(),
-            Timer::FunctionCalls => self.go_on_calling(),
+            Timer::FunctionCalls => self.advance_calls(),
             Timer::Frames => self.send_due_frames(),
             Timer::Request => self.send_due_request(),
             Timer::Response => {
@@ -104,7 +104,7 @@ impl Conversation {
             }
             Timer::InputStall => self.fill_stall(),
             Timer::AudioInput => self.process_audio(),
-            Timer::AlignmentReport => self.tell_alignment(),
+            Timer::AlignmentReport => self.post_alignment(),
             Timer::Transcripts => {
                 self.advance_captions();
                 self.flush_finals();

@@ -13,9 +13,9 @@ use openai_protocol::server::{
 use std::time::{Duration, Instant};
 
 impl Conversation {
-    /// The user began to speak.
+    /// Speech of the user began.
     pub(crate) fn begin_turn(&mut self, item_id: Option<String>, start: Option<Duration>) {
-        match self.take_in_hand() {
+        match self.take_resumed_turn() {
             Some(turn) => self.turns.begin(item_id, turn.start.or(start)),
             None => {
                 self.turns.begin(item_id.clone(), start);
@@ -27,23 +27,23 @@ impl Conversation {
         }
         match self.config.frames.policy {
             FramePolicy::Speech => self.send_due_frames(),
-            // At the end of the turn it would come too late for an answer that the server begins by itself.
+            // At the end of the turn it would be too late for a response that the server creates by itself.
             FramePolicy::Turn if self.server_responds() => self.frames_for_turn(),
             _ => {}
         }
     }
 
-    /// Whether turns are answered by the server without being asked.
+    /// Whether the server creates responses to turns by itself.
     pub(crate) fn server_responds(&self) -> bool {
         self.config.server_responds && matches!(self.config.detection, Detection::Server { .. })
     }
 
-    /// Whether speech of the user silences the model.
+    /// Whether speech of the user interrupts the model.
     pub(crate) fn may_be_interrupted(&self) -> bool {
         self.config.interrupt_response && self.config.timing == Timing::Live
     }
 
-    /// The user ended to speak, or is made to.
+    /// Speech of the user ended, or the turn was closed.
     pub(crate) fn end_turn(&mut self, item_id: Option<String>, end: Option<Duration>) {
         self.turns.end(item_id.as_deref(), end);
         self.calls.turn_ended(self.now);
@@ -51,13 +51,13 @@ impl Conversation {
         self.notify(Event::Speech { active: false, item_id, running_time: end });
     }
 
-    /// The next answer belongs to a turn that ended there, now.
+    /// The next response answers a turn that ended at this running time.
     pub(crate) fn await_response_from(&mut self, end: Option<Duration>) {
         self.scheduler.turn_ended = Some(self.said_at(end));
         self.responses.response_from(end.unwrap_or_default().max(self.audio_input.quiet));
     }
 
-    /// When this place of the input was said: live, what is newest in it was said just now.
+    /// When this running time of the input was spoken: live, the newest input was spoken just now.
     fn said_at(&self, place: Option<Duration>) -> Instant {
         let newest = self.audio_input.heard.end().filter(|_| self.config.timing == Timing::Live);
         let ago = newest.zip(place).map(|(newest, place)| newest.saturating_sub(place));
@@ -97,16 +97,16 @@ impl Conversation {
     pub(crate) fn committed(&mut self, item_id: &str) {
         self.turns.name(item_id);
         self.history.name(item_id);
-        // Not every server writes down that nobody spoke.
+        // Not every server sends a transcript of silence.
         if self.config.transcribes && self.turns.idle.as_deref() != Some(item_id) {
             self.turns.await_transcript(item_id);
             self.transcripts.expect(Speaker::User, item_id, 0);
         }
-        if !matches!(self.config.detection, Detection::Server { .. }) || self.drain.commits_by_command() {
+        if !matches!(self.config.detection, Detection::Server { .. }) || self.drain.committed_by_element() {
             return;
         }
         if self.turns.speaking {
-            // A commit in the middle of speech ends the turn without another word.
+            // A commit in the middle of speech ends the turn; no `speech_stopped` follows.
             let said = self.audio_input.uncommitted_audio.take();
             self.history.heard(Some(item_id.to_owned()), said);
             self.all_is_committed();

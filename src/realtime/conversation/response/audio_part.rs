@@ -5,31 +5,31 @@
 use crate::audio::format_converter::Converter;
 use std::time::{Duration, Instant};
 
-/// Spoken items that are remembered.
+/// Audio parts remembered.
 pub(crate) const MAX_AUDIO_PARTS: usize = 64;
 
-/// A message of the model, as far as its sound goes.
+/// An audio content part.
 #[derive(Debug, Default)]
 pub(crate) struct AudioPart {
     pub response_id: String,
     pub item_id: String,
     pub content_index: u32,
-    /// Samples so far.
+    /// Samples received.
     pub received: u64,
-    /// Samples that the listener has heard; it only grows.
+    /// Samples played; never decreases.
     pub heard: u64,
-    /// More may come.
+    /// More deltas may come.
     pub growing: bool,
-    /// The beginning of a sample whose end comes with the next delta.
+    /// First byte of a sample that the next delta completes.
     pub rest: Vec<u8>,
-    /// Where it comes in another format than the output's.
+    /// Set if the server's format is not the output's.
     pub converter: Option<Converter>,
-    /// Offline: the end of the turn that it answers.
+    /// Offline: running time of the end of the turn it answers.
     pub not_before: Duration,
-    /// Where it begins on the output, once that is known.
+    /// Running time of its begin on the output, once known.
     pub starts: Option<Duration>,
-    /// When it began to be played.
+    /// When its playback began.
     pub began: Option<Instant>,
-    /// The session that it belongs to; a later one knows nothing of it.
+    /// Session it belongs to; a later one does not know its item.
     pub session_generation: u32,
 }

@@ -49,20 +49,20 @@ pub fn cost(model: &str, usage: &Usage) -> Option<f64> {
     Some(sum / 1e6)
 }
 
-/// What was spent.
+/// Use of `max-cost` and `requests-per-minute`.
 #[derive(Debug, Default)]
 pub(crate) struct UsageLimits {
     total: f64,
-    /// The limit is reached.
+    /// `max-cost` is reached.
     is_spent: bool,
-    /// It was told that there is a limit and nobody knows when it is reached.
+    /// A warning was posted that the cost is not known.
     warned: bool,
-    /// When answers were asked for in the last minute.
+    /// Requests of the last minute.
     asked: VecDeque<Instant>,
 }
 
 impl UsageLimits {
-    /// Until when the next answer has to wait; `None` where it may be asked for now.
+    /// When the next request may be sent; `None` = now.
     pub fn waits_until(&self, per_minute: u32, now: Instant) -> Option<Instant> {
         let limit = usize::try_from(per_minute).unwrap_or(usize::MAX);
         if limit == 0 {
@@ -81,7 +81,7 @@ impl UsageLimits {
 }
 
 impl Conversation {
-    /// An answer has its price. When the limit is reached, no other one is asked for, and the stream ends in order.
+    /// Counts the usage of a response. When `max-cost` is reached, no more are requested, and the stream ends in order.
     pub(crate) fn record_usage(&mut self, usage: Usage) {
         let cost = cost(&self.config.model, &usage);
         self.limits.total += cost.unwrap_or_default();
@@ -105,7 +105,7 @@ impl Conversation {
         }
     }
 
-    /// Whether the session gives answers, and may still.
+    /// Whether responses may be requested.
     pub(crate) fn may_respond(&self) -> bool {
         !self.limits.is_spent && !self.config.is_transcription_only()
     }

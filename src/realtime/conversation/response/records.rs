@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What is known of each answer beside its sound: where it stands, what is reckoned from there, and what becomes of it
-//! where the server does not tell its end in time.
+//! State of each response beside its audio: times, formats, tools; and responses that end without the server telling
+//! it.
 
 use crate::realtime::conversation::event::FunctionCall;
 use crate::realtime::conversation::io::ResponseEvent;
@@ -11,37 +11,37 @@ use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Responses that are remembered.
+/// Responses remembered.
 const RECORDS: usize = 64;
 
-/// An answer.
+/// State of a response.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     response_id: String,
-    /// Its begin was told by the server.
+    /// `response.created` came.
     pub created: bool,
-    /// It is no part of the conversation.
-    pub beside: bool,
-    /// Its end was told by the server, and is heard.
+    /// Out-of-band: not part of the default conversation.
+    pub out_of_band: bool,
+    /// `response.done` came and was handled.
     pub done: bool,
-    /// Its end was told by the server, which is free for another.
+    /// `response.done` came, though it may still wait to be handled: the server is free for another response.
     pub freed: bool,
-    /// It was not waited for any longer, and is heard if it comes all the same.
+    /// It timed out; it is still played if it comes late.
     pub late: bool,
-    /// The end of the turn that it answers.
+    /// End of the turn it answers.
     pub turn_ended: Option<Instant>,
-    /// From there to its first sound.
+    /// Time from there to the first audio.
     pub first_audio: Option<Duration>,
-    /// The format of its sound, where the server tells it.
+    /// Format of its audio, if the server tells it.
     pub format: Option<AudioFormat>,
-    /// Tools that the server is calling for it.
+    /// Items of MCP calls under way.
     tools: Vec<String>,
-    /// Calls of functions that are told by their arguments alone so far.
+    /// Function calls of which only the arguments have come.
     pub calls: Vec<FunctionCall>,
 }
 
 impl Record {
-    /// Nobody waits for the tools any longer.
+    /// MCP calls are not waited for any more.
     pub fn forget_tools(&mut self) {
         self.tools.clear();
     }
@@ -69,20 +69,20 @@ impl Records {
         self.0.iter().rev().find(|record| record.response_id == response_id)
     }
 
-    pub fn is_beside(&self, response_id: &str) -> bool {
-        self.known(response_id).is_some_and(|record| record.beside)
+    pub fn is_out_of_band(&self, response_id: &str) -> bool {
+        self.known(response_id).is_some_and(|record| record.out_of_band)
     }
 
-    /// It is no part of the conversation, and the server is making it.
-    pub fn runs_beside(&self, response_id: &str) -> bool {
-        self.known(response_id).is_some_and(|record| record.beside && !record.done)
+    /// Out-of-band, and under way.
+    pub fn runs_out_of_band(&self, response_id: &str) -> bool {
+        self.known(response_id).is_some_and(|record| record.out_of_band && !record.done)
     }
 
     pub fn is_late(&self, response_id: &str) -> bool {
         self.known(response_id).is_some_and(|record| record.late)
     }
 
-    /// The server begins or ends to call a tool; without the answer's name it is for the newest one.
+    /// An MCP call begins or ends. The events do not tell the response; it is the newest one.
     pub fn calls_tool(&mut self, item_id: &str, calls: bool) {
         self.0.iter_mut().for_each(|record| record.tools.retain(|tool| tool != item_id));
         if let Some(record) = self.0.iter_mut().rev().find(|record| !record.done && calls) {
@@ -90,25 +90,25 @@ impl Records {
         }
     }
 
-    /// The server is calling a tool.
+    /// An MCP call is under way.
     pub fn calls_tools(&self) -> bool {
         self.0.iter().any(|record| !record.done && !record.tools.is_empty())
     }
 
-    /// The session is over, and what the server was doing as well.
+    /// The session is over: no response is under way any more.
     pub fn end_all(&mut self) {
         self.0.iter_mut().for_each(|record| (record.done, record.late) = (true, false));
     }
 
-    /// Some answer has come to its end.
+    /// Whether any response is done.
     pub fn any_is_done(&self) -> bool {
         self.0.iter().any(|record| record.done)
     }
 }
 
 impl Conversation {
-    /// Another answer begins although the end of the one before was not told: it never will be.
-    pub(crate) fn replaces(&mut self, next: &str) {
+    /// Another response begins without the end of the one before it: that will not come any more.
+    pub(crate) fn supersede(&mut self, next: &str) {
         let Some(before) = self.scheduler.active().filter(|active| *active != next).map(str::to_owned) else { return };
         if self.responses.is_muted(&before) {
             self.finish_locally(&before, "cancelled", None);
@@ -117,14 +117,14 @@ impl Conversation {
         }
     }
 
-    /// The answer is not waited for any longer; if it comes all the same, it may be heard.
-    pub(crate) fn ends_late(&mut self, response_id: &str) {
+    /// A response timed out; it may be played if it comes late.
+    pub(crate) fn response_timed_out(&mut self, response_id: &str) {
         self.finish_locally(response_id, "incomplete", Some("timeout"));
         self.responses.records.entry(response_id).late = true;
     }
 
-    /// An answer that was given up goes on: it is heard if nothing else is under way.
-    pub(crate) fn comes_late(&mut self, response_id: &str) {
+    /// A response that timed out goes on: it is played if nothing else is under way.
+    pub(crate) fn resume_late_response(&mut self, response_id: &str) {
         let record = self.responses.records.entry(response_id);
         (record.late, record.freed) = (false, false);
         let is_other = self.scheduler.active().is_some_and(|active| active != response_id);
@@ -135,12 +135,12 @@ impl Conversation {
         self.scheduler.created(response_id);
     }
 
-    /// An answer is over, and the server will not say so.
+    /// Ends a response whose end the server will not tell.
     pub(crate) fn finish_locally(&mut self, response_id: &str, state: &str, reason: Option<&str>) {
-        self.let_through();
+        self.release_held();
         self.transcripts_of_response_done(response_id);
         self.responses.records.entry(response_id).forget_tools();
-        self.calls_are_told(response_id);
+        self.calls_handed_over(response_id);
         if !self.responses.finished_locally.iter().any(|finished_locally| finished_locally == response_id) {
             if self.responses.finished_locally.len() == MAX_AUDIO_PARTS {
                 self.responses.finished_locally.pop_front();

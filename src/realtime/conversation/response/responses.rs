@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The model's side: answers as they come, and their sound.
+//! Responses of the model and their audio.
 
 use crate::audio::format_converter::Converter;
 use crate::audio::sample_clock::samples_to_time;
@@ -23,26 +23,26 @@ use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The model's answers.
+/// Responses.
 #[derive(Debug, Default)]
 pub(crate) struct Responses {
     pub spoken: VecDeque<AudioPart>,
-    /// Where the play-out was last.
+    /// Last playback position.
     pub listener: Duration,
-    /// Responses whose further sound is not wanted.
+    /// Responses whose further audio is dropped.
     muted: VecDeque<String>,
-    /// Requests of ours that a server may refuse without harm, because it was faster.
+    /// Client events whose refusal is no error, because the server may have been faster.
     expected_errors: VecDeque<String>,
-    /// Offline: the end of the turn that is answered next.
+    /// Offline: end of the turn that is answered next.
     not_before: Duration,
-    /// Offline: the end of all sound so far on the output.
+    /// Offline: end of the output so far.
     end: Duration,
     pub(crate) records: Records,
-    /// The format of the server's sound, where it is another one than was asked for.
+    /// Format of the server's audio, if it is not the requested one.
     pub(crate) format: Option<AudioFormat>,
-    /// The user was told that the server's sound has this format.
-    pub(crate) format_told: Option<AudioFormat>,
-    /// Responses whose end was told although the server had not said it.
+    /// The wrong output format that a warning was posted about.
+    pub(crate) output_format_warned: Option<AudioFormat>,
+    /// Responses whose end was posted without a `response.done`.
     pub(crate) finished_locally: VecDeque<String>,
 }
 
@@ -56,7 +56,7 @@ impl Responses {
         }
     }
 
-    /// An item is being played from now on, beginning at this running time.
+    /// Playback of an item begins at this running time.
     pub fn began(&mut self, item_id: &str, at: Duration, now: Instant) {
         for spoken in self.spoken.iter_mut().filter(|spoken| spoken.item_id == item_id) {
             spoken.starts.get_or_insert(at);
@@ -64,32 +64,32 @@ impl Responses {
         }
     }
 
-    /// Offline: where an answer without sound stands.
+    /// Offline: running time of a response without audio.
     pub fn next_from(&self) -> Duration {
         self.not_before.max(self.end)
     }
 
-    /// The next answer belongs to a turn that ended there.
+    /// The next response answers a turn that ended there.
     pub fn response_from(&mut self, turn_end: Duration) {
         self.not_before = self.not_before.max(turn_end);
     }
 
-    /// The timeline begins anew.
+    /// The time line begins at 0 again.
     pub fn forget_time(&mut self) {
         (self.not_before, self.end) = (Duration::ZERO, Duration::ZERO);
     }
 
-    /// Nothing more will come of what is under way.
+    /// No more audio will come of what is under way.
     pub fn give_up(&mut self) {
         self.spoken.iter_mut().for_each(|spoken| spoken.growing = false);
     }
 
-    /// The end of the output so far, offline.
+    /// Offline: end of the output so far.
     pub fn end(&self) -> Duration {
         self.end
     }
 
-    /// Whether an error is one that had to be reckoned with.
+    /// Whether an error is an expected one. True once for each.
     pub fn expected(&mut self, event_id: Option<&str>, code: &str) -> bool {
         let ours = self.expected_errors.iter().position(|id| event_id == Some(id));
         ours.and_then(|index| self.expected_errors.remove(index)).is_some() || code == "response_cancel_not_active"
@@ -115,7 +115,7 @@ impl Responses {
         }
     }
 
-    /// A part of a message, as far as its sound goes.
+    /// The audio part of an item.
     pub fn get(&self, item_id: &str, content_index: u32) -> Option<&AudioPart> {
         self.spoken.iter().rev().find(|s| s.content_index == content_index && s.item_id == item_id)
     }
@@ -124,8 +124,8 @@ impl Responses {
         self.spoken.iter_mut().rev().find(|s| s.content_index == content_index && s.item_id == item_id)
     }
 
-    /// Lays so much sound on the timeline, behind all that is there. Gives back the message that it belongs to.
-    fn lay(
+    /// Appends audio to the time line. Returns its part.
+    fn append(
         &mut self,
         event: &ResponseOutputAudioDelta,
         samples: u64,
@@ -160,8 +160,7 @@ impl Responses {
     }
 }
 
-/// Servers cut sound where they like. Puts before a piece what the last one had too much, and takes off what this one
-/// has too much.
+/// Servers cut audio at any byte. Prepends the rest of the last delta, and splits off an incomplete sample.
 fn whole_samples(data: &mut Bytes, rest: Vec<u8>, size: usize) -> Vec<u8> {
     if !rest.is_empty() {
         *data = [&rest, &data[..]].concat().into();
@@ -180,29 +179,30 @@ impl Conversation {
 
     /// `response.created`
     pub(crate) fn on_response_created(&mut self, response: Response) {
-        // One before it may have no end.
-        self.let_through();
+        // The one before it may have no `response.done`.
+        self.release_held();
         let id = response.id().to_owned();
-        // Responses beside the conversation have no `conversation_id`; but some servers never tell it.
-        let beside = response.conversation_id.is_none() && response.metadata.is_some() && !self.scheduler.expects();
-        let is_called_off = !beside && self.scheduler.take_cancelled();
-        if !beside {
-            self.replaces(&id);
+        // Out-of-band responses have no `conversation_id`; but some servers never send one.
+        let out_of_band =
+            response.conversation_id.is_none() && response.metadata.is_some() && !self.scheduler.expects();
+        let is_called_off = !out_of_band && self.scheduler.take_cancelled();
+        if !out_of_band {
+            self.supersede(&id);
             self.scheduler.created(&id);
         }
-        let turn_ended = if beside || is_called_off { None } else { self.scheduler.turn_ended.take() };
+        let turn_ended = if out_of_band || is_called_off { None } else { self.scheduler.turn_ended.take() };
         let format = response.audio_format();
         let record = self.responses.records.entry(&id);
-        (record.created, record.freed, record.beside, record.format) = (true, false, beside, format.clone());
+        (record.created, record.freed, record.out_of_band, record.format) = (true, false, out_of_band, format.clone());
         record.turn_ended = record.turn_ended.or(turn_ended);
-        self.look_at_format(format.as_ref());
+        self.check_output_format(format.as_ref());
         self.notify(Event::Response(ResponseEvent {
             state: "created".into(),
             response_id: id.clone(),
             metadata: response.metadata,
             ..Default::default()
         }));
-        if beside {
+        if out_of_band {
             return;
         }
         if !self.turns.speaking {
@@ -211,11 +211,11 @@ impl Conversation {
         if is_called_off {
             self.cancel(&id, Initiator::Application);
         } else if self.turns.speaking && self.may_be_interrupted() {
-            // Begun in a pause, and the user goes on speaking. A server that finds the turns says what becomes of it.
+            // It began in a pause, and the user goes on speaking. A server's VAD decides what becomes of it.
             if !matches!(self.config.detection, Detection::Server { .. }) {
                 self.cancel(&id, Initiator::User);
             } else if !self.scheduler.is_ours() || !self.server_responds() {
-                self.hold(&id);
+                self.hold_response(&id);
             }
         }
     }
@@ -229,8 +229,8 @@ impl Conversation {
         }
     }
 
-    /// The server is done with an answer and free for the next, though what it told of it may still wait to be heard. What
-    /// is asked for after this is not what has ended here.
+    /// The server is done with a response and free for the next, though events of it may still wait. A request that is sent
+    /// after this is not what has ended here.
     pub(crate) fn scheduler_done(&mut self, id: &str) {
         let record = self.responses.records.entry(id);
         if !std::mem::replace(&mut record.freed, true) {
@@ -280,7 +280,7 @@ impl Conversation {
         let record = self.responses.records.entry(&id);
         let (first_audio, turn_ended) = (record.first_audio.take(), record.turn_ended.take());
         if first_audio.is_none() && !cut_off && self.calls.of_response(&id) {
-            // The turn is answered when its calls are.
+            // The turn is answered by the response to the outputs.
             self.scheduler.turn_ended = self.scheduler.turn_ended.or(turn_ended);
         }
         let event = ResponseEvent {
@@ -292,7 +292,7 @@ impl Conversation {
             first_audio,
             metadata: response.metadata,
         };
-        // Its end is told already if it comes too late.
+        // Its end was posted already if it comes too late.
         if !self.responses.finished_locally.contains(&id) {
             self.notify(Event::Response(event));
         }
@@ -306,13 +306,13 @@ impl Conversation {
         }
     }
 
-    /// The first sound of an answer is there.
-    pub(crate) fn answers_first_audio(&mut self, response_id: &str) {
+    /// The first audio of a response.
+    pub(crate) fn first_audio_received(&mut self, response_id: &str) {
         let now = self.now;
         let record = self.responses.records.entry(response_id);
         if record.first_audio.is_none() {
             let ended = record.turn_ended.take();
-            // The begin of some answers is not told.
+            // Some servers send no `response.created`.
             let ended = ended.or_else(|| if record.created { None } else { self.scheduler.turn_ended.take() });
             record.first_audio = ended.map(|ended| now.saturating_duration_since(ended));
         }
@@ -341,9 +341,9 @@ impl Conversation {
         let samples = (event.delta.0.len() / format.sample_size()) as u64;
         let length = samples_to_time(samples, format.rate());
         self.has_spoken = true;
-        self.answers_first_audio(&event.response_id);
+        self.first_audio_received(&event.response_id);
         let offline = self.config.timing == Timing::Offline;
-        let spoken = self.responses.lay(&event, samples, length, offline);
+        let spoken = self.responses.append(&event, samples, length, offline);
         (spoken.session_generation, spoken.rest, spoken.converter) = (self.session_generation, rest, converter);
         if samples == 0 {
             return;

@@ -159,7 +159,7 @@ impl Conversation {
         for said in std::mem::take(&mut self.history.said) {
             self.replay_items(said);
         }
-        self.show_again();
+        self.replay_frames_to_session();
         let forgotten = self.history.take_forgotten();
         if forgotten > 0 {
             let message = format!("the next session does not hear {forgotten} older turns that nobody wrote down");

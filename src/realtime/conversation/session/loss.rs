@@ -160,7 +160,7 @@ impl Conversation {
     /// Whether an answer was asked for or under way of which nothing was heard. Live, what was begun plays on as far as it
     /// has come, and is not asked for again.
     fn owes_again(&mut self, active: Option<&str>) -> bool {
-        let is_unplayed = self.forget_held();
+        let is_unplayed = self.drop_held_response();
         let is_spoken = |active: &str| self.responses.spoken.iter().any(|spoken| spoken.response_id == active);
         self.scheduler.expects() || active.is_some_and(|active| is_unplayed || !is_spoken(active))
     }
@@ -199,25 +199,25 @@ impl Conversation {
     }
 
     /// The user speaks, as this server says. Where that is the turn that was in hand, its beginning was told already.
-    pub(crate) fn take_in_hand(&mut self) -> Option<Turn> {
+    pub(crate) fn take_resumed_turn(&mut self) -> Option<Turn> {
         self.losses.in_hand_until = None;
         self.losses.in_hand.take()
     }
 
     /// When the turn that was in hand is over, if the server does not find it.
-    pub(crate) fn in_hand_deadline(&self) -> Option<Instant> {
+    pub(crate) fn resumed_turn_deadline(&self) -> Option<Instant> {
         self.losses.in_hand_until
     }
 
-    pub(crate) fn go_on_in_hand(&mut self) {
-        if self.in_hand_deadline().is_some_and(|until| self.now >= until) {
+    pub(crate) fn advance_resumed_turn(&mut self) {
+        if self.resumed_turn_deadline().is_some_and(|until| self.now >= until) {
             self.end_in_hand();
         }
     }
 
     /// Nobody has found the turn that was in hand, and its end is told.
     pub(crate) fn end_in_hand(&mut self) {
-        if let Some(turn) = self.take_in_hand() {
+        if let Some(turn) = self.take_resumed_turn() {
             let running_time = self.audio_input.heard.end();
             self.notify(Event::Speech { active: false, item_id: turn.item_id, running_time });
         }

@@ -27,7 +27,7 @@ impl Conversation {
     pub(crate) fn open(&mut self, timeout: Duration) {
         self.phase = Phase::Opening { deadline: self.now + timeout, timeout };
         (self.greeted, self.opened) = (false, self.now + timeout);
-        (self.responses.format, self.responses.format_told) = (None, None);
+        (self.responses.format, self.responses.output_format_warned) = (None, None);
         let session = self.config.session.clone();
         self.update(session);
     }
@@ -131,31 +131,31 @@ impl Conversation {
             return;
         }
         let (input, output) = (session.input_format(), session.output_format());
-        let is_told = self.input_told.as_ref() == input.as_ref();
+        let is_told = self.input_format_warned.as_ref() == input.as_ref();
         if let Some(told) = input.filter(|told| !is_told && *told != self.config.input) {
             let message = format!(
                 "the server takes the user's sound for {}, and it is {}: it will hear noise",
                 told.describe(),
                 self.config.input.describe()
             );
-            self.input_told = Some(told);
+            self.input_format_warned = Some(told);
             self.warn("other-input-format", message);
         }
         if let Some(told) = output {
-            self.look_at_format(Some(&told));
+            self.check_output_format(Some(&told));
             self.responses.format = Some(told).filter(|told| *told != self.config.output);
         }
     }
 
     /// The server tells the format of the model's sound. Where it is another one than was asked for, the sound is
     /// converted.
-    pub(crate) fn look_at_format(&mut self, told: Option<&AudioFormat>) {
+    pub(crate) fn check_output_format(&mut self, told: Option<&AudioFormat>) {
         let asked = &self.config.output;
         let Some(told) = told.filter(|told| *told != asked) else { return };
-        if self.responses.format_told.as_ref() == Some(told) {
+        if self.responses.output_format_warned.as_ref() == Some(told) {
             return;
         }
-        self.responses.format_told = Some(told.clone());
+        self.responses.output_format_warned = Some(told.clone());
         let what = match Converter::new(told, asked) {
             Some(_) => "it is converted",
             None => "it cannot be converted, and is played as it comes",

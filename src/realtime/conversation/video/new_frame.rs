@@ -5,17 +5,17 @@
 use crate::image::similarity::TileMeans;
 use crate::types::Frame;
 
-/// What a picture is compared by.
+/// What frames are compared by.
 #[derive(Debug)]
 pub(crate) struct Fingerprint {
     pub digest: u64,
     pub tile_means: Option<TileMeans>,
 }
 
-/// A frame that tells something new.
+/// A frame that is to be sent.
 #[derive(Debug)]
 pub(crate) struct NewFrame {
     pub frame: Frame,
-    /// Its camera, and what the next frame of that is to be compared with.
+    /// Index of its pad, and what the next frame is compared with.
     pub camera: Option<(usize, Fingerprint)>,
 }
