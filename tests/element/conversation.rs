@@ -28,6 +28,15 @@ fn a_spoken_question_is_answered_while_the_pipeline_plays() {
     let answers: Vec<_> = pipeline.all("response").iter().map(|s| s.get::<String>("state").expect("a state")).collect();
     assert_eq!(answers, ["created", "completed"]);
     assert_eq!(pipeline.all("usage").len(), 1);
+
+    let turns = pipeline.all("turn");
+    let [turn] = &turns[..] else { panic!("one turn, not {turns:?}") };
+    let time = |stage: &&str| turn.get::<u64>(*stage).unwrap_or_else(|error| panic!("{error}: {turn}"));
+    let stages = ["speech-end", "committed", "response-created", "first-delta", "first-audio"];
+    assert!(stages.iter().map(time).is_sorted(), "{turn}");
+    assert!(time(&"first-heard") > time(&"speech-end"), "{turn}");
+    assert!(turn.get::<&str>("item-id").is_ok() && turn.get::<&str>("response-id").is_ok(), "{turn}");
+    assert!(!turn.has_field("silenced"), "{turn}");
 }
 
 #[test]

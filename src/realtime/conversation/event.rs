@@ -5,7 +5,7 @@
 use crate::error::Warning;
 use crate::types::Speaker;
 use openai_protocol::Usage;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Event for the application; becomes a bus message.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,8 @@ pub enum Event {
     Transcript(TranscriptEvent),
     /// A response began or ended.
     Response(ResponseEvent),
+    /// A turn of the user was answered, or its response interrupted.
+    Turn(TurnEvent),
     /// Barge-in, or a cancel by the application.
     Interrupted {
         /// The interrupted response.
@@ -116,6 +118,29 @@ pub struct FunctionCall {
     pub item_id: String,
     /// Response of the call.
     pub response_id: String,
+}
+
+/// Times of a turn, from the end of speech to the first audio that is heard. Stages that were not reached are `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TurnEvent {
+    /// Item of the user.
+    pub item_id: Option<String>,
+    /// Response to the turn.
+    pub response_id: Option<String>,
+    /// Running time of the input at which speech ended.
+    pub speech_end: Option<Duration>,
+    /// The server has acknowledged the commit.
+    pub committed: Option<Instant>,
+    /// `response.created`
+    pub response_created: Option<Instant>,
+    /// First audio delta.
+    pub first_delta: Option<Instant>,
+    /// First buffer pushed.
+    pub first_audio: Option<Instant>,
+    /// Running time of that buffer.
+    pub first_heard: Option<Duration>,
+    /// The response was interrupted.
+    pub silenced: Option<Instant>,
 }
 
 /// State of a video frame.

@@ -8,7 +8,7 @@ use crate::error::Failure;
 pub use crate::error::Warning;
 use crate::realtime::conversation::config::ConfigUpdate;
 pub use crate::realtime::conversation::event::{
-    Event, FrameEvent, FrameState, FunctionCall, ResponseEvent, SessionEvent, TranscriptEvent,
+    Event, FrameEvent, FrameState, FunctionCall, ResponseEvent, SessionEvent, TranscriptEvent, TurnEvent,
 };
 use crate::types::AudioChunk;
 use crate::types::Frame;

@@ -39,6 +39,7 @@ use crate::realtime::conversation::response::held_response::Held;
 use crate::realtime::conversation::response::limits::UsageLimits;
 use crate::realtime::conversation::response::responses::Responses;
 use crate::realtime::conversation::response::scheduler::ResponseScheduler;
+use crate::realtime::conversation::response::turn_latency::TurnLatency;
 use crate::realtime::conversation::server_ids::Names;
 use crate::realtime::conversation::session::history::History;
 use crate::realtime::conversation::session::loss::Losses;
@@ -106,6 +107,7 @@ pub struct Conversation {
     alignment: Alignment,
     turns: Turns,
     scheduler: ResponseScheduler,
+    turn_latency: TurnLatency,
     responses: Responses,
     floor: Floor,
     drain: Drain,
@@ -156,6 +158,7 @@ impl Conversation {
             alignment: Alignment::default(),
             turns: Turns::default(),
             scheduler: ResponseScheduler::default(),
+            turn_latency: TurnLatency::default(),
             responses: Responses::default(),
             floor: Floor::default(),
             drain: Drain::default(),
@@ -196,7 +199,7 @@ impl Conversation {
             Input::Unplugged(pad) => self.frames.unplugged(&pad),
             Input::Behind(behind) => self.is_behind(behind),
             Input::Played { now, items } => self.responses.played(now, &items),
-            Input::Began { item_id, at } => self.responses.began(&item_id, at, now),
+            Input::Began { item_id, at } => self.playback_began(&item_id, at),
             Input::Command(command) => self.handle_command(command),
             Input::Configure(request) => self.configure(request),
             Input::Format(format) => self.change_format(format),
@@ -386,6 +389,7 @@ impl Conversation {
 
     fn fail(&mut self, failure: Failure) {
         self.release_held();
+        self.post_last_turn();
         self.phase = Phase::Over;
         self.outbox.push(Output::Fail(failure));
     }

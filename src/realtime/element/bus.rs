@@ -20,7 +20,8 @@ use crate::types::TraceEvent;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 impl Run {
@@ -88,6 +89,15 @@ impl Run {
                 let mut call = call.clone();
                 call.arguments = glib_text(&call.arguments).into_owned();
                 self.call(&element, call);
+            }
+            Event::Turn(turn) => {
+                let latency = element.imp().latency.load(Ordering::Relaxed);
+                let now = element.current_running_time().zip(Some(Instant::now()));
+                let running_time = |at: Instant| {
+                    let (running_time, now) = now?;
+                    Duration::from(running_time).checked_sub(now.saturating_duration_since(at))
+                };
+                messages::post(&element, messages::turn(turn, running_time, Duration::from_nanos(latency)));
             }
             Event::CallExpired { call_id } => self.calls.expire(call_id),
             Event::Settings { revision, without } => element.imp().on_update_result(*revision, without),

@@ -5,7 +5,7 @@
 use crate::media::glib_text;
 use crate::realtime::conversation::Event;
 use crate::realtime::conversation::io::{
-    FrameEvent, FrameState, FunctionCall, ResponseEvent, SessionEvent, TranscriptEvent,
+    FrameEvent, FrameState, FunctionCall, ResponseEvent, SessionEvent, TranscriptEvent, TurnEvent,
 };
 use crate::realtime::element::OpenAIRealtime;
 use crate::realtime::element::imp::CAT;
@@ -14,7 +14,7 @@ use crate::types::TraceEvent;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use openai_protocol::Usage;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Posts an element message, if messages of its kind are wanted.
 pub fn post(element: &OpenAIRealtime, structure: gst::Structure) {
@@ -76,8 +76,9 @@ pub fn structure(event: &Event) -> Option<gst::Structure> {
             message
         }
         Event::Frame(frame) => frame_structure(frame),
-        // These are told in another way.
+        // These become messages in another way, or none.
         Event::FunctionCall(_)
+        | Event::Turn(_)
         | Event::CallExpired { .. }
         | Event::Settings { .. }
         | Event::Aligned { .. }
@@ -92,6 +93,21 @@ pub fn event(event: &TraceEvent) -> gst::Structure {
         .field("type", &*glib_text(&event.name))
         .field("json", &*glib_text(&event.json))
         .build()
+}
+
+/// The latency of a turn. `running_time` maps a wall-clock time to running time; `latency` is the pipeline's.
+pub fn turn(turn: &TurnEvent, running_time: impl Fn(Instant) -> Option<Duration>, latency: Duration) -> gst::Structure {
+    let mut message = gst::Structure::new_empty("openairealtime/turn");
+    set_text(&mut message, "item-id", turn.item_id.as_deref());
+    set_text(&mut message, "response-id", turn.response_id.as_deref());
+    set_time(&mut message, "speech-end", turn.speech_end);
+    set_time(&mut message, "committed", turn.committed.and_then(&running_time));
+    set_time(&mut message, "response-created", turn.response_created.and_then(&running_time));
+    set_time(&mut message, "first-delta", turn.first_delta.and_then(&running_time));
+    set_time(&mut message, "first-audio", turn.first_audio.and_then(&running_time));
+    set_time(&mut message, "first-heard", turn.first_heard.map(|at| at + latency));
+    set_time(&mut message, "silenced", turn.silenced.and_then(&running_time));
+    message
 }
 
 /// A call of a function, and whether somebody answers it.

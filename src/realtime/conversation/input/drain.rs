@@ -199,6 +199,7 @@ impl Conversation {
         self.close_calls();
         self.finish_captions();
         self.flush_all_finals();
+        self.post_last_turn();
         self.phase = Phase::Over;
         self.notify(Event::Session(SessionEvent::Closed {
             reason: "end of stream".into(),

@@ -48,6 +48,8 @@ impl Conversation {
         self.turns.end(item_id.as_deref(), end);
         self.calls.turn_ended(self.now);
         self.await_response_from(end);
+        let before = self.turn_latency.speech_ended(item_id.clone(), end);
+        before.into_iter().for_each(|turn| self.notify(Event::Turn(turn)));
         self.notify(Event::Speech { active: false, item_id, running_time: end });
     }
 
@@ -96,6 +98,7 @@ impl Conversation {
     /// `input_audio_buffer.committed`: audio has become a user item, by a commit of the element or the server's own VAD.
     pub(crate) fn committed(&mut self, item_id: &str) {
         self.turns.name(item_id);
+        self.turn_latency.committed(item_id, self.now);
         self.history.name(item_id);
         // Not every server sends a transcript of silence.
         if self.config.transcribes && self.turns.idle.as_deref() != Some(item_id) {

@@ -78,6 +78,9 @@ impl Conversation {
             }
         }
         self.post_cut_transcripts(words);
+        for response_id in unplayed.iter().map(|part| &part.response_id).chain(&active) {
+            self.turn_latency.silenced(response_id, self.now);
+        }
         if let Some(first) = unplayed.into_iter().next() {
             self.notify(Event::Interrupted {
                 response_id: Some(first.response_id),
@@ -86,6 +89,7 @@ impl Conversation {
                 running_time: self.responses.listener,
             });
         }
+        self.post_complete_turn();
     }
 
     /// Cancels a response. A server's VAD does it by itself when the user speaks.

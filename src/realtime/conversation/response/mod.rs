@@ -11,6 +11,7 @@ pub(crate) mod limits;
 pub(crate) mod records;
 pub(crate) mod responses;
 pub(crate) mod scheduler;
+pub(crate) mod turn_latency;
 
 /// Who cancels a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -169,6 +169,15 @@ fn whole_samples(data: &mut Bytes, rest: Vec<u8>, size: usize) -> Vec<u8> {
 }
 
 impl Conversation {
+    /// Playback of an item has begun at this running time.
+    pub(crate) fn playback_began(&mut self, item_id: &str, at: Duration) {
+        self.responses.began(item_id, at, self.now);
+        if let Some(part) = self.responses.spoken.iter().rev().find(|part| part.item_id == item_id) {
+            self.turn_latency.playing(&part.response_id, at, self.now);
+            self.post_complete_turn();
+        }
+    }
+
     /// `response.output_audio.done`
     pub(crate) fn on_audio_done(&mut self, event: &ResponseOutputAudioDone) {
         if let Some(part) = self.responses.find(&event.item_id, event.content_index) {
@@ -189,6 +198,7 @@ impl Conversation {
         if !out_of_band {
             self.supersede(&id);
             self.scheduler.created(&id);
+            self.turn_latency.response_created(&id, self.now);
         }
         let turn_ended = if out_of_band || is_called_off { None } else { self.scheduler.turn_ended.take() };
         let format = response.audio_format();
@@ -282,6 +292,8 @@ impl Conversation {
         if first_audio.is_none() && !cut_off && self.calls.of_response(&id) {
             // The turn is answered by the response to the outputs.
             self.scheduler.turn_ended = self.scheduler.turn_ended.or(turn_ended);
+        } else {
+            self.turn_latency.response_done(&id);
         }
         let event = ResponseEvent {
             state,
@@ -300,6 +312,7 @@ impl Conversation {
             self.record_usage(usage);
         }
         self.calls_of_response_done(&id, cut_off);
+        self.post_complete_turn();
         self.resume_updates();
         if let Some(failure) = quota {
             self.fail(failure);
@@ -309,6 +322,7 @@ impl Conversation {
     /// The first audio of a response.
     pub(crate) fn first_audio_received(&mut self, response_id: &str) {
         let now = self.now;
+        self.turn_latency.first_delta(response_id, now);
         let record = self.responses.records.entry(response_id);
         if record.first_audio.is_none() {
             let ended = record.turn_ended.take();

@@ -6,7 +6,7 @@ use crate::audio::vad::VadConfig;
 use crate::error::{Failure, Warning};
 use crate::realtime::conversation::config::FrameConfig;
 use crate::realtime::conversation::config::{Config, Detection};
-use crate::realtime::conversation::io::{ResponseEvent, SessionEvent, TranscriptEvent};
+use crate::realtime::conversation::io::{ResponseEvent, SessionEvent, TranscriptEvent, TurnEvent};
 pub use crate::realtime::conversation::tests::server::*;
 use crate::realtime::conversation::{Conversation, Event, Input, Output};
 use crate::types::{AudioChunk, Timing};
@@ -82,6 +82,8 @@ pub struct Dialogue {
     /// What went to the pads of text.
     pub texts: Vec<TimedText>,
     pub text_gap: Vec<(Speaker, Duration)>,
+    /// Latencies of turns.
+    pub turns: Vec<TurnEvent>,
 }
 
 impl Dialogue {
@@ -94,6 +96,7 @@ impl Dialogue {
             said: VecDeque::new(),
             texts: Vec::new(),
             text_gap: Vec::new(),
+            turns: Vec::new(),
         }
     }
 
@@ -125,6 +128,7 @@ impl Dialogue {
             match output {
                 Output::Text(text) => self.texts.push(text),
                 Output::TextGapUntil(speaker, until) => self.text_gap.push((speaker, until)),
+                Output::Event(Event::Turn(turn)) => self.turns.push(turn),
                 output => self.said.push_back(output),
             }
         }

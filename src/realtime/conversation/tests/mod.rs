@@ -23,6 +23,7 @@ pub(crate) mod responses;
 pub(crate) mod resume;
 pub(crate) mod rollover;
 pub(crate) mod server;
-pub(crate) mod turns;
+pub(crate) mod turn_latency;
+mod turns;
 
 pub(crate) use crate::realtime::conversation::tests::dialogue::recording;

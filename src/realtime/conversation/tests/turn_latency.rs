@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! Latency of turns: each stage has the time at which it was reached, and a turn is posted once.
+
+use crate::realtime::conversation::Input;
+use crate::realtime::conversation::io::TurnEvent;
+use crate::realtime::conversation::tests::dialogue::*;
+use serde_json::json;
+
+/// Says a sentence that ends at 4.9 s of the input, and goes on 100 ms after each stage until playback has begun.
+fn answered() -> (Dialogue, TurnEvent) {
+    let mut dialogue = Dialogue::live(server_vad());
+    dialogue.hear(5_000);
+    dialogue.server_all([started("u1", 4_000), stopped("u1", 4_900)]);
+    let mut expected = TurnEvent { speech_end: Some(ms(4_900)), ..TurnEvent::default() };
+    dialogue.after(100);
+    dialogue.server(json!({"type": "input_audio_buffer.committed", "item_id": "u1"}));
+    (expected.item_id, expected.committed) = (Some("u1".into()), Some(dialogue.now));
+    dialogue.after(100);
+    dialogue.server(created("r1"));
+    (expected.response_id, expected.response_created) = (Some("r1".into()), Some(dialogue.now));
+    dialogue.after(100);
+    dialogue.server(delta("r1", "a1", 1_000));
+    expected.first_delta = Some(dialogue.now);
+    dialogue.after(100);
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(5_400) });
+    (expected.first_audio, expected.first_heard) = (Some(dialogue.now), Some(ms(5_400)));
+    assert_eq!(dialogue.turns, []);
+    (dialogue, expected)
+}
+
+#[test]
+fn a_turn_is_posted_with_every_stage_when_its_response_is_done() {
+    let (mut dialogue, expected) = answered();
+    dialogue.after(100);
+    dialogue.server_all([audio_done("r1", "a1"), done("r1")]);
+    assert_eq!(dialogue.turns, [expected.clone()]);
+    dialogue.end_of_stream();
+    dialogue.after(60_000);
+    assert_eq!(dialogue.turns, [expected]);
+}
+
+#[test]
+fn a_response_that_is_done_before_it_is_played_waits_for_that() {
+    let mut dialogue = Dialogue::live(server_vad());
+    dialogue.hear(5_000);
+    dialogue.server_all([started("u1", 4_000), stopped("u1", 4_900), created("r1"), delta("r1", "a1", 500)]);
+    dialogue.server_all([audio_done("r1", "a1"), done("r1")]);
+    assert_eq!(dialogue.turns, []);
+    dialogue.after(20);
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(5_100) });
+    let [turn] = &dialogue.turns[..] else { panic!("one turn, not {:?}", dialogue.turns) };
+    assert_eq!((turn.first_audio, turn.first_heard), (Some(dialogue.now), Some(ms(5_100))));
+}
+
+#[test]
+fn a_barge_in_ends_the_turn_with_the_time_of_silence() {
+    let (mut dialogue, mut expected) = answered();
+    dialogue.after(300);
+    dialogue.played(5_700, &[("a1", 300)]);
+    dialogue.server(started("u2", 4_950));
+    expected.silenced = Some(dialogue.now);
+    assert_eq!(dialogue.turns, [expected]);
+}
+
+#[test]
+fn a_turn_that_is_answered_by_the_output_of_a_function_goes_on() {
+    let mut dialogue = Dialogue::live(server_vad());
+    dialogue.hear(5_000);
+    let call = json!({"id": "f1", "type": "function_call", "call_id": "c1", "name": "weather", "arguments": "{}"});
+    dialogue.server_all([started("u1", 4_000), stopped("u1", 4_900), created("r1")]);
+    let created_at = dialogue.now;
+    dialogue.server(json!({"type": "response.output_item.done", "response_id": "r1", "item": call}));
+    dialogue.server(done("r1"));
+    assert_eq!(dialogue.turns, []);
+    dialogue.after(1_000);
+    dialogue.server_all([created("r2"), delta("r2", "a2", 500)]);
+    dialogue.handle(Input::Began { item_id: "a2".into(), at: ms(6_400) });
+    dialogue.server_all([audio_done("r2", "a2"), done("r2")]);
+    let [turn] = &dialogue.turns[..] else { panic!("one turn, not {:?}", dialogue.turns) };
+    assert_eq!((turn.response_id.as_deref(), turn.response_created), (Some("r2"), Some(created_at)));
+    assert_eq!((turn.first_delta, turn.first_heard), (Some(dialogue.now), Some(ms(6_400))));
+}
+
+#[test]
+fn a_turn_without_a_response_is_posted_with_the_next_one_or_at_the_end() {
+    let mut dialogue = Dialogue::live(server_vad());
+    dialogue.hear(9_000);
+    dialogue.server_all([started("u1", 4_000), stopped("u1", 4_900), started("u2", 6_000), stopped("u2", 6_900)]);
+    let ends = |dialogue: &Dialogue| dialogue.turns.iter().map(|turn| turn.speech_end).collect::<Vec<_>>();
+    assert_eq!(ends(&dialogue), [Some(ms(4_900))]);
+    dialogue.end_of_stream();
+    dialogue.after(120_000);
+    assert_eq!(ends(&dialogue), [Some(ms(4_900)), Some(ms(6_900))]);
+}
