@@ -36,6 +36,11 @@ impl Conversation {
         self.config.server_responds && matches!(self.config.detection, Detection::Server { .. })
     }
 
+    /// Whether the end of a turn leads to an answer, whoever asks for it.
+    pub(crate) fn answers_turns(&self) -> bool {
+        self.config.create_response && !self.config.is_transcription_only()
+    }
+
     /// Whether speech of the user silences the model.
     pub(crate) fn may_be_interrupted(&self) -> bool {
         self.config.interrupt_response && self.config.timing == Timing::Live
@@ -75,6 +80,7 @@ impl Conversation {
                 let said = self.committed_up_to(event.audio_end_ms);
                 self.history.heard(Some(event.item_id.clone()), said);
                 self.end_turn(Some(event.item_id), end);
+                self.turn_found(false);
             }
             ServerEvent::InputAudioBufferCommitted(event) => self.committed(&event.item_id),
             ServerEvent::InputAudioBufferTimeoutTriggered(event) => {
@@ -113,7 +119,8 @@ impl Conversation {
             self.all_is_committed();
             self.end_turn(Some(item_id.to_owned()), self.audio_input.sent.end());
         }
-        let is_answered = self.config.create_response && !self.config.is_transcription_only();
+        self.turn_found(true);
+        let is_answered = self.answers_turns();
         if !self.server_responds() {
             self.frames_for_turn();
             if is_answered && self.may_respond() {

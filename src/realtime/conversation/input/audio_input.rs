@@ -392,14 +392,9 @@ impl Conversation {
     /// Another session may have to hear it again.
     fn remember(&mut self, samples: u64, sound: &AudioChunk) {
         if self.config.reconnects {
-            let waits_for_speech = matches!(self.config.detection, Detection::Server { .. }) && !self.turns.speaking;
-            let most = if waits_for_speech {
-                crate::realtime::conversation::session::uncommitted::UNHEARD
-            } else {
-                crate::realtime::conversation::session::uncommitted::TURN
-            };
-            let most = time_to_samples(most, self.config.input.rate());
-            self.audio_input.uncommitted_audio.add(self.audio_input.sent.samples(), samples, sound.clone(), most);
+            let keep = self.remembers();
+            let sent = self.audio_input.sent.samples();
+            self.audio_input.uncommitted_audio.add(sent, samples, sound.clone(), self.now, keep);
         }
     }
 

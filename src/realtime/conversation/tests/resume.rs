@@ -290,6 +290,7 @@ fn what_a_server_that_is_gone_has_not_heard_is_said_again() {
     let mut dialogue = dialogue();
     for second in 0..20 {
         dialogue.hear_sound(&vec![second; 48_000]);
+        dialogue.after(1_000);
     }
     dialogue.skip();
     dialogue.handle(Input::Gone { silent: ms(10_000) });
