@@ -78,7 +78,7 @@ impl Conversation {
             ServerEvent::InputAudioBufferSpeechStopped(event) => {
                 let end = self.audio_input.sent.time_of_ms(event.audio_end_ms);
                 let said = self.committed_up_to(event.audio_end_ms);
-                self.history.heard(Some(event.item_id.clone()), said);
+                self.remember_turn(Some(event.item_id.clone()), said);
                 self.end_turn(Some(event.item_id), end);
                 self.turn_found(false);
             }
@@ -115,7 +115,7 @@ impl Conversation {
         if self.turns.speaking {
             // A commit in the middle of speech ends the turn without another word.
             let said = self.audio_input.uncommitted_audio.take();
-            self.history.heard(Some(item_id.to_owned()), said);
+            self.remember_turn(Some(item_id.to_owned()), said);
             self.all_is_committed();
             self.end_turn(Some(item_id.to_owned()), self.audio_input.sent.end());
         }

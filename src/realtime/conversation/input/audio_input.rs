@@ -411,7 +411,7 @@ impl Conversation {
             self.append_silence(MIN_COMMIT - so_far);
         }
         let said = self.audio_input.uncommitted_audio.take();
-        self.history.heard(None, said);
+        self.remember_turn(None, said);
         self.all_is_committed();
         let event_id = self.send(InputAudioBufferCommit::default());
         self.turns.committed_by(event_id);

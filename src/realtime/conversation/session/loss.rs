@@ -142,16 +142,18 @@ impl Conversation {
             return self.open_again();
         }
         let was_ready = matches!(self.phase, Phase::Ready);
+        // An answer that waited for the user to end may be whole.
+        self.release_floor();
         let active = self.scheduler.active().map(str::to_owned);
         let is_owed = self.owes_again(active.as_deref());
         let params = self.scheduler.params();
-        self.release_floor();
         self.phase = Phase::Offline;
         self.approvals.clear();
         self.session_generation += 1;
         self.rollover = renew::SessionRollover::default();
         self.scheduler.give_up();
-        if is_owed && self.may_respond() {
+        // A question that is forgotten is told as that, and another answer would be one to something else.
+        if is_owed && self.may_respond() && !self.history.ends_forgotten() {
             self.request_again(params, was_planned);
         }
         if let Some(active) = active {

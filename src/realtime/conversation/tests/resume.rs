@@ -186,6 +186,7 @@ fn words_that_waited_for_the_users_are_told_without_them() {
     dialogue.skip();
     come_back(&mut dialogue);
     expect_told(&mut dialogue, "assistant", "Fine.");
+    dialogue.expect_warning("turns-forgotten");
     dialogue.expect_nothing();
 }
 

@@ -25,8 +25,8 @@ pub type Says = Vec<(u64, Value)>;
 pub struct Archive {
     /// Which turn an answer is for.
     pub answers: BTreeMap<String, u32>,
-    /// What no client should do.
-    pub faults: Vec<String>,
+    /// What no client should do, and the turn that is concerned.
+    pub faults: Vec<(u32, String)>,
     names: u32,
 }
 
@@ -40,6 +40,8 @@ impl Archive {
 /// A session.
 pub struct ModelServer {
     pub finds_turns: bool,
+    /// It answers the turns that it finds.
+    pub responds: bool,
     pub transcribes: bool,
     /// When it ends, in seconds since the simulation began.
     pub expires_at: Option<u64>,
@@ -55,9 +57,19 @@ pub struct ModelServer {
 }
 
 impl ModelServer {
-    pub fn new(finds_turns: bool, transcribes: bool, expires_at: Option<u64>) -> Self {
+    pub fn new(finds_turns: bool, responds: bool, transcribes: bool, expires_at: Option<u64>) -> Self {
         let (turns, buffer) = (Vec::new(), Vec::new());
-        Self { finds_turns, transcribes, expires_at, turns, buffer, hears: None, audio_ms: 0, responding: None }
+        Self {
+            finds_turns,
+            responds,
+            transcribes,
+            expires_at,
+            turns,
+            buffer,
+            hears: None,
+            audio_ms: 0,
+            responding: None,
+        }
     }
 
     /// The client said something.
@@ -110,7 +122,7 @@ impl ModelServer {
         for text in parts().filter_map(|part| part.text.as_deref()).filter(|_| is_user) {
             match text.strip_prefix("turn ").and_then(|number| number.parse().ok()) {
                 Some(turn) => self.take_turn(turn, archive),
-                None => archive.faults.push(format!("the user never said {text:?}")),
+                None => archive.faults.push((0, format!("the user never said {text:?}"))),
             }
         }
         let sounds = parts().filter(|part| part.kind == PartKind::InputAudio && is_user);
@@ -126,7 +138,7 @@ impl ModelServer {
     /// A turn is in the conversation: once, and behind the ones before it.
     fn take_turn(&mut self, turn: u32, archive: &mut Archive) {
         if self.turns.last().is_some_and(|last| *last >= turn) {
-            archive.faults.push(format!("turn {turn} behind {:?}", self.turns));
+            archive.faults.push((turn, format!("turn {turn} behind {:?}", self.turns)));
         }
         self.turns.push(turn);
     }
@@ -174,7 +186,9 @@ impl ModelServer {
             let done = json!({"id": before, "status": "cancelled", "status_details": {"reason": "turn_detected"}});
             says.push((1, json!({"type": "response.done", "response": done})));
         }
-        says.extend(self.respond(archive, dice));
+        if self.responds {
+            says.extend(self.respond(archive, dice));
+        }
         says
     }
 
@@ -195,7 +209,7 @@ impl ModelServer {
         let (id, item) = (archive.name("r"), archive.name("a"));
         match self.turns.last() {
             Some(turn) => drop(archive.answers.insert(id.clone(), *turn)),
-            None => archive.faults.push("an answer is asked for, and nothing was said".into()),
+            None => archive.faults.push((0, "an answer is asked for, and nothing was said".into())),
         }
         self.responding = Some(id.clone());
         let mut at = 20 + dice.below(400);

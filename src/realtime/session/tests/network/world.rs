@@ -71,6 +71,7 @@ pub struct World {
     detection: Detection,
     timing: Timing,
     transcribes: bool,
+    responds: bool,
     happenings: BTreeMap<(Instant, u64), Happening>,
     sequence: u64,
     links: u32,
@@ -113,7 +114,9 @@ impl World {
             _ => Detection::Manual,
         };
         let transcribes = dice.one_in(2);
-        let config = Config { reconnects: true, transcribes, ..config(timing, detection.clone()) };
+        let responds = !dice.one_in(3);
+        let config =
+            Config { reconnects: true, transcribes, server_responds: responds, ..config(timing, detection.clone()) };
         let now = Instant::now();
         Self {
             conversation: Conversation::new(config, now),
@@ -122,6 +125,7 @@ impl World {
             detection,
             timing,
             transcribes,
+            responds,
             happenings: BTreeMap::new(),
             sequence: 0,
             links: 0,
@@ -173,13 +177,18 @@ impl World {
     }
 
     fn judge(&self) -> Result<(), String> {
-        if let Some(fault) = self.archive.faults.first() {
+        // Of a turn that is told as lost, pieces may be there.
+        if let Some((_, fault)) = self.archive.faults.iter().find(|(turn, _)| !self.lost.contains(turn)) {
             return Err(fault.clone());
         }
+        // A user who is told that a turn is lost goes on, and what was lost may have been answered with the next turn.
+        let mut lost_before = 0;
         for turn in 1..=self.turn {
             let answers = self.heard(turn);
             let is_last = turn == self.turn && self.failed;
-            if answers.len() > 1 || answers.is_empty() && !self.lost.contains(&turn) && !is_last {
+            let most = 1 + lost_before;
+            lost_before = if self.lost.contains(&turn) { most } else { 0 };
+            if answers.len() > most || answers.is_empty() && !self.lost.contains(&turn) && !is_last {
                 return Err(format!("turn {turn} of {} has the answers {answers:?}", self.turn));
             }
         }
@@ -344,7 +353,7 @@ impl World {
         let elapsed = self.now.duration_since(self.start).as_secs();
         let expires_at = self.dice.one_in(4).then(|| elapsed + 20 + self.dice.below(40));
         let finds_turns = matches!(self.detection, Detection::Server { .. });
-        let server = ModelServer::new(finds_turns, self.transcribes, expires_at);
+        let server = ModelServer::new(finds_turns, self.responds, self.transcribes, expires_at);
         let (now, liveness) = (self.now, Liveness::new(self.now));
         let link = Link { id, server, liveness, is_silent: false, server_is_gone: false, arrivals: [now; 2] };
         let fault = 100 + self.dice.below(self.peace);
@@ -445,7 +454,7 @@ impl World {
             Event::Response(response) if response.state != "created" => {
                 let before = self.ended.insert(response.response_id.clone(), response.state);
                 if before.is_some() {
-                    self.archive.faults.push(format!("{} is told to end twice", response.response_id));
+                    self.archive.faults.push((0, format!("{} is told to end twice", response.response_id)));
                 }
             }
             Event::Warning(warning) if warning.code.as_deref().is_some_and(|code| LOST.contains(&code)) => {
