@@ -9,6 +9,12 @@ use openai_protocol::client::Detail;
 use openai_protocol::session::{AudioFormat, SessionKind};
 use std::time::Duration;
 
+/// The shortest audio that the API commits. Source: the error `input_audio_buffer_commit_empty`.
+pub(crate) const MIN_COMMIT: Duration = Duration::from_millis(100);
+
+/// How long after the silence that ends a turn a server's VAD may tell its end.
+pub(crate) const MAX_DETECTION_DELAY: Duration = Duration::from_secs(2);
+
 /// Who finds the turns of the user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Detection {

@@ -11,15 +11,19 @@ pub mod config;
 pub(crate) mod event;
 pub(crate) mod input;
 pub mod io;
+pub(crate) mod outbox;
 pub(crate) mod response;
+pub(crate) mod server_error;
 pub(crate) mod server_events;
+pub(crate) mod server_ids;
 pub(crate) mod session;
+pub(crate) mod timers;
 pub(crate) mod transcript;
 pub(crate) mod video;
 
 pub use crate::realtime::conversation::session::loss::Loss;
 
-use crate::error::{Failure, Warning};
+use crate::error::Failure;
 use crate::realtime::conversation::config::{Config, Detection};
 pub use crate::realtime::conversation::io::{Command, Event, Input, Output};
 use crate::types::Timing;
@@ -28,18 +32,19 @@ use crate::realtime::conversation::input::alignment_report::Alignment;
 use crate::realtime::conversation::input::audio_input::AudioInput;
 use crate::realtime::conversation::input::drain::Drain;
 use crate::realtime::conversation::input::turns::Turns;
+use crate::realtime::conversation::outbox::Outbox;
 use crate::realtime::conversation::response::floor_control::Floor;
 use crate::realtime::conversation::response::function_calls::Calls;
 use crate::realtime::conversation::response::held_response::Held;
 use crate::realtime::conversation::response::limits::UsageLimits;
 use crate::realtime::conversation::response::responses::Responses;
 use crate::realtime::conversation::response::scheduler::ResponseScheduler;
+use crate::realtime::conversation::server_ids::Names;
 use crate::realtime::conversation::session::history::History;
 use crate::realtime::conversation::session::loss::Losses;
 use crate::realtime::conversation::session::rollover::SessionRollover;
-use crate::realtime::conversation::session::server_ids;
-use crate::realtime::conversation::session::server_ids::Names;
 use crate::realtime::conversation::session::session_update::SessionUpdater;
+use crate::realtime::conversation::timers::Timer;
 use crate::realtime::conversation::transcript::captions::Captions;
 use crate::realtime::conversation::transcript::transcripts::TranscriptQueue;
 use crate::realtime::conversation::video::frames::VideoInput;
@@ -76,9 +81,7 @@ pub struct Conversation {
     config: Config,
     phase: Phase,
     now: Instant,
-    output: VecDeque<Output>,
-    /// Events sent so far, for their names.
-    sent_events: u64,
+    outbox: Outbox,
     /// What the server told of the session before it knew the settings.
     session_created: Session,
     /// It has said so in the session that is being opened, and no error since.
@@ -138,8 +141,7 @@ impl Conversation {
         Self {
             phase: Phase::Offline,
             now,
-            output: VecDeque::new(),
-            sent_events: 0,
+            outbox: Outbox::default(),
             session_created: Session::default(),
             greeted: false,
             opened: now,
@@ -216,7 +218,7 @@ impl Conversation {
 
     /// What is to be done next; to be called until there is nothing.
     pub fn poll(&mut self) -> Option<Output> {
-        self.output.pop_front().map(server_ids::with_plain_names)
+        self.outbox.pop().map(server_ids::with_plain_names)
     }
 
     /// When to come back without an input.
@@ -224,25 +226,7 @@ impl Conversation {
         match &self.phase {
             Phase::Offline | Phase::Over => None,
             Phase::Opening { deadline, .. } => Some(*deadline),
-            Phase::Ready => {
-                let deadlines = [
-                    self.timeout(),
-                    self.drain_deadline(),
-                    self.audio_input.due(self.now),
-                    self.transcripts_deadline(),
-                    self.updater.deadline(),
-                    self.calls_deadline(),
-                    self.next_request_at(),
-                    self.frames_deadline(),
-                    self.rollover_deadline(),
-                    self.floor_deadline(),
-                    self.stall_deadline(),
-                    self.standstill_deadline(),
-                    self.alignment_deadline(),
-                    self.in_hand_deadline(),
-                ];
-                deadlines.into_iter().flatten().min()
-            }
+            Phase::Ready => Timer::ORDER.iter().filter_map(|timer| self.timer_deadline(*timer)).min(),
         }
     }
 
@@ -320,11 +304,11 @@ impl Conversation {
 
     /// How long an answer may not move on. While the server calls a tool, it waits for somebody else.
     fn answer_patience(&self) -> Duration {
-        let calls = self.responses.calls_tools();
+        let calls = self.responses.records.calls_tools();
         if calls { self.config.drain_timeout.max(TOOL_CALL) } else { self.config.drain_timeout }
     }
 
-    /// Everything that follows by itself from what has happened.
+    /// Does what has become due or possible.
     fn advance(&mut self) {
         if let Phase::Opening { deadline, timeout } = self.phase
             && self.now >= deadline
@@ -334,25 +318,7 @@ impl Conversation {
         if !matches!(self.phase, Phase::Ready) {
             return;
         }
-        self.advance_updates();
-        self.go_on_in_hand();
-        self.advance_floor();
-        self.go_on_calling();
-        self.send_due_frames();
-        self.send_due_request();
-        if self.timeout().is_some_and(|until| self.now >= until) {
-            self.give_up();
-        }
-        self.fill_stall();
-        self.process_audio();
-        self.tell_alignment();
-        self.advance_captions();
-        self.flush_finals();
-        self.advance_drain();
-        // Behind everything that may end a wait for the server, so that its deadline is never in the past afterwards.
-        self.end_standstill();
-        self.advance_text_gap();
-        self.advance_rollover();
+        Timer::ORDER.iter().for_each(|timer| self.run_timer(*timer));
     }
 
     /// The server will not give what it owes. The conversation goes on without.
@@ -405,54 +371,23 @@ impl Conversation {
         }
     }
 
-    fn on_server_event(&mut self, event: ServerEvent) {
-        let event = self.names.make_unique(event, self.session_generation);
-        let name = event.name();
-        if name.starts_with("response.") {
-            self.last_response_progress = self.now;
-        }
-        if !matches!(event, ServerEvent::Error(_) | ServerEvent::RateLimitsUpdated(_) | ServerEvent::Unknown(_)) {
-            self.last_progress = self.now;
-        }
-        match event {
-            ServerEvent::SessionCreated(event) => self.greeted(event.session),
-            ServerEvent::SessionUpdated(event) => self.session_updated(event.session),
-            ServerEvent::Error(event) => self.refused(event.error, &event.extra),
-            ServerEvent::RateLimitsUpdated(event) => self.rate_limits(event.rate_limits),
-            event => {
-                if let Some(event) = self.on_turn_event(event) {
-                    self.on_response_event(event);
-                }
-            }
-        }
-    }
-
-    /// Sends an event, and gives back the name under which the server will speak of it.
+    /// See [`Outbox::send`].
     fn send(&mut self, event: impl Into<ClientEvent>) -> String {
-        let mut event = event.into();
-        let id = self.next_event_id();
-        event.set_event_id(id.clone());
-        self.output.push_back(Output::Send(event));
-        id
-    }
-
-    fn next_event_id(&mut self) -> String {
-        self.sent_events += 1;
-        format!("evt_{}", self.sent_events)
+        self.outbox.send(event)
     }
 
     fn notify(&mut self, event: Event) {
-        self.output.push_back(Output::Event(event));
+        self.outbox.notify(event);
     }
 
     fn warn(&mut self, code: &str, message: impl Into<String>) {
-        self.notify(Event::Warning(Warning::new(code, message)));
+        self.outbox.warn(code, message);
     }
 
     fn fail(&mut self, failure: Failure) {
         self.let_through();
         self.phase = Phase::Over;
-        self.output.push_back(Output::Fail(failure));
+        self.outbox.push(Output::Fail(failure));
     }
 }
 

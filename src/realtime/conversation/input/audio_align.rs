@@ -10,7 +10,7 @@
 use crate::audio::sample_clock::samples_to_time;
 use crate::realtime::conversation::Conversation;
 use crate::realtime::conversation::config::Detection;
-use crate::realtime::conversation::input::audio_input::MAX_DETECTION_DELAY;
+use crate::realtime::conversation::config::MAX_DETECTION_DELAY;
 use crate::types::{AudioChunk, Timing};
 use openai_protocol::session::AudioFormat;
 use std::time::{Duration, Instant};

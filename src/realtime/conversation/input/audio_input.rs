@@ -8,11 +8,9 @@
 
 use crate::audio::sample_clock::{SampleClock, samples_to_time, time_to_samples};
 use crate::audio::vad::{TurnDetector, VadEvent};
-use crate::realtime::conversation::config::Config;
-use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::config::{Config, Detection, MAX_DETECTION_DELAY, MIN_COMMIT};
 use crate::realtime::conversation::input::audio_align::{AudioAligner, Tolerance};
-use crate::realtime::conversation::input::drain::Drain;
-use crate::realtime::conversation::session::uncommitted::UncommittedAudio;
+use crate::realtime::conversation::input::uncommitted::UncommittedAudio;
 use crate::realtime::conversation::{Conversation, Event, Output, Phase};
 use crate::types::Speaker;
 use crate::types::{AudioChunk, Timing};
@@ -23,10 +21,6 @@ use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The API refuses to commit less.
-pub(crate) const MIN_COMMIT: Duration = Duration::from_millis(100);
-/// A server's detection tells of a turn's end so much later than it was sent, at most, if the network is good.
-pub(crate) const MAX_DETECTION_DELAY: Duration = Duration::from_secs(2);
 /// Silence in a hole beyond the one that ends a turn, so that a detection surely finds the end.
 const FILL_MARGIN: Duration = Duration::from_millis(500);
 /// Input has stopped when it is later than bursts may be by this much.
@@ -349,7 +343,7 @@ impl Conversation {
         let is_known = self.config.timing == Timing::Offline && !self.holds_input();
         if is_known && settled > self.audio_input.quiet {
             self.audio_input.quiet = settled;
-            self.output.push_back(Output::GapUntil(settled));
+            self.outbox.push(Output::GapUntil(settled));
         }
     }
 
@@ -376,7 +370,7 @@ impl Conversation {
         let so_far = &mut self.text_gap[usize::from(speaker == Speaker::Assistant)];
         if until >= *so_far + TEXT_GAP_STEP {
             *so_far = until;
-            self.output.push_back(Output::TextGapUntil(speaker, until));
+            self.outbox.push(Output::TextGapUntil(speaker, until));
         }
     }
 
@@ -453,7 +447,7 @@ impl Conversation {
         self.text_gap = [Duration::ZERO; 2];
         self.responses.forget_time();
         self.frames.forget();
-        self.drain = Drain::No;
+        self.drain.reset();
     }
 
     /// What was not committed is forgotten on both sides.

@@ -5,7 +5,7 @@
 
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::io::Command;
-use crate::realtime::conversation::response::barge_in::Initiator;
+use crate::realtime::conversation::response::Initiator;
 use crate::realtime::conversation::video::image_items::TypedText;
 use crate::realtime::conversation::{Conversation, Phase};
 use openai_protocol::client::{ConversationItemCreate, InputAudioBufferClear, ResponseCreate};

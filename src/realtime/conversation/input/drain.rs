@@ -6,8 +6,7 @@
 //! that ends a turn, then a question whose answer tells that the silence was taken in, then a moment to say that
 //! somebody spoke; speech that has not ended by then is committed by hand.
 
-use crate::realtime::conversation::config::Detection;
-use crate::realtime::conversation::input::audio_input::MIN_COMMIT;
+use crate::realtime::conversation::config::{Detection, MIN_COMMIT};
 use crate::realtime::conversation::io::{Event, SessionEvent};
 use crate::realtime::conversation::{Conversation, Output, Phase};
 use std::time::{Duration, Instant};
@@ -52,6 +51,11 @@ impl Drain {
         *self = Self::Waiting { by_hand: false };
     }
 
+    /// A flush: the stream begins again.
+    pub fn reset(&mut self) {
+        *self = Self::No;
+    }
+
     pub fn has_begun(&self) -> bool {
         !matches!(self, Self::No)
     }
@@ -89,7 +93,7 @@ impl Conversation {
     fn seems_not_to_write(&self) -> bool {
         !self.owes_response()
             && !self.writes_down
-            && self.responses.any_is_done()
+            && self.responses.records.any_is_done()
             && !self.config.is_transcription_only()
     }
 
@@ -200,6 +204,6 @@ impl Conversation {
             running_time: self.done_until(),
         }));
         let at = self.audio_input.end().max(self.frames.position).max(self.responses.end());
-        self.output.push_back(Output::Finished { at });
+        self.outbox.push(Output::Finished { at });
     }
 }

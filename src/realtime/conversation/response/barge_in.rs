@@ -7,20 +7,12 @@
 
 use crate::audio::sample_clock::samples_to_time;
 use crate::realtime::conversation::config::Detection;
-use crate::realtime::conversation::response::responses::AudioPart;
-use crate::realtime::conversation::session::server_ids::{given, plain};
+use crate::realtime::conversation::response::Initiator;
+use crate::realtime::conversation::response::audio_part::AudioPart;
+use crate::realtime::conversation::server_ids::{given, plain};
 use crate::realtime::conversation::{Conversation, Event, Output};
 use crate::types::Timing;
 use openai_protocol::client::{ConversationItemDelete, ConversationItemTruncate, ResponseCancel};
-
-/// Who silences the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Initiator {
-    /// The user, who speaks.
-    User,
-    /// The application.
-    Application,
-}
 
 /// What a message of the model has to become.
 struct UnplayedPart {
@@ -49,12 +41,12 @@ impl Conversation {
             self.cancel(active, who);
         }
         self.clear_floor();
-        self.output.push_back(Output::FlushAudio);
+        self.outbox.push(Output::FlushAudio);
         let rate = self.config.output.rate();
         let mut deleted = Vec::new();
         for part in &unplayed {
             // A server cancels by itself only what belongs to the conversation.
-            if self.responses.runs_beside(&part.response_id) && !self.responses.is_muted(&part.response_id) {
+            if self.responses.records.runs_beside(&part.response_id) && !self.responses.is_muted(&part.response_id) {
                 self.send_cancel(&part.response_id);
             }
             self.responses.mute(&part.response_id);
@@ -143,7 +135,7 @@ impl Conversation {
             heard: spoken.heard,
             is_known: spoken.session_generation == self.session_generation
                 && !plain(&spoken.item_id).is_empty()
-                && !self.responses.is_beside(&spoken.response_id),
+                && !self.responses.records.is_beside(&spoken.response_id),
         };
         self.responses.spoken.iter().filter(unplayed).map(part).collect()
     }

@@ -58,19 +58,20 @@ impl Floor {
 }
 
 impl Conversation {
-    /// Something is told of an answer. It is heard when that has the floor.
-    pub(crate) fn on_response_event(&mut self, event: ServerEvent) {
-        let Some(answer) = response_of(&event).map(str::to_owned) else { return self.on_audio_event(event) };
-        if let Some(event) = self.keep_until_whole(&answer, event) {
-            self.follow_in_turn(event);
+    /// Handles a server event, or queues it where it belongs to a response that must wait: offline until that is whole,
+    /// live until the response that has the floor has ended.
+    pub(crate) fn schedule(&mut self, event: ServerEvent) {
+        let Some(response_id) = response_of(&event).map(str::to_owned) else { return self.dispatch(event) };
+        if let Some(event) = self.keep_until_whole(&response_id, event) {
+            self.take_floor(event);
         }
     }
 
-    /// The same, past what is kept until an answer is whole.
-    pub(crate) fn follow_in_turn(&mut self, event: ServerEvent) {
-        let Some(answer) = response_of(&event).map(str::to_owned) else { return self.on_audio_event(event) };
+    /// The second half of [`Self::schedule`]: past what waits until a response is whole.
+    pub(crate) fn take_floor(&mut self, event: ServerEvent) {
+        let Some(answer) = response_of(&event).map(str::to_owned) else { return self.dispatch(event) };
         let answer = answer.as_str();
-        if self.responses.is_late(answer) {
+        if self.responses.records.is_late(answer) {
             self.comes_late(answer);
         }
         let is_cancelled = |event: &ServerEvent| matches!(event, ServerEvent::ResponseDone(event) if event.response.status == Some(Status::Cancelled));
@@ -96,7 +97,7 @@ impl Conversation {
             }
         }
         let ends = matches!(event, ServerEvent::ResponseOutputAudioDone(_) | ServerEvent::ResponseDone(_));
-        self.on_audio_event(event);
+        self.dispatch(event);
         if ends && is_speaker {
             self.free_floor();
         }
@@ -106,12 +107,15 @@ impl Conversation {
     pub(crate) fn free_floor(&mut self) {
         let held = self.floor.held.take();
         let waiting = std::mem::replace(&mut self.floor, Floor { held, ..Floor::default() }).waiting;
-        waiting.into_iter().for_each(|event| self.follow_in_turn(event));
+        waiting.into_iter().for_each(|event| self.take_floor(event));
     }
 
     fn wait(&mut self, event: ServerEvent) {
         if let ServerEvent::ResponseOutputAudioDelta(event) = &event {
             self.floor.bytes += event.delta.0.len();
+        }
+        if let ServerEvent::ResponseDone(event) = &event {
+            self.scheduler_done(event.response.id());
         }
         self.floor.waiting.push_back(event);
         if self.floor.bytes > MAX_WAITING_EVENTS {

@@ -182,7 +182,7 @@ impl Conversation {
 
     /// An answer gets a call, of which the arguments are still to come.
     pub(crate) fn call_added(&mut self, response_id: &str, item: &Item) {
-        let calls = &mut self.responses.record(response_id).calls;
+        let calls = &mut self.responses.records.entry(response_id).calls;
         if calls.len() < MAX_CALLS {
             calls.push(FunctionCall {
                 call_id: item.call_id.clone().unwrap_or_default(),
@@ -196,7 +196,7 @@ impl Conversation {
     /// The arguments of a call are complete. Most servers tell of the whole call afterwards, some do not.
     pub(crate) fn arguments_done(&mut self, event: FunctionCallArgumentsDone) {
         let FunctionCallArgumentsDone { response_id, item_id, call_id, name, arguments, .. } = event;
-        let calls = &mut self.responses.record(&response_id).calls;
+        let calls = &mut self.responses.records.entry(&response_id).calls;
         let is_it = |call: &FunctionCall| !item_id.is_empty() && call.item_id == item_id;
         let mut call = calls.iter().position(is_it).map(|index| calls.remove(index)).unwrap_or_default();
         let or = |told: String, known: String| if told.is_empty() { known } else { told };
@@ -209,7 +209,7 @@ impl Conversation {
 
     /// An answer is over. Calls of which only the arguments were told are complete.
     pub(crate) fn calls_by_arguments(&mut self, response_id: &str) {
-        for call in std::mem::take(&mut self.responses.record(response_id).calls) {
+        for call in std::mem::take(&mut self.responses.records.entry(response_id).calls) {
             // Of others the arguments never came.
             if !call.response_id.is_empty() {
                 self.called(call);
@@ -409,7 +409,7 @@ impl Conversation {
         };
         self.approvals.remove(known);
         // Of all items that a client makes, this one alone must have a name.
-        let id = Some(format!("approval_{}", self.sent_events + 1));
+        let id = Some(format!("approval_{}", self.outbox.sent_events() + 1));
         self.create_item(Item {
             id,
             kind: ItemKind::McpApprovalResponse,

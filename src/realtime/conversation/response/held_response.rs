@@ -50,7 +50,7 @@ impl Conversation {
     /// What was kept is told: the answer is whole, or there will be no more of it.
     pub(crate) fn let_through(&mut self) {
         let Held { events, .. } = std::mem::take(&mut self.held);
-        events.into_iter().for_each(|event| self.follow_in_turn(event));
+        events.into_iter().for_each(|event| self.take_floor(event));
     }
 
     /// What was kept is forgotten. True where all of the answer was, so that it can be asked for again.

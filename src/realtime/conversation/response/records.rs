@@ -5,7 +5,7 @@
 
 use crate::realtime::conversation::event::FunctionCall;
 use crate::realtime::conversation::io::ResponseEvent;
-use crate::realtime::conversation::response::responses::{MAX_AUDIO_PARTS, Responses};
+use crate::realtime::conversation::response::audio_part::MAX_AUDIO_PARTS;
 use crate::realtime::conversation::{Conversation, Event};
 use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
@@ -22,8 +22,10 @@ pub(crate) struct Record {
     pub created: bool,
     /// It is no part of the conversation.
     pub beside: bool,
-    /// Its end was told by the server.
+    /// Its end was told by the server, and is heard.
     pub done: bool,
+    /// Its end was told by the server, which is free for another.
+    pub freed: bool,
     /// It was not waited for any longer, and is heard if it comes all the same.
     pub late: bool,
     /// The end of the turn that it answers.
@@ -49,9 +51,9 @@ impl Record {
 #[derive(Debug, Default)]
 pub(crate) struct Records(VecDeque<Record>);
 
-impl Responses {
-    pub fn record(&mut self, response_id: &str) -> &mut Record {
-        let records = &mut self.records.0;
+impl Records {
+    pub fn entry(&mut self, response_id: &str) -> &mut Record {
+        let records = &mut self.0;
         let found = records.iter().rposition(|record| record.response_id == response_id);
         let index = found.unwrap_or_else(|| {
             if records.len() == RECORDS {
@@ -64,7 +66,7 @@ impl Responses {
     }
 
     fn known(&self, response_id: &str) -> Option<&Record> {
-        self.records.0.iter().rev().find(|record| record.response_id == response_id)
+        self.0.iter().rev().find(|record| record.response_id == response_id)
     }
 
     pub fn is_beside(&self, response_id: &str) -> bool {
@@ -82,25 +84,25 @@ impl Responses {
 
     /// The server begins or ends to call a tool; without the answer's name it is for the newest one.
     pub fn calls_tool(&mut self, item_id: &str, calls: bool) {
-        self.records.0.iter_mut().for_each(|record| record.tools.retain(|tool| tool != item_id));
-        if let Some(record) = self.records.0.iter_mut().rev().find(|record| !record.done && calls) {
+        self.0.iter_mut().for_each(|record| record.tools.retain(|tool| tool != item_id));
+        if let Some(record) = self.0.iter_mut().rev().find(|record| !record.done && calls) {
             record.tools.push(item_id.to_owned());
         }
     }
 
     /// The server is calling a tool.
     pub fn calls_tools(&self) -> bool {
-        self.records.0.iter().any(|record| !record.done && !record.tools.is_empty())
+        self.0.iter().any(|record| !record.done && !record.tools.is_empty())
     }
 
     /// The session is over, and what the server was doing as well.
-    pub fn end_records(&mut self) {
-        self.records.0.iter_mut().for_each(|record| (record.done, record.late) = (true, false));
+    pub fn end_all(&mut self) {
+        self.0.iter_mut().for_each(|record| (record.done, record.late) = (true, false));
     }
 
     /// Some answer has come to its end.
     pub fn any_is_done(&self) -> bool {
-        self.records.0.iter().any(|record| record.done)
+        self.0.iter().any(|record| record.done)
     }
 }
 
@@ -118,12 +120,13 @@ impl Conversation {
     /// The answer is not waited for any longer; if it comes all the same, it may be heard.
     pub(crate) fn ends_late(&mut self, response_id: &str) {
         self.finish_locally(response_id, "incomplete", Some("timeout"));
-        self.responses.record(response_id).late = true;
+        self.responses.records.entry(response_id).late = true;
     }
 
     /// An answer that was given up goes on: it is heard if nothing else is under way.
     pub(crate) fn comes_late(&mut self, response_id: &str) {
-        self.responses.record(response_id).late = false;
+        let record = self.responses.records.entry(response_id);
+        (record.late, record.freed) = (false, false);
         let is_other = self.scheduler.active().is_some_and(|active| active != response_id);
         if is_other || self.scheduler.expects() || self.turns.speaking && self.may_be_interrupted() {
             return self.responses.mute(response_id);
@@ -136,7 +139,7 @@ impl Conversation {
     pub(crate) fn finish_locally(&mut self, response_id: &str, state: &str, reason: Option<&str>) {
         self.let_through();
         self.transcripts_of_response_done(response_id);
-        self.responses.record(response_id).forget_tools();
+        self.responses.records.entry(response_id).forget_tools();
         self.calls_are_told(response_id);
         if !self.responses.finished_locally.iter().any(|finished_locally| finished_locally == response_id) {
             if self.responses.finished_locally.len() == MAX_AUDIO_PARTS {

@@ -6,48 +6,22 @@ use crate::audio::format_converter::Converter;
 use crate::audio::sample_clock::samples_to_time;
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::io::ResponseEvent;
-use crate::realtime::conversation::response::barge_in::Initiator;
+use crate::realtime::conversation::response::Initiator;
+use crate::realtime::conversation::response::audio_part::{AudioPart, MAX_AUDIO_PARTS};
 use crate::realtime::conversation::response::records::Records;
-use crate::realtime::conversation::session::opening;
+use crate::realtime::conversation::server_error;
 use crate::realtime::conversation::{Conversation, Event, Output};
 use crate::types::PlayedPart;
 use crate::types::{OutputAudio, Timing};
 use bytes::Bytes;
+use openai_protocol::Response;
 use openai_protocol::items::{ItemKind, Status};
-use openai_protocol::server::{ResponseOutputAudioDelta, ResponseOutputItemAdded};
+use openai_protocol::server::{
+    ResponseOutputAudioDelta, ResponseOutputAudioDone, ResponseOutputItemAdded, ResponseOutputItemDone,
+};
 use openai_protocol::session::AudioFormat;
-use openai_protocol::{Response, ServerEvent};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-
-/// Spoken items that are remembered.
-pub(crate) const MAX_AUDIO_PARTS: usize = 64;
-
-/// A message of the model, as far as its sound goes.
-#[derive(Debug, Default)]
-pub(crate) struct AudioPart {
-    pub response_id: String,
-    pub item_id: String,
-    pub content_index: u32,
-    /// Samples so far.
-    pub received: u64,
-    /// Samples that the listener has heard; it only grows.
-    pub heard: u64,
-    /// More may come.
-    pub growing: bool,
-    /// The beginning of a sample whose end comes with the next delta.
-    rest: Vec<u8>,
-    /// Where it comes in another format than the output's.
-    converter: Option<Converter>,
-    /// Offline: the end of the turn that it answers.
-    not_before: Duration,
-    /// Where it begins on the output, once that is known.
-    pub starts: Option<Duration>,
-    /// When it began to be played.
-    pub began: Option<Instant>,
-    /// The session that it belongs to; a later one knows nothing of it.
-    pub session_generation: u32,
-}
 
 /// The model's answers.
 #[derive(Debug, Default)]
@@ -196,32 +170,16 @@ fn whole_samples(data: &mut Bytes, rest: Vec<u8>, size: usize) -> Vec<u8> {
 }
 
 impl Conversation {
-    /// What the server says of its answers.
-    pub(crate) fn on_audio_event(&mut self, event: ServerEvent) {
-        match event {
-            ServerEvent::ResponseCreated(event) => self.response_created(event.response),
-            ServerEvent::ResponseDone(event) => self.response_done(event.response),
-            ServerEvent::ResponseOutputAudioDelta(event) => self.speech(event),
-            ServerEvent::ResponseOutputAudioDone(event) => {
-                if let Some(spoken) = self.responses.find(&event.item_id, event.content_index) {
-                    spoken.growing = false;
-                }
-                self.advance_captions();
-            }
-            ServerEvent::ResponseOutputItemAdded(event) => self.item_added(&event),
-            ServerEvent::ResponseOutputItemDone(event) => {
-                self.responses.calls_tool(event.item.id(), false);
-                self.item_done(&event.response_id, &event.item);
-            }
-            ServerEvent::FunctionCallArgumentsDone(event) => self.arguments_done(event),
-            ServerEvent::McpCallInProgress(event) => self.responses.calls_tool(&event.item_id, true),
-            ServerEvent::McpCallCompleted(event) => self.responses.calls_tool(&event.item_id, false),
-            ServerEvent::McpCallFailed(event) => self.responses.calls_tool(&event.item_id, false),
-            other => self.on_transcript_event(other),
+    /// `response.output_audio.done`
+    pub(crate) fn on_audio_done(&mut self, event: &ResponseOutputAudioDone) {
+        if let Some(part) = self.responses.find(&event.item_id, event.content_index) {
+            part.growing = false;
         }
+        self.advance_captions();
     }
 
-    fn response_created(&mut self, response: Response) {
+    /// `response.created`
+    pub(crate) fn on_response_created(&mut self, response: Response) {
         // One before it may have no end.
         self.let_through();
         let id = response.id().to_owned();
@@ -234,8 +192,8 @@ impl Conversation {
         }
         let turn_ended = if beside || is_called_off { None } else { self.scheduler.turn_ended.take() };
         let format = response.audio_format();
-        let record = self.responses.record(&id);
-        (record.created, record.beside, record.format) = (true, beside, format.clone());
+        let record = self.responses.records.entry(&id);
+        (record.created, record.freed, record.beside, record.format) = (true, false, beside, format.clone());
         record.turn_ended = record.turn_ended.or(turn_ended);
         self.look_at_format(format.as_ref());
         self.notify(Event::Response(ResponseEvent {
@@ -262,20 +220,36 @@ impl Conversation {
         }
     }
 
-    fn item_added(&mut self, event: &ResponseOutputItemAdded) {
+    /// `response.output_item.added`
+    pub(crate) fn on_item_added(&mut self, event: &ResponseOutputItemAdded) {
         match event.item.kind {
-            ItemKind::McpCall => self.responses.calls_tool(event.item.id(), true),
+            ItemKind::McpCall => self.responses.records.calls_tool(event.item.id(), true),
             ItemKind::FunctionCall => self.call_added(&event.response_id, &event.item),
             _ => {}
         }
     }
 
-    fn response_done(&mut self, response: Response) {
+    /// The server is done with an answer and free for the next, though what it told of it may still wait to be heard. What
+    /// is asked for after this is not what has ended here.
+    pub(crate) fn scheduler_done(&mut self, id: &str) {
+        let record = self.responses.records.entry(id);
+        if !std::mem::replace(&mut record.freed, true) {
+            let unseen = !record.created;
+            self.scheduler.done(id, unseen);
+        }
+    }
+
+    /// `response.output_item.done`
+    pub(crate) fn on_item_done(&mut self, event: &ResponseOutputItemDone) {
+        self.responses.records.calls_tool(event.item.id(), false);
+        self.item_done(&event.response_id, &event.item);
+    }
+
+    /// `response.done`
+    pub(crate) fn on_response_done(&mut self, response: Response) {
         let id = response.id().to_owned();
-        let record = self.responses.record(&id);
-        record.done = true;
-        let unseen = !record.created;
-        self.scheduler.done(&id, unseen);
+        self.scheduler_done(&id);
+        self.responses.records.entry(&id).done = true;
         for item in &response.output {
             self.item_done(&id, item);
         }
@@ -300,10 +274,10 @@ impl Conversation {
             let code = error.code.as_deref().unwrap_or("response-failed");
             self.warn(code, format!("the model could not answer: {}", error.message));
         }
-        let quota = opening::quota(&error);
+        let quota = server_error::quota(&error);
         let cut_off = matches!(state.as_str(), "cancelled" | "failed");
         self.transcripts_of_response_done(&id);
-        let record = self.responses.record(&id);
+        let record = self.responses.records.entry(&id);
         let (first_audio, turn_ended) = (record.first_audio.take(), record.turn_ended.take());
         if first_audio.is_none() && !cut_off && self.calls.of_response(&id) {
             // The turn is answered when its calls are.
@@ -335,7 +309,7 @@ impl Conversation {
     /// The first sound of an answer is there.
     pub(crate) fn answers_first_audio(&mut self, response_id: &str) {
         let now = self.now;
-        let record = self.responses.record(response_id);
+        let record = self.responses.records.entry(response_id);
         if record.first_audio.is_none() {
             let ended = record.turn_ended.take();
             // The begin of some answers is not told.
@@ -344,11 +318,12 @@ impl Conversation {
         }
     }
 
-    fn speech(&mut self, mut event: ResponseOutputAudioDelta) {
+    /// `response.output_audio.delta`
+    pub(crate) fn on_audio_delta(&mut self, mut event: ResponseOutputAudioDelta) {
         if event.delta.0.is_empty() || self.responses.is_muted(&event.response_id) {
             return;
         }
-        let record = self.responses.record(&event.response_id);
+        let record = self.responses.records.entry(&event.response_id);
         let told = record.format.clone().or_else(|| self.responses.format.clone());
         let told = told.unwrap_or_else(|| self.config.output.clone());
         let size = told.sample_size();
@@ -374,7 +349,7 @@ impl Conversation {
             return;
         }
         let not_before = if offline { spoken.not_before } else { Duration::ZERO };
-        self.output.push_back(Output::Play(OutputAudio {
+        self.outbox.push(Output::Play(OutputAudio {
             item_id: event.item_id,
             content_index: event.content_index,
             data: event.delta.0,

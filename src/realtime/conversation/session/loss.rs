@@ -5,8 +5,8 @@
 //! Nothing is lost without a word: an answer that is asked for again is answered once, and whatever cannot be had back
 //! is told as a WARNING with what it was.
 
+use crate::realtime::conversation::input::uncommitted::{self, Keep};
 use crate::realtime::conversation::io::SessionEvent;
-use crate::realtime::conversation::session::uncommitted::{self, Keep};
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
 use crate::error::{Failure, Warning};
@@ -161,7 +161,7 @@ impl Conversation {
             self.finish_locally(&active, "incomplete", Some("session_lost"));
         }
         self.responses.give_up();
-        self.responses.end_records();
+        self.responses.records.end_all();
         self.give_up_turns();
         self.on_frames_lost();
         self.lose_turn(was_ready.then_some(silent + uncommitted::QUIET));
@@ -169,7 +169,7 @@ impl Conversation {
         self.updates.clear();
         self.lose_update();
         self.notify(Event::Session(SessionEvent::Reconnecting { reason }));
-        self.output.push_back(Output::Reconnect);
+        self.outbox.push(Output::Reconnect);
     }
 
     /// The first session did not come about. Nothing was said in it.
@@ -178,7 +178,7 @@ impl Conversation {
         self.updates.clear();
         self.session_created = Default::default();
         self.last_error = None;
-        self.output.push_back(Output::Reconnect);
+        self.outbox.push(Output::Reconnect);
     }
 
     /// Whether an answer was asked for or under way of which nothing was heard. Live, what was begun plays on as far as it

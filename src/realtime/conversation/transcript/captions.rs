@@ -7,7 +7,7 @@
 //! spoken so far. They go out in pieces that fit on a screen: sentences, and parts of long ones.
 
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::response::responses::{AudioPart, Responses};
+use crate::realtime::conversation::response::{audio_part::AudioPart, responses::Responses};
 use crate::realtime::conversation::{Conversation, Output};
 use crate::types::Timing;
 use crate::types::{Speaker, TimedText};
@@ -32,6 +32,18 @@ pub(crate) struct ContentRef {
     pub content_index: u32,
     /// They are written, and have no sound.
     pub written: bool,
+}
+
+impl ContentRef {
+    /// The transcript of audio.
+    pub fn spoken(response_id: String, item_id: String, content_index: u32) -> Self {
+        Self { response_id, item_id, content_index, written: false }
+    }
+
+    /// Text without audio.
+    pub fn written(response_id: String, item_id: String, content_index: u32) -> Self {
+        Self { response_id, item_id, content_index, written: true }
+    }
 }
 
 /// How much of the text are whole words that end at this byte or before. Chinese, Japanese, Thai and their neighbours
@@ -258,7 +270,7 @@ impl Conversation {
             None => offline.then(|| self.responses.next_from()),
         };
         let last = part.complete && end == part.text.len();
-        self.output.push_back(Output::Text(TimedText {
+        self.outbox.push(Output::Text(TimedText {
             role: Speaker::Assistant,
             item_id: part.place.item_id.clone(),
             text,
@@ -278,7 +290,7 @@ impl Conversation {
         if !part.ended {
             let (role, item_id) = (Speaker::Assistant, part.place.item_id.clone());
             let end = TimedText { role, item_id, text: String::new(), last: true, at: None, duration: None };
-            self.output.push_back(Output::Text(end));
+            self.outbox.push(Output::Text(end));
         }
         if let Some(spoken) = part.spoken(&self.responses)
             && part.char_count() >= 20

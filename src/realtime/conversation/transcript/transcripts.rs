@@ -12,11 +12,7 @@ use crate::realtime::conversation::transcript::captions::ContentRef;
 use crate::realtime::conversation::{Conversation, Event, Output};
 use crate::types::Timing;
 use crate::types::{Speaker, TimedText};
-use openai_protocol::ServerEvent;
-use openai_protocol::server::{
-    ResponseOutputAudioTranscriptDelta, ResponseOutputAudioTranscriptDone, ResponseOutputTextDelta,
-    ResponseOutputTextDone,
-};
+use openai_protocol::server::{TranscriptionCompleted, TranscriptionDelta, TranscriptionFailed};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -81,61 +77,32 @@ impl TranscriptQueue {
 }
 
 impl Conversation {
-    /// The words that the server hears and says.
-    pub(crate) fn on_transcript_event(&mut self, event: ServerEvent) {
-        self.writes_down |= matches!(
-            event,
-            ServerEvent::TranscriptionDelta(_)
-                | ServerEvent::TranscriptionCompleted(_)
-                | ServerEvent::TranscriptionFailed(_)
-        );
-        match event {
-            ServerEvent::ResponseOutputAudioTranscriptDelta(ResponseOutputAudioTranscriptDelta {
-                response_id,
-                item_id,
-                content_index,
-                delta,
-                ..
-            }) => self.said(ContentRef { response_id, item_id, content_index, written: false }, delta),
-            ServerEvent::ResponseOutputAudioTranscriptDone(ResponseOutputAudioTranscriptDone {
-                response_id,
-                item_id,
-                content_index,
-                transcript,
-                ..
-            }) => self.said_all(&ContentRef { response_id, item_id, content_index, written: false }, transcript),
-            ServerEvent::ResponseOutputTextDelta(ResponseOutputTextDelta {
-                response_id,
-                item_id,
-                content_index,
-                delta,
-                ..
-            }) => self.said(ContentRef { response_id, item_id, content_index, written: true }, delta),
-            ServerEvent::ResponseOutputTextDone(ResponseOutputTextDone {
-                response_id,
-                item_id,
-                content_index,
-                text,
-                ..
-            }) => self.said_all(&ContentRef { response_id, item_id, content_index, written: true }, text),
-            ServerEvent::TranscriptionDelta(event) => self.user_said(event.item_id, event.delta),
-            ServerEvent::TranscriptionCompleted(event) => {
-                self.has_carried();
-                self.turns.transcribed(&event.item_id);
-                self.user_said_all(event.item_id, event.transcript);
-            }
-            ServerEvent::TranscriptionFailed(event) => {
-                self.turns.transcribed(&event.item_id);
-                self.transcripts.drop(Speaker::User, &event.item_id);
-                let message = format!("what the user said could not be written down: {}", event.error.message);
-                self.warn(event.error.code.as_deref().unwrap_or("transcription-failed"), message);
-                self.flush_finals();
-            }
-            _ => {}
-        }
+    /// `conversation.item.input_audio_transcription.completed`
+    pub(crate) fn on_transcription_completed(&mut self, event: TranscriptionCompleted) {
+        self.writes_down = true;
+        self.has_carried();
+        self.turns.transcribed(&event.item_id);
+        self.user_said_all(event.item_id, event.transcript);
     }
 
-    fn said(&mut self, place: ContentRef, text: String) {
+    /// `conversation.item.input_audio_transcription.delta`
+    pub(crate) fn on_transcription_delta(&mut self, event: TranscriptionDelta) {
+        self.writes_down = true;
+        self.user_said(event.item_id, event.delta);
+    }
+
+    /// `conversation.item.input_audio_transcription.failed`
+    pub(crate) fn on_transcription_failed(&mut self, event: TranscriptionFailed) {
+        self.writes_down = true;
+        self.turns.transcribed(&event.item_id);
+        self.transcripts.drop(Speaker::User, &event.item_id);
+        let message = format!("what the user said could not be written down: {}", event.error.message);
+        self.warn(event.error.code.as_deref().unwrap_or("transcription-failed"), message);
+        self.flush_finals();
+    }
+
+    /// A piece of the model's text: `response.output_audio_transcript.delta` or `response.output_text.delta`.
+    pub(crate) fn said(&mut self, place: ContentRef, text: String) {
         if self.responses.is_muted(&place.response_id) || text.is_empty() {
             return;
         }
@@ -153,7 +120,7 @@ impl Conversation {
         self.advance_captions();
     }
 
-    fn said_all(&mut self, place: &ContentRef, text: String) {
+    pub(crate) fn said_all(&mut self, place: &ContentRef, text: String) {
         if !self.responses.is_muted(&place.response_id) {
             self.transcripts.expect(Speaker::Assistant, &place.item_id, place.content_index);
             self.captions.complete(place, text);
@@ -247,7 +214,7 @@ impl Conversation {
         self.history.said(&whole);
         self.replay_late_item(&whole);
         if whole.role == Speaker::User {
-            self.output.push_back(Output::Text(TimedText {
+            self.outbox.push(Output::Text(TimedText {
                 role: Speaker::User,
                 item_id: whole.item_id.clone(),
                 text: whole.text.clone(),

@@ -10,8 +10,9 @@ use crate::image::similarity::TileMeans;
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::config::{Dedupe, FramePolicy};
 use crate::realtime::conversation::io::{FrameEvent, FrameState};
-use crate::realtime::conversation::response::responses::AudioPart;
+use crate::realtime::conversation::response::audio_part::AudioPart;
 use crate::realtime::conversation::video::image_items::ImageItems;
+use crate::realtime::conversation::video::new_frame::{Fingerprint, NewFrame};
 use crate::realtime::conversation::{Conversation, Event, Phase};
 use crate::types::Frame;
 use crate::types::Timing;
@@ -42,21 +43,6 @@ struct Camera {
 struct SentFrame {
     item_id: String,
     look: Fingerprint,
-}
-
-/// What a picture is compared by.
-#[derive(Debug)]
-struct Fingerprint {
-    digest: u64,
-    tile_means: Option<TileMeans>,
-}
-
-/// A frame that tells something new.
-#[derive(Debug)]
-pub(crate) struct NewFrame {
-    pub frame: Frame,
-    /// Its camera, and what the next frame of that is to be compared with.
-    camera: Option<(usize, Fingerprint)>,
 }
 
 /// The cameras, and what was sent of them.

@@ -8,7 +8,7 @@
 //! take the message they are sent alone.
 
 use crate::realtime::conversation::io::{FrameEvent, FrameState};
-use crate::realtime::conversation::video::frames::NewFrame;
+use crate::realtime::conversation::video::new_frame::NewFrame;
 use crate::realtime::conversation::{Conversation, Event, Output};
 use openai_protocol::client::{ConversationItemCreate, ConversationItemDelete, PictureMessage, PicturePart};
 use openai_protocol::items::{Item, Role};
@@ -95,10 +95,10 @@ impl Conversation {
         let Some(at) = news.iter().map(|news| news.frame.at).max() else { return };
         self.frames.image_items.sent += 1;
         let item_id = format!("frame_{}", self.frames.image_items.sent);
-        let event_id = self.next_event_id();
+        let event_id = self.outbox.next_event_id();
         let parts: Vec<_> = news.iter().map(|news| self.part(news)).collect();
         let again = (self.config.replays_frames && self.config.reconnects).then(|| parts.clone());
-        self.output.push_back(Output::SendPicture(PictureMessage {
+        self.outbox.push(Output::SendPicture(PictureMessage {
             event_id: event_id.clone(),
             item_id: item_id.clone(),
             pictures: parts,
@@ -198,8 +198,8 @@ impl Conversation {
     /// with the rest of what was said.
     pub(crate) fn show_again(&mut self) {
         for mut message in std::mem::take(&mut self.frames.image_items.messages) {
-            let event_id = self.next_event_id();
-            self.output.push_back(Output::SendPicture(PictureMessage {
+            let event_id = self.outbox.next_event_id();
+            self.outbox.push(Output::SendPicture(PictureMessage {
                 event_id: event_id.clone(),
                 item_id: message.item_id.clone(),
                 pictures: message.again.clone().unwrap_or_default(),

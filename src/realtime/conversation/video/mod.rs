@@ -4,3 +4,4 @@
 
 pub(crate) mod frames;
 pub(crate) mod image_items;
+pub(crate) mod new_frame;
