@@ -37,7 +37,7 @@ impl Backoff {
     }
 
     /// As [`Self::next`], with the random part (0 to 1) given.
-    fn next_with(&mut self, retry_after: Option<Duration>, random: f64) -> Option<Duration> {
+    pub fn next_with(&mut self, retry_after: Option<Duration>, random: f64) -> Option<Duration> {
         let retry_after = retry_after.unwrap_or_default();
         if self.done >= self.tries || retry_after > LONGEST_RETRY_AFTER {
             return None;

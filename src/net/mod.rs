@@ -9,6 +9,7 @@ pub(crate) mod connect;
 pub(crate) mod credentials;
 pub(crate) mod endpoint;
 pub(crate) mod handshake;
+pub(crate) mod liveness;
 pub(crate) mod proxy;
 pub(crate) mod runtime;
 pub(crate) mod secret;

@@ -7,6 +7,7 @@
 
 use crate::net::clock::Clock;
 use crate::net::connect::Socket;
+use crate::net::liveness::{Check, Liveness};
 use futures_util::{SinkExt, StreamExt};
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -18,12 +19,6 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 /// More than this in the queue, and the link is behind.
 const MAX_BACKLOG: usize = 256 << 10;
-/// A silent server is asked whether it is there: soon where it owes something.
-const PING_INTERVAL: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(5)];
-/// A server that does not answer that for so long is gone.
-const PONG_TIMEOUT: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(5)];
-/// A question may wait for so long behind what the network takes slowly.
-const SLOW: Duration = Duration::from_secs(60);
 /// What our library says in place of a close code that none may send.
 const ILLEGAL: &str = "Protocol violation";
 
@@ -54,17 +49,14 @@ pub struct WebSocket {
     queued: usize,
     unflushed: bool,
     clock: Clock,
-    /// The last sign of life.
-    heard: Instant,
-    /// When it was asked for another one, and when that question went out.
-    asked: Option<(Instant, Option<Instant>)>,
+    liveness: Liveness,
 }
 
 impl WebSocket {
     /// Takes over an open socket.
     pub fn new(socket: Socket, clock: Clock) -> Self {
-        let heard = clock.now();
-        Self { socket, queue: VecDeque::new(), queued: 0, unflushed: false, clock, heard, asked: None }
+        let liveness = Liveness::new(clock.now());
+        Self { socket, queue: VecDeque::new(), queued: 0, unflushed: false, clock, liveness }
     }
 
     /// Queues a message.
@@ -78,15 +70,20 @@ impl WebSocket {
         self.queued > MAX_BACKLOG
     }
 
+    /// When the other side gave its last sign of life.
+    pub fn last_heard(&self) -> Instant {
+        self.liveness.last_heard()
+    }
+
     /// Waits for the next thing to happen; reads only with `read`. With `owed`, the server is not to be silent.
     pub async fn next(&mut self, read: bool, owed: bool) -> SocketEvent {
         if !read {
             // Who does not listen cannot say that nobody speaks.
-            (self.heard, self.asked) = (self.clock.now(), None);
+            self.liveness.heard(self.clock.now());
         }
         let clock = self.clock.clone();
         loop {
-            let check = self.check(owed);
+            let check = self.liveness.deadline(owed);
             tokio::select! {
                 biased;
                 event = poll_fn(|cx| self.poll_next(cx, read)) => match event {
@@ -95,22 +92,10 @@ impl WebSocket {
                 },
                 () = clock.sleep_until(check), if read => {}
             }
-            let now = self.clock.now();
-            if self.asked.is_some() {
-                return SocketEvent::Gone(now.saturating_duration_since(self.heard));
+            match self.liveness.check(self.clock.now()) {
+                Check::Gone(silent) => return SocketEvent::Gone(silent),
+                Check::Ping => self.queue.push_back(Message::Ping(Bytes::new())),
             }
-            self.asked = Some((now, None));
-            self.queue.push_back(Message::Ping(Bytes::new()));
-        }
-    }
-
-    /// When something is to be done about its silence.
-    fn check(&self, owed: bool) -> Instant {
-        let owed = usize::from(owed);
-        match self.asked {
-            None => self.heard + PING_INTERVAL[owed],
-            Some((_, Some(sent))) => sent + PONG_TIMEOUT[owed],
-            Some((asked, None)) => asked + SLOW,
         }
     }
 
@@ -140,7 +125,9 @@ impl WebSocket {
             return Poll::Pending;
         }
         self.socket.poll_next_unpin(cx).map(|message| {
-            (self.heard, self.asked) = (self.clock.now(), None);
+            if matches!(message, Some(Ok(_))) {
+                self.liveness.heard(self.clock.now());
+            }
             match message {
                 Some(Ok(Message::Text(text))) => Some(SocketEvent::Text(text)),
                 Some(Ok(Message::Binary(data))) => Some(SocketEvent::Binary(data)),
@@ -175,9 +162,7 @@ impl WebSocket {
         }
         std::task::ready!(self.socket.poll_flush_unpin(cx))?;
         self.unflushed = false;
-        if let Some((_, sent @ None)) = &mut self.asked {
-            *sent = Some(self.clock.now());
-        }
+        self.liveness.sent(self.clock.now());
         Poll::Ready(Ok(()))
     }
 }

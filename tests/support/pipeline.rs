@@ -227,16 +227,32 @@ impl Pipeline {
     /// Waits for the end of the stream or for an error, and gives that.
     #[track_caller]
     pub fn until_end(&mut self) -> Result<(), gst::glib::Error> {
+        self.until_or_error("the end", |message| message.type_() == gst::MessageType::Eos).map(drop)
+    }
+
+    /// Waits for a message that fits, or for an error, and gives that. The end of the stream that came before is found.
+    #[track_caller]
+    pub fn until_or_error(
+        &mut self,
+        what: &str,
+        fits: impl Fn(&gst::Message) -> bool,
+    ) -> Result<gst::Message, gst::glib::Error> {
         let limit = Instant::now() + PATIENCE;
+        if let Some(end) =
+            self.messages.iter().find(|message| message.type_() == gst::MessageType::Eos && fits(message))
+        {
+            return Ok(end.clone());
+        }
         loop {
             let left = limit.saturating_duration_since(Instant::now());
             let message = self.bus.timed_pop(gst::ClockTime::from_nseconds(left.as_nanos() as u64));
-            let Some(message) = message else { panic!("no end; there were:\n{}", self.told().join("\n")) };
+            let Some(message) = message else { panic!("{what} never came; there were:\n{}", self.told().join("\n")) };
             self.messages.push(message.clone());
-            match message.view() {
-                gst::MessageView::Eos(_) => return Ok(()),
-                gst::MessageView::Error(error) => return Err(error.error()),
-                _ => {}
+            if fits(&message) {
+                return Ok(message);
+            }
+            if let gst::MessageView::Error(error) = message.view() {
+                return Err(error.error());
             }
         }
     }

@@ -183,8 +183,9 @@ impl Dialler {
         let asks = asks.map(|after| format!("; it asks to be tried again in {} s, which is too long", after.as_secs()));
         let failure = error.failure.map(|text| format!("{text}{}", asks.unwrap_or_default()));
         match failure {
+            failure if !self.had_session => failure,
             // It is known what was wrong, and it is not the connection.
-            failure if !self.had_session || !error.again => failure,
+            failure if !error.again && !matches!(failure, Failure::Connect(_)) => failure,
             failure => Failure::Lost(format!("the connection was lost and not to be had back: {failure}")),
         }
     }

@@ -25,6 +25,11 @@ use tokio::sync::mpsc;
 /// from the first.
 const STABLE_SESSION: Duration = Duration::from_secs(5);
 
+/// Whether a session that was ready for so long was of use, so that the tries begin anew.
+pub(crate) fn is_good(lasted: Option<Duration>, carried_turn: bool) -> bool {
+    lasted.is_some_and(|lasted| lasted >= STABLE_SESSION || carried_turn)
+}
+
 /// A conversation, and the connection that it has at the time.
 pub struct Driver {
     dialler: Dialler,
@@ -112,7 +117,7 @@ impl Driver {
         self.input_queue.set_connected(false);
         let ready = self.ready.take();
         let lasted = ready.map(|ready| self.clock.now().saturating_duration_since(ready));
-        if lasted.is_some_and(|lasted| lasted >= STABLE_SESSION || self.conversation.carried_turn()) {
+        if is_good(lasted, self.conversation.carried_turn()) {
             self.dialler.worked();
         }
         if let Some(loss) = self.conversation.take_loss() {
@@ -138,6 +143,7 @@ impl Driver {
             if self.over || self.is_lost {
                 break;
             }
+            self.conversation.server_heard(socket.last_heard());
             let deadline = self.conversation.deadline();
             let left_out = self.warnings.deadline();
             let full = self.playout.is_full();

@@ -386,14 +386,9 @@ impl Conversation {
     /// Remembers audio that a next session may have to be sent again.
     fn remember(&mut self, samples: u64, sound: &AudioChunk) {
         if self.config.reconnects {
-            let waits_for_speech = matches!(self.config.detection, Detection::Server { .. }) && !self.turns.speaking;
-            let most = if waits_for_speech {
-                crate::realtime::conversation::input::uncommitted::UNHEARD
-            } else {
-                crate::realtime::conversation::input::uncommitted::TURN
-            };
-            let most = time_to_samples(most, self.config.input.rate());
-            self.audio_input.uncommitted_audio.add(self.audio_input.sent.samples(), samples, sound.clone(), most);
+            let keep = self.remembers();
+            let sent = self.audio_input.sent.samples();
+            self.audio_input.uncommitted_audio.add(sent, samples, sound.clone(), self.now, keep);
         }
     }
 
@@ -410,7 +405,7 @@ impl Conversation {
             self.append_silence(MIN_COMMIT - so_far);
         }
         let said = self.audio_input.uncommitted_audio.take();
-        self.history.heard(None, said);
+        self.remember_turn(None, said);
         self.all_is_committed();
         let event_id = self.send(InputAudioBufferCommit::default());
         self.turns.committed_by(event_id);

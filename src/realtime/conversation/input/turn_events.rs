@@ -38,6 +38,11 @@ impl Conversation {
         self.config.server_responds && matches!(self.config.detection, Detection::Server { .. })
     }
 
+    /// Whether turns are answered, by the server or on request.
+    pub(crate) fn answers_turns(&self) -> bool {
+        self.config.create_response && !self.config.is_transcription_only()
+    }
+
     /// Whether speech of the user interrupts the model.
     pub(crate) fn may_be_interrupted(&self) -> bool {
         self.config.interrupt_response && self.config.timing == Timing::Live
@@ -77,8 +82,9 @@ impl Conversation {
     pub(crate) fn on_speech_stopped(&mut self, event: InputAudioBufferSpeechStopped) {
         let end = self.audio_input.sent.time_of_ms(event.audio_end_ms);
         let said = self.committed_up_to(event.audio_end_ms);
-        self.history.heard(Some(event.item_id.clone()), said);
+        self.remember_turn(Some(event.item_id.clone()), said);
         self.end_turn(Some(event.item_id), end);
+        self.turn_found(false);
     }
 
     /// `input_audio_buffer.timeout_triggered`: the server commits a turn in which nobody spoke, to prompt the user.
@@ -111,11 +117,12 @@ impl Conversation {
         if self.turns.speaking {
             // A commit in the middle of speech ends the turn; no `speech_stopped` follows.
             let said = self.audio_input.uncommitted_audio.take();
-            self.history.heard(Some(item_id.to_owned()), said);
+            self.remember_turn(Some(item_id.to_owned()), said);
             self.all_is_committed();
             self.end_turn(Some(item_id.to_owned()), self.audio_input.sent.end());
         }
-        let is_answered = self.config.create_response && !self.config.is_transcription_only();
+        self.turn_found(true);
+        let is_answered = self.answers_turns();
         if !self.server_responds() {
             self.frames_for_turn();
             if is_answered && self.may_respond() {

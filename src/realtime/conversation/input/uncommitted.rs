@@ -9,7 +9,7 @@
 use crate::audio::sample_clock::samples_to_time;
 use crate::types::AudioChunk;
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Most that is remembered of a current turn.
 pub(crate) const TURN: Duration = Duration::from_secs(60);
@@ -18,12 +18,25 @@ pub(crate) const QUIET: Duration = Duration::from_secs(2);
 /// Most that is remembered in addition since the last data from a server that may be gone.
 pub(crate) const UNHEARD: Duration = Duration::from_secs(15);
 
-/// A piece of audio, with the position of its first sample on the server's clock.
+/// A piece of audio, with the position of its first sample on the server's clock, and when it was sent. What waited for
+/// a session is sent much faster than it was spoken.
 #[derive(Debug)]
 struct Piece {
     start: u64,
     samples: u64,
+    sent: Instant,
     sound: AudioChunk,
+}
+
+/// What has to be remembered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep {
+    /// The last samples.
+    pub samples: u64,
+    /// What was sent since.
+    pub since: Instant,
+    /// Limit of the latter, in samples.
+    pub most: u64,
 }
 
 /// Remembered audio, oldest first. The bytes are shared with what was sent.
@@ -31,10 +44,10 @@ struct Piece {
 pub(crate) struct UncommittedAudio(VecDeque<Piece>);
 
 impl UncommittedAudio {
-    /// Appends audio that begins at this sample, and drops what is further back than `most` samples.
-    pub fn add(&mut self, start: u64, samples: u64, sound: AudioChunk, most: u64) {
-        self.0.push_back(Piece { start, samples, sound });
-        self.keep(most);
+    /// Appends audio that begins at this sample, and drops what need not be remembered.
+    pub fn add(&mut self, start: u64, samples: u64, sound: AudioChunk, sent: Instant, keep: Keep) {
+        self.0.push_back(Piece { start, samples, sent, sound });
+        self.keep(keep);
     }
 
     /// Takes the audio before this sample.
@@ -46,17 +59,21 @@ impl UncommittedAudio {
                 let bytes = piece.sound.data.len() / piece.samples as usize * inside as usize;
                 let rest = piece.sound.data.split_off(bytes);
                 let sound = AudioChunk { data: rest, at: piece.sound.at.map(|at| at + samples_to_time(inside, rate)) };
-                self.0.push_front(Piece { start: sample, samples: piece.samples - inside, sound });
+                self.0.push_front(Piece { start: sample, samples: piece.samples - inside, sent: piece.sent, sound });
             }
             taken.push(piece.sound);
         }
         taken
     }
 
-    /// Drops all but about the last `most` samples.
-    pub fn keep(&mut self, most: u64) {
+    /// Drops what need not be remembered.
+    pub fn keep(&mut self, keep: Keep) {
         let end = self.0.back().map_or(0, |piece| piece.start + piece.samples);
-        while self.0.front().is_some_and(|piece| piece.start + piece.samples + most < end) {
+        let is_needed = |piece: &Piece| {
+            let back = end.saturating_sub(piece.start + piece.samples);
+            back <= keep.samples || piece.sent >= keep.since && back <= keep.most
+        };
+        while self.0.front().is_some_and(|piece| !is_needed(piece)) {
             self.0.pop_front();
         }
     }
@@ -85,10 +102,14 @@ mod tests {
         sounds.iter().map(|sound| (sound.data.len(), sound.at.map(|at| at.as_secs()))).collect()
     }
 
+    fn last(samples: u64, since: Instant) -> Keep {
+        Keep { samples, since, most: 900 }
+    }
+
     #[test]
     fn a_turn_is_cut_out_of_it_at_the_sample() {
-        let mut uncommitted_audio = UncommittedAudio::default();
-        (0..4).for_each(|n| uncommitted_audio.add(n * 10, 10, piece(n as u8, 10), 1_000));
+        let (mut uncommitted_audio, now) = (UncommittedAudio::default(), Instant::now());
+        (0..4).for_each(|n| uncommitted_audio.add(n * 10, 10, piece(n as u8, 10), now, last(1_000, now)));
         assert_eq!(bytes(&uncommitted_audio.take_before(15, 5)), [(20, Some(0)), (10, Some(1))]);
         assert_eq!(bytes(&uncommitted_audio.take_before(15, 5)), []);
         assert_eq!(bytes(&uncommitted_audio.take()), [(10, Some(2)), (20, Some(2)), (20, Some(3))]);
@@ -96,8 +117,20 @@ mod tests {
 
     #[test]
     fn it_is_no_longer_than_it_may_be() {
-        let mut uncommitted_audio = UncommittedAudio::default();
-        (0..100).for_each(|n| uncommitted_audio.add(n * 10, 10, piece(0, 10), 25));
+        let (mut uncommitted_audio, now) = (UncommittedAudio::default(), Instant::now());
+        let later = now + Duration::from_secs(1);
+        (0..100).for_each(|n| uncommitted_audio.add(n * 10, 10, piece(0, 10), now, last(25, later)));
         assert_eq!(uncommitted_audio.take().len(), 3);
+    }
+
+    #[test]
+    fn what_was_sent_at_once_is_remembered_as_a_whole() {
+        let (mut uncommitted_audio, now) = (UncommittedAudio::default(), Instant::now());
+        (0..50).for_each(|n| uncommitted_audio.add(n * 10, 10, piece(0, 10), now, last(25, now)));
+        assert_eq!(uncommitted_audio.samples(), 500);
+        (50..200).for_each(|n| uncommitted_audio.add(n * 10, 10, piece(0, 10), now, last(25, now)));
+        assert_eq!(uncommitted_audio.samples(), 910, "but no more than may be");
+        uncommitted_audio.keep(last(25, now + Duration::from_secs(1)));
+        assert_eq!(uncommitted_audio.samples(), 30);
     }
 }

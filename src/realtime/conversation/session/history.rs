@@ -21,6 +21,8 @@ use std::collections::VecDeque;
 const MAX_HISTORY_CHARS: usize = 48_000;
 /// Bytes of sound that are said again at most: a minute at 24 kHz.
 const MAX_HISTORY_AUDIO: usize = 2_880_000;
+/// Turns whose sound is forgotten, and whose words may still come.
+const MAX_FORGOTTEN: usize = 64;
 
 /// One thing that was said or done.
 #[derive(Debug)]
@@ -48,6 +50,11 @@ impl HistoryEntry {
         }
     }
 
+    /// A turn without words or sound: it may still be written down.
+    fn is_forgotten(&self) -> bool {
+        matches!(self, Self::AudioChunk { sound, .. } if sound.is_empty())
+    }
+
     fn to_item(&self) -> Item {
         match self {
             Self::Words(item) => (**item).clone(),
@@ -73,6 +80,11 @@ pub(crate) struct History {
 impl History {
     fn add(&mut self, said: HistoryEntry) {
         self.said.push_back(said);
+        while self.said.iter().filter(|said| said.is_forgotten()).count() > MAX_FORGOTTEN {
+            let oldest = self.said.iter().position(HistoryEntry::is_forgotten);
+            oldest.and_then(|oldest| self.said.remove(oldest));
+            self.forgotten += 1;
+        }
         while self.said.len() > 1 && self.said.iter().map(HistoryEntry::letters).sum::<usize>() > MAX_HISTORY_CHARS {
             self.said.pop_front();
         }
@@ -99,11 +111,10 @@ impl History {
         }
     }
 
-    /// The user said something that is a message now, and not written down so far.
+    /// The user said something that is a message now, and not written down so far. There is no sound where the turn began
+    /// longer ago than sound is remembered.
     pub fn heard(&mut self, item_id: Option<String>, sound: Vec<AudioChunk>) {
-        if !sound.is_empty() {
-            self.add(HistoryEntry::AudioChunk { item_id, sound, is_told: false });
-        }
+        self.add(HistoryEntry::AudioChunk { item_id, sound, is_told: false });
     }
 
     /// The server has made a message. A name that is new belongs to the oldest turn that has none.
@@ -127,8 +138,13 @@ impl History {
     /// The user's sound is coded in another way from now on, and a session knows one way only.
     pub fn forget_sound(&mut self) {
         let before = self.said.len();
-        self.said.retain(|said| said.bytes() == 0);
+        self.said.retain(|said| matches!(said, HistoryEntry::Words(_)));
         self.forgotten += before - self.said.len();
+    }
+
+    /// What was said last is a turn that no session can hear again.
+    pub fn ends_forgotten(&self) -> bool {
+        self.said.back().is_some_and(HistoryEntry::is_forgotten)
     }
 
     /// How many turns no session can hear again, since this was asked last.
@@ -157,7 +173,11 @@ impl Conversation {
         let open = self.audio_input.restart_clock(rate);
         let in_hand = self.turns.drop_open();
         for said in std::mem::take(&mut self.history.said) {
-            self.replay_items(said);
+            if said.is_forgotten() {
+                self.history.forgotten += 1;
+            } else {
+                self.replay_items(said);
+            }
         }
         self.replay_frames_to_session();
         let forgotten = self.history.take_forgotten();
@@ -166,6 +186,8 @@ impl Conversation {
             self.warn("turns-forgotten", message);
         }
         in_hand.into_iter().for_each(|turn| self.turns.advance(turn));
+        // Before the sound in which a server may find the next turn and answer that by itself.
+        self.send_due_request();
         self.replay_audio(open);
     }
 
@@ -215,6 +237,13 @@ impl Conversation {
         if is_late && whole.role == Speaker::Assistant && !text.is_empty() && !self.config.is_transcription_only() {
             let id = self.create_item(Item::message(Role::Assistant, text));
             self.responses.expected_errors(id);
+        }
+    }
+
+    /// What the user said is a message now, which another session may have to hear again.
+    pub(crate) fn remember_turn(&mut self, item_id: Option<String>, sound: Vec<AudioChunk>) {
+        if self.config.reconnects {
+            self.history.heard(item_id, sound);
         }
     }
 

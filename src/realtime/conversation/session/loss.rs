@@ -5,7 +5,7 @@
 //! Nothing is lost without a word: an answer that is asked for again is answered once, and whatever cannot be had back
 //! is told as a WARNING with what it was.
 
-use crate::realtime::conversation::input::uncommitted;
+use crate::realtime::conversation::input::uncommitted::{self, Keep};
 use crate::realtime::conversation::io::SessionEvent;
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 /// The same answer is asked for again so often. A server that fails over one would do so for ever.
 const ASKED_AGAIN: u32 = 5;
 
-/// The next server has so long to find the turn that was in hand.
-const FOUND_AGAIN: Duration = Duration::from_secs(5);
+/// The next server has so long to find the turn that was in hand; longer than it takes to notice that it is gone too.
+const FOUND_AGAIN: Duration = Duration::from_secs(15);
 
 /// Why there is to be another session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,12 +47,17 @@ pub(crate) struct Losses {
     in_hand: Option<Turn>,
     /// When that is not so any more, unless the server says it.
     in_hand_until: Option<Instant>,
+    /// The server has found the end of a turn, and has not made a message of it so far.
+    is_uncommitted: bool,
+    /// The last sign of life of the server.
+    heard: Option<Instant>,
 }
 
 impl Losses {
     /// A session is ready.
     pub fn session_began(&mut self, now: Instant) {
         self.has_carried = false;
+        self.is_uncommitted = false;
         self.in_hand_until = self.in_hand.is_some().then(|| now + FOUND_AGAIN);
     }
 }
@@ -61,6 +66,17 @@ impl Conversation {
     /// Whether another server can be tried after the one in use.
     pub fn set_standby(&mut self, there_is_one: bool) {
         self.losses.has_standby = there_is_one;
+    }
+
+    /// When the server gave its last sign of life, be it only the answer to a ping. What was sent since then it may not
+    /// have heard.
+    pub fn server_heard(&mut self, at: Instant) {
+        self.losses.heard = Some(at);
+    }
+
+    /// The server has found the end of a turn; whether there is a message of it now.
+    pub(crate) fn turn_found(&mut self, is_committed: bool) {
+        self.losses.is_uncommitted = !is_committed;
     }
 
     /// Whether the session that is lost had answered a turn, or written it down.
@@ -73,13 +89,16 @@ impl Conversation {
         self.losses.last.take()
     }
 
-    /// Whether the server is to say something, and silence means that it may be gone.
+    /// Whether the server is to say something, and silence means that it may be gone. Who listens for the user's turns is
+    /// to say when one begins: no more of the sound is remembered than is sent until its silence is noticed.
     pub fn awaits_server(&self) -> bool {
+        let by_server = matches!(self.config.detection, Detection::Server { .. });
         matches!(self.phase, Phase::Ready)
             && (self.owes_response()
+                || by_server && self.audio_input.uncommitted_audio.samples() > 0
                 || !self.updates.is_empty()
                 || self.drain.is_closing()
-                || self.turns.speaking && matches!(self.config.detection, Detection::Server { .. })
+                || by_server && self.turns.speaking
                 || self.config.transcribes && self.turns.backlog() > 0)
     }
 
@@ -106,31 +125,35 @@ impl Conversation {
         if !self.config.reconnects && !self.losses.has_standby {
             return self.fail(loss.failure);
         }
-        self.lose_after(reason, Some(loss), silent + uncommitted::QUIET);
+        self.lose_after(reason, Some(loss), silent);
     }
 
     /// The session is over, or did not come about, and there may be another one.
     pub(crate) fn lose(&mut self, reason: String, loss: Option<Loss>) {
-        self.lose_after(reason, loss, uncommitted::QUIET);
+        let heard = self.losses.heard.unwrap_or(self.now);
+        self.lose_after(reason, loss, self.now.saturating_duration_since(heard));
     }
 
-    /// The same, where the server may not have heard the sound of so long.
-    fn lose_after(&mut self, reason: String, loss: Option<Loss>, unplayed: Duration) {
+    /// The same, where the server has been silent for so long and may not have heard what was sent since.
+    fn lose_after(&mut self, reason: String, loss: Option<Loss>, silent: Duration) {
         let was_planned = loss.is_none();
         self.losses.last = loss;
         if self.session_generation == 0 && !matches!(self.phase, Phase::Ready) {
             return self.open_again();
         }
+        let was_ready = matches!(self.phase, Phase::Ready);
+        // An answer that waited for the user to end may be whole.
+        self.release_floor();
         let active = self.scheduler.active().map(str::to_owned);
         let is_owed = self.owes_again(active.as_deref());
         let params = self.scheduler.params();
-        self.release_floor();
         self.phase = Phase::Offline;
         self.approvals.clear();
         self.session_generation += 1;
         self.rollover = renew::SessionRollover::default();
         self.scheduler.give_up();
-        if is_owed && self.may_respond() {
+        // A question that is forgotten is told as that, and another answer would be one to something else.
+        if is_owed && self.may_respond() && !self.history.ends_forgotten() {
             self.request_again(params, was_planned);
         }
         if let Some(active) = active {
@@ -141,7 +164,8 @@ impl Conversation {
         self.responses.records.end_all();
         self.give_up_turns();
         self.on_frames_lost();
-        self.lose_turn(unplayed);
+        self.lose_turn(was_ready.then_some(silent + uncommitted::QUIET));
+        self.losses.heard = None;
         self.updates.clear();
         self.lose_update();
         self.notify(Event::Session(SessionEvent::Reconnecting { reason }));
@@ -162,7 +186,8 @@ impl Conversation {
     fn owes_again(&mut self, active: Option<&str>) -> bool {
         let is_unplayed = self.drop_held_response();
         let is_spoken = |active: &str| self.responses.spoken.iter().any(|spoken| spoken.response_id == active);
-        self.scheduler.expects() || active.is_some_and(|active| is_unplayed || !is_spoken(active))
+        let is_found = std::mem::take(&mut self.losses.is_uncommitted) && self.answers_turns();
+        is_found || self.scheduler.expects() || active.is_some_and(|active| is_unplayed || !is_spoken(active))
     }
 
     fn request_again(&mut self, params: Option<ResponseParams>, was_planned: bool) {
@@ -175,12 +200,32 @@ impl Conversation {
         self.scheduler.request(params);
     }
 
-    /// The turn in hand is said again to the next server, as far as it is remembered.
-    fn lose_turn(&mut self, unplayed: Duration) {
+    /// The user speaks, or was speaking when a session was lost, and this server has not found that yet.
+    fn has_turn_in_hand(&self) -> bool {
+        self.turns.speaking || self.losses.in_hand.is_some()
+    }
+
+    /// What of the sound is remembered, for a session that may have to hear it again.
+    pub(crate) fn remembers(&self) -> Keep {
+        let by_server = matches!(self.config.detection, Detection::Server { .. });
+        self.keeps(if by_server && !self.has_turn_in_hand() { uncommitted::UNHEARD } else { uncommitted::TURN })
+    }
+
+    /// The sound of so long, and whatever was sent in that time.
+    fn keeps(&self, length: Duration) -> Keep {
+        let samples = |length: Duration| time_to_samples(length, self.config.input.rate());
+        let since = self.now.checked_sub(length).unwrap_or(self.now);
+        Keep { samples: samples(length), since, most: samples(uncommitted::TURN) }
+    }
+
+    /// The turn in hand is said again to the next server, as far as it is remembered. The server may not have heard the
+    /// sound of so long; nothing where it was not there yet, and what the one before has not heard still waits.
+    fn lose_turn(&mut self, unheard: Option<Duration>) {
         let rate = self.config.input.rate();
         let by_server = matches!(self.config.detection, Detection::Server { .. });
-        if by_server && !self.turns.speaking {
-            self.audio_input.uncommitted_audio.keep(time_to_samples(unplayed, rate));
+        if let Some(unheard) = unheard.filter(|_| by_server && !self.has_turn_in_hand()) {
+            let keep = self.keeps(unheard);
+            self.audio_input.uncommitted_audio.keep(keep);
         }
         let said = self.turns.open().and_then(|turn| self.audio_input.heard.end()?.checked_sub(turn.start?));
         let kept = samples_to_time(self.audio_input.uncommitted_audio.samples(), rate);
@@ -211,6 +256,12 @@ impl Conversation {
 
     pub(crate) fn advance_resumed_turn(&mut self) {
         if self.resumed_turn_deadline().is_some_and(|until| self.now >= until) {
+            let seconds = FOUND_AGAIN.as_secs();
+            let message = format!(
+                "the user was speaking when a session was lost, and the next server, which has heard that again, has not \
+                 found a turn in it for {seconds} s: it is not answered"
+            );
+            self.warn("turn-lost", message);
             self.end_in_hand();
         }
     }

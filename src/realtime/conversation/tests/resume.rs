@@ -191,6 +191,7 @@ fn words_that_waited_for_the_users_are_told_without_them() {
     dialogue.skip();
     come_back(&mut dialogue);
     expect_told(&mut dialogue, "assistant", "Fine.");
+    dialogue.expect_warning("turns-forgotten");
     dialogue.expect_nothing();
 }
 
@@ -295,6 +296,7 @@ fn what_a_server_that_is_gone_has_not_heard_is_said_again() {
     let mut dialogue = dialogue();
     for second in 0..20 {
         dialogue.hear_sound(&vec![second; 48_000]);
+        dialogue.after(1_000);
     }
     dialogue.skip();
     dialogue.handle(Input::Gone { silent: ms(10_000) });
