@@ -153,8 +153,17 @@ impl OpenAIRealtime {
 
     /// A pad goes. If it was the one that all waited for, the input has ended.
     pub(crate) fn drop_pad(&self, pad: &gst::Pad) {
+        let flushed = self.run().and_then(|run| {
+            if pad.direction() == gst::PadDirection::Sink {
+                run.leave_sink(&pad.name());
+            }
+            run.leave_text(pad)
+        });
         if let Err(error) = pad.set_active(false) {
             gst::warning!(CAT, obj = pad, "{error}");
+        }
+        if let Some(peer) = flushed {
+            peer.send_event(gst::event::FlushStop::builder(false).build());
         }
         if let Err(error) = self.obj().remove_pad(pad) {
             gst::warning!(CAT, imp = self, "{error}");
