@@ -167,10 +167,8 @@ impl Run {
         self.input_queue.set_flushing(pad, flushing);
     }
 
-    /// A sink pad goes: lets go its streaming thread, which would be waited for.
-    pub fn leave_sink(&self, pad: &str) {
-        self.set_flushing(pad, true);
-        // A pad of that name that is requested later begins anew.
+    /// The pace of a pad that is gone; one of that name that is requested later begins anew.
+    pub fn forget_pace(&self, pad: &str) {
         self.paces.lock().unwrap_or_else(PoisonError::into_inner).retain(|(name, _)| name != pad);
     }
 

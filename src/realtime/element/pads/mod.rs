@@ -155,7 +155,8 @@ impl OpenAIRealtime {
     pub(crate) fn drop_pad(&self, pad: &gst::Pad) {
         let flushed = self.run().and_then(|run| {
             if pad.direction() == gst::PadDirection::Sink {
-                run.leave_sink(&pad.name());
+                // Its streaming thread would be waited for.
+                run.set_flushing(&pad.name(), true);
             }
             run.leave_text(pad)
         });
@@ -171,6 +172,7 @@ impl OpenAIRealtime {
         self.obj().child_removed(pad, &pad.name());
         if let Some(run) = self.run() {
             run.input_queue.remove(&pad.name());
+            run.forget_pace(&pad.name());
             run.input_queue.push(Input::Unplugged(pad.name().to_string()));
         }
         self.sink().ended.remove(pad.name().as_str());
