@@ -30,7 +30,7 @@ const TOO_LATE: Duration = Duration::from_secs(1);
 /// Silence does not go further ahead than this, whatever the lead is: an answer could not begin before its end.
 const SILENT_LEAD: Duration = Duration::from_millis(40);
 
-/// How many events wait at most; a stream that stands still loses the oldest.
+/// How many events wait at most; a stream that stands still takes no more.
 const MOST_EVENTS: usize = 1024;
 
 #[derive(Debug, Default)]
@@ -144,17 +144,23 @@ impl AudioSrcTask {
         self.flow.get().map_or(Ok(gst::FlowSuccess::Ok), |error| Err(*error))
     }
 
-    /// A serialized event goes out in front of the next piece, from the streaming thread.
-    pub fn push_event(&self, event: gst::Event) {
+    /// A serialized event goes out in front of the next piece, from the streaming thread. False where the stream
+    /// stands still and has no room for it.
+    pub fn push_event(&self, event: gst::Event) -> bool {
         if !self.pad.is_linked() {
-            return;
+            return true;
         }
         let mut state = self.state();
-        if state.events.len() == MOST_EVENTS {
-            state.events.pop_front();
-            gst::warning!(gst::CAT_EVENT, obj = self.pad, "the stream stands still, and the oldest event is dropped");
+        let has_room = state.events.len() < MOST_EVENTS;
+        if has_room {
+            state.events.push_back(event);
         }
-        state.events.push_back(event);
+        has_room
+    }
+
+    /// The pad that it feeds.
+    pub fn pad(&self) -> &gst::Pad {
+        &self.pad
     }
 
     fn send_events(&self) {

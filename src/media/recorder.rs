@@ -14,6 +14,17 @@ const MOST: usize = 512;
 ///
 /// It follows the links through tees, bins and ghost pads as they are now.
 pub fn downstream_of(pad: &gst::Pad) -> Option<gst::Element> {
+    find(pad, must_not_be_flushed)
+}
+
+/// The first `splitmuxsink` downstream of a pad. It waits until every pad of it has a buffer that is late enough for a
+/// file to go on, whatever GAP events say; between the words of a pad of text that is for ever.
+pub fn splitmuxsink_downstream_of(pad: &gst::Pad) -> Option<gst::Element> {
+    find(pad, |element| element.factory().is_some_and(|factory| factory.name() == "splitmuxsink"))
+}
+
+/// The first element downstream of a pad that is as wanted.
+fn find(pad: &gst::Pad, is_wanted: impl Fn(&gst::Element) -> bool) -> Option<gst::Element> {
     let (mut waiting, mut seen) = (vec![pad.clone()], HashSet::new());
     while let Some(source) = waiting.pop() {
         let Some(peer) = source.peer() else { continue };
@@ -25,7 +36,7 @@ pub fn downstream_of(pad: &gst::Pad) -> Option<gst::Element> {
                 // Another conversation: it takes a flush as the end of a turn.
                 continue;
             }
-            if must_not_be_flushed(&element) {
+            if is_wanted(&element) {
                 return Some(element);
             }
         }

@@ -45,6 +45,8 @@ struct State {
     waiting: VecDeque<TextItem>,
     ended: bool,
     stopped: bool,
+    /// The streaming thread is through, or was never there.
+    left: bool,
     dropped: u64,
 }
 
@@ -134,27 +136,22 @@ impl TextSrcTask {
         self.changed.notify_all();
     }
 
-    /// Brings an event that passes. That never waits: its thread is another stream's. One that has no room counts as
-    /// dropped.
-    pub fn push_event(&self, event: gst::Event) {
+    /// Brings an event that passes. That never waits: its thread is another stream's. False where there is no room.
+    pub fn push_event(&self, event: gst::Event) -> bool {
         if !self.pad.is_linked() {
-            return;
+            return true;
         }
         let mut state = self.state();
-        let has_room = state.waiting.len() < WAITING + PASSING;
         if state.stopped || state.ended {
-            return;
+            return true;
         }
+        let has_room = state.waiting.len() < WAITING + PASSING;
         if has_room {
             state.waiting.push_back(TextItem::Passing(event));
-        } else {
-            state.dropped += 1;
         }
         drop(state);
-        if !has_room {
-            gst::warning!(gst::CAT_EVENT, obj = self.pad, "the stream stands still, and an event is dropped");
-        }
         self.changed.notify_all();
+        has_room
     }
 
     /// No more will come.
@@ -169,6 +166,13 @@ impl TextSrcTask {
         self.changed.notify_all();
     }
 
+    /// Waits until the streaming thread is through after a stop. False where it is held up downstream for so long.
+    pub fn wait_until_left(&self, limit: Duration) -> bool {
+        let state = self.state();
+        let waited = self.changed.wait_timeout_while(state, limit, |state| !state.left);
+        waited.unwrap_or_else(PoisonError::into_inner).0.left
+    }
+
     /// How many pieces were lost since this was asked last.
     pub fn take_dropped(&self) -> u64 {
         std::mem::take(&mut self.state().dropped)
@@ -176,6 +180,15 @@ impl TextSrcTask {
 
     /// One turn of the streaming thread. False when it is over.
     pub fn iterate(&self, stream: &mut Stream) -> bool {
+        let goes_on = self.take_turn(stream);
+        if !goes_on {
+            self.state().left = true;
+            self.changed.notify_all();
+        }
+        goes_on
+    }
+
+    fn take_turn(&self, stream: &mut Stream) -> bool {
         if !std::mem::replace(&mut stream.began, true) {
             self.begin();
             return true;

@@ -22,6 +22,7 @@ mod recording;
 mod schema;
 mod schema_conformance;
 mod settings;
+mod several;
 #[path = "../support/mod.rs"]
 mod support;
 mod text_pads;

@@ -3,6 +3,7 @@
 //! "Pads come and go, and what is said on them stays on its side": requests in every state, events and queries that
 //! arrive at one side, elements in a circle.
 
+use crate::support::folder::Folder;
 use crate::support::pipeline::{Pipeline, SILENCE, Tap, events};
 use crate::support::server::Server;
 use gst::prelude::*;
@@ -82,6 +83,70 @@ fn a_pad_that_was_requested_early_or_while_the_state_changes_has_its_stream() {
 }
 
 #[test]
+fn a_pad_is_released_while_its_sink_prerolls() {
+    let server = Server::start(&["--engine", "echo"]);
+    for name in ["text_src", "transcript_src", "event_src"] {
+        let pipeline = talk(&server, "");
+        let ai = pipeline.element("ai");
+        let pad = request(&ai, name);
+        let sink = gst::ElementFactory::make("fakesink").property("async", false).build().expect("a sink");
+        pipeline.pipeline.add(&sink).expect("added");
+        let peer = sink.static_pad("sink").expect("a pad");
+        pad.link(&peer).expect("linked");
+        let (sender, receiver) = std::sync::mpsc::channel();
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            if info.event().is_some_and(|event| event.type_() == gst::EventType::Gap) {
+                let _ = sender.send(());
+            }
+            gst::PadProbeReturn::Ok
+        });
+        pipeline.pipeline.set_state(gst::State::Paused).expect("a state");
+        receiver.recv_timeout(Duration::from_secs(30)).expect("the stream begins, and the sink holds it up");
+        let (released, is_released) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            ai.release_request_pad(&pad);
+            let _ = released.send(());
+        });
+        is_released.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| panic!("{name} is not released"));
+    }
+}
+
+#[test]
+fn a_pad_is_released_while_its_input_waits_for_the_clock() {
+    let server = Server::start(&["--engine", "echo"]);
+    for (name, source) in [
+        ("video_sink_%u", "videotestsrc num-buffers=9 ! video/x-raw,width=32,height=32 ! jpegenc name=before"),
+        ("text_sink", "filesrc name=before ! capsfilter caps=text/x-raw,format=utf8"),
+    ] {
+        let folder = Folder::new();
+        let path = folder.join("text");
+        std::fs::write(&path, "Hello.").expect("written");
+        let pipeline = talk(&server, "");
+        let ai = pipeline.element("ai");
+        let bin = gst::parse::bin_from_description(source, true).expect("a bin");
+        if let Some(file) = bin.by_name("before").filter(|element| element.has_property("location")) {
+            file.set_property("location", path.to_str().expect("a readable path"));
+        }
+        pipeline.pipeline.add(&bin).expect("added");
+        let pad = request(&ai, name);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            let _ = sender.send(());
+            gst::PadProbeReturn::Ok
+        });
+        bin.static_pad("src").expect("a pad").link(&pad).expect("linked");
+        pipeline.pipeline.set_state(gst::State::Paused).expect("a state");
+        receiver.recv_timeout(Duration::from_secs(30)).expect("something comes in");
+        let (released, is_released) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            ai.release_request_pad(&pad);
+            let _ = released.send(());
+        });
+        is_released.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| panic!("{name} is not released"));
+    }
+}
+
+#[test]
 fn the_source_pads_of_one_element_are_one_group() {
     let server = Server::start(&["--engine", "echo"]);
     let mut pipeline = talk(&server, "ai.text_src ! fakesink async=false name=text");
@@ -129,6 +194,26 @@ fn serialized_events_go_out_of_each_source_pad_from_its_own_thread() {
         assert!(std::time::Instant::now() < limit, "{seen:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
+    pipeline.stop();
+}
+
+#[test]
+fn events_that_find_no_room_are_told_once() {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline = talk(&server, "");
+    pipeline.pipeline.set_state(gst::State::Paused).expect("a state");
+    let sink = pipeline.element("ai").static_pad("audio_sink").expect("a pad");
+    // Nothing goes out while the clock stands still, but for the first piece.
+    let own = || gst::event::CustomDownstream::new(gst::Structure::new_empty("an-applications-own"));
+    let refused = (0..2_000).filter(|_| !sink.send_event(own())).count();
+    assert!(refused > 900, "{refused}");
+    let is_told = |message: &gst::Message| message.type_() == gst::MessageType::Warning;
+    pipeline.until("a warning", is_told);
+    pipeline.play();
+    pipeline.until_told("session", |session| session.get::<&str>("state") == Ok("ready"));
+    let warnings = pipeline.warnings();
+    let told = warnings.iter().filter(|text| text.contains("src") && text.contains("an-applications-own")).count();
+    assert_eq!(told, 1, "{warnings:?}");
     pipeline.stop();
 }
 
@@ -184,6 +269,25 @@ fn muxing_what_the_user_said_beside_their_sound_does_not_hold_up_the_input() {
     pipeline.play();
     // The queues hold one second.
     input.wait_for_time(4_000_000_000);
+    pipeline.stop();
+}
+
+#[test]
+fn a_muxer_that_does_not_take_gaps_is_told() {
+    let server = Server::start(&["--engine", "echo"]);
+    let folder = Folder::new();
+    let mut pipeline = talk(
+        &server,
+        &format!(
+            "ai.transcript_src ! queue ! files.subtitle_0 splitmuxsink name=files muxer=matroskamux location={}",
+            folder.join("part%d.mkv").display()
+        ),
+    );
+    pipeline.play();
+    let is_told = |message: &gst::Message| message.type_() == gst::MessageType::Warning;
+    pipeline.until("a warning", is_told);
+    let warnings = pipeline.warnings();
+    assert!(warnings[0].contains("transcript_src") && warnings[0].contains("files"), "{warnings:?}");
     pipeline.stop();
 }
 

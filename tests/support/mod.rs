@@ -3,6 +3,8 @@
 //! What several tests need. Each test takes it in with `mod support;`.
 
 pub mod folder;
+#[allow(dead_code, reason = "only tests that count need it")]
+pub mod leftovers;
 pub mod pipeline;
 pub mod server;
 #[allow(dead_code, reason = "only tests that count need it")]

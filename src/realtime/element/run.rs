@@ -92,6 +92,8 @@ pub struct Run {
     pub calls: Calls,
     /// Whether every event of the wire is told.
     traces: Arc<AtomicBool>,
+    /// Events that pass have no room at a source pad, and that was told.
+    pub(crate) events_dropped: AtomicBool,
     texts: Mutex<Vec<(TextPadKind, Arc<TextSrcTask>)>>,
     state: Mutex<State>,
     pub(crate) changed: Condvar,
@@ -121,6 +123,7 @@ impl Run {
             upstream_is_live: AtomicBool::new(false),
             calls: Calls::default(),
             traces: Arc::default(),
+            events_dropped: AtomicBool::new(false),
             texts: Mutex::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -162,6 +165,11 @@ impl Run {
     pub fn set_flushing(&self, pad: &str, flushing: bool) {
         self.pace_of(pad).set_flushing(flushing);
         self.input_queue.set_flushing(pad, flushing);
+    }
+
+    /// The pace of a pad that is gone; one of that name that is requested later begins anew.
+    pub fn forget_pace(&self, pad: &str) {
+        self.paces.lock().unwrap_or_else(PoisonError::into_inner).retain(|(name, _)| name != pad);
     }
 
     /// What upstream is told where nothing is taken any more.

@@ -58,6 +58,10 @@ impl Engine for Local {
         true
     }
 
+    fn language(&self) -> Option<&str> {
+        Some("en")
+    }
+
     fn transcribe(&self, sound: &Sound) -> anyhow::Result<String> {
         self.speech.transcribe(&resample(&sound.to_f32(), sound.rate, SAMPLE_RATE)?)
     }

@@ -29,6 +29,11 @@ pub trait Engine: Send + Sync {
     /// Whether it makes words of sound. If not, sound is handed to [`Engine::answer`] unheard.
     fn understands(&self) -> bool;
 
+    /// The one language (ISO 639-1) that it makes words of; `None` where that does not matter.
+    fn language(&self) -> Option<&str> {
+        None
+    }
+
     /// The words in a sound, empty where there are none.
     fn transcribe(&self, sound: &Sound) -> anyhow::Result<String>;
 

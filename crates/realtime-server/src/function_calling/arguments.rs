@@ -58,8 +58,10 @@ const UNITS: &[(&str, f64)] =
 pub struct Said<'a> {
     /// The whole text.
     pub text: &'a str,
-    /// All its words.
+    /// Its words, without those that request nothing of this function.
     pub all: &'a [Word<'a>],
+    /// Whether words were left out for that reason.
+    pub partly: bool,
     /// The words that belong to this function; all of them when there is no other.
     pub own: &'a [Word<'a>],
     /// Stems of function names, which are not values.

@@ -3,6 +3,7 @@
 //! Selects the functions to call by comparing the user's words with each function's name, description and parameters.
 
 use crate::function_calling::Choice;
+use crate::function_calling::requests::{Mood, is_verb};
 use crate::function_calling::tokens::{Word, is_empty, of_name, stem};
 use crate::speech::number_word;
 use serde_json::Value;
@@ -51,6 +52,60 @@ const VERBS: &[&str] = &[
     "add", "cancel", "change", "close", "control", "create", "delete", "list", "open", "remove", "show", "start",
     "stop", "switch", "turn", "update", "on", "off", "up", "down",
 ];
+/// First words of the names and descriptions of functions that only inform, so that a question is a request for them.
+const INFORMING: &[&str] = &[
+    "ask",
+    "calculate",
+    "check",
+    "compute",
+    "convert",
+    "count",
+    "current",
+    "define",
+    "describe",
+    "display",
+    "estimate",
+    "fetch",
+    "find",
+    "finds",
+    "get",
+    "gets",
+    "give",
+    "gives",
+    "has",
+    "how",
+    "identify",
+    "is",
+    "list",
+    "lists",
+    "look",
+    "looks",
+    "lookup",
+    "provide",
+    "provides",
+    "query",
+    "read",
+    "reads",
+    "recommend",
+    "retrieve",
+    "retrieves",
+    "return",
+    "returns",
+    "search",
+    "searches",
+    "show",
+    "shows",
+    "suggest",
+    "tell",
+    "tells",
+    "translate",
+    "view",
+    "what",
+    "when",
+    "where",
+    "which",
+    "who",
+];
 /// Minimum score of a match.
 const ENOUGH: f64 = 2.0;
 
@@ -64,6 +119,8 @@ pub struct Tool<'a> {
     pub names: Vec<String>,
     /// Stems with their weights.
     vocabulary: Vec<(String, f64)>,
+    /// Whether it only gives information. What is not known to do so acts.
+    informs: bool,
 }
 
 impl<'a> Tool<'a> {
@@ -94,10 +151,27 @@ impl<'a> Tool<'a> {
             add(schema["description"].as_str().unwrap_or_default(), 0.5);
         }
         let names = title.iter().map(|word| stem(word)).collect();
-        Some(Self { name, parameters: &tool["parameters"], names, vocabulary })
+        let about = of_name(tool["description"].as_str().unwrap_or_default());
+        let begins = |words: &[String]| words.first().is_some_and(|word| INFORMING.contains(&word.as_str()));
+        let acts = title.first().is_some_and(|word| is_verb(word)) && !begins(&title);
+        let informs = !acts && (begins(&title) || begins(&about));
+        Some(Self { name, parameters: &tool["parameters"], names, vocabulary, informs })
+    }
+
+    /// Whether a word can be an argument of this function.
+    pub fn hears(&self, word: &Word<'_>) -> bool {
+        word.mood == Mood::Content || self.is_called_by(word)
+    }
+
+    /// Whether the word belongs to a request for a function of this kind.
+    fn is_called_by(&self, word: &Word<'_>) -> bool {
+        word.mood == Mood::Order || (word.mood == Mood::Question && self.informs)
     }
 
     fn weight(&self, word: &Word<'_>) -> f64 {
+        if !self.is_called_by(word) {
+            return 0.0;
+        }
         // "not" is not a note.
         self.vocabulary
             .iter()
@@ -108,14 +182,19 @@ impl<'a> Tool<'a> {
     /// The score of this function for what was said, without words that are `used` already.
     fn score<'w>(&self, words: &'w [Word<'_>], used: &HashSet<&'w str>) -> f64 {
         let mut counted = used.clone();
-        words.iter().filter(|word| counted.insert(&word.stem)).map(|word| self.weight(word)).sum()
+        let called = words.iter().filter(|word| self.is_called_by(word));
+        called.filter(|word| counted.insert(&word.stem)).map(|word| self.weight(word)).sum()
     }
 
     /// Whether it matches: by a specific word, several others, or all words.
     fn fits(&self, words: &[Word<'_>], score: f64) -> bool {
         let says = |(at, word): &(usize, &Word<'_>)| {
             let value = (*at > 0 && word.is_name()) || number_word(&word.lower).is_some();
-            !value && !word.is_empty() && !is_generic(&word.lower) && !word.is_any(&["today", "now", "right"])
+            !value
+                && self.is_called_by(word)
+                && !word.is_empty()
+                && !is_generic(&word.lower)
+                && !word.is_any(&["today", "now", "right"])
         };
         score >= ENOUGH
             || (score >= 1.0 && words.iter().enumerate().filter(says).all(|(_, word)| self.weight(word) > 0.0))

@@ -2,9 +2,9 @@
 
 //! Function calling without a language model: a function is called when the user's words match its name, its
 //! description or the values of its parameters. Arguments are only values that were said; a missing required one is
-//! asked for.
+//! asked for. Only requests call: not what is negated, conditional, past, or asked about an action.
 //!
-//! `tokens` splits a text into words, `matcher` selects functions, `arguments`, `string_argument` and `phrase` find
+//! `tokens` splits a text into words, `requests` finds what is requested in them, `matcher` selects functions, `arguments`, `string_argument` and `phrase` find
 //! values, and `describe_result` puts results into words, with `json`.
 
 mod arguments;
@@ -12,6 +12,7 @@ mod describe_result;
 mod json;
 mod matcher;
 mod phrase;
+mod requests;
 mod string_argument;
 #[cfg(test)]
 mod tests;
@@ -137,12 +138,23 @@ fn calls_for(text: &str, reply: Option<&str>, tools: &[Tool<'_>], prompt: &Promp
         Some(reply) => format!("{text} {reply}"),
         None => text.to_owned(),
     };
+    let whole = crate::speech::modern(&whole);
     let mut all = crate::function_calling::tokens::read(&whole);
     all.truncate(MAX_WORDS);
+    // A call that the client demands does not depend on what was said.
+    if prompt.choice == Choice::Auto {
+        let reply = reply.map_or(usize::MAX, |reply| whole.len() - crate::speech::modern(reply).len());
+        let moods = requests::moods(&whole, &all, reply);
+        all.iter_mut().zip(moods).for_each(|(word, mood)| word.mood = mood);
+    }
     let known: Vec<String> = tools.iter().flat_map(|tool| tool.names.iter().cloned()).collect();
     let (mut calls, mut question) = (Vec::new(), None);
     for (tool, own) in chosen(tools, &all, &prompt.choice, prompt.parallel) {
-        let filled = fill(tool.parameters, &Said { text: &whole, all: &all, own: &own, known: &known, reply });
+        let heard: Vec<_> = all.iter().filter(|word| tool.hears(word)).cloned().collect();
+        let partly = heard.len() < all.len();
+        let own: Vec<_> = own.into_iter().filter(|word| tool.hears(word)).collect();
+        let filled =
+            fill(tool.parameters, &Said { text: &whole, all: &heard, partly, own: &own, known: &known, reply });
         if filled.missing.is_empty() {
             calls.extend(all_calls(tool.name, filled, prompt.parallel));
         } else {

@@ -8,10 +8,12 @@ use crate::function_calling::phrase;
 use crate::function_calling::tokens;
 use crate::function_calling::tokens::{WEEKDAYS, Word, is_empty};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// The values of a parameter; several when they are listed.
 pub fn texts(param: &Param<'_>, said: &Said<'_>, only_free: bool) -> Vec<String> {
     let text = own_text(said);
+    let text = text.as_ref();
     if let Some(shaped) = shaped(param, text) {
         return shaped.into_iter().collect();
     }
@@ -64,12 +66,21 @@ fn announcing(param: &Param<'_>, only_free: bool) -> &'static [&'static str] {
 }
 
 /// The text of the words that belong to this function.
-fn own_text<'a>(said: &Said<'a>) -> &'a str {
-    if said.own.len() == said.all.len() {
-        return said.text.trim();
+fn own_text<'a>(said: &Said<'a>) -> Cow<'a, str> {
+    if said.own.len() == said.all.len() && !said.partly {
+        return said.text.trim().into();
     }
-    let first = said.own.iter().find(|word| !word.is_any(&["and", "then", "also"]));
-    first.zip(said.own.last()).map(|(first, last)| &said.text[first.start..last.end]).unwrap_or_default()
+    let first = said.own.iter().position(|word| !word.is_any(&["and", "then", "also"])).unwrap_or(said.own.len());
+    // Sentences that request nothing are left out between those that do.
+    let adjoin = |before: &Word<'_>, word: &Word<'_>| {
+        before.end <= word.start && !said.text[before.end..word.start].contains(char::is_alphanumeric)
+    };
+    let runs = said.own[first..].chunk_by(adjoin);
+    let texts: Vec<&str> = runs.map(|run| &said.text[run[0].start..run[run.len() - 1].end]).collect();
+    match texts.as_slice() {
+        [only] => (*only).into(),
+        several => several.join(". ").into(),
+    }
 }
 
 /// Text of a required format: `Some(None)` when there is none of this format.

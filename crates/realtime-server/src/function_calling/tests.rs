@@ -147,6 +147,7 @@ fn words_call_the_function_that_they_fit_with_what_was_said() {
             vec![r#"schedule_meeting {"attendees":["Bob","Alice"],"title":"Budget"}"#],
         ),
         ("Goodbye.", vec!["hang_up {}"]),
+        ("Good-bye.", vec!["hang_up {}"]),
         ("Set a loud alarm in 2 minutes", vec![r#"set_alarm {"duration_seconds":120,"loud":true}"#]),
     ] {
         let plan = plan(&prompt(vec![user(text)]));
@@ -223,6 +224,132 @@ fn results_are_said_and_nothing_is_called_twice() {
     assert_eq!((later.words.as_deref(), calls(&later)), (Some("Sunny."), vec!["get_time {}".to_owned()]));
     let waiting = plan(&prompt(asked()));
     assert!(waiting.calls.is_empty() && waiting.answer);
+}
+
+/// A function that moves money, one that reminds, and two of a home.
+fn risky_tools() -> Vec<Value> {
+    let text = json!({"type": "string"});
+    vec![
+        function(
+            "transfer_money",
+            "Send or transfer money to a person",
+            json!({"amount": {"type": "number"}, "to": text}),
+            &["amount", "to"],
+        ),
+        function(
+            "set_light",
+            "Turn the light in a room on or off",
+            json!({"room": {"type": "string", "enum": ["kitchen", "bedroom", "living room"]}, "on": {"type": "boolean"}}),
+            &["room", "on"],
+        ),
+        function(
+            "create_reminder",
+            "Create a reminder: remind the user of something",
+            json!({"text": text, "time": text}),
+            &["text"],
+        ),
+        function("get_weather", "Get the current weather for a location", json!({"location": text}), &["location"]),
+    ]
+}
+
+fn risky(turns: Vec<Turn>) -> Plan {
+    plan(&Prompt { turns, tools: risky_tools(), parallel: true, ..Default::default() })
+}
+
+#[test]
+fn only_requests_call_functions() {
+    for text in [
+        "Do not transfer fifty dollars to Peter.",
+        "Don't transfer fifty dollars to Peter.",
+        "don't transfer fifty dollars to peter",
+        "Please do not, under any circumstances, transfer fifty dollars to Peter.",
+        "Never transfer fifty dollars to Peter.",
+        "I will never send or transfer 50 dollars to Anna.",
+        "I don't want you to transfer fifty dollars to Peter.",
+        "Can you please not transfer fifty dollars to Peter?",
+        "You must not transfer fifty dollars to Peter and you must not turn on the light in the kitchen.",
+        "Transfer fifty dollars to Peter. No, don't.",
+        "Transfer fifty dollars to Peter, never mind.",
+        "Did I transfer 50 dollars to Peter yesterday?",
+        "Have you transferred fifty dollars to Peter?",
+        "Should I transfer fifty dollars to Peter?",
+        "Transfer fifty dollars to Peter?",
+        "Why should I transfer fifty dollars to Peter?",
+        "What happens when you transfer fifty dollars to Peter?",
+        "How do I transfer fifty dollars to Peter?",
+        "Tell me whether you can transfer fifty dollars to Peter.",
+        "Is the light in the kitchen on?",
+        "Is the light in the kitchen on and the light in the bedroom off?",
+        "Why did you turn off the light in the kitchen?",
+        "If I am late, transfer fifty dollars to Peter.",
+        "Transfer fifty dollars to Peter if the invoice comes.",
+        "Turn off the light in the kitchen when I leave.",
+        "When I leave, turn off the light in the kitchen.",
+        "Unless I call, transfer fifty dollars to Peter.",
+        "I transferred fifty dollars to Peter.",
+        "Yesterday I turned on the light in the kitchen and sent fifty dollars to Peter.",
+        "You turned off the light in the kitchen last night.",
+        "Peter told me to transfer fifty dollars to Anna.",
+        "My sister sends fifty dollars to Peter every month.",
+        "The light in the kitchen is on.",
+        "I go home and turn on the light in the kitchen.",
+        "Transferring fifty dollars to Peter is a bad idea.",
+        "I was in Paris last year and the weather was awful.",
+        "I don't want to know the weather in Paris.",
+        "What was the weather in Paris yesterday?",
+        "How much money do I have?",
+        "What is the capital of France?",
+    ] {
+        assert_eq!(risky(vec![user(text)]), Plan { words: None, answer: true, calls: Vec::new() }, "{text}");
+    }
+}
+
+#[test]
+fn requests_call_however_they_are_made() {
+    let money = r#"transfer_money {"amount":50,"to":"Peter"}"#;
+    let light = r#"set_light {"on":true,"room":"kitchen"}"#;
+    let weather = r#"get_weather {"location":"Paris"}"#;
+    for (text, expected) in [
+        ("Please transfer fifty dollars to Peter.", vec![money]),
+        ("Could you transfer fifty dollars to Peter?", vec![money]),
+        ("I'd like to transfer fifty dollars to Peter.", vec![money]),
+        ("Don't forget to transfer fifty dollars to Peter.", vec![money]),
+        ("If you can, transfer fifty dollars to Peter, please.", vec![money]),
+        ("Do not turn on the light in the kitchen. Transfer fifty dollars to Peter.", vec![money]),
+        ("Don't transfer 20 dollars to Anna, but transfer fifty dollars to Peter.", vec![money]),
+        ("It's dark in here. Turn on the light in the kitchen.", vec![light]),
+        ("It's dark, turn on the light in the kitchen.", vec![light]),
+        ("Kitchen light on.", vec![light]),
+        ("Okay, now switch the kitchen light on.", vec![light]),
+        ("Turn on the light in the kitchen and don't turn on the light in the bedroom.", vec![light]),
+        ("Tell me what the weather is in Paris.", vec![weather]),
+        ("I want to know the weather in Paris.", vec![weather]),
+        ("How is the weather in Paris?", vec![weather]),
+        ("Is the weather good in Paris?", vec![weather]),
+        ("Weather in Paris?", vec![weather]),
+        ("What's the weather in Paris and turn on the light in the kitchen", vec![weather, light]),
+        (
+            "Create a reminder: do not turn on the light in the kitchen.",
+            vec![r#"create_reminder {"text":"do not turn on the light in the kitchen"}"#],
+        ),
+    ] {
+        let plan = risky(vec![user(text)]);
+        assert_eq!(calls(&plan), expected, "{text}: {:?}", plan.words);
+    }
+}
+
+#[test]
+fn an_answer_can_take_back_what_was_asked_for() {
+    let turns = |reply| {
+        let question = "To transfer money I need to know the to.";
+        vec![user("Transfer fifty dollars."), model(question), user(reply)]
+    };
+    assert_eq!(risky(turns("x")[..1].to_vec()).words.as_deref(), Some("To transfer money I need to know the to."));
+    assert_eq!(calls(&risky(turns("To Peter, please."))), [r#"transfer_money {"amount":50,"to":"Peter"}"#]);
+    for reply in ["Never mind.", "No, don't.", "Do not transfer it to Peter."] {
+        let plan = risky(turns(reply));
+        assert!(plan.calls.is_empty() && plan.answer, "{reply}: {plan:?}");
+    }
 }
 
 /// Random text from a fixed seed.

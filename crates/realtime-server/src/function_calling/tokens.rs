@@ -2,6 +2,7 @@
 
 //! Splits text into words with position and stem, and finds numbers.
 
+use crate::function_calling::requests::Mood;
 use crate::speech::number_word;
 
 /// Stop words.
@@ -32,6 +33,8 @@ pub struct Word<'a> {
     pub end: usize,
     /// The punctuation mark after it.
     pub sign: Option<char>,
+    /// What it can call; [`Mood::Order`] until the sentence is read.
+    pub mood: Mood,
 }
 
 impl Word<'_> {
@@ -90,7 +93,7 @@ pub fn read(text: &str) -> Vec<Word<'_>> {
         before = last;
         let lower = text[start..end].to_lowercase().replace('’', "'");
         let stem = stem(&lower);
-        words.push(Word { text: &text[start..end], lower, stem, start, end, sign: None });
+        words.push(Word { text: &text[start..end], lower, stem, start, end, sign: None, mood: Mood::Order });
     }
     words
 }

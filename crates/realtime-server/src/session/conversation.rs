@@ -4,7 +4,7 @@
 //!
 //! Items are told to the client without their sound; the sound is kept here, for `retrieve`, for `truncate` and for
 //! the engine. What is kept is bounded: when a conversation grows too heavy, the oldest sound and pictures are
-//! forgotten, while their words stay.
+//! forgotten, while their words stay. What a client adds beyond the bounds of text and items is refused.
 
 use crate::audio::{Sound, encode};
 use crate::engine::Utterance;
@@ -20,6 +20,9 @@ use openai_protocol::session::AudioFormat;
 const MAX_BYTES: usize = 256 * 1024 * 1024;
 /// How many items it may have.
 const MAX_ITEMS: usize = 20_000;
+
+/// How much text all items may have, in bytes: some hundred times what a model's context holds.
+const MAX_TEXT: usize = 16 * 1024 * 1024;
 
 /// All items, oldest first.
 #[derive(Debug, Default)]
@@ -70,7 +73,7 @@ impl Conversation {
 
     /// Adds an item of a client where it is wanted; gives the name of the one before it.
     pub fn insert(&mut self, entry: Entry, previous: Option<&str>) -> Result<Option<String>, ApiError> {
-        self.check_new(&entry.item)?;
+        self.check_new(&entry)?;
         let index = match previous {
             None => return Ok(self.push(entry)),
             Some("root") => 0,
@@ -88,7 +91,8 @@ impl Conversation {
         Ok(index.checked_sub(1).map(|before| self.entries[before].item.id().to_string()))
     }
 
-    fn check_new(&self, item: &Item) -> Result<(), ApiError> {
+    fn check_new(&self, entry: &Entry) -> Result<(), ApiError> {
+        let item = &entry.item;
         if self.get(item.id()).is_some() {
             let message = format!("Error adding item: an item with id '{}' already exists.", item.id());
             return Err(ApiError::new("invalid_value", message).at("item.id"));
@@ -96,6 +100,13 @@ impl Conversation {
         if self.entries.len() >= MAX_ITEMS {
             let message = format!("The conversation has {MAX_ITEMS} items already; delete some first.");
             return Err(ApiError::new("conversation_too_long", message));
+        }
+        let text: usize = self.entries.iter().chain([entry]).map(Entry::text_bytes).sum();
+        if text > MAX_TEXT {
+            let message = format!(
+                "The conversation would have {text} bytes of text; the limit is {MAX_TEXT}. Delete some items first."
+            );
+            return Err(ApiError::new("conversation_too_long", message).at("item"));
         }
         let call = item.call_id.as_deref().unwrap_or_default();
         let is_call =
@@ -206,6 +217,20 @@ mod tests {
         assert!(conversation.insert(text("e"), Some("nope")).is_err());
         assert!(conversation.insert(text("a"), None).is_err());
         assert!(conversation.delete("b").is_ok() && conversation.delete("b").is_err());
+    }
+
+    #[test]
+    fn text_is_bounded_and_room_is_made_by_deleting() {
+        let long = |id: &str| {
+            let item = Item { id: Some(id.into()), ..Item::message(Role::User, "x".repeat(MAX_TEXT / 2)) };
+            Entry::read(item, &AudioFormat::Pcm, "item").expect("an item")
+        };
+        let mut conversation = Conversation::default();
+        assert!(conversation.insert(long("a"), None).is_ok() && conversation.insert(long("b"), None).is_ok());
+        let refused = conversation.insert(text("c"), None).expect_err("one byte too many");
+        assert!(format!("{refused:?}").contains("conversation_too_long"), "{refused:?}");
+        assert_eq!(order(&conversation), ["a", "b"]);
+        assert!(conversation.delete("a").is_ok() && conversation.insert(text("c"), None).is_ok());
     }
 
     #[test]

@@ -111,6 +111,15 @@ impl Entry {
         sound + pictures + self.item.content.iter().flatten().map(text).sum::<usize>()
     }
 
+    /// How much text it has, in bytes.
+    pub fn text_bytes(&self) -> usize {
+        let item = &self.item;
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let parts = item.content.iter().flatten().map(|part| length(&part.text) + length(&part.transcript));
+        let output = item.output.as_ref().map_or(0, |output| output.as_str().map_or(0, str::len));
+        parts.sum::<usize>() + length(&item.arguments) + output
+    }
+
     /// Forgets what is heavy.
     pub fn lighten(&mut self) {
         self.sound = None;

@@ -249,6 +249,7 @@ impl Session {
             let message = "Cannot update the speed while a response is in progress.";
             return Err(ApiError::new("invalid_value", message).at("session.audio.output.speed"));
         }
+        self.check_language(&event.session)?;
         self.config.update(&event.session, self.spoken)?;
         if event.session.instructions.is_some() || event.session.tools.is_some() {
             self.meter.forget_prefix();
@@ -257,6 +258,21 @@ impl Session {
         self.send(SessionUpdated { session: self.config.session(), ..Default::default() });
         self.list_remote_tools(event.session.tools.as_deref().unwrap_or_default());
         Ok(())
+    }
+
+    /// A language that the engine does not understand would be written down as nonsense of another one.
+    fn check_language(&self, update: &openai_protocol::Session) -> Result<(), ApiError> {
+        let input = update.audio.as_ref().and_then(|audio| audio.input.as_ref());
+        let wanted = input.and_then(|input| input.transcription.value()?.language.as_deref()).unwrap_or_default();
+        let Some(known) = self.engine.language().filter(|_| !wanted.is_empty()) else { return Ok(()) };
+        let is_known = wanted.split(['-', '_']).next().is_some_and(|language| language.eq_ignore_ascii_case(known));
+        if is_known {
+            return Ok(());
+        }
+        let message = format!(
+            "This server understands speech in the language '{known}' only, not '{wanted}'. Leave the language out, or use a server that understands it."
+        );
+        Err(ApiError::new("invalid_value", message).at("session.audio.input.transcription.language"))
     }
 
     fn refuse(&mut self, refusal: ApiError, event_id: Option<&str>) {

@@ -21,6 +21,7 @@ mod vocoder;
 pub use crate::speech::models::ModelDir;
 pub use crate::speech::numbers::value as number_word;
 pub use crate::speech::sentences::sentences;
+pub use crate::speech::text_normalization::modern;
 
 use std::sync::Arc;
 

@@ -3,11 +3,13 @@
 //! What may cross from the sink pads to the source pads and back, and how: a serialized event is queued into each source
 //! pad's own timeline and pushed by that pad's task; queries are answered here, because the two sides are different streams.
 
+use crate::error::Warning;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 /// How many events that went through are remembered, so that none goes round for ever where elements talk to each other.
 const REMEMBERED: usize = 64;
@@ -79,9 +81,26 @@ impl OpenAIRealtime {
             passed.push_back(event.seqnum());
         }
         gst::trace!(CAT, imp = self, "queued for each source pad: {event:?}");
-        run.source.push_event(event.clone());
-        run.each_text(|stream| stream.push_event(event.clone()));
-        true
+        let mut standing: Vec<_> = Vec::new();
+        if !run.source.push_event(event.clone()) {
+            standing.push(run.source.pad().name());
+        }
+        for (_, stream) in run.texts().clone() {
+            if !stream.push_event(event.clone()) {
+                standing.push(stream.pad().name());
+            }
+        }
+        if standing.is_empty() {
+            run.events_dropped.store(false, Ordering::Relaxed);
+        } else if !run.events_dropped.swap(true, Ordering::Relaxed) {
+            let (name, pads) =
+                (event.structure().map_or("", |structure| structure.name().as_str()), standing.join(", "));
+            let message = format!(
+                "{pads}: nothing is taken from this pad, and too many events wait for it; from '{name}' on they do not go out there"
+            );
+            self.warn(&Warning::new("events-dropped", message));
+        }
+        standing.is_empty()
     }
 
     /// What upstream asks of a sink pad. What is asked of the stream behind it is not known here.

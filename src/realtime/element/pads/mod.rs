@@ -153,8 +153,18 @@ impl OpenAIRealtime {
 
     /// A pad goes. If it was the one that all waited for, the input has ended.
     pub(crate) fn drop_pad(&self, pad: &gst::Pad) {
+        let flushed = self.run().and_then(|run| {
+            if pad.direction() == gst::PadDirection::Sink {
+                // Its streaming thread would be waited for.
+                run.set_flushing(&pad.name(), true);
+            }
+            run.leave_text(pad)
+        });
         if let Err(error) = pad.set_active(false) {
             gst::warning!(CAT, obj = pad, "{error}");
+        }
+        if let Some(peer) = flushed {
+            peer.send_event(gst::event::FlushStop::builder(false).build());
         }
         if let Err(error) = self.obj().remove_pad(pad) {
             gst::warning!(CAT, imp = self, "{error}");
@@ -162,6 +172,7 @@ impl OpenAIRealtime {
         self.obj().child_removed(pad, &pad.name());
         if let Some(run) = self.run() {
             run.input_queue.remove(&pad.name());
+            run.forget_pace(&pad.name());
             run.input_queue.push(Input::Unplugged(pad.name().to_string()));
         }
         self.sink().ended.remove(pad.name().as_str());

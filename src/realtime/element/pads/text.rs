@@ -4,6 +4,7 @@
 
 use crate::error::Warning;
 use crate::media;
+use crate::media::recorder;
 use crate::media::text_src_task::{Stream, TextSrcTask};
 use crate::realtime::conversation::Command;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
@@ -14,6 +15,9 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long a released pad's thread may take before what is downstream of it is flushed.
+const MAX_LEAVE_WAIT: Duration = Duration::from_millis(200);
 
 /// What a pad of text carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +95,22 @@ impl OpenAIRealtime {
         let Some(run) = self.run() else { return Ok(()) };
         let carries = TextPadKind::by_name(&pad.name()).ok_or_else(|| gst::loggable_error!(CAT, "no pad of text"))?;
         let (Some(source), mut stream) = (run.add_text(pad, carries), Stream::default()) else { return Ok(()) };
+        if let Some(muxer) = recorder::splitmuxsink_downstream_of(pad) {
+            self.warn_of_splitmuxsink(pad, &muxer);
+        }
         let started = media::start_task(pad, move || source.iterate(&mut stream));
         started.map_err(|error| gst::loggable_error!(CAT, "the task does not start: {error}"))
+    }
+}
+
+impl OpenAIRealtime {
+    fn warn_of_splitmuxsink(&self, pad: &gst::Pad, muxer: &gst::Element) {
+        let message = format!(
+            "{}: {} writes nothing while there are no words, because it waits for a buffer on each of its pads and does not take GAP events for one. Write the words into a file of their own, or all into one file by a muxer alone",
+            pad.name(),
+            muxer.name()
+        );
+        self.warn(&Warning::new("splitmuxsink", message));
     }
 }
 
@@ -137,6 +155,19 @@ impl Run {
         };
         removed.iter().for_each(|(_, stream): &(TextPadKind, Arc<TextSrcTask>)| stream.stop());
         self.update_traces();
+    }
+
+    /// Ends the stream of a pad that is about to be released. Where its thread is held up downstream, as by a sink that
+    /// prerolls, that is flushed: releasing a pad must not wait for ever. Gives the flushed pad.
+    pub(crate) fn leave_text(&self, pad: &gst::Pad) -> Option<gst::Pad> {
+        let stream = self.texts().iter().find(|(_, stream)| stream.pad() == pad).map(|(_, stream)| stream.clone())?;
+        stream.stop();
+        if stream.wait_until_left(MAX_LEAVE_WAIT) || recorder::downstream_of(pad).is_some() {
+            return None;
+        }
+        let peer = pad.peer()?;
+        peer.send_event(gst::event::FlushStart::new());
+        Some(peer)
     }
 
     /// The streams that carry this.

@@ -29,8 +29,17 @@ impl Dialogue {
         Self::opened(Opening { kind, model: "gpt-realtime".into(), expires_at: 1, preset: None, beta: false })
     }
 
+    /// A realtime session with another engine, whose answers are still the echo's.
+    pub fn with(engine: Arc<dyn Engine>) -> Self {
+        let (kind, model) = (SessionKind::Realtime, "gpt-realtime".into());
+        Self::begun(Session::new(engine, &Opening { kind, model, expires_at: 1, preset: None, beta: false }))
+    }
+
     fn opened(opening: Opening) -> Self {
-        let session = Session::new(Arc::new(Echo), &opening);
+        Self::begun(Session::new(Arc::new(Echo), &opening))
+    }
+
+    fn begun(session: Session) -> Self {
         let (said, answers, hearings, stopped) = Default::default();
         let mut dialogue = Self { session, said, answers, hearings, stopped, now: Instant::now() };
         dialogue.drain();

@@ -2,10 +2,14 @@
 
 //! What a session takes and refuses: settings, items, mistakes; and its end.
 
-use crate::session::tests::dialogue::realtime;
+use crate::audio::Sound;
+use crate::engine::echo::Echo;
+use crate::engine::{Answer, Engine, Prompt, TurnDetector};
+use crate::session::tests::dialogue::{Dialogue, realtime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[test]
@@ -50,6 +54,53 @@ fn mistakes_have_their_codes_and_leave_the_session_open() {
     dialogue.say(json!({"type": "response.create"}));
     dialogue.say(json!({"type": "response.create", "event_id": "second"}));
     assert_eq!(dialogue.errors(), [("conversation_already_has_active_response".into(), Some("second".into()))]);
+}
+
+/// The echo, as if it understood one language.
+struct English;
+
+impl Engine for English {
+    fn turn_detector(&self, rate: u32) -> Box<dyn TurnDetector> {
+        Echo.turn_detector(rate)
+    }
+
+    fn understands(&self) -> bool {
+        true
+    }
+
+    fn language(&self) -> Option<&str> {
+        Some("en")
+    }
+
+    fn transcribe(&self, sound: &Sound) -> anyhow::Result<String> {
+        Echo.transcribe(sound)
+    }
+
+    fn answer(&self, prompt: Prompt) -> Answer {
+        Echo.answer(prompt)
+    }
+}
+
+#[test]
+fn a_language_that_the_engine_does_not_understand_is_refused() {
+    let update = |language: &str| {
+        let transcription = json!({"model": "whisper-1", "language": language});
+        json!({"type": "session.update", "session":
+            {"type": "realtime", "audio": {"input": {"transcription": transcription}}}})
+    };
+    let mut dialogue = Dialogue::with(Arc::new(English));
+    for language in ["en", "en-GB", "EN"] {
+        dialogue.say(update(language));
+        assert_eq!(dialogue.names(), ["session.updated"], "{language}");
+    }
+    dialogue.say(update("de"));
+    let event = dialogue.events().remove(0);
+    assert_eq!(event["error"]["param"], "session.audio.input.transcription.language");
+    assert!(event["error"]["message"].as_str().is_some_and(|text| text.contains("'en'") && text.contains("'de'")));
+    // The echo understands nothing of any language.
+    let mut dialogue = realtime();
+    dialogue.say(update("de"));
+    assert_eq!(dialogue.names(), ["session.updated"]);
 }
 
 #[test]

@@ -53,7 +53,9 @@ fn respond(question: &Question<'_>, context: &Context<'_>) -> String {
 /// The answer, if a rule matches.
 fn known(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
     let words = question.words();
-    crate::speech::responder::arithmetic::answer(&words)
+    // What is to be repeated is not a question by itself.
+    repeated(question)
+        .or_else(|| crate::speech::responder::arithmetic::answer(&words))
         .or_else(|| crate::speech::responder::calendar::answer(question, context.now))
         .or_else(|| about_the_talk(question, context))
         .or_else(|| crate::speech::responder::pictures::answer(question, context))
@@ -107,7 +109,7 @@ impl<'a> Question<'a> {
 
 /// The words of a text in lower case, with numbers as words, without punctuation.
 pub fn plain_words(text: &str) -> Vec<String> {
-    let said = text_normalization::words(text).to_lowercase();
+    let said = text_normalization::words(&text_normalization::modern(text)).to_lowercase();
     let words = said.split(|c: char| !c.is_alphanumeric() && c != '\'');
     words.map(|word| word.trim_matches('\'')).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
@@ -125,10 +127,11 @@ fn quoted(text: &str) -> &str {
     text.trim().trim_end_matches(['.', ',', ';', ':', '!', '?', '…', '-', ' '])
 }
 
+fn repeated(question: &Question<'_>) -> Option<String> {
+    behind(question.text, "repeat after me").map(|text| format!("{}.", quoted(text)))
+}
+
 fn about_the_talk(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
-    if let Some(text) = behind(question.text, "repeat after me") {
-        return Some(format!("{}.", quoted(text)));
-    }
     let last = context.earlier.last().map(|text| text.as_str());
     if question.has_any(&["how many words"]) {
         let now = format!("Your question had {}.", count_in_words(question.count()));

@@ -159,6 +159,19 @@ fn long_speeches_are_not_repeated_as_a_whole() {
 }
 
 #[test]
+fn what_is_to_be_repeated_is_no_question() {
+    assert_eq!(later("Repeat after me: what time is it?"), "What time is it.");
+    assert_eq!(later("Repeat after me, two plus two."), "Two plus two.");
+}
+
+#[test]
+fn old_spellings_mean_what_they_mean_today() {
+    assert_eq!(later("Good-bye."), "Goodbye.");
+    assert_eq!(later("What day is it to-day?"), later("What day is it today?"));
+    assert_eq!(plain_words("To-morrow and to-night"), ["tomorrow", "and", "tonight"]);
+}
+
+#[test]
 fn whatever_is_heard_the_answer_can_be_spoken() {
     let pieces = [
         "what",

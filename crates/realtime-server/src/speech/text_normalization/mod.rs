@@ -20,6 +20,23 @@ const MONEY: [(char, [&str; 4]); 4] = [
     ('¥', ["yen", "yen", "", ""]),
 ];
 
+/// Spellings of the books that the recogniser learned from, in both cases, and what is written today.
+const SPELLINGS: [(&str, &str); 8] = [
+    ("to-day", "today"),
+    ("To-day", "Today"),
+    ("to-morrow", "tomorrow"),
+    ("To-morrow", "Tomorrow"),
+    ("to-night", "tonight"),
+    ("To-night", "Tonight"),
+    ("good-bye", "goodbye"),
+    ("Good-bye", "Goodbye"),
+];
+
+/// The text in today's spelling, as rules expect it.
+pub fn modern(text: &str) -> String {
+    SPELLINGS.iter().fold(text.to_owned(), |text, (old, new)| text.replace(old, new))
+}
+
 /// Symbols that are read as a word.
 const SIGNS: [(char, &str); 16] = [
     ('&', "and"),
