@@ -189,7 +189,9 @@ impl Endpoint {
         let failure = match status {
             _ if quota => Failure::Quota(format!("{message} (insufficient_quota)")),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::NotAuthorized(message),
-            StatusCode::NOT_FOUND => Failure::NotFound(format!("{message}; check uri and model")),
+            StatusCode::NOT_FOUND => {
+                Failure::NotFound(format!("{}; check uri and model", message.trim_end_matches('.')))
+            }
             _ => Failure::Connect(message),
         };
         ConnectError { failure, again, retry_after }

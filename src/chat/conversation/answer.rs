@@ -160,9 +160,14 @@ impl Answer {
         self.is_refusal
     }
 
+    /// Whether words, audio or calls have come.
+    pub fn has_content(&self) -> bool {
+        self.received > 0 || !self.calls.is_empty()
+    }
+
     /// Whether anything has come.
     pub fn is_empty(&self) -> bool {
-        self.received == 0 && self.audio.is_empty() && self.calls.is_empty() && self.finish_reason.is_none()
+        !self.has_content() && self.audio.is_empty() && self.finish_reason.is_none()
     }
 }
 

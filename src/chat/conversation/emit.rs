@@ -103,14 +103,20 @@ impl Conversation {
         let Stage::Done(outcome) = std::mem::replace(&mut turn.stage, Stage::Waiting) else { return };
         let Outcome { mut answer, response, error } = *outcome;
         let audio = answer.take_audio();
-        let data_is_torn = !answer.audio.is_empty();
+        let is_torn = !answer.audio.is_empty();
         self.turns.push_front(turn);
-        self.play(audio);
+        // A part of an answer that has failed is no answer, unless it was heard already.
+        let counts = error.is_none();
+        if counts {
+            self.play(audio);
+        }
         let Some(turn) = self.turns.pop_front() else { return };
-        if data_is_torn {
+        if counts && is_torn {
             self.warn("torn-sample", "an answer's audio ends in the midst of a sample, of which half is left out");
         }
-        self.emit_text(&turn, &answer);
+        if counts || turn.is_out {
+            self.emit_text(&turn, &answer);
+        }
         if response.state == "completed" || response.state == "incomplete" {
             let audio = answer.audio_id.clone().zip(answer.audio_expires);
             self.history.add(turn.messages, answer.words().to_owned(), audio);

@@ -123,7 +123,9 @@ mod tests {
         ] {
             let mut frames = Frames::default();
             // Two cameras need not come in order.
-            [3, 0, 1, 2, 5, 4, 6, 8, 7, 9, 10, 11].map(|second| frames.push(frame(second, 1), selection));
+            for second in [3, 0, 1, 2, 5, 4, 6, 8, 7, 9, 10, 11] {
+                assert!(frames.push(frame(second, 1), selection).is_empty());
+            }
             let (sent, skipped) = frames.take(Some(Duration::from_secs(10)), most, selection);
             assert_eq!(seconds(&sent), expected);
             assert_eq!(sent.len() + skipped.len(), 10);

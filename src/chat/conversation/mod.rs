@@ -323,13 +323,16 @@ impl Conversation {
         let now = self.now;
         let Stage::InFlight { answer, first, .. } = &mut self.turns[index].stage else { return };
         let (result, left_out) = match event {
-            AnswerEvent::Chunk(mut chunk, left_out) => {
-                first.get_or_insert(now);
-                match chunk.error.take() {
-                    Some(error) => return self.server_error(index, error),
-                    None => (answer.add(*chunk), left_out),
+            AnswerEvent::Chunk(mut chunk, left_out) => match chunk.error.take() {
+                Some(error) => return self.server_error(index, error),
+                None => {
+                    let result = answer.add(*chunk);
+                    if answer.has_content() {
+                        first.get_or_insert(now);
+                    }
+                    (result, left_out)
                 }
-            }
+            },
             AnswerEvent::Whole(mut completion, left_out) => {
                 first.get_or_insert(now);
                 match completion.error.take() {
@@ -338,6 +341,12 @@ impl Conversation {
                 }
             }
             AnswerEvent::Ended { done } => return self.answer_ended(index, done),
+            // The server has said how the answer ends: what is lost is no part of it.
+            AnswerEvent::Failed(RequestError { failure: Failure::Lost(_), again: true, .. })
+                if answer.finish_reason.is_some() =>
+            {
+                return self.answer_ended(index, true);
+            }
             AnswerEvent::Failed(error) => return self.request_failed(index, error),
         };
         if !left_out.is_empty() {
@@ -359,7 +368,11 @@ impl Conversation {
         let is = |word: &str| body.code.as_deref() == Some(word) || body.kind.as_deref() == Some(word);
         let again = ["server_error", "rate_limit_exceeded", "overloaded_error", "timeout"].into_iter().any(is);
         let text = format!("the server broke off with an error: {}", body.message);
-        let failure = if is("insufficient_quota") { Failure::Quota(text) } else { Failure::Settings(text) };
+        let failure = match () {
+            () if is("insufficient_quota") => Failure::Quota(text),
+            () if again => Failure::Lost(text),
+            () => Failure::Settings(text),
+        };
         self.abort(index);
         self.request_failed(index, RequestError { failure, again, retry_after: None, status: None, body });
     }

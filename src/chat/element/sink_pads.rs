@@ -2,7 +2,7 @@
 
 //! The sink pads: audio, pictures and text on their way into the input queue, with their running times.
 
-use crate::chat::conversation::io::{AudioCoding, Input};
+use crate::chat::conversation::io::{AudioCoding, Event, Input};
 use crate::chat::element::imp::{CAT, OpenAIChat};
 use crate::chat::element::run::Run;
 use crate::chat::session::input_queue::PushError;
@@ -18,6 +18,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Warnings about frames of one pad are not repeated sooner, on the timeline.
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Where a picture without a timestamp stands behind the one before it, when nothing says how long it lasts.
 const UNTIMED_STEP: Duration = Duration::from_secs(1);
 
@@ -28,6 +31,9 @@ struct PadState {
     coding: Option<AudioCoding>,
     /// Where the next picture stands that has no timestamp.
     next: Duration,
+    /// Where the last frame was that a warning told of, and how many broken ones came since.
+    warned: Option<Duration>,
+    untold: u64,
     ended: bool,
 }
 
@@ -166,17 +172,31 @@ impl OpenAIChat {
             Ok(frame) => {
                 run.input_queue.push(&name, Input::Frame(frame), size).map_err(|error| flow_of(&run, error))?
             }
-            Err(fault) => {
-                let message = format!("{name}: the frame at {at:.3?} is skipped: {fault}");
-                self.warn(&Warning::new("frame-broken", message));
-                let skipped =
-                    crate::chat::conversation::io::Event::Frame { sent: None, pad: Some(name.to_string()), at, size };
-                run.post_event(&skipped);
-            }
+            Err(fault) => self.skip_frame(&run, &name, at, size, &fault),
         }
         let end = at.saturating_add(length.unwrap_or_default());
         run.input_queue.mark(&name, Input::PadReached(name.to_string(), end));
         run.source.flow()
+    }
+
+    /// A frame is no good. The stream goes on.
+    fn skip_frame(&self, run: &Arc<Run>, pad: &str, at: Duration, size: usize, fault: &str) {
+        let untold = {
+            let mut sink = self.sink();
+            let state = sink.pad(pad);
+            let is_soon = state.warned.is_some_and(|warned| at >= warned && at < warned + WARNING_INTERVAL);
+            state.untold += u64::from(is_soon);
+            (!is_soon).then(|| {
+                state.warned = Some(at);
+                std::mem::take(&mut state.untold)
+            })
+        };
+        if let Some(untold) = untold {
+            let more = if untold == 0 { String::new() } else { format!(", as were {untold} before it") };
+            let message = format!("{pad}: the frame at {at:.3?} is skipped{more}: {fault}");
+            self.warn(&Warning::new("frame-broken", message));
+        }
+        run.post_event(&Event::Frame { sent: None, pad: Some(pad.to_owned()), at, size });
     }
 
     /// Makes a picture of a buffer, which is not copied.
