@@ -262,7 +262,7 @@ impl Endpoint {
         // What has come until then may say enough.
         let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, read).await;
         let value: Value = serde_json::from_slice(&text).unwrap_or_default();
-        let said = serde_json::from_value(value["error"].clone()).unwrap_or_default();
+        let said = ErrorBody::read(&value["error"]).unwrap_or_default();
         let status = parts.status;
         let mut error = self.http_error(&Response::from_parts(parts, Some(text)));
         match status.as_u16() {

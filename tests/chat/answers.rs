@@ -119,3 +119,20 @@ fn messages_of_one_kind_follow_each_other() {
     assert_eq!((stats.get::<u64>("requests"), stats.get::<u64>("responses")), (Ok(3), Ok(3)));
     assert!(stats.get::<u64>("latency-p50").is_ok_and(|latency| latency > 0));
 }
+
+#[test]
+fn a_script_answers_requests_too() {
+    let mut server = Server::script(
+        "refuse 503\n  retry-after-ms: 1\nconnection 2\n\
+         expect chat.completion.request {\"model\": \"m\", \"stream\": true}\n\
+         send {\"choices\": [{\"index\": 0, \"delta\": {\"audio\": {\"data\": \"<ramp:100>\", \"transcript\": \"la\"}}}]}\n\
+         text : a comment\ntext\nreset\nconnection 3\nrespond \"Here.\"\n",
+    );
+    let mut pipeline = typed("Hi", server.base(), "model=m");
+    let tap = text_tap(&pipeline);
+    pipeline.run_to_end();
+    assert_eq!(String::from_utf8(tap.sound()).expect("text"), "Here.\n");
+    assert_eq!(texts(&pipeline, "request", "state"), ["sent", "retrying", "sent", "retrying", "sent"]);
+    let (verdict, failures) = server.terminate();
+    assert!(verdict.success(), "{failures}");
+}

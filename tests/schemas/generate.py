@@ -206,7 +206,6 @@ CHAT = {
 CHAT_UNTYPED = {
     "PromptTokensDetails": {"text_tokens": {"type": "integer"}, "image_tokens": {"type": "integer"}},
     "CompletionTokensDetails": {"text_tokens": {"type": "integer"}},
-    "ChoiceDelta": {"audio": {"type": "object"}},
 }
 
 

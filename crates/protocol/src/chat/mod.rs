@@ -9,8 +9,8 @@ mod answer;
 mod request;
 
 pub use answer::{
-    AnswerAudio, Choice, Chunk, Completion, CompletionUsage, Delta, ErrorBody, FunctionDelta, Message, StreamEvent,
-    ToolCallDelta,
+    AnswerAudio, Choice, Chunk, Completion, CompletionTokens, CompletionUsage, ErrorBody, FunctionDelta, Message,
+    PromptTokens, StreamEvent, ToolCallDelta,
 };
 pub use request::{
     AssistantAudio, AudioOutput, Function, ImageUrl, InputAudio, Part, Request, RequestMessage, StreamOptions, ToolCall,
