@@ -61,7 +61,7 @@ pub struct RequestRate {
 }
 
 impl RequestRate {
-    /// Until when the next request has to wait; `None` where it may be sent now.
+    /// When the next request may be sent; `None` = now.
     pub fn waits_until(&self, per_minute: u32, now: Instant) -> Option<Instant> {
         let limit = usize::try_from(per_minute).unwrap_or(usize::MAX);
         if limit == 0 {
@@ -71,7 +71,7 @@ impl RequestRate {
         self.sent.get(first).map(|sent| *sent + MINUTE).filter(|until| *until > now)
     }
 
-    /// A request is sent.
+    /// Counts a request.
     pub fn request_sent(&mut self, now: Instant) {
         while self.sent.front().is_some_and(|sent| *sent + MINUTE <= now) {
             self.sent.pop_front();

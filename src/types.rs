@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Media types that cross layers: audio, frames, timed text, trace events.
+//! Types that cross layers: audio, frames, timed text, trace events.
 //!
-//! Times on the media timeline are running times; an `Instant` is a time of the world.
+//! `Duration`s are running times on the media time line; `Instant`s are wall-clock times.
 
 use bytes::Bytes;
 use openai_protocol::client::Detail;
 use std::time::Duration;
 
-/// How the conversation relates to the clock.
+/// `timing`: how the conversation relates to the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
-    /// In step with the pipeline's clock.
+    /// Paced by the pipeline clock.
     Live,
-    /// As fast as the server takes it.
+    /// No clock: as fast as the server takes it.
     Offline,
 }
 
-/// Who said something.
+/// Speaker of a transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaker {
     /// The user.
@@ -26,84 +26,84 @@ pub enum Speaker {
     Assistant,
 }
 
-/// Text with a place on the timeline, for the pads of text.
+/// Text with a position on the time line, for `text_src` and `transcript_src`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimedText {
-    /// Who said it.
+    /// Speaker.
     pub role: Speaker,
-    /// The message.
+    /// Item.
     pub item_id: String,
-    /// A piece of it.
+    /// A piece of its text.
     pub text: String,
-    /// The message ends with it.
+    /// Last piece of the item.
     pub last: bool,
-    /// Where it begins; now, where that is not known.
+    /// Running time of its begin; `None` = now.
     pub at: Option<Duration>,
-    /// How long it is.
+    /// Duration.
     pub duration: Option<Duration>,
 }
 
-/// An event of the wire, for traces.
+/// A wire event, for `event_src` and `raw-events`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceEvent {
-    /// True where the server sent it.
+    /// Sent by the server.
     pub from_server: bool,
-    /// Since the connection was made.
+    /// Time since the connection was made.
     pub time: Duration,
     /// Its `type`.
     pub name: String,
-    /// As on the wire, but for secrets.
+    /// JSON as on the wire, with secrets redacted.
     pub json: String,
 }
 
-/// A picture.
+/// A video frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
-    /// The pad that it came from, if it came from one.
+    /// Name of its `video_sink` pad; `None` for `send-frame`.
     pub pad: Option<String>,
-    /// The file.
+    /// Encoded picture.
     pub file: Bytes,
     /// `image/jpeg` or `image/png`.
     pub media_type: &'static str,
     /// Running time.
     pub at: Duration,
-    /// Where the camera is to be treated in another way than all.
+    /// Pad property `interval`, if set.
     pub interval: Option<Duration>,
-    /// How closely this one is looked at.
+    /// Pad property `detail`, if set.
     pub detail: Option<Detail>,
-    /// What is said beside this one.
+    /// Pad property `prompt`, if set.
     pub prompt: Option<String>,
 }
 
-/// Some of the user's sound.
+/// A piece of input audio.
 #[derive(Clone, Debug, Default)]
 pub struct AudioChunk {
     /// Samples in the input's format.
     pub data: Bytes,
-    /// Running time of the first sample, where it is known.
+    /// Running time of the first sample, if known.
     pub at: Option<Duration>,
 }
 
-/// Sound of the model, ready to be played.
+/// A piece of output audio.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutputAudio {
-    /// The message.
+    /// Item.
     pub item_id: String,
-    /// Its part.
+    /// Index of the content part.
     pub content_index: u32,
     /// Samples in the output's format.
     pub data: Bytes,
-    /// Not before this running time (offline: the end of the turn that is answered).
+    /// Earliest running time (offline: the end of the turn that is answered).
     pub not_before: Duration,
 }
 
-/// How much of an item of the model's speech has been played.
+/// Playback position within an item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlayedPart {
-    /// The message.
+    /// Item.
     pub item_id: String,
-    /// Its part.
+    /// Index of the content part.
     pub content_index: u32,
-    /// Samples that were heard.
+    /// Samples played.
     pub heard: u64,
 }

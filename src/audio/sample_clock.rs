@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The input's clock: from a count of samples to running time.
+//! Sample clock: maps a count of samples to running time.
 //!
-//! A server counts its milliseconds in the sound that was appended, not in the time of day. Sound that was dropped,
-//! held back or filled in makes the two differ, so every stretch of sound is remembered with the running time at which
+//! A server's `audio_start_ms` and `audio_end_ms` count appended audio, not wall-clock time. Audio that was dropped,
+//! held back or filled in makes the two differ, so every stretch of audio is remembered with the running time at which
 //! it began.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Stretches that are remembered; older ones are given up, and times in them are read off the oldest one left.
+/// Stretches remembered; times in older ones are extrapolated from the oldest one left.
 const STRETCHES: usize = 1024;
 
-/// What two timestamps may differ by before it counts as a new stretch.
+/// Difference of timestamps that begins a new stretch.
 const JITTER: Duration = Duration::from_millis(2);
 
 /// Maps positions in a stream of samples to running time.
@@ -24,22 +24,22 @@ pub struct SampleClock {
 }
 
 impl SampleClock {
-    /// A clock for sound of this rate.
+    /// A clock for this sample rate.
     pub fn new(rate: u32) -> Self {
         Self { rate, samples: 0, stretches: VecDeque::new() }
     }
 
-    /// All samples so far.
+    /// Samples so far.
     pub fn samples(&self) -> u64 {
         self.samples
     }
 
-    /// How long so many samples are.
+    /// Duration of this many samples.
     pub fn duration(&self, samples: u64) -> Duration {
         samples_to_time(samples, self.rate)
     }
 
-    /// The sound goes on at another rate; what was counted keeps its place in time.
+    /// Changes the sample rate; earlier positions keep their running time.
     pub fn change_rate(&mut self, rate: u32) {
         let convert = |samples| time_to_samples(samples_to_time(samples, self.rate), rate);
         self.stretches.iter_mut().for_each(|(start, _)| *start = convert(*start));
@@ -47,7 +47,7 @@ impl SampleClock {
         self.rate = rate;
     }
 
-    /// Counts more samples; without a time they follow what was there.
+    /// Counts samples; without a time they follow the ones before.
     pub fn advance(&mut self, samples: u64, at: Option<Duration>) {
         if let Some(at) = at
             && self.time_of(self.samples).is_none_or(|expected| expected.abs_diff(at) > JITTER)
@@ -60,7 +60,7 @@ impl SampleClock {
         self.samples += samples;
     }
 
-    /// The running time of a sample.
+    /// Running time of a sample.
     pub fn time_of(&self, sample: u64) -> Option<Duration> {
         let after = self.stretches.partition_point(|(start, _)| *start <= sample);
         let (start, at) = *self.stretches.get(after.saturating_sub(1))?;
@@ -70,29 +70,29 @@ impl SampleClock {
         )
     }
 
-    /// The sample at a position in milliseconds; nothing lies behind the last one.
+    /// Sample at a position in milliseconds, at most the last one.
     pub fn sample_at_ms(&self, milliseconds: u64) -> u64 {
         (milliseconds.saturating_mul(u64::from(self.rate)) / 1000).min(self.samples)
     }
 
-    /// The running time of a position in milliseconds.
+    /// Running time of a position in milliseconds.
     pub fn time_of_ms(&self, milliseconds: u64) -> Option<Duration> {
         self.time_of(self.sample_at_ms(milliseconds))
     }
 
-    /// The running time at which the next sample is expected.
+    /// Running time of the next sample.
     pub fn end(&self) -> Option<Duration> {
         self.time_of(self.samples)
     }
 }
 
-/// How long so many samples are.
+/// Duration of this many samples.
 pub fn samples_to_time(samples: u64, rate: u32) -> Duration {
     let rate = u64::from(rate);
     Duration::from_secs(samples / rate) + Duration::from_nanos(samples % rate * 1_000_000_000 / rate)
 }
 
-/// How many whole samples fit into a time, to the nearest.
+/// Number of samples in a duration, rounded.
 pub fn time_to_samples(time: Duration, rate: u32) -> u64 {
     let samples = (time.as_nanos() * u128::from(rate) + 500_000_000) / 1_000_000_000;
     u64::try_from(samples).unwrap_or(u64::MAX)

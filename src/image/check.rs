@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Is this a whole picture? JPEG and PNG are looked through from end to end, and nothing is decoded.
+//! Checks that a JPEG or PNG file is complete, by its markers or chunks, without decoding it.
 //!
-//! A camera or a network that drops data leaves files that begin well and break off. A server takes such a picture for
-//! an error, or worse, describes half of it. So every part must lie inside the file, up to the mark of its end.
+//! A camera or a network that drops data leaves files that are cut off. A server refuses such a picture, or worse,
+//! describes half of it. So every part must lie inside the file, up to its end marker.
 
-/// What a file of a picture says of itself.
+/// Type and size of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageInfo {
-    /// The kind.
+    /// File type.
     pub kind: Kind,
-    /// Pixels from left to right.
+    /// Width in pixels.
     pub width: u32,
-    /// Pixels from top to bottom.
+    /// Height in pixels.
     pub height: u32,
 }
 
-/// The kinds that the API takes.
+/// File types that the API takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "their names say it")]
 pub enum Kind {
@@ -34,31 +34,31 @@ impl Kind {
     }
 }
 
-/// Why a file is no whole picture.
+/// Why a file is not a complete picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
-    /// There is nothing.
+    /// Empty.
     #[error("it is empty")]
     Empty,
-    /// It begins like neither kind.
+    /// Neither JPEG nor PNG.
     #[error("it is neither a JPEG nor a PNG")]
     Unknown,
-    /// It breaks off.
+    /// Cut off.
     #[error("the {0} breaks off in its {1}")]
     BreaksOff(&'static str, &'static str),
-    /// Something stands where something else has to.
+    /// Malformed.
     #[error("the {0} is damaged in its {1}")]
     Damaged(&'static str, &'static str),
-    /// It tells no size, or one of zero.
+    /// No size, or a size of zero.
     #[error("the {0} has no size")]
     NoSize(&'static str),
-    /// It tells a size and has no image.
+    /// A size, but no image data.
     #[error("the {0} has no image in it")]
     NoImage(&'static str),
 }
 
 impl ImageError {
-    /// What to do about buffers of a stream that are not one picture each.
+    /// Hint for streams whose buffers are not one picture each.
     pub fn hint(self) -> &'static str {
         match self {
             Self::BreaksOff("JPEG", _) | Self::Unknown => "; each buffer has to be a whole file: jpegparse makes it so",
@@ -68,7 +68,7 @@ impl ImageError {
     }
 }
 
-/// Looks a file through. What stands behind the picture's end is no matter.
+/// Checks a file. Data behind the end of the picture is ignored.
 pub fn inspect(file: &[u8]) -> Result<ImageInfo, ImageError> {
     if file.is_empty() {
         Err(ImageError::Empty)
@@ -81,7 +81,7 @@ pub fn inspect(file: &[u8]) -> Result<ImageInfo, ImageError> {
     }
 }
 
-/// Takes so many bytes from the front.
+/// Takes bytes from the front.
 fn take<'a>(rest: &mut &'a [u8], length: usize, fault: ImageError) -> Result<&'a [u8], ImageError> {
     let (taken, left) = rest.split_at_checked(length).ok_or(fault)?;
     *rest = left;
@@ -93,15 +93,15 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u32> {
     Some(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
 }
 
-/// A JPEG behind its first mark: segments with their lengths, scans of coded data, the mark of its end.
+/// A JPEG behind its SOI marker: segments, scans of entropy-coded data, the EOI marker.
 fn jpeg(mut rest: &[u8]) -> Result<ImageInfo, ImageError> {
     let breaks_off = |place| ImageError::BreaksOff("JPEG", place);
     let (mut size, mut has_scan) = (None, false);
     loop {
         match jpeg_mark(&mut rest)? {
-            // The end.
+            // EOI.
             0xd9 => break,
-            // Marks that stand alone.
+            // Markers without a segment.
             0x01 | 0xd0..=0xd7 => {}
             0xd8 => return Err(ImageError::Damaged("JPEG", "segments")),
             mark => {
@@ -136,7 +136,7 @@ fn jpeg(mut rest: &[u8]) -> Result<ImageInfo, ImageError> {
     Ok(ImageInfo { kind: Kind::Jpeg, width, height })
 }
 
-/// The next mark; any number of FF may stand before it.
+/// The next marker; any number of fill bytes FF may precede it.
 fn jpeg_mark(rest: &mut &[u8]) -> Result<u8, ImageError> {
     let breaks_off = ImageError::BreaksOff("JPEG", "segments");
     if take(rest, 1, breaks_off)? != b"\xff" {
@@ -151,7 +151,7 @@ fn jpeg_mark(rest: &mut &[u8]) -> Result<u8, ImageError> {
     }
 }
 
-/// Goes past coded data, in which FF is followed by 0 or by a restart mark.
+/// Skips entropy-coded data, in which FF is followed by 0 or by a restart marker.
 fn skip_scan(rest: &mut &[u8]) -> Result<(), ImageError> {
     loop {
         let at = rest.iter().position(|byte| *byte == 0xff).ok_or(ImageError::BreaksOff("JPEG", "image"))?;
@@ -165,7 +165,7 @@ fn skip_scan(rest: &mut &[u8]) -> Result<(), ImageError> {
     }
 }
 
-/// A PNG behind its signature: chunks, the first of which tells the size, up to the one that ends it.
+/// A PNG behind its signature: chunks from IHDR, which has the size, to IEND.
 fn png(mut rest: &[u8]) -> Result<ImageInfo, ImageError> {
     let (mut size, mut has_image) = (None, false);
     loop {

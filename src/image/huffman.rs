@@ -2,8 +2,8 @@
 
 //! The Huffman tables of ITU-T T.81, Annex K, for JPEGs that come without any.
 //!
-//! Webcams leave them out of each frame of motion JPEG, because they are always the same, and few decoders of still
-//! pictures know that. A frame is made a JPEG of its own by putting them before its scan.
+//! Webcams leave them out of the frames of motion JPEG, because they are always the same, and few decoders of still
+//! pictures know that. Inserting them before the scan makes a frame a complete JPEG.
 
 /// The marker segment (DHT) with all four tables: DC and AC of luminance, DC and AC of chrominance. Each is its class and
 /// number, the number of codes of each length from 1 to 16, and the symbols.

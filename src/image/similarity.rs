@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Does a camera still see the same? Two pictures are compared as coarsely as with half-closed eyes.
+//! Similarity of two pictures, for `frame-dedupe`.
 //!
-//! Of a picture only the mean colours of 32 by 18 tiles are kept. Noise, another quality of the coder and the flicker
-//! of a lamp vanish in the mean of a tile, while whoever walks into the picture changes some tiles much. So pictures
-//! are as far apart as the tile that differs most; a mean over all tiles would not see what is small. A JPEG is decoded
-//! at an eighth of its size, which spares most of the work. PNGs are of screens and drawings, which have no noise, and
+//! Of a picture only the mean colours of 32 by 18 tiles are kept. Noise, coding artefacts and the flicker of a lamp
+//! vanish in the mean of a tile, while a person who walks into the picture changes some tiles much. So the difference of
+//! two pictures is that of the tile that differs most; a mean over all tiles would miss small objects. A JPEG is decoded
+//! at an eighth of its size, which saves most of the work. PNGs are of screens and drawings, which have no noise, and
 //! are not decoded.
 
-/// Tiles from left to right and from top to bottom.
+/// Number of tiles in each direction.
 const TILES: (usize, usize) = (32, 18);
-/// Pixels of a picture that is decoded at most: 3840 by 2160 and a little more.
+/// Largest picture that is decoded, in pixels: a little more than 3840 by 2160.
 const MAX_PIXELS: u64 = 1 << 23;
-/// Scans of a JPEG at most; a progressive one has ten. Each may be of a few bytes, and go through all of the picture.
+/// Most scans of a JPEG; a progressive one has ten. Each may be a few bytes long and still cost a pass over the picture.
 const MAX_SCANS: usize = 16;
 
-/// What is left of a picture with half-closed eyes.
+/// Mean colours of the tiles of a picture.
 #[derive(Debug)]
 pub(crate) struct TileMeans {
     /// Pixels, as decoded.
     size: (usize, usize),
     channels: usize,
-    /// Of each tile the means of its channels, from 0 to 1.
+    /// Means of the channels of each tile, 0 to 1.
     means: Vec<f32>,
 }
 
@@ -35,7 +35,7 @@ impl TileMeans {
         std::panic::catch_unwind(|| jpeg(file)).ok().flatten()
     }
 
-    /// How far pictures are apart: 0 where no tile differs, 1 where one is black here and white there.
+    /// Difference: 0 if no tile differs, 1 if a tile is black in one and white in the other.
     pub fn distance(&self, other: &Self) -> f64 {
         if (self.size, self.channels) != (other.size, other.channels) {
             return f64::INFINITY;
@@ -45,7 +45,7 @@ impl TileMeans {
     }
 }
 
-/// A picture that is being looked at, row by row.
+/// Sums over the rows of a picture.
 struct Tiles {
     size: (usize, usize),
     channels: usize,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Between samples of 16 bits and floating point.
+//! Conversion between 16-bit and floating-point samples.
 
-/// A sample of 16 bits, as a number from -1 to 1.
+/// A 16-bit sample as a number from -1 to 1.
 pub fn to_f32(sample: i16) -> f32 {
     f32::from(sample) / 32_768.0
 }
 
-/// The nearest sample of 16 bits; what is too loud is clipped.
+/// The nearest 16-bit sample, clipped.
 pub fn to_i16(sample: f32) -> i16 {
     // A cast from floating point saturates.
     (sample * 32_768.0).round() as i16

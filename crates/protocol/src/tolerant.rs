@@ -9,7 +9,6 @@
 use super::ReadError;
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value};
-use serde_path_to_error::{Path, Segment};
 use std::borrow::Cow;
 
 /// Fields that are looked at one by one; after that, what holds the next one goes with it.
@@ -17,18 +16,34 @@ const FIELDS: usize = 32;
 
 /// Reads an event of this name. Gives back the places of what was left out as well.
 pub(super) fn read<T: DeserializeOwned>(text: &str, name: &str) -> Result<(T, Vec<String>), ReadError> {
+    let mut event = None;
+    let left_out = mend(text, name, &mut |text| {
+        event = Some(serde_json::from_str(text)?);
+        Ok(())
+    })?;
+    let event = event.unwrap_or_else(|| unreachable!("what is mended was read"));
+    Ok((event, left_out))
+}
+
+/// Changes or leaves out one field after the other until `parse` takes the text; gives back what was left out. The type of
+/// the event is behind `parse`, so that this is compiled once and not for each of them.
+fn mend(
+    text: &str,
+    name: &str,
+    parse: &mut dyn FnMut(&str) -> Result<(), serde_json::Error>,
+) -> Result<Vec<String>, ReadError> {
     let mut value: Value = serde_json::from_str(&with_whole_letters(text)).map_err(ReadError::NotJson)?;
     let mut left_out = Vec::new();
     // The field in hand, and how many forms of it were tried.
     let mut tried: (Vec<Step>, Option<Value>, usize) = Default::default();
     let mut fields = 0;
     loop {
-        let error = match serde_path_to_error::deserialize::<_, T>(value.clone()) {
-            Ok(event) => return Ok((event, left_out)),
+        let error = match parse(&value.to_string()) {
+            Ok(()) => return Ok(left_out),
             Err(error) => error,
         };
-        let mut place = steps(error.path(), &value);
-        let bad_field = || ReadError::BadField { name: name.to_owned(), source: error.into_inner() };
+        let mut place = steps(&error, &value);
+        let bad_field = || ReadError::BadField { name: name.to_owned(), source: error };
         if place.is_empty() {
             return Err(bad_field());
         }
@@ -64,21 +79,43 @@ enum Step {
     Index(usize),
 }
 
-/// The way to the field at which reading failed, as far as it can be gone.
-fn steps(path: &Path, value: &Value) -> Vec<Step> {
+/// The way to the field at which reading `value.to_string()` failed.
+///
+/// `serde_json` tells the bytes that were read (the text is one line). These end with the field where its type or value is
+/// wrong, or where something is missing in it; they end before a list or an object that is not expected, and for an error
+/// of syntax (an enum that is no string) one byte later.
+fn steps(error: &serde_json::Error, value: &Value) -> Vec<Step> {
+    let offset = if error.is_syntax() { error.column().saturating_sub(1) } else { error.column() };
     let mut steps = Vec::new();
-    let mut here = value;
-    for segment in path.iter() {
-        let (next, step) = match segment {
-            Segment::Map { key } => (here.get(key), Step::Name(key.clone())),
-            Segment::Seq { index } => (here.get(index), Step::Index(*index)),
-            Segment::Enum { .. } | Segment::Unknown => break,
-        };
-        let Some(next) = next else { break };
+    let (mut here, mut start) = (value, 0);
+    while let Some((step, next, at)) = child_at(here, start, offset) {
         steps.push(step);
-        here = next;
+        (here, start) = (next, at);
     }
     steps
+}
+
+/// The member of a list or an object, written from `start` on, that these bytes of the text end in; and where it starts.
+fn child_at(value: &Value, start: usize, offset: usize) -> Option<(Step, &Value, usize)> {
+    // The bracket.
+    let mut at = start + 1;
+    let mut holds = |key: usize, child: &Value| {
+        let begins = at + key;
+        // The comma.
+        at = begins + child.to_string().len() + 1;
+        (begins..at).contains(&offset).then_some(begins)
+    };
+    match value {
+        Value::Object(fields) => fields.iter().find_map(|(name, child)| {
+            // The colon.
+            let key = Value::from(name.as_str()).to_string().len() + 1;
+            Some((Step::Name(name.clone()), child, holds(key, child)?))
+        }),
+        Value::Array(list) => {
+            list.iter().enumerate().find_map(|(index, child)| Some((Step::Index(index), child, holds(0, child)?)))
+        }
+        _ => None,
+    }
 }
 
 fn find<'a>(value: &'a mut Value, place: &[Step]) -> Option<&'a mut Value> {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The element's own ear: speech and pauses, found in the samples alone.
+//! Turn detection of `turn-detection=local`: begin and end of speech, found in the samples alone.
 //!
-//! It works in frames of 32 ms, so what it finds depends on the sound and never on how the sound was cut into
-//! buffers. While nobody speaks it keeps the last moments back; when speech begins they go out first, so that no
-//! first syllable is lost. The verdict on each frame is that of a small network, whose weights are built in.
+//! It works in frames of 32 ms of the stream, so the result does not depend on how audio is cut into buffers. Outside of
+//! speech the last moments are kept back; when speech begins they go out first, so that no first syllable is lost. The
+//! probability of speech in each frame is that of Silero VAD (see the `audio-dsp` crate).
 
 use crate::audio::sample_clock::time_to_samples;
 use audio_dsp::g711::{decode_alaw, decode_ulaw};
@@ -14,32 +14,32 @@ use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Speech has begun when so many …
+/// Speech has begun when this many …
 const VOICED: usize = 4;
-/// … of the last so many frames are voiced.
+/// … of the last this many frames are voiced.
 const WINDOW: usize = 6;
-/// The network's doubt makes a verdict come about a frame late. (Resampling adds no more than 4 ms.)
+/// The network reacts about one frame late. (Resampling adds no more than 4 ms.)
 const LATE: usize = 1;
-/// A frame is quiet only when it is this far below the threshold: what is in between decides nothing.
+/// Hysteresis: a frame is silent only when it is this far below the threshold.
 const HYSTERESIS: f32 = 0.15;
 
-/// How the ear listens.
+/// Configuration of turn detection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VadConfig {
-    /// 0 to 1; higher needs clearer speech.
+    /// Threshold of the probability of speech, 0 to 1.
     pub threshold: f32,
-    /// How much sound before the speech belongs to it.
+    /// Audio before the begin of speech that belongs to the turn.
     pub prefix: Duration,
-    /// How much silence ends a turn.
+    /// Silence that ends a turn.
     pub silence: Duration,
 }
 
-/// What the ear makes of the sound, in order.
+/// Result of turn detection, in stream order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VadEvent {
     /// Speech began at this sample of the input, padding included.
     SpeechStarted(u64),
-    /// Sound that belongs to the turn.
+    /// Audio of the turn.
     Audio(Vec<u8>),
     /// The turn ended at this sample of the input, its silence included.
     SpeechStopped(u64),
@@ -48,11 +48,11 @@ pub enum VadEvent {
 #[derive(Debug)]
 enum State {
     Quiet,
-    /// So many quiet frames in a row.
+    /// Silent frames in a row.
     Speaking(usize),
 }
 
-/// The ear.
+/// A turn detector for one stream.
 pub struct TurnDetector {
     format: AudioFormat,
     threshold: f32,
@@ -76,7 +76,7 @@ impl std::fmt::Debug for TurnDetector {
 }
 
 impl TurnDetector {
-    /// An ear for sound of this format.
+    /// A detector for this format.
     pub fn new(settings: &VadConfig, format: AudioFormat) -> Self {
         let rate = format.rate() as usize;
         let frame_samples = FRAME * rate / SAMPLE_RATE as usize;
@@ -98,12 +98,12 @@ impl TurnDetector {
         }
     }
 
-    /// True from the begin of speech to the end of the turn.
+    /// Whether a turn has begun and not ended.
     pub fn is_speaking(&self) -> bool {
         matches!(self.state, State::Speaking(_))
     }
 
-    /// Listens to more sound, to the end of a turn at most. Gives back how many bytes it took.
+    /// Processes audio, at most to the end of a turn. Returns the number of bytes consumed.
     pub fn push(&mut self, data: &[u8], heard: &mut Vec<VadEvent>) -> usize {
         let mut rest = data;
         while self.partial.len() + rest.len() >= self.frame_bytes {
@@ -119,7 +119,7 @@ impl TurnDetector {
         data.len()
     }
 
-    /// No more sound will come: ends the turn in hand with what is left.
+    /// End of the stream: ends the current turn with what is left.
     pub fn finish(&mut self, heard: &mut Vec<VadEvent>) {
         let rest = std::mem::take(&mut self.partial);
         if self.is_speaking() {
@@ -132,7 +132,7 @@ impl TurnDetector {
         self.kept.clear();
     }
 
-    /// Takes one frame. True where it ended a turn.
+    /// Processes one frame. True if it ended a turn.
     fn frame(&mut self, frame: Vec<u8>, heard: &mut Vec<VadEvent>) -> bool {
         let score = self.score(&frame);
         self.frames += 1;
@@ -164,7 +164,7 @@ impl TurnDetector {
         }
     }
 
-    /// Speech began with the first voiced frame of the window; what is kept of the time before goes out with it.
+    /// Speech began with the first voiced frame of the window; the audio kept back before it goes out first.
     fn begin(&mut self, heard: &mut Vec<VadEvent>) {
         let first = self.recent.iter().position(|voiced| *voiced).unwrap_or_default();
         let keep = (self.recent.len() - first + LATE + self.prefix_frames).min(self.kept.len());
@@ -220,7 +220,7 @@ mod tests {
         heard
     }
 
-    /// Joins neighbouring pieces of sound, which follow the buffers' borders.
+    /// Joins adjacent pieces of audio.
     fn joined(heard: Vec<VadEvent>) -> Vec<VadEvent> {
         heard.into_iter().fold(Vec::new(), |mut all, next| {
             match next {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Settings of a conversation, made once from the properties of the element and replaced as a whole when one changes.
+//! Configuration of a conversation: made from the element's properties, and replaced as a whole when one changes.
 
 use crate::audio::vad::VadConfig;
 use crate::types::Timing;
@@ -9,108 +9,114 @@ use openai_protocol::client::Detail;
 use openai_protocol::session::{AudioFormat, SessionKind};
 use std::time::Duration;
 
-/// Who finds the turns of the user.
+/// The shortest audio that the API commits. Source: the error `input_audio_buffer_commit_empty`.
+pub(crate) const MIN_COMMIT: Duration = Duration::from_millis(100);
+
+/// How long after the silence that ends a turn a server's VAD may tell its end.
+pub(crate) const MAX_DETECTION_DELAY: Duration = Duration::from_secs(2);
+
+/// Turn detection mode.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Detection {
-    /// The server's voice activity detection, of which this much silence ends a turn.
+    /// VAD of the server.
     Server {
-        /// How much silence ends a turn.
+        /// Silence that ends a turn.
         silence: Duration,
     },
-    /// The element's own ear.
+    /// VAD of the element; the server's is off.
     Local(VadConfig),
-    /// Nobody: push to talk.
+    /// None: push to talk.
     Manual,
 }
 
-/// Everything that is settled before a session begins.
+/// Configuration of a conversation.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The first `session.update`.
     pub session: Session,
-    /// The model that was asked for, for the prices.
+    /// Requested model; prices are looked up by it.
     pub model: String,
-    /// Who finds the turns.
+    /// Turn detection mode.
     pub detection: Detection,
     /// Live or offline.
     pub timing: Timing,
-    /// The sound that goes up.
+    /// Format of input audio on the wire.
     pub input: AudioFormat,
-    /// The sound that comes down.
+    /// Format of output audio, as negotiated on `src`.
     pub output: AudioFormat,
-    /// Whether the end of a turn asks for an answer.
+    /// `create-response`: request a response at the end of each turn.
     pub create_response: bool,
-    /// Whether the user may interrupt the model.
+    /// `interrupt-response`: barge-in is on.
     pub interrupt_response: bool,
-    /// Whether the end of the stream asks for an answer that no turn detection has asked for.
+    /// `respond-on-eos`: at EOS, request a response to a turn that no turn detection has closed.
     pub respond_on_eos: bool,
-    /// How long the server may stay silent while something is owed at the end.
+    /// `drain-timeout`: longest silence of the server while a response or transcript is owed.
     pub drain_timeout: Duration,
-    /// The time of day, since 1970, when the conversation is made: a server tells its session's end in it.
+    /// Unix time at creation: `expires_at` of a session is told in it.
     pub time_of_day: Duration,
-    /// A multiple of real time that input may not exceed; 0 is no limit.
+    /// `max-speed`: input speed limit as a multiple of real time; 0 = none.
     pub max_speed: f64,
-    /// Whether the server writes down what the user says.
+    /// Whether the server transcribes the user.
     pub transcribes: bool,
-    /// Responses that may be asked for in a minute; 0 is no limit.
+    /// `requests-per-minute`; 0 = no limit.
     pub requests_per_minute: u32,
-    /// US dollars that the session may cost; 0 is no limit.
+    /// `max-cost` in US dollars; 0 = no limit.
     pub max_cost: f64,
-    /// Whether a connection that is lost is to be had back.
+    /// Whether to reconnect after a lost connection (`max-reconnects` > 0).
     pub reconnects: bool,
-    /// A session is renewed before it is older than this; 0 is when the server says.
+    /// `max-session-duration`: roll over to a new session before this age; 0 = when the server says.
     pub max_session_duration: Duration,
-    /// Whether the next session is shown again the pictures that are in the conversation.
+    /// `replay-frames`: send the frames of the conversation again to the next session.
     pub replays_frames: bool,
-    /// Whether a server that finds the turns answers them by itself. Otherwise the answer is asked for.
+    /// Whether the server's VAD creates responses by itself. If not, the element requests them.
     pub server_responds: bool,
-    /// How long the output of a function call is waited for; without it there is no limit.
+    /// `tool-timeout`; `None` = no limit.
     pub tool_timeout: Option<Duration>,
-    /// Timestamps of the input that differ from the counted samples by no more are jitter and drift.
+    /// `alignment-threshold`: smaller differences between timestamps and counted samples are jitter.
     pub alignment_threshold: Duration,
-    /// How long larger differences have to persist until they are believed.
+    /// `discont-wait`: how long a larger difference must persist before it is believed.
     pub discont_wait: Duration,
-    /// What becomes of pictures.
+    /// Video frames.
     pub frames: FrameConfig,
 }
 
 impl Config {
-    /// Whether there are no answers at all, only the user's words.
+    /// `session-type=transcription`: no responses.
     pub fn is_transcription_only(&self) -> bool {
         self.session.kind == Some(SessionKind::Transcription)
     }
 }
 
-/// Which frames of a camera the model sees.
+/// When frames of a `video_sink` pad are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FramePolicy {
-    /// One in every interval.
+    /// One each `frame-interval`.
     #[default]
     Interval,
-    /// The newest one with each turn of the user.
+    /// The newest one with each turn.
     Turn,
-    /// One in every interval while the user speaks.
+    /// One each `frame-interval` while the user speaks.
     Speech,
-    /// Those that are asked for.
+    /// Only by `send-frame`.
     Manual,
 }
 
-/// What becomes of pictures.
+/// Configuration of video frames.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrameConfig {
-    /// Which ones are sent.
+    /// When frames are sent.
     pub policy: FramePolicy,
-    /// How far they are apart on the timeline.
+    /// Least distance in running time.
     pub interval: Duration,
-    /// How closely they are looked at.
+    /// Resolution at which the model looks at them.
     pub detail: Detail,
-    /// What is said beside each.
+    /// Text sent with each frame.
     pub prompt: Option<String>,
-    /// Whether each is to be answered.
+    /// Request a response to each frame.
     pub respond: bool,
-    /// How many stay in the conversation; 0 is all.
+    /// Most frames in the conversation; older ones are deleted. 0 = no limit.
     pub most: usize,
-    /// Which ones are not sent because the model has them already.
+    /// Which frames are skipped as unchanged.
     pub dedupe: Dedupe,
 }
 
@@ -128,23 +134,23 @@ impl Default for FrameConfig {
     }
 }
 
-/// Which pictures are the one of the same camera that was sent before.
+/// When a frame is taken for the same as the one sent before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Dedupe {
-    /// None.
+    /// Never.
     None,
-    /// The same files.
+    /// Identical bytes.
     #[default]
     Exact,
-    /// Pictures that are no further apart than this: 0 where no part differs, 1 from black to white.
+    /// Largest difference of any part of the picture is at most this: 0 = equal, 1 = black and white.
     Similar(f64),
 }
 
-/// Settings that are wished while the conversation goes on.
+/// A change of the configuration while a conversation runs.
 #[derive(Clone, Debug)]
 pub struct ConfigUpdate {
-    /// The wisher's number for it; larger is newer.
+    /// Increases with each change.
     pub revision: u64,
-    /// Everything as it is to be.
+    /// The whole new configuration.
     pub config: Config,
 }

@@ -10,216 +10,216 @@ use std::time::Duration;
 /// Event for the application; becomes a bus message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The state of the session.
+    /// State of the session.
     Session(SessionEvent),
-    /// The user began or ended to speak.
+    /// Speech of the user began or ended.
     Speech {
-        /// Began or ended.
+        /// `true`: began.
         active: bool,
-        /// The message that comes of it, where the server has named it.
+        /// The user item it becomes, once known.
         item_id: Option<String>,
-        /// Where on the input.
+        /// Position on the input.
         running_time: Option<Duration>,
     },
-    /// Nobody spoke for so long that the model speaks up.
+    /// `input_audio_buffer.timeout_triggered`
     IdleTimeout {
-        /// The message of silence that is answered, where the server has named it.
+        /// The user item of silence.
         item_id: Option<String>,
-        /// Where the silence began on the input.
+        /// Begin of the silence on the input.
         running_time: Option<Duration>,
-        /// How long it is.
+        /// Length of the silence.
         duration: Option<Duration>,
     },
-    /// What somebody said.
+    /// A piece of a transcript, or a final one.
     Transcript(TranscriptEvent),
-    /// An answer began or ended.
+    /// A response began or ended.
     Response(ResponseEvent),
-    /// The user interrupted an answer.
+    /// Barge-in, or a cancel by the application.
     Interrupted {
-        /// The answer.
+        /// The interrupted response.
         response_id: Option<String>,
-        /// The message that was being played.
+        /// The item that was playing.
         item_id: String,
-        /// How much of it was heard.
+        /// Played length of the item.
         heard: Duration,
-        /// Where the listener was.
+        /// Playback position.
         running_time: Duration,
     },
-    /// What an answer cost.
+    /// Usage of a response.
     Usage {
-        /// The tokens.
+        /// Tokens by kind.
         usage: Usage,
-        /// US dollars of this response, where the model's prices are known.
+        /// US dollars of this response, if the model's prices are known.
         cost: Option<f64>,
         /// US dollars of the session so far.
         total_cost: Option<f64>,
     },
-    /// One of the account's limits.
+    /// `rate_limits.updated`
     RateLimit {
         /// `requests` or `tokens`.
         name: Option<String>,
-        /// The whole.
+        /// Maximum in the current period.
         limit: Option<u64>,
-        /// What is left.
+        /// Left in the current period.
         remaining: Option<u64>,
-        /// Until it is whole again.
+        /// Time until the limit is reset.
         reset: Option<Duration>,
     },
-    /// The model calls a function.
+    /// A function call.
     FunctionCall(FunctionCall),
-    /// A call has got an error as its output, because there was none in time: nobody need answer it any more.
+    /// `tool-timeout` has run out: an error was sent as the output of this call.
     CallExpired {
-        /// The call.
+        /// `call_id`
         call_id: String,
     },
-    /// The server asks whether it may call an MCP tool.
+    /// `mcp_approval_request`
     ApprovalRequest {
-        /// The request.
+        /// `id` of the item.
         request_id: String,
-        /// The MCP server.
+        /// Label of the MCP server.
         server_label: String,
-        /// The tool.
+        /// Name of the tool.
         name: String,
-        /// JSON text.
+        /// JSON.
         arguments: String,
     },
-    /// What became of a picture.
+    /// A video frame was sent, skipped or removed.
     Frame(FrameEvent),
-    /// Settings that were wished are in force.
+    /// The outcome of a [`ConfigUpdate`](super::config::ConfigUpdate).
     Settings {
-        /// The wish.
+        /// Its revision.
         revision: u64,
-        /// Fields of the session that are not (`audio.output.voice`): they cannot be had, or the server refuses them.
+        /// Paths of session fields (`audio.output.voice`) that were not applied, because they are fixed or the server refused them.
         without: Vec<String>,
     },
-    /// Input was left out or filled in, to be counted.
+    /// Input was left out or filled in, for `stats`.
     Aligned {
-        /// Sound that was left out.
+        /// Audio left out.
         dropped: Duration,
-        /// Silence that was put in for sound that was missing.
+        /// Silence inserted for missing audio.
         inserted: Duration,
     },
-    /// Something is wrong, and the stream goes on.
+    /// A warning; the stream goes on.
     Warning(Warning),
 }
 
-/// A call of a function.
+/// A function call of the model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FunctionCall {
-    /// The call.
+    /// `call_id`
     pub call_id: String,
-    /// The function.
+    /// Name of the function.
     pub name: String,
-    /// JSON text.
+    /// JSON.
     pub arguments: String,
-    /// The call's item.
+    /// Item of the call.
     pub item_id: String,
-    /// The answer that it is part of.
+    /// Response of the call.
     pub response_id: String,
 }
 
-/// What became of a picture.
+/// State of a video frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrameEvent {
-    /// The state.
+    /// Sent, skipped or removed.
     pub state: FrameState,
-    /// The pad that it came from.
+    /// Name of the `video_sink` pad; `None` for `send-frame` with a sample.
     pub pad: Option<String>,
-    /// Its item, if it was sent.
+    /// Item of the conversation, if it was sent.
     pub item_id: Option<String>,
-    /// Where it is on the timeline.
+    /// Running time.
     pub at: Option<Duration>,
-    /// Bytes of its file.
+    /// Size in bytes.
     pub size: usize,
 }
 
-/// How far a picture has come.
+/// State of a video frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameState {
-    /// It is part of the conversation.
+    /// Part of the conversation.
     Sent,
-    /// It was its turn, and it was not sent.
+    /// Due, but not sent.
     Skipped {
-        /// A word for why.
+        /// `same`, `congested`, …: field `reason` of the message.
         reason: &'static str,
     },
-    /// It is no part of the conversation any more.
+    /// Deleted from the conversation (`max-frames`).
     Removed,
 }
 
-/// The state of the session.
+/// State of the session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SessionEvent {
-    /// A connection is being tried, for the so-many-eth time.
+    /// A connection is being opened.
     Connecting {
-        /// 1 for the first.
+        /// Attempt in a row, from 1.
         attempt: u32,
-        /// How long is waited before it.
+        /// Delay before the attempt.
         delay: Duration,
-        /// The server, without anything that could be secret.
+        /// URI without query, user and password.
         uri: Option<String>,
-        /// Why the last try failed, or the session before was lost.
+        /// Why the previous attempt failed or the session was lost.
         reason: Option<String>,
     },
-    /// The server has taken the settings.
+    /// The server has accepted the settings.
     Ready {
-        /// The server's name for it.
+        /// Id of the session.
         session_id: Option<String>,
-        /// The model that answers.
+        /// Model that the server uses.
         model: Option<String>,
         /// Unix time in seconds.
         expires_at: Option<u64>,
-        /// It goes on with the conversation of an earlier one.
+        /// It goes on with an earlier conversation.
         resumed: bool,
     },
-    /// The connection is lost, and another one is being tried.
+    /// The connection is lost, and a new one is going to be opened.
     Reconnecting {
-        /// Why.
+        /// Reason.
         reason: String,
     },
     /// The session is over.
     Closed {
-        /// Why.
+        /// Reason.
         reason: String,
-        /// Up to there on the input, all turns are written down and answered.
+        /// All turns of the input up to this running time were transcribed and answered.
         running_time: Option<Duration>,
     },
 }
 
-/// What somebody said.
+/// A piece of a transcript, or a final one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TranscriptEvent {
-    /// Who.
+    /// Speaker.
     pub role: Speaker,
-    /// A piece, or the whole when final.
+    /// The new text, or all of it if final.
     pub text: String,
-    /// The whole.
+    /// Final.
     pub last: bool,
-    /// The message.
+    /// Item.
     pub item_id: String,
-    /// The answer, of the model's words.
+    /// Response, for text of the model.
     pub response_id: Option<String>,
-    /// Where it begins on the timeline.
+    /// Running time of its beginning.
     pub running_time: Option<Duration>,
-    /// How long it is.
+    /// Length of the speech.
     pub duration: Option<Duration>,
 }
 
-/// What has become of an answer.
+/// State of a response.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResponseEvent {
     /// `created`, `completed`, `cancelled`, `incomplete` or `failed`.
     pub state: String,
-    /// The answer.
+    /// Id of the response.
     pub response_id: String,
-    /// Why it ended as it did.
+    /// `status_details.reason`
     pub reason: Option<String>,
-    /// The kind of the error.
+    /// `status_details.error.code`
     pub error_code: Option<String>,
-    /// The error in words.
+    /// `status_details.error.message`
     pub error_message: Option<String>,
-    /// From the end of the turn to the first sound of the answer.
+    /// From the end of the user's turn to the first audio delta.
     pub first_audio: Option<Duration>,
-    /// As it was asked for.
+    /// Metadata of the request.
     pub metadata: Option<std::collections::BTreeMap<String, String>>,
 }

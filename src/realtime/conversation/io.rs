@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What goes into a conversation and what comes out of it: the whole surface of this ring.
+//! Inputs and outputs of a conversation.
 //!
-//! Times on the media timeline are running times; times of the world are `Instant`s that the caller gives.
+//! `Duration`s are running times on the media time line; `Instant`s are wall-clock times that the caller passes in.
 
 use crate::error::Failure;
 pub use crate::error::Warning;
@@ -21,135 +21,135 @@ use openai_protocol::session::AudioFormat;
 use openai_protocol::{ClientEvent, ResponseParams, ServerEvent};
 use std::time::Duration;
 
-/// What an application or a pad asks for.
+/// Request of the application (action signal, custom event) or of `text_sink`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// The user types.
+    /// A text message of the user.
     Text {
-        /// The message.
+        /// UTF-8.
         text: String,
-        /// Whether it is to be answered.
+        /// Request a response.
         respond: bool,
-        /// Running time, where it is known.
+        /// Running time, if the text came in a buffer.
         at: Option<Duration>,
     },
-    /// The sound so far is a turn.
+    /// `input_audio_buffer.commit`
     Commit,
-    /// The sound so far is forgotten.
+    /// `input_audio_buffer.clear`
     Clear,
-    /// An answer is wanted, with what differs from the session for it.
+    /// `response.create`, with parameters that override the session's.
     CreateResponse(Option<Box<ResponseParams>>),
-    /// The answer that is under way is not wanted any more.
+    /// `response.cancel`
     CancelResponse,
-    /// A function gave this back.
+    /// Output of a function call.
     FunctionOutput {
-        /// The call.
+        /// `call_id` of the call.
         call_id: String,
-        /// Any text.
+        /// Text, by convention JSON.
         output: String,
     },
-    /// Whether the server may call an MCP tool.
+    /// Answer to an MCP approval request.
     Approve {
-        /// The request.
+        /// `id` of the `mcp_approval_request` item.
         request_id: String,
-        /// Yes or no.
+        /// Whether the server may call the tool.
         approve: bool,
     },
-    /// This picture is sent, or the newest of each camera.
+    /// Send this frame, or the newest one of each `video_sink` pad.
     SendFrame(Option<Box<Frame>>),
-    /// To be sent as it is.
+    /// A client event, sent as it is.
     Event(Box<ClientEvent>),
 }
 
-/// What goes in.
+/// Input of [`Conversation::handle`](super::Conversation::handle).
 #[derive(Debug)]
 pub enum Input {
-    /// The socket is open.
+    /// The WebSocket is open.
     Connected {
-        /// How long the server may take to accept the session's settings.
+        /// Limit for the server's answer to the first `session.update`.
         timeout: Duration,
     },
-    /// Whether there is another connection beside the one in use, which was asked for.
+    /// Result of [`Output::Preconnect`]: whether the standby connection is open.
     StandbyReady(bool),
-    /// The server said something.
+    /// A server event.
     Server(Box<ServerEvent>),
-    /// The user said something.
+    /// Audio of `audio_sink`.
     Audio(AudioChunk),
-    /// The timestamp of the sound that comes next is right, whatever was counted before it.
+    /// DISCONT: the next audio is placed by its timestamp, not by counted samples.
     Discont,
-    /// A camera saw something.
+    /// A frame of a `video_sink` pad.
     Frame(Box<Frame>),
-    /// The camera of this pad is gone.
+    /// This `video_sink` pad was released or has reached EOS.
     Unplugged(String),
-    /// Whether the network takes less than is to be sent.
+    /// Whether the WebSocket's send queue is congested.
     Behind(bool),
-    /// How far the play-out is, at this running time; comes before an event that may interrupt it.
+    /// Playback position; comes before an input that may interrupt playback.
     Played {
-        /// Where the listener is now.
+        /// Running time of the sample that is heard now.
         now: Duration,
-        /// What was heard so far of what is not forgotten.
+        /// Samples played of each item that is still remembered.
         items: Vec<PlayedPart>,
     },
-    /// The play-out began an item.
+    /// Playback of an item has begun.
     Began {
-        /// The message.
+        /// Its item.
         item_id: String,
         /// Running time of its first sample.
         at: Duration,
     },
-    /// An application or a pad asks for something.
+    /// A command.
     Command(Command),
-    /// Settings have changed.
+    /// Properties have changed.
     Configure(Box<ConfigUpdate>),
-    /// The input's format has changed.
+    /// The caps of `audio_sink` have changed.
     Format(AudioFormat),
-    /// Upstream was flushed: the turn in hand is dropped.
+    /// A flush on `audio_sink`: the current turn is dropped.
     Flushed,
-    /// Every linked sink pad is at its end.
+    /// Every linked sink pad is at EOS.
     EndOfStream,
-    /// The server has given no sign of life for so long, although it was asked for one.
+    /// The server has not answered a ping in time.
     Gone {
-        /// Since the last one.
+        /// Since the last data from the server.
         silent: Duration,
     },
-    /// The connection is gone.
+    /// The connection was closed or broke.
     Closed {
-        /// The WebSocket close code, where there was one.
+        /// WebSocket close code, if a close frame came.
         code: Option<u16>,
-        /// What the server or the network said.
+        /// Reason of the close frame, or the I/O error.
         reason: String,
     },
 }
 
-/// What comes out.
+/// Output of [`Conversation::poll`](super::Conversation::poll).
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "sound goes up fifty times a second, a copy is cheaper than a box")]
 pub enum Output {
-    /// To be sent to the server.
+    /// Send a client event.
     Send(ClientEvent),
-    /// A picture to be sent to the server.
+    /// Send a message with images, which is serialized without a copy in memory.
     SendPicture(PictureMessage),
-    /// To be played after what is there.
+    /// Append audio to the playback queue.
     Play(OutputAudio),
-    /// Nothing will be played before this running time except what is there.
+    /// No more audio will begin before this running time: a GAP may go downstream.
     GapUntil(Duration),
-    /// What is not heard yet is not to be heard any more.
+    /// Drop queued audio (barge-in).
     FlushAudio,
-    /// Text for the pads of text, in the order of its time for each speaker.
+    /// Text for `text_src` or `transcript_src`, in order of time for each speaker.
     Text(TimedText),
-    /// No text of this speaker will begin before this running time except what is there.
+    /// No more text of this speaker will begin before this running time.
     TextGapUntil(Speaker, Duration),
-    /// To be told to the application.
+    /// An event for the application.
     Event(Event),
-    /// Another connection will be wanted soon.
+    /// Open a standby connection for the rollover.
     Preconnect,
-    /// The session is over, and the conversation goes on over another connection.
+    /// Go on with the conversation over a new connection.
     Reconnect,
-    /// The conversation cannot go on.
+    /// Fatal error.
     Fail(Failure),
-    /// All is said; the stream may end when it is played.
+    /// Drained: EOS may follow the queued audio.
     Finished {
-        /// The end of the input on the timeline.
+        /// Running time of the end of the input.
         at: Duration,
     },
 }

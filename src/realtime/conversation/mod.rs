@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The decisions: a conversation as a value, without a socket, a clock or a thread.
+//! The sans-I/O core: a conversation as a value, without socket, clock or thread.
 //!
 //! It takes inputs and the time, and gives outputs: what to send, what to play, what to tell the application. Whoever
 //! owns it calls [`Conversation::handle`] for everything that happens, then [`Conversation::poll`] until it is empty,
@@ -11,15 +11,19 @@ pub mod config;
 pub(crate) mod event;
 pub(crate) mod input;
 pub mod io;
+pub(crate) mod outbox;
 pub(crate) mod response;
+pub(crate) mod server_error;
 pub(crate) mod server_events;
+pub(crate) mod server_ids;
 pub(crate) mod session;
+pub(crate) mod timers;
 pub(crate) mod transcript;
 pub(crate) mod video;
 
 pub use crate::realtime::conversation::session::loss::Loss;
 
-use crate::error::{Failure, Warning};
+use crate::error::Failure;
 use crate::realtime::conversation::config::{Config, Detection};
 pub use crate::realtime::conversation::io::{Command, Event, Input, Output};
 use crate::types::Timing;
@@ -28,18 +32,19 @@ use crate::realtime::conversation::input::alignment_report::Alignment;
 use crate::realtime::conversation::input::audio_input::AudioInput;
 use crate::realtime::conversation::input::drain::Drain;
 use crate::realtime::conversation::input::turns::Turns;
+use crate::realtime::conversation::outbox::Outbox;
 use crate::realtime::conversation::response::floor_control::Floor;
 use crate::realtime::conversation::response::function_calls::Calls;
 use crate::realtime::conversation::response::held_response::Held;
 use crate::realtime::conversation::response::limits::UsageLimits;
 use crate::realtime::conversation::response::responses::Responses;
 use crate::realtime::conversation::response::scheduler::ResponseScheduler;
+use crate::realtime::conversation::server_ids::Names;
 use crate::realtime::conversation::session::history::History;
 use crate::realtime::conversation::session::loss::Losses;
 use crate::realtime::conversation::session::rollover::SessionRollover;
-use crate::realtime::conversation::session::server_ids;
-use crate::realtime::conversation::session::server_ids::Names;
 use crate::realtime::conversation::session::session_update::SessionUpdater;
+use crate::realtime::conversation::timers::Timer;
 use crate::realtime::conversation::transcript::captions::Captions;
 use crate::realtime::conversation::transcript::transcripts::TranscriptQueue;
 use crate::realtime::conversation::video::frames::VideoInput;
@@ -50,54 +55,52 @@ use openai_protocol::{ClientEvent, ServerEvent, Session};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// How long the end of an answer that was cancelled is waited for.
+/// How long to wait for the `response.done` of a cancelled response.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(3);
-/// A tool that the server calls may take so long.
+/// Longest call of a server-side (MCP) tool.
 const TOOL_CALL: Duration = Duration::from_secs(120);
-/// Offline: so many turns of the user may wait for the server to acknowledge or to write them down.
+/// Offline: turns that may wait for their commit or transcript before input is held back.
 const MAX_OFFLINE_BACKLOG: usize = 16;
 
-/// How far the session has come.
+/// State of the session.
 #[derive(Debug)]
 enum Phase {
-    /// No socket yet.
+    /// Not connected.
     Offline,
-    /// The settings are sent; the server may take until then to accept them.
+    /// `session.update` is sent, and not acknowledged.
     Opening { deadline: Instant, timeout: Duration },
-    /// The user's sound may flow.
+    /// Audio may be sent.
     Ready,
-    /// Failed or finished: nothing is said any more.
+    /// Failed or finished: no more output.
     Over,
 }
 
-/// One session's conversation.
+/// A conversation, over one or several sessions.
 #[derive(Debug)]
 pub struct Conversation {
     config: Config,
     phase: Phase,
     now: Instant,
-    output: VecDeque<Output>,
-    /// Events sent so far, for their names.
-    sent_events: u64,
-    /// What the server told of the session before it knew the settings.
+    outbox: Outbox,
+    /// The session as `session.created` told it.
     session_created: Session,
-    /// It has said so in the session that is being opened, and no error since.
+    /// `session.created` came while opening, and no error after it.
     greeted: bool,
-    /// So long it may take to open the session.
+    /// When the session was opened.
     opened: Instant,
-    /// The user was told that the server takes the input for this format.
-    input_told: Option<AudioFormat>,
-    /// The server says when settings are in force.
+    /// The wrong input format that a warning was posted about.
+    input_format_warned: Option<AudioFormat>,
+    /// The server answers `session.update`.
     acknowledges: bool,
-    /// The server writes down what the user says.
-    writes_down: bool,
-    /// Events of our own that settings depend on, oldest first.
+    /// The server has sent transcripts of the user.
+    server_transcribes: bool,
+    /// Ids of `session.update` events without an answer, oldest first.
     updates: VecDeque<String>,
-    /// When something moved on last, on either side.
+    /// Last event of either side that moved the conversation on.
     last_progress: Instant,
-    /// When the answer that is owed moved on last.
+    /// Last event about a response.
     last_response_progress: Instant,
-    /// The last `error` of the server and when it came; it explains a close that follows.
+    /// Last `error` of the server; it explains a close that follows soon.
     last_error: Option<(Instant, ServerError)>,
     audio_input: AudioInput,
     alignment: Alignment,
@@ -109,43 +112,42 @@ pub struct Conversation {
     transcripts: TranscriptQueue,
     captions: Captions,
     calls: Calls,
-    /// Questions of the server whether it may call an MCP tool that have no answer.
+    /// MCP approval requests without an answer.
     approvals: VecDeque<String>,
     updater: SessionUpdater,
     limits: UsageLimits,
     frames: VideoInput,
-    /// What was asked for before the session was ready.
+    /// Commands that wait for the session to be ready.
     early: VecDeque<Command>,
-    /// The model has spoken, so its voice is fixed.
+    /// The model has spoken in this session: its voice cannot change any more.
     has_spoken: bool,
     history: History,
     held: Held,
     losses: Losses,
     rollover: SessionRollover,
-    /// The time of day, since 1970, of an instant.
+    /// An instant and its Unix time.
     time_of_day: (Instant, Duration),
-    /// How many sessions there were before this one.
+    /// Number of sessions before this one.
     session_generation: u32,
-    /// The server's names, each of which means one thing.
+    /// Ids of responses and items, made unique over all sessions.
     names: Names,
-    /// Up to here no user's and no model's text begins any more.
+    /// Text pads of user and model have had GAPs up to here.
     text_gap: [Duration; 2],
 }
 
 impl Conversation {
-    /// A conversation that has not begun.
+    /// A conversation that is not connected.
     pub fn new(config: Config, now: Instant) -> Self {
         Self {
             phase: Phase::Offline,
             now,
-            output: VecDeque::new(),
-            sent_events: 0,
+            outbox: Outbox::default(),
             session_created: Session::default(),
             greeted: false,
             opened: now,
-            input_told: None,
+            input_format_warned: None,
             acknowledges: true,
-            writes_down: false,
+            server_transcribes: false,
             updates: VecDeque::new(),
             last_progress: now,
             last_response_progress: now,
@@ -178,7 +180,7 @@ impl Conversation {
         }
     }
 
-    /// Something happened.
+    /// Handles an input.
     pub fn handle(&mut self, input: Input, now: Instant) {
         self.now = now;
         if matches!(self.phase, Phase::Over) {
@@ -189,7 +191,7 @@ impl Conversation {
             Input::StandbyReady(there) => self.on_standby(there),
             Input::Server(event) => self.on_server_event(*event),
             Input::Audio(sound) => self.push_audio(sound),
-            Input::Discont => self.timestamps_break(),
+            Input::Discont => self.expect_discont(),
             Input::Frame(frame) => self.on_frame(*frame),
             Input::Unplugged(pad) => self.frames.unplugged(&pad),
             Input::Behind(behind) => self.is_behind(behind),
@@ -206,7 +208,7 @@ impl Conversation {
         self.advance();
     }
 
-    /// The time has come that [`Self::deadline`] named.
+    /// Handles time-outs; to be called at [`Self::deadline`].
     pub fn wake(&mut self, now: Instant) {
         self.now = now;
         if !matches!(self.phase, Phase::Over) {
@@ -214,40 +216,22 @@ impl Conversation {
         }
     }
 
-    /// What is to be done next; to be called until there is nothing.
+    /// The next output; to be called until it is `None`.
     pub fn poll(&mut self) -> Option<Output> {
-        self.output.pop_front().map(server_ids::with_plain_names)
+        self.outbox.pop().map(server_ids::with_plain_names)
     }
 
-    /// When to come back without an input.
+    /// When [`Self::wake`] is due if no input comes before.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Offline | Phase::Over => None,
             Phase::Opening { deadline, .. } => Some(*deadline),
-            Phase::Ready => {
-                let deadlines = [
-                    self.timeout(),
-                    self.drain_deadline(),
-                    self.audio_input.due(self.now),
-                    self.transcripts_deadline(),
-                    self.updater.deadline(),
-                    self.calls_deadline(),
-                    self.next_request_at(),
-                    self.frames_deadline(),
-                    self.rollover_deadline(),
-                    self.floor_deadline(),
-                    self.stall_deadline(),
-                    self.standstill_deadline(),
-                    self.alignment_deadline(),
-                    self.in_hand_deadline(),
-                ];
-                deadlines.into_iter().flatten().min()
-            }
+            Phase::Ready => Timer::ORDER.iter().filter_map(|timer| self.timer_deadline(*timer)).min(),
         }
     }
 
-    /// Whether the user's sound (and what stands in order behind it) may be handed in now. What is not taken waits
-    /// outside, where it is bounded.
+    /// Whether audio (and what is queued behind it in order) may be handed in now. What is not taken waits in the
+    /// input queue, which is bounded.
     pub fn wants_sound(&self, now: Instant) -> bool {
         matches!(self.phase, Phase::Ready)
             && self.audio_input.is_idle()
@@ -263,7 +247,7 @@ impl Conversation {
         }
     }
 
-    /// Whether an input may silence the model. Then it has to be known before what was heard so far.
+    /// Whether an input may interrupt the model. Then the playback position has to be handed in before it.
     pub fn may_interrupt(&self, input: &Input) -> bool {
         match input {
             Input::Audio(_) => {
@@ -287,12 +271,12 @@ impl Conversation {
         self.config.timing == Timing::Offline && (self.owes_response() || is_behind())
     }
 
-    /// An answer is owed or under way, or a function's output that leads to one.
+    /// A response is owed or under way, or the output of a function call that leads to one.
     fn owes_response(&self) -> bool {
         self.scheduler.is_pending() || self.calls.open() > 0
     }
 
-    /// When the next answer may be asked for, where there is a limit of how many.
+    /// When `requests-per-minute` lets the queued request out; `None` if it need not wait.
     fn next_request_at(&self) -> Option<Instant> {
         self.scheduler
             .has_request()
@@ -300,31 +284,31 @@ impl Conversation {
             .flatten()
     }
 
-    /// The answer that is under way is not wanted, and only its end is missing.
+    /// The active response was cancelled, and only its `response.done` is missing.
     fn is_cancelled(&self) -> bool {
         self.scheduler.active().is_some_and(|active| self.responses.is_muted(active))
     }
 
-    /// How long what is owed may still keep everything waiting. The end of the stream has a patience of its own.
+    /// When what the server owes is overdue. The drain has a time-out of its own.
     fn timeout(&self) -> Option<Instant> {
         if self.drain.is_closing() || self.next_request_at().is_some() {
             None
         } else if self.is_cancelled() {
             Some(self.last_response_progress + CANCEL_TIMEOUT.min(self.config.drain_timeout))
         } else if self.scheduler.is_pending() {
-            Some(self.last_response_progress + self.answer_patience())
+            Some(self.last_response_progress + self.response_timeout())
         } else {
             self.holds_input().then(|| self.owed_until())
         }
     }
 
-    /// How long an answer may not move on. While the server calls a tool, it waits for somebody else.
-    fn answer_patience(&self) -> Duration {
-        let calls = self.responses.calls_tools();
+    /// Longest silence about a response. While the server calls a tool, it waits for another server.
+    fn response_timeout(&self) -> Duration {
+        let calls = self.responses.records.calls_tools();
         if calls { self.config.drain_timeout.max(TOOL_CALL) } else { self.config.drain_timeout }
     }
 
-    /// Everything that follows by itself from what has happened.
+    /// Does what has become due or possible.
     fn advance(&mut self) {
         if let Phase::Opening { deadline, timeout } = self.phase
             && self.now >= deadline
@@ -334,42 +318,24 @@ impl Conversation {
         if !matches!(self.phase, Phase::Ready) {
             return;
         }
-        self.advance_updates();
-        self.go_on_in_hand();
-        self.advance_floor();
-        self.go_on_calling();
-        self.send_due_frames();
-        self.send_due_request();
-        if self.timeout().is_some_and(|until| self.now >= until) {
-            self.give_up();
-        }
-        self.fill_stall();
-        self.process_audio();
-        self.tell_alignment();
-        self.advance_captions();
-        self.flush_finals();
-        self.advance_drain();
-        // Behind everything that may end a wait for the server, so that its deadline is never in the past afterwards.
-        self.end_standstill();
-        self.advance_text_gap();
-        self.advance_rollover();
+        Timer::ORDER.iter().for_each(|timer| self.run_timer(*timer));
     }
 
-    /// The server will not give what it owes. The conversation goes on without.
+    /// Time-out of what the server owes: goes on without it.
     fn give_up(&mut self) {
         if self.scheduler.is_pending() {
             let active = self.scheduler.active().map(str::to_owned);
             if self.is_cancelled() {
-                // Some servers say nothing more of an answer that was cancelled.
+                // Some servers send no `response.done` after a cancel.
                 active.inspect(|active| {
                     self.responses.mute(active);
                     self.finish_locally(active, "cancelled", None);
                 });
             } else {
-                let seconds = self.answer_patience().as_secs_f64();
+                let seconds = self.response_timeout().as_secs_f64();
                 let message = format!("the server owes an answer and has not gone on with it for {seconds} s");
                 self.warn("no-answer", message);
-                active.inspect(|active| self.ends_late(active));
+                active.inspect(|active| self.response_timed_out(active));
             }
             self.scheduler.give_up();
             self.responses.give_up();
@@ -383,14 +349,14 @@ impl Conversation {
         }
     }
 
-    /// A turn of the user has ended, and the server does not answer it by itself.
+    /// Requests a response to a turn that the server does not answer by itself.
     fn request_response_for_turn(&mut self) {
         if self.config.create_response && self.may_respond() {
             self.scheduler.request(None);
         }
     }
 
-    /// Asks for the answer that is wished, if none is under way.
+    /// Sends the queued `response.create`, if none is under way.
     fn send_due_request(&mut self) {
         if self.next_request_at().is_some() {
             return;
@@ -405,54 +371,23 @@ impl Conversation {
         }
     }
 
-    fn on_server_event(&mut self, event: ServerEvent) {
-        let event = self.names.make_unique(event, self.session_generation);
-        let name = event.name();
-        if name.starts_with("response.") {
-            self.last_response_progress = self.now;
-        }
-        if !matches!(event, ServerEvent::Error(_) | ServerEvent::RateLimitsUpdated(_) | ServerEvent::Unknown(_)) {
-            self.last_progress = self.now;
-        }
-        match event {
-            ServerEvent::SessionCreated(event) => self.greeted(event.session),
-            ServerEvent::SessionUpdated(event) => self.session_updated(event.session),
-            ServerEvent::Error(event) => self.refused(event.error, &event.extra),
-            ServerEvent::RateLimitsUpdated(event) => self.rate_limits(event.rate_limits),
-            event => {
-                if let Some(event) = self.on_turn_event(event) {
-                    self.on_response_event(event);
-                }
-            }
-        }
-    }
-
-    /// Sends an event, and gives back the name under which the server will speak of it.
+    /// See [`Outbox::send`].
     fn send(&mut self, event: impl Into<ClientEvent>) -> String {
-        let mut event = event.into();
-        let id = self.next_event_id();
-        event.set_event_id(id.clone());
-        self.output.push_back(Output::Send(event));
-        id
-    }
-
-    fn next_event_id(&mut self) -> String {
-        self.sent_events += 1;
-        format!("evt_{}", self.sent_events)
+        self.outbox.send(event)
     }
 
     fn notify(&mut self, event: Event) {
-        self.output.push_back(Output::Event(event));
+        self.outbox.notify(event);
     }
 
     fn warn(&mut self, code: &str, message: impl Into<String>) {
-        self.notify(Event::Warning(Warning::new(code, message)));
+        self.outbox.warn(code, message);
     }
 
     fn fail(&mut self, failure: Failure) {
-        self.let_through();
+        self.release_held();
         self.phase = Phase::Over;
-        self.output.push_back(Output::Fail(failure));
+        self.outbox.push(Output::Fail(failure));
     }
 }
 

@@ -1,127 +1,72 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The user's turns, as the server or the element's own ear finds them.
+//! Server events: one `match` that leads each event to its handler.
 
-use crate::realtime::conversation::config::{Detection, FramePolicy};
-use crate::realtime::conversation::response::barge_in::Initiator;
-use crate::realtime::conversation::{Conversation, Event};
-use crate::types::Speaker;
-use crate::types::Timing;
+use crate::realtime::conversation::Conversation;
+use crate::realtime::conversation::transcript::captions::ContentRef;
 use openai_protocol::ServerEvent;
-use std::time::{Duration, Instant};
 
 impl Conversation {
-    /// The user began to speak.
-    pub(crate) fn begin_turn(&mut self, item_id: Option<String>, start: Option<Duration>) {
-        match self.take_in_hand() {
-            Some(turn) => self.turns.begin(item_id, turn.start.or(start)),
-            None => {
-                self.turns.begin(item_id.clone(), start);
-                self.notify(Event::Speech { active: true, item_id, running_time: start });
-            }
-        }
-        if self.may_be_interrupted() {
-            self.interrupt(Initiator::User);
-        }
-        match self.config.frames.policy {
-            FramePolicy::Speech => self.send_due_frames(),
-            // At the end of the turn it would come too late for an answer that the server begins by itself.
-            FramePolicy::Turn if self.server_responds() => self.frames_for_turn(),
-            _ => {}
-        }
-    }
-
-    /// Whether turns are answered by the server without being asked.
-    pub(crate) fn server_responds(&self) -> bool {
-        self.config.server_responds && matches!(self.config.detection, Detection::Server { .. })
-    }
-
-    /// Whether speech of the user silences the model.
-    pub(crate) fn may_be_interrupted(&self) -> bool {
-        self.config.interrupt_response && self.config.timing == Timing::Live
-    }
-
-    /// The user ended to speak, or is made to.
-    pub(crate) fn end_turn(&mut self, item_id: Option<String>, end: Option<Duration>) {
-        self.turns.end(item_id.as_deref(), end);
-        self.calls.turn_ended(self.now);
-        self.await_response_from(end);
-        self.notify(Event::Speech { active: false, item_id, running_time: end });
-    }
-
-    /// The next answer belongs to a turn that ended there, now.
-    pub(crate) fn await_response_from(&mut self, end: Option<Duration>) {
-        self.scheduler.turn_ended = Some(self.said_at(end));
-        self.responses.response_from(end.unwrap_or_default().max(self.audio_input.quiet));
-    }
-
-    /// When this place of the input was said: live, what is newest in it was said just now.
-    fn said_at(&self, place: Option<Duration>) -> Instant {
-        let newest = self.audio_input.heard.end().filter(|_| self.config.timing == Timing::Live);
-        let ago = newest.zip(place).map(|(newest, place)| newest.saturating_sub(place));
-        self.now.checked_sub(ago.unwrap_or_default()).unwrap_or(self.now)
-    }
-
-    /// What the server says of the user's turns. Gives back what is about something else.
-    pub(crate) fn on_turn_event(&mut self, event: ServerEvent) -> Option<ServerEvent> {
-        match event {
-            ServerEvent::InputAudioBufferSpeechStarted(event) => {
-                let start = self.audio_input.sent.time_of_ms(event.audio_start_ms);
-                self.turn_begins_at(event.audio_start_ms);
-                self.begin_turn(Some(event.item_id), start);
-            }
-            ServerEvent::InputAudioBufferSpeechStopped(event) => {
-                let end = self.audio_input.sent.time_of_ms(event.audio_end_ms);
-                let said = self.committed_up_to(event.audio_end_ms);
-                self.history.heard(Some(event.item_id.clone()), said);
-                self.end_turn(Some(event.item_id), end);
-            }
-            ServerEvent::InputAudioBufferCommitted(event) => self.committed(&event.item_id),
-            ServerEvent::InputAudioBufferTimeoutTriggered(event) => {
-                let time = |ms| self.audio_input.sent.time_of_ms(ms);
-                let (start, end) = (time(event.audio_start_ms), time(event.audio_end_ms));
-                self.committed_up_to(event.audio_end_ms);
-                self.turns.begin(Some(event.item_id.clone()), start);
-                self.turns.end(None, end);
-                self.turns.idle = Some(event.item_id.clone());
-                self.await_response_from(end);
-                let duration = end.zip(start).and_then(|(end, start)| end.checked_sub(start));
-                let item_id = Some(event.item_id);
-                self.notify(Event::IdleTimeout { item_id, running_time: start, duration });
-            }
-            other => return Some(other),
-        }
-        None
-    }
-
-    /// Sound has become a message of the user: by a commit of ours, or by the server's own detection.
-    fn committed(&mut self, item_id: &str) {
-        self.turns.name(item_id);
-        self.history.name(item_id);
-        // Not every server writes down that nobody spoke.
-        if self.config.transcribes && self.turns.idle.as_deref() != Some(item_id) {
-            self.turns.await_transcript(item_id);
-            self.transcripts.expect(Speaker::User, item_id, 0);
-        }
-        if !matches!(self.config.detection, Detection::Server { .. }) || self.drain.commits_by_command() {
-            return;
-        }
-        if self.turns.speaking {
-            // A commit in the middle of speech ends the turn without another word.
-            let said = self.audio_input.uncommitted_audio.take();
-            self.history.heard(Some(item_id.to_owned()), said);
-            self.all_is_committed();
-            self.end_turn(Some(item_id.to_owned()), self.audio_input.sent.end());
-        }
-        let is_answered = self.config.create_response && !self.config.is_transcription_only();
-        if !self.server_responds() {
-            self.frames_for_turn();
-            if is_answered && self.may_respond() {
-                self.scheduler.request(None);
-            }
-        } else if is_answered {
-            self.scheduler.expect_server_response();
+    /// An event that came in. Those of a response may have to wait before they are handled.
+    pub(crate) fn on_server_event(&mut self, event: ServerEvent) {
+        let event = self.names.make_unique(event, self.session_generation);
+        if event.name().starts_with("response.") {
             self.last_response_progress = self.now;
+        }
+        if !matches!(event, ServerEvent::Error(_) | ServerEvent::RateLimitsUpdated(_) | ServerEvent::Unknown(_)) {
+            self.last_progress = self.now;
+        }
+        self.schedule(event);
+    }
+
+    /// Handles an event that need not wait.
+    pub(crate) fn dispatch(&mut self, event: ServerEvent) {
+        match event {
+            ServerEvent::SessionCreated(event) => self.greeted(event.session),
+            ServerEvent::SessionUpdated(event) => self.session_updated(event.session),
+            ServerEvent::Error(event) => self.refused(event.error, &event.extra),
+            ServerEvent::RateLimitsUpdated(event) => self.rate_limits(event.rate_limits),
+
+            ServerEvent::InputAudioBufferSpeechStarted(event) => self.on_speech_started(event),
+            ServerEvent::InputAudioBufferSpeechStopped(event) => self.on_speech_stopped(event),
+            ServerEvent::InputAudioBufferCommitted(event) => self.committed(&event.item_id),
+            ServerEvent::InputAudioBufferTimeoutTriggered(event) => self.on_idle_timeout(event),
+            ServerEvent::TranscriptionDelta(event) => self.on_transcription_delta(event),
+            ServerEvent::TranscriptionCompleted(event) => self.on_transcription_completed(event),
+            ServerEvent::TranscriptionFailed(event) => self.on_transcription_failed(event),
+
+            ServerEvent::ResponseCreated(event) => self.on_response_created(event.response),
+            ServerEvent::ResponseDone(event) => self.on_response_done(event.response),
+            ServerEvent::ResponseOutputItemAdded(event) => self.on_item_added(&event),
+            ServerEvent::ResponseOutputItemDone(event) => self.on_item_done(&event),
+            ServerEvent::ResponseOutputAudioDelta(event) => self.on_audio_delta(event),
+            ServerEvent::ResponseOutputAudioDone(event) => self.on_audio_done(&event),
+            ServerEvent::ResponseOutputAudioTranscriptDelta(event) => {
+                self.on_text_delta(
+                    ContentRef::spoken(event.response_id, event.item_id, event.content_index),
+                    event.delta,
+                );
+            }
+            ServerEvent::ResponseOutputAudioTranscriptDone(event) => {
+                let content = ContentRef::spoken(event.response_id, event.item_id, event.content_index);
+                self.on_text_done(&content, event.transcript);
+            }
+            ServerEvent::ResponseOutputTextDelta(event) => {
+                self.on_text_delta(
+                    ContentRef::written(event.response_id, event.item_id, event.content_index),
+                    event.delta,
+                );
+            }
+            ServerEvent::ResponseOutputTextDone(event) => {
+                let content = ContentRef::written(event.response_id, event.item_id, event.content_index);
+                self.on_text_done(&content, event.text);
+            }
+            ServerEvent::FunctionCallArgumentsDone(event) => self.arguments_done(event),
+            ServerEvent::McpCallInProgress(event) => self.responses.records.calls_tool(&event.item_id, true),
+            ServerEvent::McpCallCompleted(event) => self.responses.records.calls_tool(&event.item_id, false),
+            ServerEvent::McpCallFailed(event) => self.responses.records.calls_tool(&event.item_id, false),
+            // The rest tells nothing that is not told by one of these as well. The trace and `raw-events` have it.
+            _ => {}
         }
     }
 }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What was done to the input's time: silence that was put in, time that went back, sound that stopped. Each kind is
-//! told in a warning, the next ones of it not before ten seconds later and as a sum, and counted for the statistics.
+//! Reports what alignment did to the input: silence inserted, timestamps that went back, input that stalled. One
+//! warning of a kind in ten seconds, the next one with the sum; all of it counts in `stats`.
 
 use crate::realtime::conversation::input::audio_align::Placed;
 use crate::realtime::conversation::{Conversation, Event};
 use std::time::{Duration, Instant};
 
-/// Warnings of one kind are not repeated sooner.
+/// Least time between two warnings of one kind.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
-/// A jump of timestamps that can hardly be meant.
+/// A jump of timestamps that is an error of the source.
 const FAR: Duration = Duration::from_secs(60);
 
-/// What is to be told.
+/// Kind of report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Hole,
@@ -36,7 +36,7 @@ impl Account {
     }
 }
 
-/// What was not told yet, by kind.
+/// Totals not reported yet, by kind.
 #[derive(Debug, Default)]
 pub(crate) struct Alignment([Account; 3]);
 
@@ -51,8 +51,8 @@ impl Conversation {
         }
     }
 
-    /// Sound was placed. Where `expected`, a hole is nothing to speak of.
-    pub(crate) fn tell_placed(&mut self, placed: &Placed, inserted: Duration, expected: bool) {
+    /// Audio was aligned. `expected`: a gap is normal here and is not reported.
+    pub(crate) fn report_aligned(&mut self, placed: &Placed, inserted: Duration, expected: bool) {
         if !placed.hole.is_zero() && (!expected || placed.hole > FAR) {
             self.account(Kind::Hole, placed.hole, inserted);
         }
@@ -61,8 +61,8 @@ impl Conversation {
         }
     }
 
-    /// Sound has stopped in the middle of a turn, and silence was put in its place.
-    pub(crate) fn tell_stall(&mut self, inserted: Duration) {
+    /// Input stalled in the middle of a turn, and silence was sent instead.
+    pub(crate) fn report_stall(&mut self, inserted: Duration) {
         self.account(Kind::Stall, Duration::ZERO, inserted);
     }
 
@@ -71,7 +71,7 @@ impl Conversation {
         self.alignment.0.iter().filter_map(Account::due).flatten().min()
     }
 
-    pub(crate) fn tell_alignment(&mut self) {
+    pub(crate) fn post_alignment(&mut self) {
         for kind in KINDS {
             let now = self.now;
             let account = &mut self.alignment.0[kind as usize];

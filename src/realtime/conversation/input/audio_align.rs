@@ -1,54 +1,54 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Where the input's sound belongs on the timeline, and how far the conversation has come in it.
+//! Aligns input audio to the time line, and knows up to where all of it is dealt with.
 //!
-//! Time is counted in samples. A timestamp that differs from the count by more than the alignment threshold is believed
-//! only when such differences persist for the discont wait, as in `GstAudioStreamAlign`, or at once with DISCONT: stamps
-//! of a network are times of arrival, and sound comes in bursts. Smaller differences are drift, and the count follows
-//! them slowly. Sound is never cut: where time goes back, the sound follows what is there.
+//! Time is counted in samples. A timestamp that differs by more than `alignment-threshold` is believed only when such
+//! differences persist for `discont-wait`, as in `GstAudioStreamAlign`, or at once with DISCONT: timestamps of network
+//! sources are arrival times, and audio comes in bursts. Smaller differences are drift, which the count follows
+//! slowly. Audio is never cut: where time goes back, it is placed behind what is there.
 
 use crate::audio::sample_clock::samples_to_time;
 use crate::realtime::conversation::Conversation;
 use crate::realtime::conversation::config::Detection;
-use crate::realtime::conversation::input::audio_input::MAX_DETECTION_DELAY;
+use crate::realtime::conversation::config::MAX_DETECTION_DELAY;
 use crate::types::{AudioChunk, Timing};
 use openai_protocol::session::AudioFormat;
 use std::time::{Duration, Instant};
 
-/// The count follows this part of a difference that is within the threshold, with each piece of sound.
+/// The count follows 1/16 of a difference within the threshold with each buffer.
 const DRIFT_PART: u32 = 16;
 
-/// How long input may stop, offline, before the output goes on without it.
+/// Offline: how long input may stop before the output goes on without it.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
-/// What is taken for a break in time.
+/// When a difference is believed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tolerance {
     pub threshold: Duration,
-    /// How long differences have to persist.
+    /// How long it must persist.
     pub wait: Duration,
-    /// The stamps are the media's own, not times of arrival: a jump ahead by more than the wait is believed at once.
+    /// The timestamps are the media's own (offline): a jump ahead by more than `wait` is believed at once.
     pub exact: bool,
 }
 
-/// Where a piece of sound belongs.
+/// Position of a piece of audio.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Placed {
     pub at: Duration,
-    /// Time without sound before it.
+    /// Gap before it.
     pub hole: Duration,
-    /// How far time went back, when that has just been believed.
+    /// How far time went back, if that has just been believed.
     pub back: Duration,
 }
 
-/// The end of what was handed in.
+/// Position of the end of the input so far.
 #[derive(Debug, Default)]
 pub(crate) struct AudioAligner {
-    /// In running time.
+    /// Running time.
     pub end: Option<Duration>,
-    /// What timestamps are behind the timeline, since time went back.
+    /// Offset from timestamps to the time line, since time went back.
     shift: Duration,
-    /// The first of the timestamps in a row that are not believed.
+    /// The first of the timestamps in a row that are not believed yet.
     doubted: Option<Duration>,
     /// The next timestamp is believed.
     is_break: bool,
@@ -60,12 +60,12 @@ impl AudioAligner {
         self.is_break = true;
     }
 
-    /// Silence was put behind what is there.
+    /// Silence was appended.
     pub fn advance(&mut self, length: Duration) {
         self.end = self.end.map(|end| end.saturating_add(length));
     }
 
-    /// Sound comes behind what was there.
+    /// Aligns the next audio.
     pub fn align(&mut self, sound: &AudioChunk, format: &AudioFormat, tolerance: Tolerance) -> Placed {
         let length = samples_to_time((sound.data.len() / format.sample_size()) as u64, format.rate());
         let placed = self.place(sound.at, tolerance);
@@ -102,38 +102,38 @@ impl AudioAligner {
 }
 
 impl Conversation {
-    /// Up to where on the input all is known that was said in it: no turn can begin before.
+    /// Running time up to which the turns are known: none can begin before it any more.
     pub(crate) fn settled(&self) -> Duration {
         let heard = self.audio_input.heard.end().unwrap_or_default();
         match self.config.detection {
-            // What the server will say of the last moments is not known yet.
+            // The server's VAD tells of the latest input with a delay.
             Detection::Server { silence } => heard.saturating_sub(silence + MAX_DETECTION_DELAY),
             Detection::Local(_) | Detection::Manual => heard,
         }
     }
 
-    /// Offline, when the output goes on although the server may still tell of the input: what has stopped may itself
-    /// be waiting for the output, as in front of a muxer that takes both.
+    /// Offline: when the output goes on although the server may still tell of the input. What has stopped may itself
+    /// wait for the output, as a muxer does that takes both.
     pub(crate) fn standstill_deadline(&self) -> Option<Instant> {
         let may_stand = self.config.timing == Timing::Offline
             && matches!(self.config.detection, Detection::Server { .. })
             && !self.holds_input()
             && !self.owes_response()
-            // Then sound waits outside.
+            // Then audio waits in the input queue.
             && !self.frames.is_behind
             && !self.drain.has_begun()
             && self.audio_input.heard.end() > Some(self.audio_input.quiet);
         self.audio_input.last_sound.filter(|_| may_stand).map(|last| last + STANDSTILL)
     }
 
-    /// No input has come for so long that the output has to go on.
+    /// Lets the output go on where no input has come for too long.
     pub(crate) fn end_standstill(&mut self) {
         if self.standstill_deadline().is_none_or(|deadline| self.now < deadline) {
             return;
         }
         self.advance_gap_until(self.audio_input.heard.end().unwrap_or_default());
         let Detection::Server { silence } = self.config.detection else { return };
-        if !std::mem::replace(&mut self.audio_input.told_standstill, true) {
+        if !std::mem::replace(&mut self.audio_input.standstill_reported, true) {
             let message = format!(
                 "the input has stopped, so the output goes on before the server has told of all turns, and answers may \
                  begin later than they could: where both go to one muxer, queues of {} s beside this element prevent that",
@@ -143,7 +143,7 @@ impl Conversation {
         }
     }
 
-    /// Up to where on the input all turns are written down and answered: there another run would go on.
+    /// Running time up to which all turns are transcribed and answered: where another run could go on.
     pub fn done_until(&self) -> Option<Duration> {
         self.audio_input.heard.end()?;
         let unanswered = self.owes_response().then(|| self.turns.newest_from()).flatten();

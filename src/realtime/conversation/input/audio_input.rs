@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The user's side: sound on its way to the server, and the turns that are found in it.
+//! Input audio on its way to the server, and turn detection in it.
 //!
-//! Sound passes three points. It is *handed in*: holes in its timestamps are filled with silence, and it queues while
-//! an answer has to be waited for. It is *heard*, by the element's own ear where that finds the turns. It is *sent*,
-//! which moves the server's clock.
+//! Audio passes three points. It is *pushed*: gaps in its timestamps are filled with silence, and it queues while a
+//! response has to be waited for. It is *heard* by the element's own VAD, if that detects the turns. It is *sent*,
+//! which advances the server's sample clock.
 
 use crate::audio::sample_clock::{SampleClock, samples_to_time, time_to_samples};
 use crate::audio::vad::{TurnDetector, VadEvent};
-use crate::realtime::conversation::config::Config;
-use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::config::{Config, Detection, MAX_DETECTION_DELAY, MIN_COMMIT};
 use crate::realtime::conversation::input::audio_align::{AudioAligner, Tolerance};
-use crate::realtime::conversation::input::drain::Drain;
-use crate::realtime::conversation::session::uncommitted::UncommittedAudio;
+use crate::realtime::conversation::input::uncommitted::UncommittedAudio;
 use crate::realtime::conversation::{Conversation, Event, Output, Phase};
 use crate::types::Speaker;
 use crate::types::{AudioChunk, Timing};
@@ -23,53 +21,49 @@ use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The API refuses to commit less.
-pub(crate) const MIN_COMMIT: Duration = Duration::from_millis(100);
-/// A server's detection tells of a turn's end so much later than it was sent, at most, if the network is good.
-pub(crate) const MAX_DETECTION_DELAY: Duration = Duration::from_secs(2);
-/// Silence in a hole beyond the one that ends a turn, so that a detection surely finds the end.
+/// Silence put into a gap beyond what ends a turn, so that every VAD finds the end.
 const FILL_MARGIN: Duration = Duration::from_millis(500);
-/// Input has stopped when it is later than bursts may be by this much.
+/// Input has stalled when it is this much later than `discont-wait` allows bursts to be.
 const STALL_MARGIN: Duration = Duration::from_millis(500);
-/// How far input that came late may catch up with the speed that is set.
+/// How far late input may catch up with `max-speed`.
 const MAX_CATCH_UP: Duration = Duration::from_millis(200);
-/// How often it is told that no text comes.
+/// Interval of GAP events on the text pads.
 const TEXT_GAP_STEP: Duration = Duration::from_secs(1);
-/// The longest that a low speed makes one piece of sound wait.
+/// Longest wait of one piece of audio at a low `max-speed`.
 const MAX_PACING_WAIT: Duration = Duration::from_secs(86_400);
 
-/// What was heard and sent so far.
+/// State of the input audio.
 #[derive(Debug)]
 pub(crate) struct AudioInput {
-    /// All that was taken from the input.
+    /// Clock of all input taken.
     pub heard: SampleClock,
-    /// All that was appended: the server's clock.
+    /// Clock of all audio appended: the server's `audio_start_ms` and `audio_end_ms` count on it.
     pub sent: SampleClock,
-    /// Up to here, in samples of `sent`, everything has become messages or was given up.
+    /// Samples of `sent` up to which everything was committed or given up.
     committed: u64,
-    /// What was appended and is not committed, as far as it is remembered.
+    /// Audio that was appended and is not committed, as far as it is remembered.
     pub uncommitted_audio: UncommittedAudio,
-    /// The end of what was handed in.
+    /// Alignment of the end of the input.
     place: AudioAligner,
-    /// When sound was handed in last, or could be again.
+    /// When audio was pushed last, or could be again.
     pub last_sound: Option<Instant>,
-    /// Nothing has come since silence was put in place of sound that had stopped.
+    /// A stall was filled, and no audio has come since.
     stalled: bool,
-    /// Handed in, and waiting for an answer to end.
+    /// Pushed, and waiting for a response to end.
     waiting: VecDeque<AudioChunk>,
     turn_detector: Option<TurnDetector>,
-    /// Where in `heard` the ear began to count.
-    ear_began: u64,
-    /// Where in `heard` the next sound of the turn in hand was.
+    /// Sample of `heard` at which the VAD began to count.
+    vad_start: u64,
+    /// Sample of `heard` of the next audio of the current turn.
     next_of_turn: u64,
-    /// No more sound is wanted before, where a speed is set.
+    /// With `max-speed`: no more input before this.
     free_at: Instant,
-    /// Up to here on the timeline, frames have been reckoned with.
+    /// Running time up to which frames count for `max-speed`.
     seen: Option<Duration>,
-    /// Up to here, the output was told to be settled.
+    /// Running time of the newest `GapUntil`.
     pub quiet: Duration,
-    /// A standstill was told.
-    pub told_standstill: bool,
+    /// A warning about the standstill was posted.
+    pub standstill_reported: bool,
 }
 
 impl AudioInput {
@@ -82,11 +76,11 @@ impl AudioInput {
             uncommitted_audio: UncommittedAudio::default(),
             place: AudioAligner::default(),
             last_sound: None,
-            told_standstill: false,
+            standstill_reported: false,
             stalled: false,
             waiting: VecDeque::new(),
             turn_detector: None,
-            ear_began: 0,
+            vad_start: 0,
             next_of_turn: 0,
             free_at: now,
             seen: None,
@@ -96,15 +90,15 @@ impl AudioInput {
         audio_input
     }
 
-    /// Forgets what is not sent yet.
+    /// Drops what is not sent yet.
     fn forget(&mut self, config: &Config) {
         self.waiting.clear();
         self.forget_turn(config);
     }
 
-    /// Forgets the turn in hand.
+    /// Drops the current turn.
     pub fn forget_turn(&mut self, config: &Config) {
-        self.ear_began = self.heard.samples();
+        self.vad_start = self.heard.samples();
         self.make_turn_detector(config);
     }
 
@@ -115,7 +109,7 @@ impl AudioInput {
         };
     }
 
-    /// The input's format is another one from here on.
+    /// The input format changes.
     pub fn change_format(&mut self, config: &Config) {
         let rate = config.input.rate();
         self.heard.change_rate(rate);
@@ -125,45 +119,45 @@ impl AudioInput {
         self.forget(config);
     }
 
-    /// Another server counts from zero. Gives back what it has to hear again.
+    /// A new session counts from zero. Returns the audio that has to be sent to it again.
     pub fn restart_clock(&mut self, rate: u32) -> Vec<AudioChunk> {
         self.sent = SampleClock::new(rate);
         self.committed = 0;
         self.uncommitted_audio.take()
     }
 
-    /// Somebody else finds the turns from here on.
+    /// Turn detection changes.
     pub fn change_detection(&mut self, config: &Config) {
-        self.ear_began = self.heard.samples();
+        self.vad_start = self.heard.samples();
         self.make_turn_detector(config);
     }
 
-    /// Nothing waits that was handed in already.
+    /// No pushed audio waits.
     pub fn is_idle(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// When more sound may be handed in, where a speed is set.
+    /// With `max-speed`: when more audio may be pushed.
     pub fn due(&self, now: Instant) -> Option<Instant> {
         (self.free_at > now).then_some(self.free_at)
     }
 
-    /// Running time at the end of what was handed in.
+    /// Running time at the end of the input.
     pub fn end(&self) -> Duration {
         self.place.end.unwrap_or_default()
     }
 
-    /// Appended and not committed.
+    /// Samples appended and not committed.
     pub fn uncommitted(&self) -> u64 {
         self.sent.samples().saturating_sub(self.committed)
     }
 
-    /// Where that begins.
+    /// Running time of the first of them.
     pub fn uncommitted_from(&self) -> Option<Duration> {
         self.sent.time_of(self.committed)
     }
 
-    /// Reckons with so much sound, the end of which was handed in last. Where a frame stood before, that was done.
+    /// Accounts for audio at `max-speed`. What a frame has accounted for already does not count twice.
     fn pace_sound(&mut self, length: Duration, config: &Config, now: Instant) {
         let seen = self.seen.zip(self.place.end).map(|(seen, end)| {
             let begin = end.saturating_sub(length);
@@ -172,14 +166,14 @@ impl AudioInput {
         self.pace(length.saturating_sub(seen.unwrap_or_default()), config, now);
     }
 
-    /// Reckons with what lies between this frame and the sound and frames before it.
+    /// Accounts for the time between this frame and the input before it.
     pub fn pace_frame(&mut self, at: Duration, config: &Config, now: Instant) {
         let before = self.seen.max(self.place.end);
         self.seen = self.seen.max(Some(at));
         self.pace(before.map_or(Duration::ZERO, |before| at.saturating_sub(before)), config, now);
     }
 
-    /// Reckons with so much input at the speed that is set.
+    /// Accounts for this much input.
     fn pace(&mut self, length: Duration, config: &Config, now: Instant) {
         if config.timing == Timing::Offline && config.max_speed.is_finite() && config.max_speed > 0.0 {
             let seconds = length.as_secs_f64() / config.max_speed;
@@ -196,7 +190,7 @@ fn silence(format: &AudioFormat, length: Duration) -> Bytes {
 }
 
 impl Conversation {
-    /// The user said something (or was silent). It is taken as soon as no answer has to be waited for.
+    /// Takes audio of the user, as soon as no response has to be waited for.
     pub(crate) fn push_audio(&mut self, mut sound: AudioChunk) {
         let format = &self.config.input;
         let samples = sound.data.len() / format.sample_size();
@@ -219,7 +213,7 @@ impl Conversation {
         let is_first = audio_input.place.end.is_none();
         let mut placed = audio_input.place.align(&sound, format, tolerance);
         sound.at = Some(placed.at);
-        // Push to talk has no holes between its turns, and a stall has got its silence already.
+        // Between the turns of push to talk nothing is missing, and a stall was filled already.
         let is_manual = matches!(self.config.detection, Detection::Manual);
         let fills = !was_stalled && (!is_manual || audio_input.uncommitted() > 0);
         let filled = if fills { placed.hole.min(self.longest_fill()) } else { Duration::ZERO };
@@ -233,21 +227,21 @@ impl Conversation {
         }
         self.audio_input.waiting.push_back(sound);
         self.audio_input.pace_sound(filled + length, &self.config, self.now);
-        self.tell_placed(&placed, filled, was_stalled || is_manual || is_first);
+        self.report_aligned(&placed, filled, was_stalled || is_manual || is_first);
     }
 
-    /// Whether the network takes less than is to be sent; sound waits outside meanwhile.
+    /// Whether the send queue is congested; audio waits in the input queue meanwhile.
     pub(crate) fn is_behind(&mut self, behind: bool) {
         self.frames.is_behind = behind;
         self.audio_input.last_sound = self.audio_input.last_sound.map(|_| self.now);
     }
 
-    /// The next timestamp is right, whatever was counted.
-    pub(crate) fn timestamps_break(&mut self) {
+    /// DISCONT: the next timestamp is believed.
+    pub(crate) fn expect_discont(&mut self) {
         self.audio_input.place.expect_break();
     }
 
-    /// So much silence stands for any hole: what ends a turn. More would only delay the words behind it.
+    /// Most silence put into a gap: what ends a turn. More would only delay the speech behind it.
     fn longest_fill(&self) -> Duration {
         let silence = match &self.config.detection {
             Detection::Server { silence } => *silence,
@@ -257,20 +251,20 @@ impl Conversation {
         silence + FILL_MARGIN
     }
 
-    /// Live, when input that has stopped in the middle of a turn gets the silence that ends it.
+    /// Live: when input that has stalled in the middle of a turn is filled with the silence that ends it.
     pub(crate) fn stall_deadline(&self) -> Option<Instant> {
         let may_stall = self.config.timing == Timing::Live
             && !matches!(self.config.detection, Detection::Manual)
             && self.turns.speaking
             && !self.audio_input.stalled
-            // Then sound waits outside.
+            // Then audio waits in the input queue.
             && !self.frames.is_behind
             && !self.drain.has_begun();
         let wait = (self.config.discont_wait + STALL_MARGIN).max(self.longest_fill());
         self.audio_input.last_sound.filter(|_| may_stall).map(|last| last + wait)
     }
 
-    /// Nothing has come for so long that the user's turn has to end.
+    /// Fills a stall.
     pub(crate) fn fill_stall(&mut self) {
         if self.stall_deadline().is_none_or(|deadline| self.now < deadline) {
             return;
@@ -280,10 +274,10 @@ impl Conversation {
         let silence = silence(&self.config.input, length);
         self.audio_input.place.advance(length);
         self.audio_input.waiting.push_back(AudioChunk { data: silence, at: None });
-        self.tell_stall(length);
+        self.report_stall(length);
     }
 
-    /// Takes what was handed in, as long as no answer has to be waited for.
+    /// Sends pushed audio, as long as no response has to be waited for.
     pub(crate) fn process_audio(&mut self) {
         while !self.holds_input() {
             let Some(sound) = self.audio_input.waiting.pop_front() else { return };
@@ -299,7 +293,7 @@ impl Conversation {
         }
     }
 
-    /// The ear stops at the end of each turn, and so does the input if an answer is owed.
+    /// Runs the VAD. It stops at the end of each turn, and so does the input if a response is owed.
     fn process_with_vad(&mut self, sound: AudioChunk) {
         let size = self.config.input.sample_size();
         let AudioChunk { mut data, mut at } = sound;
@@ -319,7 +313,7 @@ impl Conversation {
         for what in heard {
             match what {
                 VadEvent::SpeechStarted(sample) => {
-                    self.audio_input.next_of_turn = self.audio_input.ear_began + sample;
+                    self.audio_input.next_of_turn = self.audio_input.vad_start + sample;
                     let start = self.audio_input.heard.time_of(self.audio_input.next_of_turn);
                     self.begin_turn(None, start);
                 }
@@ -329,7 +323,7 @@ impl Conversation {
                     self.append(AudioChunk { data: data.into(), at });
                 }
                 VadEvent::SpeechStopped(sample) => {
-                    let end = self.audio_input.heard.time_of(self.audio_input.ear_began + sample);
+                    let end = self.audio_input.heard.time_of(self.audio_input.vad_start + sample);
                     self.end_turn(None, end);
                     self.commit();
                     self.request_response_for_turn();
@@ -338,23 +332,23 @@ impl Conversation {
         }
     }
 
-    /// Offline: tells up to where the output is settled, because no answer can begin before.
+    /// Offline: tells up to where no response can begin any more.
     fn advance_gap(&mut self) {
         let settled = self.settled();
         self.advance_gap_until(settled);
     }
 
-    /// The same, where it is known up to where.
+    /// See [`Self::advance_gap`], up to a known running time.
     pub(crate) fn advance_gap_until(&mut self, settled: Duration) {
         let is_known = self.config.timing == Timing::Offline && !self.holds_input();
         if is_known && settled > self.audio_input.quiet {
             self.audio_input.quiet = settled;
-            self.output.push_back(Output::GapUntil(settled));
+            self.outbox.push(Output::GapUntil(settled));
         }
     }
 
-    /// Tells up to where no text of either side begins any more, a second at a time. Live the model's words come in
-    /// time, and nothing need be told of them.
+    /// Tells up to where no text of either side begins any more, in steps of a second. Live, text of the model comes in
+    /// time with its audio, and needs none.
     pub(crate) fn advance_text_gap(&mut self) {
         if !matches!(self.phase, Phase::Ready) {
             return;
@@ -376,7 +370,7 @@ impl Conversation {
         let so_far = &mut self.text_gap[usize::from(speaker == Speaker::Assistant)];
         if until >= *so_far + TEXT_GAP_STEP {
             *so_far = until;
-            self.output.push_back(Output::TextGapUntil(speaker, until));
+            self.outbox.push(Output::TextGapUntil(speaker, until));
         }
     }
 
@@ -389,26 +383,26 @@ impl Conversation {
         }
     }
 
-    /// Another session may have to hear it again.
+    /// Remembers audio that a next session may have to be sent again.
     fn remember(&mut self, samples: u64, sound: &AudioChunk) {
         if self.config.reconnects {
             let waits_for_speech = matches!(self.config.detection, Detection::Server { .. }) && !self.turns.speaking;
             let most = if waits_for_speech {
-                crate::realtime::conversation::session::uncommitted::UNHEARD
+                crate::realtime::conversation::input::uncommitted::UNHEARD
             } else {
-                crate::realtime::conversation::session::uncommitted::TURN
+                crate::realtime::conversation::input::uncommitted::TURN
             };
             let most = time_to_samples(most, self.config.input.rate());
             self.audio_input.uncommitted_audio.add(self.audio_input.sent.samples(), samples, sound.clone(), most);
         }
     }
 
-    /// Adds so much silence behind what was said.
+    /// Appends silence.
     pub(crate) fn append_silence(&mut self, length: Duration) {
         self.append(AudioChunk { data: silence(&self.config.input, length), at: None });
     }
 
-    /// Makes the sound so far the message of the newest turn.
+    /// Commits the audio so far as the newest turn.
     pub(crate) fn commit(&mut self) {
         self.frames_for_turn();
         let so_far = self.audio_input.sent.duration(self.audio_input.uncommitted());
@@ -422,26 +416,26 @@ impl Conversation {
         self.turns.committed_by(event_id);
     }
 
-    /// Nothing of what was appended so far waits to be committed.
+    /// Everything appended so far is committed.
     pub(crate) fn all_is_committed(&mut self) {
         self.audio_input.committed = self.audio_input.sent.samples();
         self.audio_input.uncommitted_audio = UncommittedAudio::default();
     }
 
-    /// A server's turn ends at this place on its clock. Gives back what was said in it, as far as that is remembered.
+    /// The server's VAD has ended a turn at this `audio_end_ms`. Returns the audio of the turn, as far as it is remembered.
     pub(crate) fn committed_up_to(&mut self, milliseconds: u64) -> Vec<AudioChunk> {
         let end = self.audio_input.sent.sample_at_ms(milliseconds);
         self.audio_input.committed = self.audio_input.committed.max(end);
         self.audio_input.uncommitted_audio.take_before(end, self.config.input.rate())
     }
 
-    /// A server's turn begins at this place on its clock, and what was there before is in none.
+    /// The server's VAD has begun a turn at this `audio_start_ms`. Audio before it is in no turn.
     pub(crate) fn turn_begins_at(&mut self, milliseconds: u64) {
         let start = self.audio_input.sent.sample_at_ms(milliseconds);
         self.audio_input.uncommitted_audio.take_before(start, self.config.input.rate());
     }
 
-    /// No more sound will come: the turn in hand ends here.
+    /// End of the input: the current turn ends here.
     pub(crate) fn finish_audio_input(&mut self) {
         let mut heard = Vec::new();
         if let Some(turn_detector) = &mut self.audio_input.turn_detector {
@@ -450,7 +444,7 @@ impl Conversation {
         self.on_vad_event(heard);
     }
 
-    /// Upstream was flushed: the turn in hand is forgotten, time may begin anew, and the stream is not at its end.
+    /// Flush: drops the current turn and the time line, and cancels the drain.
     pub(crate) fn flushed(&mut self) {
         self.forget_turn();
         (self.audio_input.place, self.audio_input.seen) = (AudioAligner::default(), None);
@@ -458,10 +452,10 @@ impl Conversation {
         self.text_gap = [Duration::ZERO; 2];
         self.responses.forget_time();
         self.frames.forget();
-        self.drain = Drain::No;
+        self.drain.reset();
     }
 
-    /// What was not committed is forgotten on both sides.
+    /// Drops what is not committed here and at the server.
     pub(crate) fn forget_turn(&mut self) {
         if let Some(turn) = self.turns.drop_open() {
             let running_time = self.audio_input.heard.end();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What an application asks for by itself: typed messages, push to talk, answers on demand, and anything else that
-//! the API knows.
+//! Commands of the application: text messages, push to talk, responses on demand, function outputs, and raw client
+//! events.
 
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::io::Command;
-use crate::realtime::conversation::response::barge_in::Initiator;
+use crate::realtime::conversation::response::Initiator;
 use crate::realtime::conversation::video::image_items::TypedText;
 use crate::realtime::conversation::{Conversation, Phase};
 use openai_protocol::client::{ConversationItemCreate, InputAudioBufferClear, ResponseCreate};
@@ -13,13 +13,13 @@ use openai_protocol::items::{Item, ItemKind, Role};
 use openai_protocol::{ClientEvent, ResponseParams};
 use std::time::Duration;
 
-/// The API takes no longer texts.
+/// Longest text message in bytes; the API refuses longer ones.
 const MAX_TEXT_LEN: usize = 256_000;
 /// Commands that wait until the session is ready.
 const MAX_EARLY_COMMANDS: usize = 256;
 
 impl Conversation {
-    /// An application or a pad asks for something. Before the session is ready, it waits.
+    /// Handles a command. Before the session is ready, it waits.
     pub(crate) fn handle_command(&mut self, command: Command) {
         if !matches!(self.phase, Phase::Ready) {
             if self.early.len() == MAX_EARLY_COMMANDS {
@@ -42,14 +42,14 @@ impl Conversation {
         }
     }
 
-    /// What was asked for before the session was ready.
+    /// Handles the commands that waited for the session.
     pub(crate) fn handle_early_commands(&mut self) {
         for command in std::mem::take(&mut self.early) {
             self.handle_command(command);
         }
     }
 
-    /// The user types. Offline, the answer stands where the message does.
+    /// A text message. Offline, the response is placed at its running time.
     fn send_text(&mut self, text: String, respond: bool, at: Option<Duration>) {
         let length = text.chars().count();
         if length > MAX_TEXT_LEN {
@@ -66,12 +66,12 @@ impl Conversation {
         }
     }
 
-    /// Puts an item at the conversation's end. Gives back the event's name.
+    /// `conversation.item.create`; returns the event id.
     pub(crate) fn create_item(&mut self, item: Item) -> String {
         self.send(ConversationItemCreate { item, ..Default::default() })
     }
 
-    /// The end of a turn that the user tells by a button.
+    /// Push to talk: ends the turn.
     pub(crate) fn commit_requested(&mut self) {
         if self.audio_input.uncommitted() == 0 {
             return self.warn("nothing-to-commit", "there is no sound that could be committed");
@@ -101,7 +101,7 @@ impl Conversation {
         if !self.may_respond() {
             self.warn("no-answers", "no answer is asked for: the session only writes down, or its budget is used up");
         } else if beside {
-            // It runs beside the conversation, whatever goes on there.
+            // Out-of-band: independent of what the conversation is doing.
             self.send(ResponseCreate { response: params, ..Default::default() });
         } else {
             self.scheduler.turn_ended.get_or_insert(self.now);
@@ -109,7 +109,7 @@ impl Conversation {
         }
     }
 
-    /// An event of the application's own. Those that the conversation keeps book of go their usual way.
+    /// A raw client event. Those that the conversation keeps track of take the same way as its own.
     fn send_raw_event(&mut self, event: ClientEvent) {
         match event {
             ClientEvent::ResponseCreate(event) => self.response_requested(event.response),

@@ -1,41 +1,40 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The end of the stream: the turn in hand is closed, what is owed is waited for, and then it is over.
+//! Drain at EOS: closes the current turn, waits for what is owed, then finishes.
 //!
-//! Our own ear closes its turn by itself, and push to talk is committed. A server's detection is given the silence
-//! that ends a turn, then a question whose answer tells that the silence was taken in, then a moment to say that
-//! somebody spoke; speech that has not ended by then is committed by hand.
+//! The element's own VAD closes its turn by itself, and push to talk is committed. A server's VAD gets the silence that
+//! ends a turn, then an event whose answer tells that the silence was processed, then a moment to tell of a turn;
+//! speech that has not ended by then is committed by the element.
 
-use crate::realtime::conversation::config::Detection;
-use crate::realtime::conversation::input::audio_input::MIN_COMMIT;
+use crate::realtime::conversation::config::{Detection, MIN_COMMIT};
 use crate::realtime::conversation::io::{Event, SessionEvent};
 use crate::realtime::conversation::{Conversation, Output, Phase};
 use std::time::{Duration, Instant};
 
-/// Silence beyond the one that ends a turn, so that a server's detection surely finds the end.
+/// Silence beyond what ends a turn, so that the server's VAD finds the end.
 const MARGIN: Duration = Duration::from_millis(500);
-/// How long a server may take after the last sound to say that somebody spoke in it.
+/// How long after the last audio a server's VAD may tell of speech in it.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The words of a user that no server has written down so far are waited for so long once all is answered: to write
-/// them down is optional.
+/// How long to wait, once all is answered, for transcripts of a server that has sent none so far: transcription is
+/// optional.
 const UNWRITTEN: Duration = Duration::from_secs(2);
 
-/// How far the end has come.
+/// State of the drain.
 #[derive(Debug, Default)]
 pub(crate) enum Drain {
-    /// Sound may still come.
+    /// Not at EOS.
     #[default]
     No,
-    /// The stream has ended; nothing was done about it while input is held for an answer.
+    /// At EOS; waiting while input is held for a response.
     Begun,
-    /// A server's detection got its silence, and the question (an event of ours) whether it has taken it in.
+    /// The server's VAD got its silence, and this event after it, whose answer tells that it was processed.
     Fenced(String),
-    /// It has; until then it may still find a turn.
+    /// It was; until then the VAD may still tell of a turn.
     Grace(Instant),
-    /// The last turn is closed; what is owed is waited for.
+    /// The last turn is closed; waiting for what is owed.
     Waiting {
-        /// It was closed by us although the server finds the turns.
+        /// The element committed it, although the server's VAD detects the turns.
         by_hand: bool,
     },
 }
@@ -47,22 +46,27 @@ impl Drain {
         }
     }
 
-    /// The stream ends with what is owed now.
+    /// Ends the stream with what is owed now.
     pub fn end_at_once(&mut self) {
         *self = Self::Waiting { by_hand: false };
+    }
+
+    /// A flush: the stream begins again.
+    pub fn reset(&mut self) {
+        *self = Self::No;
     }
 
     pub fn has_begun(&self) -> bool {
         !matches!(self, Self::No)
     }
 
-    /// The last turn is being closed, and it has its own patience.
+    /// The last turn is being closed, which has a time-out of its own.
     pub fn is_closing(&self) -> bool {
         !matches!(self, Self::No | Self::Begun)
     }
 
-    /// The last turn was committed by us although the server finds the turns.
-    pub fn commits_by_command(&self) -> bool {
+    /// The element committed the last turn, although the server's VAD detects the turns.
+    pub fn committed_by_element(&self) -> bool {
         matches!(self, Self::Waiting { by_hand: true })
     }
 }
@@ -77,26 +81,27 @@ impl Conversation {
         }
     }
 
-    /// Time until which what is owed may stay away. Functions have a time limit of their own, which has nothing to do
-    /// with the server.
+    /// When what the server owes is overdue. Function calls have a time-out of their own, which does not depend on the
+    /// server.
     pub(crate) fn owed_until(&self) -> Instant {
-        let timeout = if self.scheduler.is_pending() { self.answer_patience() } else { self.config.drain_timeout };
-        let server = self.last_progress + if self.seems_not_to_write() { timeout.min(UNWRITTEN) } else { timeout };
+        let timeout = if self.scheduler.is_pending() { self.response_timeout() } else { self.config.drain_timeout };
+        let server =
+            self.last_progress + if self.awaits_optional_transcripts() { timeout.min(UNWRITTEN) } else { timeout };
         self.calls_until().map_or(server, |calls| calls.max(server))
     }
 
-    /// Only the user's words are owed, all is answered, and the server has not written down a word so far.
-    fn seems_not_to_write(&self) -> bool {
+    /// Only transcripts of the user are owed, by a server that has sent none so far.
+    fn awaits_optional_transcripts(&self) -> bool {
         !self.owes_response()
-            && !self.writes_down
-            && self.responses.any_is_done()
+            && !self.server_transcribes
+            && self.responses.records.any_is_done()
             && !self.config.is_transcription_only()
     }
 
     pub(crate) fn advance_drain(&mut self) {
         let late = |conversation: &Self| conversation.now >= conversation.owed_until();
         let is_waiting = matches!(self.drain, Drain::Waiting { .. });
-        if is_waiting && self.owes_anything() && self.seems_not_to_write() && late(self) {
+        if is_waiting && self.owes_anything() && self.awaits_optional_transcripts() && late(self) {
             self.does_not_write();
         }
         loop {
@@ -116,9 +121,9 @@ impl Conversation {
                 Drain::Grace(_) => Drain::Waiting { by_hand: false },
                 Drain::Waiting { .. } if self.owes_anything() && late(self) => return self.finish(true),
                 Drain::Waiting { .. } if self.owes_anything() => return,
-                // What is there is still being listened to.
+                // Final transcripts wait for the end of playback.
                 Drain::Waiting { .. } if self.owes_transcripts() => return,
-                // Behind the turn that was waited for, the server has found another one.
+                // The server's VAD has found another turn behind the last one.
                 Drain::Waiting { .. } if self.turns.speaking => Drain::Grace(self.now + GRACE),
                 Drain::Waiting { .. } => return self.finish(false),
             };
@@ -130,7 +135,7 @@ impl Conversation {
         self.owes_response() || self.config.transcribes && self.turns.backlog() > 0
     }
 
-    /// The input is at its end. Who finds the turns decides how the last one is closed.
+    /// Closes the last turn, as the turn detection mode demands.
     fn close_turn(&mut self) -> Drain {
         self.last_progress = self.now;
         match self.config.detection {
@@ -155,7 +160,7 @@ impl Conversation {
         Drain::Waiting { by_hand: false }
     }
 
-    /// Ends the turn in hand without waiting for a detection, if there is enough of it.
+    /// Commits the rest without waiting for a VAD, if it is long enough.
     fn commit_rest(&mut self, responses: bool) {
         if self.audio_input.sent.duration(self.audio_input.uncommitted()) < MIN_COMMIT {
             self.turns.drop_open();
@@ -183,13 +188,13 @@ impl Conversation {
     }
 
     fn finish(&mut self, late: bool) {
-        // Calls that are open are told by their names.
+        // Open function calls have warnings of their own, by name.
         if late && (self.scheduler.is_pending() || self.turns.backlog() > 0 || self.calls.open() == 0) {
             let seconds = self.config.drain_timeout.as_secs_f64();
             let message = format!("the stream has ended, and the server owes something and was silent for {seconds} s");
             self.warn("drain-timeout", message);
         }
-        self.let_through();
+        self.release_held();
         self.end_in_hand();
         self.close_calls();
         self.finish_captions();
@@ -200,6 +205,6 @@ impl Conversation {
             running_time: self.done_until(),
         }));
         let at = self.audio_input.end().max(self.frames.position).max(self.responses.end());
-        self.output.push_back(Output::Finished { at });
+        self.outbox.push(Output::Finished { at });
     }
 }

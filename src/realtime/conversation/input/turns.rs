@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Who speaks: the turns of the user, with their place on the timeline.
+//! Turns of the user, with their position on the time line.
 //!
-//! A server that finds the turns names them at once. A turn that we commit is named by the server's `committed`, which
-//! comes in the order of the commits.
+//! A server's VAD tells the item id at once. A turn that the element commits gets its id by `committed`, which comes in
+//! the order of the commits.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A turn of the user on the timeline.
+/// A turn of the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
-    /// The message, once the server has named it.
+    /// User item, once known.
     pub item_id: Option<String>,
-    /// Where it began.
+    /// Running time of its begin.
     pub start: Option<Duration>,
-    /// Where it ended.
+    /// Running time of its end.
     pub end: Option<Duration>,
-    /// The event of ours that committed it.
+    /// Id of the `input_audio_buffer.commit` that made it.
     commit: Option<String>,
 }
 
 impl Turn {
-    /// How long it is.
+    /// Length.
     pub fn duration(&self) -> Option<Duration> {
         self.end?.checked_sub(self.start?)
     }
@@ -32,23 +32,23 @@ impl Turn {
     }
 }
 
-/// Turns that are remembered for their transcripts, which may come late.
+/// Turns remembered for their transcripts, which may come late.
 const TURNS: usize = 64;
 
 /// The turns of the user, newest last.
 #[derive(Debug, Default)]
 pub struct Turns {
     turns: VecDeque<Turn>,
-    /// A turn is open: the user is speaking.
+    /// The user is speaking.
     pub speaking: bool,
-    /// The newest message in which nobody spoke.
+    /// The newest item of an idle time-out, in which nobody spoke.
     pub idle: Option<String>,
-    /// Messages whose transcript has not come yet.
+    /// Items whose transcript has not come yet.
     untranscribed: VecDeque<String>,
 }
 
 impl Turns {
-    /// The user began to speak.
+    /// Begins a turn.
     pub fn begin(&mut self, item_id: Option<String>, start: Option<Duration>) {
         if self.turns.len() == TURNS {
             self.turns.pop_front();
@@ -57,7 +57,7 @@ impl Turns {
         self.speaking = true;
     }
 
-    /// The user ended, or the turn was ended for them. Without a name it is the newest one.
+    /// Ends the turn of this item, or the newest one.
     pub fn end(&mut self, item_id: Option<&str>, end: Option<Duration>) {
         self.speaking = false;
         let named = item_id.and_then(|id| self.turns.iter().rposition(|turn| turn.item_id.as_deref() == Some(id)));
@@ -67,14 +67,14 @@ impl Turns {
         }
     }
 
-    /// The newest turn was committed by this event of ours.
+    /// The newest turn was committed by this event.
     pub fn committed_by(&mut self, event_id: String) {
         if let Some(turn) = self.turns.back_mut() {
             turn.commit = Some(event_id);
         }
     }
 
-    /// The server has made a message. A name that is new belongs to the oldest commit of ours that has none.
+    /// `input_audio_buffer.committed`: an unknown id belongs to the oldest commit of the element that has none.
     pub fn name(&mut self, item_id: &str) {
         if self.of(item_id).is_none()
             && let Some(turn) = self.turns.iter_mut().find(|turn| turn.waits_for_its_name())
@@ -83,17 +83,17 @@ impl Turns {
         }
     }
 
-    /// An event of ours was refused. A turn that it should have committed will never have a name.
+    /// A client event was refused. A turn that it was to commit gets no item.
     pub fn refused(&mut self, event_id: &str) {
         self.turns.retain(|turn| !turn.waits_for_its_name() || turn.commit.as_deref() != Some(event_id));
     }
 
-    /// The turn of a message.
+    /// The turn of an item.
     pub fn of(&self, item_id: &str) -> Option<&Turn> {
         self.turns.iter().rev().find(|turn| turn.item_id.as_deref() == Some(item_id))
     }
 
-    /// Where the earliest turn began whose words may still come.
+    /// Begin of the earliest turn whose transcript may still come.
     pub fn pending_from(&self) -> Option<Duration> {
         let waits = |turn: &&Turn| {
             turn.end.is_none()
@@ -103,17 +103,17 @@ impl Turns {
         self.turns.iter().filter(waits).filter_map(|turn| turn.start).min()
     }
 
-    /// Where the newest turn began.
+    /// Begin of the newest turn.
     pub fn newest_from(&self) -> Option<Duration> {
         self.turns.back().and_then(|turn| turn.start)
     }
 
-    /// The turn that is open.
+    /// The current turn.
     pub fn open(&self) -> Option<&Turn> {
         self.turns.back().filter(|_| self.speaking)
     }
 
-    /// A message is there whose words will come.
+    /// A transcript of this item is expected.
     pub fn await_transcript(&mut self, item_id: &str) {
         if self.untranscribed.iter().any(|id| id == item_id) {
             return;
@@ -124,30 +124,30 @@ impl Turns {
         self.untranscribed.push_back(item_id.to_owned());
     }
 
-    /// A message's words came, or will not come.
+    /// The transcript of this item came, or will not come.
     pub fn transcribed(&mut self, item_id: &str) {
         self.untranscribed.retain(|id| id != item_id);
     }
 
-    /// How many turns the server has yet to acknowledge or to write down.
+    /// Turns without acknowledgement or transcript.
     pub fn backlog(&self) -> usize {
         let unnamed = self.turns.iter().filter(|turn| turn.waits_for_its_name()).count();
         unnamed + self.untranscribed.len()
     }
 
-    /// The server will not name or write down what it has not so far.
+    /// Gives up all that is missing.
     pub fn give_up(&mut self) {
         self.untranscribed.clear();
         self.turns.iter_mut().for_each(|turn| turn.commit = None);
     }
 
-    /// The turn that was taken out is in hand again.
+    /// Makes this turn the current one again, after a reconnect.
     pub fn advance(&mut self, turn: Turn) {
         self.turns.push_back(turn);
         self.speaking = true;
     }
 
-    /// The turn in hand is not to be.
+    /// Drops the current turn.
     pub fn drop_open(&mut self) -> Option<Turn> {
         if std::mem::take(&mut self.speaking) { self.turns.pop_back() } else { None }
     }

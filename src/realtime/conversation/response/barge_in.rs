@@ -1,40 +1,32 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Barge-in: the user speaks over the model, or the application stops it.
+//! Barge-in: the user speaks over the model, or the application cancels it.
 //!
-//! There is silence at once, and the server learns what was really heard, so that the model does not believe to have
-//! said what nobody heard.
+//! Playback stops at once, and the server is told what was played (`conversation.item.truncate`), so that the model's
+//! context holds what the user has heard.
 
 use crate::audio::sample_clock::samples_to_time;
 use crate::realtime::conversation::config::Detection;
-use crate::realtime::conversation::response::responses::AudioPart;
-use crate::realtime::conversation::session::server_ids::{given, plain};
+use crate::realtime::conversation::response::Initiator;
+use crate::realtime::conversation::response::audio_part::AudioPart;
+use crate::realtime::conversation::server_ids::{given, plain};
 use crate::realtime::conversation::{Conversation, Event, Output};
 use crate::types::Timing;
 use openai_protocol::client::{ConversationItemDelete, ConversationItemTruncate, ResponseCancel};
 
-/// Who silences the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Initiator {
-    /// The user, who speaks.
-    User,
-    /// The application.
-    Application,
-}
-
-/// What a message of the model has to become.
+/// A part that was not played to its end.
 struct UnplayedPart {
     response_id: String,
     item_id: String,
     content_index: u32,
-    /// Samples that were heard of it.
+    /// Samples played of it.
     heard: u64,
-    /// The server knows it, by a name and in the conversation.
+    /// The server has this item in the conversation.
     is_known: bool,
 }
 
 impl Conversation {
-    /// What was not heard of the model's answer is dropped here and taken back there.
+    /// Drops queued audio, and truncates or deletes the items at the server.
     pub(crate) fn interrupt(&mut self, who: Initiator) {
         let unplayed = self.unplayed();
         let active = self.scheduler.active().map(str::to_owned);
@@ -49,12 +41,13 @@ impl Conversation {
             self.cancel(active, who);
         }
         self.clear_floor();
-        self.output.push_back(Output::FlushAudio);
+        self.outbox.push(Output::FlushAudio);
         let rate = self.config.output.rate();
         let mut deleted = Vec::new();
         for part in &unplayed {
-            // A server cancels by itself only what belongs to the conversation.
-            if self.responses.runs_beside(&part.response_id) && !self.responses.is_muted(&part.response_id) {
+            // A server's VAD does not cancel out-of-band responses.
+            if self.responses.records.runs_out_of_band(&part.response_id) && !self.responses.is_muted(&part.response_id)
+            {
                 self.send_cancel(&part.response_id);
             }
             self.responses.mute(&part.response_id);
@@ -84,7 +77,7 @@ impl Conversation {
                 (spoken.received, spoken.growing) = (part.heard, false);
             }
         }
-        self.tell_cut(words);
+        self.post_cut_transcripts(words);
         if let Some(first) = unplayed.into_iter().next() {
             self.notify(Event::Interrupted {
                 response_id: Some(first.response_id),
@@ -95,8 +88,7 @@ impl Conversation {
         }
     }
 
-    /// What is still to come of an answer is not wanted. A server that finds the turns cancels it by itself when the
-    /// user speaks.
+    /// Cancels a response. A server's VAD does it by itself when the user speaks.
     pub(crate) fn cancel(&mut self, response_id: &str, who: Initiator) {
         if self.responses.is_muted(response_id) {
             return;
@@ -113,7 +105,7 @@ impl Conversation {
         self.responses.expected_errors(id);
     }
 
-    /// The server has cancelled an answer by itself: what is there of it is not heard any more either.
+    /// The server has cancelled a response by itself: what is queued of it is not played either.
     pub(crate) fn cancelled_by_server(&mut self, response_id: &str, reason: Option<&str>) {
         let is_meant = match reason {
             Some("client_cancelled") => self.config.timing == Timing::Live,
@@ -125,7 +117,7 @@ impl Conversation {
         }
     }
 
-    /// No client knows of an answer of which nothing was heard: the server forgets it as well.
+    /// Deletes an item of which nothing was played, so that it is not part of the model's context.
     pub(crate) fn forget_item(&mut self, item_id: &str) {
         if !plain(item_id).is_empty() {
             let id = self.send(ConversationItemDelete { item_id: item_id.to_owned(), ..Default::default() });
@@ -133,7 +125,7 @@ impl Conversation {
         }
     }
 
-    /// Parts that were not heard to their end, or have none so far.
+    /// Parts that were not played to their end, or are not complete.
     fn unplayed(&self) -> Vec<UnplayedPart> {
         let unplayed = |spoken: &&AudioPart| spoken.growing || spoken.heard < spoken.received;
         let part = |spoken: &AudioPart| UnplayedPart {
@@ -143,12 +135,12 @@ impl Conversation {
             heard: spoken.heard,
             is_known: spoken.session_generation == self.session_generation
                 && !plain(&spoken.item_id).is_empty()
-                && !self.responses.is_beside(&spoken.response_id),
+                && !self.responses.records.is_out_of_band(&spoken.response_id),
         };
         self.responses.spoken.iter().filter(unplayed).map(part).collect()
     }
 
-    /// Not a millisecond was heard of any part of the message.
+    /// No part of the item was played for a millisecond.
     fn is_unplayed(&self, item_id: &str) -> bool {
         let least = u64::from(self.config.output.rate()).div_ceil(1000);
         self.responses.spoken.iter().filter(|spoken| spoken.item_id == item_id).all(|spoken| spoken.heard < least)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The floor: one answer speaks at a time.
+//! Floor control: one response is heard at a time.
 //!
-//! An answer beside the conversation may be made while another one is, and a server sends the sound of both as it comes.
-//! Whoever began has the floor until its message is complete; what is told of the others waits, and follows then. It
-//! does not wait for a speaker that falls silent.
+//! An out-of-band response may run beside another one, and a server sends the audio of both as it comes. The first one
+//! has the floor until its audio is complete; the events of the others wait until then. A response that falls silent
+//! loses the floor. The term is that of conferencing (RFC 4376, RFC 8855).
 
 use crate::realtime::conversation::Conversation;
 use crate::types::Timing;
@@ -13,26 +13,26 @@ use openai_protocol::items::Status;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Bytes of sound that wait at most: more than five minutes at 24 kHz.
-const MAX_WAITING_EVENTS: usize = 16 << 20;
-/// Live, a speaker who says nothing for so long loses the floor if somebody else has something to say.
+/// Most bytes of audio that wait: more than five minutes at 24 kHz.
+const MAX_WAITING_BYTES: usize = 16 << 20;
+/// Live: a response that is silent for this long loses the floor if another one waits.
 const FLOOR_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// An answer that the server began while the user speaks waits so long for the user, or for the server to cancel it.
+/// How long a response that the server began while the user speaks is held for the server to cancel it.
 const HOLD: Duration = Duration::from_secs(3);
 
-/// Who speaks, and what waits.
+/// Who has the floor, and what waits.
 #[derive(Debug, Default)]
 pub(crate) struct Floor {
-    /// The answer that speaks, and when it did so last.
+    /// The response that has the floor, and when its last audio came.
     speaker: Option<(String, Instant)>,
     waiting: VecDeque<ServerEvent>,
     bytes: usize,
-    /// An answer that the server began while the user speaks, and how long it waits at most.
+    /// A response that the server began while the user speaks, and until when it is held.
     held: Option<(String, Instant)>,
 }
 
-/// The answer that something is told of.
+/// The response that an event belongs to, if it must keep the order.
 fn response_of(event: &ServerEvent) -> Option<&str> {
     Some(match event {
         ServerEvent::ResponseOutputAudioDelta(event) => &event.response_id,
@@ -58,20 +58,21 @@ impl Floor {
 }
 
 impl Conversation {
-    /// Something is told of an answer. It is heard when that has the floor.
-    pub(crate) fn on_response_event(&mut self, event: ServerEvent) {
-        let Some(answer) = response_of(&event).map(str::to_owned) else { return self.on_audio_event(event) };
-        if let Some(event) = self.keep_until_whole(&answer, event) {
-            self.follow_in_turn(event);
+    /// Handles a server event, or queues it where it belongs to a response that must wait: offline until that is whole,
+    /// live until the response that has the floor has ended.
+    pub(crate) fn schedule(&mut self, event: ServerEvent) {
+        let Some(response_id) = response_of(&event).map(str::to_owned) else { return self.dispatch(event) };
+        if let Some(event) = self.hold_until_complete(&response_id, event) {
+            self.take_floor(event);
         }
     }
 
-    /// The same, past what is kept until an answer is whole.
-    pub(crate) fn follow_in_turn(&mut self, event: ServerEvent) {
-        let Some(answer) = response_of(&event).map(str::to_owned) else { return self.on_audio_event(event) };
+    /// The second half of [`Self::schedule`]: past what waits until a response is whole.
+    pub(crate) fn take_floor(&mut self, event: ServerEvent) {
+        let Some(answer) = response_of(&event).map(str::to_owned) else { return self.dispatch(event) };
         let answer = answer.as_str();
-        if self.responses.is_late(answer) {
-            self.comes_late(answer);
+        if self.responses.records.is_late(answer) {
+            self.resume_late_response(answer);
         }
         let is_cancelled = |event: &ServerEvent| matches!(event, ServerEvent::ResponseDone(event) if event.response.status == Some(Status::Cancelled));
         if self.floor.is_held(answer) {
@@ -96,41 +97,44 @@ impl Conversation {
             }
         }
         let ends = matches!(event, ServerEvent::ResponseOutputAudioDone(_) | ServerEvent::ResponseDone(_));
-        self.on_audio_event(event);
+        self.dispatch(event);
         if ends && is_speaker {
             self.free_floor();
         }
     }
 
-    /// Whoever speaks has ended, or is not waited for: who comes next may speak.
+    /// Gives the floor to the next response.
     pub(crate) fn free_floor(&mut self) {
         let held = self.floor.held.take();
         let waiting = std::mem::replace(&mut self.floor, Floor { held, ..Floor::default() }).waiting;
-        waiting.into_iter().for_each(|event| self.follow_in_turn(event));
+        waiting.into_iter().for_each(|event| self.take_floor(event));
     }
 
     fn wait(&mut self, event: ServerEvent) {
         if let ServerEvent::ResponseOutputAudioDelta(event) = &event {
             self.floor.bytes += event.delta.0.len();
         }
+        if let ServerEvent::ResponseDone(event) = &event {
+            self.scheduler_done(event.response.id());
+        }
         self.floor.waiting.push_back(event);
-        if self.floor.bytes > MAX_WAITING_EVENTS {
+        if self.floor.bytes > MAX_WAITING_BYTES {
             self.release_floor();
         }
     }
 
-    /// An answer begins while the user speaks: it waits.
-    pub(crate) fn hold(&mut self, answer: &str) {
+    /// Holds a response that begins while the user speaks.
+    pub(crate) fn hold_response(&mut self, answer: &str) {
         self.floor.held = Some((answer.to_owned(), self.now + HOLD));
     }
 
-    /// Nobody waits any longer.
+    /// Lets everything that waits through.
     pub(crate) fn release_floor(&mut self) {
         self.floor.held = None;
         self.free_floor();
     }
 
-    /// The answer that waits for the user is cancelled: nothing of it was heard.
+    /// The held response was cancelled: nothing of it is played.
     fn drop_held(&mut self) {
         let Some((held, _)) = self.floor.held.take() else { return };
         let (of_it, others) = std::mem::take(&mut self.floor.waiting)
@@ -150,14 +154,14 @@ impl Conversation {
         items.iter().for_each(|item| self.forget_item(item));
     }
 
-    /// Nobody of those who wait is to be heard any more.
+    /// Mutes every response that waits.
     pub(crate) fn clear_floor(&mut self) {
         let waiting: Vec<String> = self.floor.waiting.iter().filter_map(response_of).map(str::to_owned).collect();
         waiting.iter().for_each(|answer| self.responses.mute(answer));
         self.release_floor();
     }
 
-    /// When the speaker is not waited for any more, if somebody waits.
+    /// When the response that has the floor loses it, if another one waits.
     pub(crate) fn floor_deadline(&self) -> Option<Instant> {
         let silence = match self.config.timing {
             Timing::Live => FLOOR_TIMEOUT,

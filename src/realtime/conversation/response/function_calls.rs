@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Function calls: each is told once and answered once, and the answer that the outputs owe is asked for once.
+//! Function calls: each is posted once and answered once, and one response is requested to the outputs.
 //!
-//! Outputs may come at once, later, or turns later. They are held until the answer that made the calls is done, for a
-//! server would otherwise be asked for a second answer beside it. When the last output of that answer is there, the
-//! next answer is asked for; after a barge-in it is not, because the user has something else in mind. A call that has no
-//! output in time gets an error as its output, so that the model does not wait for ever.
+//! Outputs may come at once, later, or turns later. They are held until the response that made the calls is done, for a
+//! server would otherwise be asked for a second response beside it. With the last output of that response the next one
+//! is requested; not after a barge-in, because the user goes on with something else. A call without an output within
+//! `tool-timeout` gets an error as its output, so that the model does not wait for ever.
 
 use crate::realtime::conversation::Conversation;
 use crate::realtime::conversation::event::{Event, FunctionCall};
@@ -15,15 +15,15 @@ use openai_protocol::server::FunctionCallArgumentsDone;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Calls that may be open at a time, and answered ones that are remembered.
+/// Most open calls, and most answered ones that are remembered.
 const MAX_CALLS: usize = 128;
-/// What a call gets that nobody has answered.
+/// Output of a call that nobody has answered.
 const UNANSWERED: &str = r#"{"error":"there was no answer to this call"}"#;
 
-/// How long the end of a turn is waited for in which outputs were sent. A server may announce speech and say no more
-/// of it.
+/// How long to wait for the end of a turn in which outputs were sent. A server may tell of speech and never of its
+/// end.
 const TURN_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long after the end of such a turn its response is waited for.
+/// How long to wait for the response to such a turn after its end.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A call of the model.
@@ -33,51 +33,51 @@ struct Call {
     name: String,
     called: Instant,
     response_id: String,
-    /// Given, and held until the answer that called is done.
+    /// The output, held until the response that called is done.
     output: Option<String>,
     sent: bool,
-    /// Its output is the error that it took too long.
+    /// Its output is the time-out error.
     expired: bool,
 }
 
 impl Call {
-    /// It has no output so far.
+    /// No output so far.
     fn is_open(&self) -> bool {
         self.output.is_none() && !self.sent
     }
 }
 
-/// The calls of a session.
+/// Calls of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     calls: VecDeque<Call>,
     /// Responses that are done, newest last.
     done: VecDeque<String>,
-    /// Responses that were interrupted, cancelled or failed, newest last: their outputs owe no answer.
+    /// Responses that were interrupted, cancelled or failed, newest last: no response is requested to their outputs.
     cut_off: VecDeque<String>,
-    /// Outputs were sent while the user spoke, and the answer to the turn is one to them as well. Since when the end of
-    /// the turn, or after that its answer, is waited for.
+    /// Outputs were sent while the user spoke, so that the response to the turn answers them as well. Since when the end
+    /// of the turn, or after it the response, is waited for.
     held: Option<Instant>,
 }
 
 impl Calls {
-    /// Whether an answer made calls.
+    /// Whether a response made calls.
     pub fn of_response(&self, response_id: &str) -> bool {
         self.calls.iter().any(|call| call.response_id == response_id)
     }
 
-    /// Calls that have no output so far.
+    /// Number of calls without output.
     pub fn open(&self) -> usize {
         self.calls.iter().filter(|call| call.is_open()).count()
     }
 
-    /// The call is told already: an answer tells each of its calls several times. Some models number the calls of each
-    /// answer anew, so another answer's call of the same name is another one.
+    /// Whether the call was posted: events tell of each call several times. Some models number the calls of each response
+    /// from the beginning, so the same id in another response is another call.
     fn knows(&self, call: &FunctionCall) -> bool {
         self.calls.iter().any(|known| known.call_id == call.call_id && known.response_id == call.response_id)
     }
 
-    /// The call that an output is for: the oldest one of that name that has none.
+    /// The call that an output is for: the oldest one of that id that has none.
     fn find(&mut self, call_id: &str) -> Option<&mut Call> {
         let named = |call: &Call| call.call_id == call_id;
         let open = self.calls.iter().position(|call| named(call) && call.is_open());
@@ -89,7 +89,7 @@ impl Calls {
         self.done.iter().any(|done| done == response_id)
     }
 
-    /// An answer is over. Gives back whether it made calls.
+    /// A response is done. Returns whether it made calls.
     fn end(&mut self, response_id: &str) -> bool {
         let has_called = self.calls.iter().any(|call| call.response_id == response_id);
         if has_called {
@@ -98,14 +98,14 @@ impl Calls {
         has_called
     }
 
-    /// An answer was cut off, before or after the server was done with it.
+    /// A response was cut off, before or after it was done.
     pub fn cut_off(&mut self, response_id: &str) {
         if !self.cut_off.iter().any(|cut| cut == response_id) {
             remember(&mut self.cut_off, response_id);
         }
     }
 
-    /// The application wants no answer to what is called so far.
+    /// The application wants no response to the calls so far.
     pub fn cancel_pending(&mut self) {
         self.held = None;
         let unsent = self.calls.iter().filter(|call| !call.sent);
@@ -117,24 +117,24 @@ impl Calls {
         self.cut_off.iter().any(|cut| cut == response_id)
     }
 
-    /// An answer is asked for, or begins, that knows all outputs.
+    /// A response is requested, or begins, that knows all outputs.
     pub fn are_answered(&mut self) {
         self.held = None;
     }
 
-    /// The user's turn is over, and its answer is to come.
+    /// The user's turn has ended, and its response is to come.
     pub fn turn_ended(&mut self, now: Instant) {
         self.held = self.held.map(|_| now);
     }
 
-    /// Calls without an output that will have none in time.
+    /// Deadlines of calls without output.
     fn deadlines(&self, timeout: Option<Duration>) -> impl Iterator<Item = Instant> {
         let open = self.calls.iter().filter(|call| call.is_open());
         open.filter_map(move |call| call.called.checked_add(timeout?))
     }
 }
 
-/// Keeps a name, and forgets the oldest where there are too many.
+/// Remembers an id, and drops the oldest of too many.
 fn remember(names: &mut VecDeque<String>, name: &str) {
     if names.len() == MAX_CALLS {
         names.pop_front();
@@ -142,14 +142,13 @@ fn remember(names: &mut VecDeque<String>, name: &str) {
     names.push_back(name.to_owned());
 }
 
-/// An error as the output of a call, for the model.
+/// An error for the model, as the output of a call.
 fn error_output(why: &str) -> String {
     serde_json::json!({ "error": why }).to_string()
 }
 
 impl Conversation {
-    /// An item of an answer is complete. A call in it is told; one that was cut off in the middle of its arguments is
-    /// none.
+    /// A complete item: posts the call in it. One that was cut off in the middle of its arguments is no call.
     pub(crate) fn item_done(&mut self, response_id: &str, item: &Item) {
         match item.kind {
             ItemKind::FunctionCall if matches!(item.status, None | Some(Status::Completed)) => {
@@ -180,9 +179,9 @@ impl Conversation {
         }
     }
 
-    /// An answer gets a call, of which the arguments are still to come.
+    /// A call has begun; its arguments are still to come.
     pub(crate) fn call_added(&mut self, response_id: &str, item: &Item) {
-        let calls = &mut self.responses.record(response_id).calls;
+        let calls = &mut self.responses.records.entry(response_id).calls;
         if calls.len() < MAX_CALLS {
             calls.push(FunctionCall {
                 call_id: item.call_id.clone().unwrap_or_default(),
@@ -193,10 +192,10 @@ impl Conversation {
         }
     }
 
-    /// The arguments of a call are complete. Most servers tell of the whole call afterwards, some do not.
+    /// The arguments of a call are complete. Most servers send the whole item afterwards, some do not.
     pub(crate) fn arguments_done(&mut self, event: FunctionCallArgumentsDone) {
         let FunctionCallArgumentsDone { response_id, item_id, call_id, name, arguments, .. } = event;
-        let calls = &mut self.responses.record(&response_id).calls;
+        let calls = &mut self.responses.records.entry(&response_id).calls;
         let is_it = |call: &FunctionCall| !item_id.is_empty() && call.item_id == item_id;
         let mut call = calls.iter().position(is_it).map(|index| calls.remove(index)).unwrap_or_default();
         let or = |told: String, known: String| if told.is_empty() { known } else { told };
@@ -207,10 +206,10 @@ impl Conversation {
         }
     }
 
-    /// An answer is over. Calls of which only the arguments were told are complete.
+    /// `response.done`: calls of which only the arguments came are complete.
     pub(crate) fn calls_by_arguments(&mut self, response_id: &str) {
-        for call in std::mem::take(&mut self.responses.record(response_id).calls) {
-            // Of others the arguments never came.
+        for call in std::mem::take(&mut self.responses.records.entry(response_id).calls) {
+            // The arguments of the others never came.
             if !call.response_id.is_empty() {
                 self.called(call);
             }
@@ -218,7 +217,7 @@ impl Conversation {
     }
 
     fn called(&mut self, mut call: FunctionCall) {
-        // The arguments are JSON, also where the model gave none.
+        // Arguments are JSON, also where the model gave none.
         if call.arguments.trim().is_empty() {
             call.arguments = "{}".into();
         }
@@ -252,12 +251,12 @@ impl Conversation {
         self.notify(Event::FunctionCall(call));
     }
 
-    /// The session in which an answer called is over, and the next one is told of the calls.
-    pub(crate) fn calls_are_told(&mut self, response_id: &str) {
+    /// The session that made the calls is over, and the next one gets them as history.
+    pub(crate) fn calls_handed_over(&mut self, response_id: &str) {
         self.calls.end(response_id);
     }
 
-    /// An answer is done: what its calls gave back so far may be sent.
+    /// A response is done: outputs of its calls may be sent.
     pub(crate) fn calls_of_response_done(&mut self, response_id: &str, cut_off: bool) {
         if cut_off {
             self.calls.cut_off(response_id);
@@ -267,7 +266,7 @@ impl Conversation {
         }
     }
 
-    /// A function gave something back.
+    /// The output of a call.
     pub(crate) fn function_output(&mut self, call_id: &str, output: String) {
         let Some(call) = self.calls.find(call_id) else {
             let message = format!("the model made no call '{call_id}', so an output for it is not sent");
@@ -292,7 +291,7 @@ impl Conversation {
         }
     }
 
-    /// Sends the outputs that are there, and asks for the answer that they owe once all are.
+    /// Sends the outputs that are there, and requests the response to them once all are.
     fn send_outputs(&mut self, response_id: &str) {
         let ready: Vec<(String, String)> = self
             .calls
@@ -319,19 +318,19 @@ impl Conversation {
             return;
         }
         if self.turns.speaking {
-            // Who speaks gets an answer to that, and the outputs are part of it.
+            // The response to the current turn will know the outputs.
             self.calls.held = Some(self.now);
         } else {
             self.scheduler.request(None);
         }
     }
 
-    /// When the next call has to have its output, or the answer to outputs is not left to the user's turn any more.
+    /// When the next call is overdue, or the response to outputs is not left to the user's turn any more.
     pub(crate) fn calls_deadline(&self) -> Option<Instant> {
         self.calls.deadlines(self.config.tool_timeout).chain(self.held_until()).min()
     }
 
-    /// Until when calls without an output may get theirs.
+    /// When the last call without output is overdue.
     pub(crate) fn calls_until(&self) -> Option<Instant> {
         self.calls.deadlines(self.config.tool_timeout).max()
     }
@@ -341,13 +340,13 @@ impl Conversation {
         match (self.turns.speaking, self.config.timing) {
             (false, _) => Some(since + RESPONSE_TIMEOUT),
             (true, Timing::Live) => Some(since + TURN_TIMEOUT),
-            // The end of the stream ends the turn.
+            // EOS ends the turn.
             (true, Timing::Offline) => None,
         }
     }
 
-    /// What has to happen with calls at a certain time.
-    pub(crate) fn go_on_calling(&mut self) {
+    /// Serves the time-outs of calls.
+    pub(crate) fn advance_calls(&mut self) {
         self.expire_calls();
         if self.held_until().is_some_and(|until| self.now >= until) {
             self.calls.held = None;
@@ -357,7 +356,7 @@ impl Conversation {
         }
     }
 
-    /// Calls that have had no output for too long get an error as theirs.
+    /// Sends an error as the output of calls that are overdue.
     fn expire_calls(&mut self) {
         let Some(timeout) = self.config.tool_timeout else { return };
         let now = self.now;
@@ -385,7 +384,7 @@ impl Conversation {
         }
     }
 
-    /// Nobody will answer what is open: each call is closed, in order, so that the server is not left waiting.
+    /// Nobody will answer open calls: sends an error as the output of each, so that the server does not wait.
     pub(crate) fn close_calls(&mut self) {
         let open = self.calls.calls.iter().filter(|call| call.is_open());
         let open: Vec<_> = open.map(|call| (call.call_id.clone(), call.name.clone())).collect();
@@ -401,15 +400,15 @@ impl Conversation {
         }
     }
 
-    /// Says whether the server may call an MCP tool. The answer that waited for it is asked for.
+    /// Answers an MCP approval request, and requests the response that waits for it.
     pub(crate) fn approve(&mut self, request_id: String, approve: bool) {
         let Some(known) = self.approvals.iter().position(|known| *known == request_id) else {
             let message = format!("the server made no approval request '{request_id}', or has its answer already");
             return self.warn("unknown-approval", message);
         };
         self.approvals.remove(known);
-        // Of all items that a client makes, this one alone must have a name.
-        let id = Some(format!("approval_{}", self.sent_events + 1));
+        // The API demands an id for this item alone.
+        let id = Some(format!("approval_{}", self.outbox.sent_events() + 1));
         self.create_item(Item {
             id,
             kind: ItemKind::McpApprovalResponse,

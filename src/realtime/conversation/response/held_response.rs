@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Offline: what is told of an answer is kept until the answer is whole.
+//! Offline: holds the events of a response until it is complete.
 //!
-//! Nobody waits for the sound of a file. So an answer whose session is lost in the middle can be forgotten and asked for
+//! Nobody listens to a file as it is made. So a response whose session is lost in the middle can be dropped and requested
 //! again, where a listener would have heard one half already.
 
 use crate::realtime::conversation::Conversation;
@@ -10,26 +10,26 @@ use crate::types::Timing;
 use openai_protocol::ServerEvent;
 use std::collections::VecDeque;
 
-/// Bytes of sound that are kept at most: more than five minutes at 24 kHz. An answer that is longer is let through.
+/// Most bytes of audio that are held: more than five minutes at 24 kHz. A longer response is let through.
 const KEPT: usize = 16 << 20;
 
-/// What was told of the answer that is under way.
+/// Events of the response under way.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     events: VecDeque<ServerEvent>,
     bytes: usize,
-    /// The answer is too long, and the rest of it is let through.
+    /// The response is too long, and the rest of it is let through.
     is_through: bool,
 }
 
 impl Conversation {
-    /// Keeps an event of the answer that is under way; gives it back where it need not wait.
-    pub(crate) fn keep_until_whole(&mut self, answer: &str, event: ServerEvent) -> Option<ServerEvent> {
+    /// Holds an event of the response under way, or returns it if it need not wait.
+    pub(crate) fn hold_until_complete(&mut self, answer: &str, event: ServerEvent) -> Option<ServerEvent> {
         let may_be_asked_again = self.config.timing == Timing::Offline && self.config.reconnects;
         let is_it = self.scheduler.active() == Some(answer);
-        // Some servers give no name there.
+        // Some servers send no response id there.
         if matches!(event, ServerEvent::ResponseDone(_)) && (is_it || answer.is_empty()) {
-            self.let_through();
+            self.release_held();
             return Some(event);
         }
         if !may_be_asked_again || !is_it || self.held.is_through {
@@ -37,24 +37,24 @@ impl Conversation {
         }
         if let ServerEvent::ResponseOutputAudioDelta(delta) = &event {
             self.held.bytes += delta.delta.0.len();
-            self.answers_first_audio(answer);
+            self.first_audio_received(answer);
         }
         self.held.events.push_back(event);
         if self.held.bytes > KEPT {
-            self.let_through();
+            self.release_held();
             self.held.is_through = true;
         }
         None
     }
 
-    /// What was kept is told: the answer is whole, or there will be no more of it.
-    pub(crate) fn let_through(&mut self) {
+    /// Lets held events through: the response is complete, or nothing more will come of it.
+    pub(crate) fn release_held(&mut self) {
         let Held { events, .. } = std::mem::take(&mut self.held);
-        events.into_iter().for_each(|event| self.follow_in_turn(event));
+        events.into_iter().for_each(|event| self.take_floor(event));
     }
 
-    /// What was kept is forgotten. True where all of the answer was, so that it can be asked for again.
-    pub(crate) fn forget_held(&mut self) -> bool {
+    /// Drops held events. True if all of the response was held, so that it can be requested again.
+    pub(crate) fn drop_held_response(&mut self) -> bool {
         let held = std::mem::take(&mut self.held);
         self.config.timing == Timing::Offline && !held.is_through
     }

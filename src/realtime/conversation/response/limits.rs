@@ -6,20 +6,20 @@ use crate::pricing::{RequestRate, cost};
 use crate::realtime::conversation::{Conversation, Event};
 use openai_protocol::Usage;
 
-/// What was spent.
+/// Use of `max-cost` and `requests-per-minute`.
 #[derive(Debug, Default)]
 pub(crate) struct UsageLimits {
     total: f64,
-    /// The limit is reached.
+    /// `max-cost` is reached.
     is_spent: bool,
-    /// It was told that there is a limit and nobody knows when it is reached.
+    /// A warning was posted that the cost is not known.
     warned: bool,
-    /// When responses were requested.
+    /// Requests of the last minute.
     pub rate: RequestRate,
 }
 
 impl Conversation {
-    /// An answer has its price. When the limit is reached, no other one is asked for, and the stream ends in order.
+    /// Counts the usage of a response. When `max-cost` is reached, no more are requested, and the stream ends in order.
     pub(crate) fn record_usage(&mut self, usage: Usage) {
         let cost = cost(&self.config.model, &usage);
         self.limits.total += cost.unwrap_or_default();
@@ -43,7 +43,7 @@ impl Conversation {
         }
     }
 
-    /// Whether the session gives answers, and may still.
+    /// Whether responses may be requested.
     pub(crate) fn may_respond(&self) -> bool {
         !self.limits.is_spent && !self.config.is_transcription_only()
     }

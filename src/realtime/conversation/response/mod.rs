@@ -2,6 +2,7 @@
 
 //! Responses of the model: scheduling, audio, barge-in, function calls, usage limits.
 
+pub(crate) mod audio_part;
 pub(crate) mod barge_in;
 pub(crate) mod floor_control;
 pub(crate) mod function_calls;
@@ -10,3 +11,12 @@ pub(crate) mod limits;
 pub(crate) mod records;
 pub(crate) mod responses;
 pub(crate) mod scheduler;
+
+/// Who cancels a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Initiator {
+    /// The user, who speaks.
+    User,
+    /// The application.
+    Application,
+}

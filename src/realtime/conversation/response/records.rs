@@ -1,45 +1,47 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What is known of each answer beside its sound: where it stands, what is reckoned from there, and what becomes of it
-//! where the server does not tell its end in time.
+//! State of each response beside its audio: times, formats, tools; and responses that end without the server telling
+//! it.
 
 use crate::realtime::conversation::event::FunctionCall;
 use crate::realtime::conversation::io::ResponseEvent;
-use crate::realtime::conversation::response::responses::{MAX_AUDIO_PARTS, Responses};
+use crate::realtime::conversation::response::audio_part::MAX_AUDIO_PARTS;
 use crate::realtime::conversation::{Conversation, Event};
 use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Responses that are remembered.
+/// Responses remembered.
 const RECORDS: usize = 64;
 
-/// An answer.
+/// State of a response.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     response_id: String,
-    /// Its begin was told by the server.
+    /// `response.created` came.
     pub created: bool,
-    /// It is no part of the conversation.
-    pub beside: bool,
-    /// Its end was told by the server.
+    /// Out-of-band: not part of the default conversation.
+    pub out_of_band: bool,
+    /// `response.done` came and was handled.
     pub done: bool,
-    /// It was not waited for any longer, and is heard if it comes all the same.
+    /// `response.done` came, though it may still wait to be handled: the server is free for another response.
+    pub freed: bool,
+    /// It timed out; it is still played if it comes late.
     pub late: bool,
-    /// The end of the turn that it answers.
+    /// End of the turn it answers.
     pub turn_ended: Option<Instant>,
-    /// From there to its first sound.
+    /// Time from there to the first audio.
     pub first_audio: Option<Duration>,
-    /// The format of its sound, where the server tells it.
+    /// Format of its audio, if the server tells it.
     pub format: Option<AudioFormat>,
-    /// Tools that the server is calling for it.
+    /// Items of MCP calls under way.
     tools: Vec<String>,
-    /// Calls of functions that are told by their arguments alone so far.
+    /// Function calls of which only the arguments have come.
     pub calls: Vec<FunctionCall>,
 }
 
 impl Record {
-    /// Nobody waits for the tools any longer.
+    /// MCP calls are not waited for any more.
     pub fn forget_tools(&mut self) {
         self.tools.clear();
     }
@@ -49,9 +51,9 @@ impl Record {
 #[derive(Debug, Default)]
 pub(crate) struct Records(VecDeque<Record>);
 
-impl Responses {
-    pub fn record(&mut self, response_id: &str) -> &mut Record {
-        let records = &mut self.records.0;
+impl Records {
+    pub fn entry(&mut self, response_id: &str) -> &mut Record {
+        let records = &mut self.0;
         let found = records.iter().rposition(|record| record.response_id == response_id);
         let index = found.unwrap_or_else(|| {
             if records.len() == RECORDS {
@@ -64,49 +66,49 @@ impl Responses {
     }
 
     fn known(&self, response_id: &str) -> Option<&Record> {
-        self.records.0.iter().rev().find(|record| record.response_id == response_id)
+        self.0.iter().rev().find(|record| record.response_id == response_id)
     }
 
-    pub fn is_beside(&self, response_id: &str) -> bool {
-        self.known(response_id).is_some_and(|record| record.beside)
+    pub fn is_out_of_band(&self, response_id: &str) -> bool {
+        self.known(response_id).is_some_and(|record| record.out_of_band)
     }
 
-    /// It is no part of the conversation, and the server is making it.
-    pub fn runs_beside(&self, response_id: &str) -> bool {
-        self.known(response_id).is_some_and(|record| record.beside && !record.done)
+    /// Out-of-band, and under way.
+    pub fn runs_out_of_band(&self, response_id: &str) -> bool {
+        self.known(response_id).is_some_and(|record| record.out_of_band && !record.done)
     }
 
     pub fn is_late(&self, response_id: &str) -> bool {
         self.known(response_id).is_some_and(|record| record.late)
     }
 
-    /// The server begins or ends to call a tool; without the answer's name it is for the newest one.
+    /// An MCP call begins or ends. The events do not tell the response; it is the newest one.
     pub fn calls_tool(&mut self, item_id: &str, calls: bool) {
-        self.records.0.iter_mut().for_each(|record| record.tools.retain(|tool| tool != item_id));
-        if let Some(record) = self.records.0.iter_mut().rev().find(|record| !record.done && calls) {
+        self.0.iter_mut().for_each(|record| record.tools.retain(|tool| tool != item_id));
+        if let Some(record) = self.0.iter_mut().rev().find(|record| !record.done && calls) {
             record.tools.push(item_id.to_owned());
         }
     }
 
-    /// The server is calling a tool.
+    /// An MCP call is under way.
     pub fn calls_tools(&self) -> bool {
-        self.records.0.iter().any(|record| !record.done && !record.tools.is_empty())
+        self.0.iter().any(|record| !record.done && !record.tools.is_empty())
     }
 
-    /// The session is over, and what the server was doing as well.
-    pub fn end_records(&mut self) {
-        self.records.0.iter_mut().for_each(|record| (record.done, record.late) = (true, false));
+    /// The session is over: no response is under way any more.
+    pub fn end_all(&mut self) {
+        self.0.iter_mut().for_each(|record| (record.done, record.late) = (true, false));
     }
 
-    /// Some answer has come to its end.
+    /// Whether any response is done.
     pub fn any_is_done(&self) -> bool {
-        self.records.0.iter().any(|record| record.done)
+        self.0.iter().any(|record| record.done)
     }
 }
 
 impl Conversation {
-    /// Another answer begins although the end of the one before was not told: it never will be.
-    pub(crate) fn replaces(&mut self, next: &str) {
+    /// Another response begins without the end of the one before it: that will not come any more.
+    pub(crate) fn supersede(&mut self, next: &str) {
         let Some(before) = self.scheduler.active().filter(|active| *active != next).map(str::to_owned) else { return };
         if self.responses.is_muted(&before) {
             self.finish_locally(&before, "cancelled", None);
@@ -115,15 +117,16 @@ impl Conversation {
         }
     }
 
-    /// The answer is not waited for any longer; if it comes all the same, it may be heard.
-    pub(crate) fn ends_late(&mut self, response_id: &str) {
+    /// A response timed out; it may be played if it comes late.
+    pub(crate) fn response_timed_out(&mut self, response_id: &str) {
         self.finish_locally(response_id, "incomplete", Some("timeout"));
-        self.responses.record(response_id).late = true;
+        self.responses.records.entry(response_id).late = true;
     }
 
-    /// An answer that was given up goes on: it is heard if nothing else is under way.
-    pub(crate) fn comes_late(&mut self, response_id: &str) {
-        self.responses.record(response_id).late = false;
+    /// A response that timed out goes on: it is played if nothing else is under way.
+    pub(crate) fn resume_late_response(&mut self, response_id: &str) {
+        let record = self.responses.records.entry(response_id);
+        (record.late, record.freed) = (false, false);
         let is_other = self.scheduler.active().is_some_and(|active| active != response_id);
         if is_other || self.scheduler.expects() || self.turns.speaking && self.may_be_interrupted() {
             return self.responses.mute(response_id);
@@ -132,12 +135,12 @@ impl Conversation {
         self.scheduler.created(response_id);
     }
 
-    /// An answer is over, and the server will not say so.
+    /// Ends a response whose end the server will not tell.
     pub(crate) fn finish_locally(&mut self, response_id: &str, state: &str, reason: Option<&str>) {
-        self.let_through();
+        self.release_held();
         self.transcripts_of_response_done(response_id);
-        self.responses.record(response_id).forget_tools();
-        self.calls_are_told(response_id);
+        self.responses.records.entry(response_id).forget_tools();
+        self.calls_handed_over(response_id);
         if !self.responses.finished_locally.iter().any(|finished_locally| finished_locally == response_id) {
             if self.responses.finished_locally.len() == MAX_AUDIO_PARTS {
                 self.responses.finished_locally.pop_front();

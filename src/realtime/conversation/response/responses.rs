@@ -1,74 +1,48 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The model's side: answers as they come, and their sound.
+//! Responses of the model and their audio.
 
 use crate::audio::format_converter::Converter;
 use crate::audio::sample_clock::samples_to_time;
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::io::ResponseEvent;
-use crate::realtime::conversation::response::barge_in::Initiator;
+use crate::realtime::conversation::response::Initiator;
+use crate::realtime::conversation::response::audio_part::{AudioPart, MAX_AUDIO_PARTS};
 use crate::realtime::conversation::response::records::Records;
-use crate::realtime::conversation::session::opening;
+use crate::realtime::conversation::server_error;
 use crate::realtime::conversation::{Conversation, Event, Output};
 use crate::types::PlayedPart;
 use crate::types::{OutputAudio, Timing};
 use bytes::Bytes;
+use openai_protocol::Response;
 use openai_protocol::items::{ItemKind, Status};
-use openai_protocol::server::{ResponseOutputAudioDelta, ResponseOutputItemAdded};
+use openai_protocol::server::{
+    ResponseOutputAudioDelta, ResponseOutputAudioDone, ResponseOutputItemAdded, ResponseOutputItemDone,
+};
 use openai_protocol::session::AudioFormat;
-use openai_protocol::{Response, ServerEvent};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Spoken items that are remembered.
-pub(crate) const MAX_AUDIO_PARTS: usize = 64;
-
-/// A message of the model, as far as its sound goes.
-#[derive(Debug, Default)]
-pub(crate) struct AudioPart {
-    pub response_id: String,
-    pub item_id: String,
-    pub content_index: u32,
-    /// Samples so far.
-    pub received: u64,
-    /// Samples that the listener has heard; it only grows.
-    pub heard: u64,
-    /// More may come.
-    pub growing: bool,
-    /// The beginning of a sample whose end comes with the next delta.
-    rest: Vec<u8>,
-    /// Where it comes in another format than the output's.
-    converter: Option<Converter>,
-    /// Offline: the end of the turn that it answers.
-    not_before: Duration,
-    /// Where it begins on the output, once that is known.
-    pub starts: Option<Duration>,
-    /// When it began to be played.
-    pub began: Option<Instant>,
-    /// The session that it belongs to; a later one knows nothing of it.
-    pub session_generation: u32,
-}
-
-/// The model's answers.
+/// Responses.
 #[derive(Debug, Default)]
 pub(crate) struct Responses {
     pub spoken: VecDeque<AudioPart>,
-    /// Where the play-out was last.
+    /// Last playback position.
     pub listener: Duration,
-    /// Responses whose further sound is not wanted.
+    /// Responses whose further audio is dropped.
     muted: VecDeque<String>,
-    /// Requests of ours that a server may refuse without harm, because it was faster.
+    /// Client events whose refusal is no error, because the server may have been faster.
     expected_errors: VecDeque<String>,
-    /// Offline: the end of the turn that is answered next.
+    /// Offline: end of the turn that is answered next.
     not_before: Duration,
-    /// Offline: the end of all sound so far on the output.
+    /// Offline: end of the output so far.
     end: Duration,
     pub(crate) records: Records,
-    /// The format of the server's sound, where it is another one than was asked for.
+    /// Format of the server's audio, if it is not the requested one.
     pub(crate) format: Option<AudioFormat>,
-    /// The user was told that the server's sound has this format.
-    pub(crate) format_told: Option<AudioFormat>,
-    /// Responses whose end was told although the server had not said it.
+    /// The wrong output format that a warning was posted about.
+    pub(crate) output_format_warned: Option<AudioFormat>,
+    /// Responses whose end was posted without a `response.done`.
     pub(crate) finished_locally: VecDeque<String>,
 }
 
@@ -82,7 +56,7 @@ impl Responses {
         }
     }
 
-    /// An item is being played from now on, beginning at this running time.
+    /// Playback of an item begins at this running time.
     pub fn began(&mut self, item_id: &str, at: Duration, now: Instant) {
         for spoken in self.spoken.iter_mut().filter(|spoken| spoken.item_id == item_id) {
             spoken.starts.get_or_insert(at);
@@ -90,32 +64,32 @@ impl Responses {
         }
     }
 
-    /// Offline: where an answer without sound stands.
+    /// Offline: running time of a response without audio.
     pub fn next_from(&self) -> Duration {
         self.not_before.max(self.end)
     }
 
-    /// The next answer belongs to a turn that ended there.
+    /// The next response answers a turn that ended there.
     pub fn response_from(&mut self, turn_end: Duration) {
         self.not_before = self.not_before.max(turn_end);
     }
 
-    /// The timeline begins anew.
+    /// The time line begins at 0 again.
     pub fn forget_time(&mut self) {
         (self.not_before, self.end) = (Duration::ZERO, Duration::ZERO);
     }
 
-    /// Nothing more will come of what is under way.
+    /// No more audio will come of what is under way.
     pub fn give_up(&mut self) {
         self.spoken.iter_mut().for_each(|spoken| spoken.growing = false);
     }
 
-    /// The end of the output so far, offline.
+    /// Offline: end of the output so far.
     pub fn end(&self) -> Duration {
         self.end
     }
 
-    /// Whether an error is one that had to be reckoned with.
+    /// Whether an error is an expected one. True once for each.
     pub fn expected(&mut self, event_id: Option<&str>, code: &str) -> bool {
         let ours = self.expected_errors.iter().position(|id| event_id == Some(id));
         ours.and_then(|index| self.expected_errors.remove(index)).is_some() || code == "response_cancel_not_active"
@@ -141,7 +115,7 @@ impl Responses {
         }
     }
 
-    /// A part of a message, as far as its sound goes.
+    /// The audio part of an item.
     pub fn get(&self, item_id: &str, content_index: u32) -> Option<&AudioPart> {
         self.spoken.iter().rev().find(|s| s.content_index == content_index && s.item_id == item_id)
     }
@@ -150,8 +124,8 @@ impl Responses {
         self.spoken.iter_mut().rev().find(|s| s.content_index == content_index && s.item_id == item_id)
     }
 
-    /// Lays so much sound on the timeline, behind all that is there. Gives back the message that it belongs to.
-    fn lay(
+    /// Appends audio to the time line. Returns its part.
+    fn append(
         &mut self,
         event: &ResponseOutputAudioDelta,
         samples: u64,
@@ -186,8 +160,7 @@ impl Responses {
     }
 }
 
-/// Servers cut sound where they like. Puts before a piece what the last one had too much, and takes off what this one
-/// has too much.
+/// Servers cut audio at any byte. Prepends the rest of the last delta, and splits off an incomplete sample.
 fn whole_samples(data: &mut Bytes, rest: Vec<u8>, size: usize) -> Vec<u8> {
     if !rest.is_empty() {
         *data = [&rest, &data[..]].concat().into();
@@ -196,55 +169,40 @@ fn whole_samples(data: &mut Bytes, rest: Vec<u8>, size: usize) -> Vec<u8> {
 }
 
 impl Conversation {
-    /// What the server says of its answers.
-    pub(crate) fn on_audio_event(&mut self, event: ServerEvent) {
-        match event {
-            ServerEvent::ResponseCreated(event) => self.response_created(event.response),
-            ServerEvent::ResponseDone(event) => self.response_done(event.response),
-            ServerEvent::ResponseOutputAudioDelta(event) => self.speech(event),
-            ServerEvent::ResponseOutputAudioDone(event) => {
-                if let Some(spoken) = self.responses.find(&event.item_id, event.content_index) {
-                    spoken.growing = false;
-                }
-                self.advance_captions();
-            }
-            ServerEvent::ResponseOutputItemAdded(event) => self.item_added(&event),
-            ServerEvent::ResponseOutputItemDone(event) => {
-                self.responses.calls_tool(event.item.id(), false);
-                self.item_done(&event.response_id, &event.item);
-            }
-            ServerEvent::FunctionCallArgumentsDone(event) => self.arguments_done(event),
-            ServerEvent::McpCallInProgress(event) => self.responses.calls_tool(&event.item_id, true),
-            ServerEvent::McpCallCompleted(event) => self.responses.calls_tool(&event.item_id, false),
-            ServerEvent::McpCallFailed(event) => self.responses.calls_tool(&event.item_id, false),
-            other => self.on_transcript_event(other),
+    /// `response.output_audio.done`
+    pub(crate) fn on_audio_done(&mut self, event: &ResponseOutputAudioDone) {
+        if let Some(part) = self.responses.find(&event.item_id, event.content_index) {
+            part.growing = false;
         }
+        self.advance_captions();
     }
 
-    fn response_created(&mut self, response: Response) {
-        // One before it may have no end.
-        self.let_through();
+    /// `response.created`
+    pub(crate) fn on_response_created(&mut self, response: Response) {
+        // The one before it may have no `response.done`.
+        self.release_held();
         let id = response.id().to_owned();
-        // Responses beside the conversation have no `conversation_id`; but some servers never tell it.
-        let beside = response.conversation_id.is_none() && response.metadata.is_some() && !self.scheduler.expects();
-        let is_called_off = !beside && self.scheduler.take_cancelled();
-        if !beside {
-            self.replaces(&id);
+        // Out-of-band responses have no `conversation_id`; but some servers never send one.
+        let out_of_band =
+            response.conversation_id.is_none() && response.metadata.is_some() && !self.scheduler.expects();
+        let is_called_off = !out_of_band && self.scheduler.take_cancelled();
+        if !out_of_band {
+            self.supersede(&id);
             self.scheduler.created(&id);
         }
-        let turn_ended = if beside || is_called_off { None } else { self.scheduler.turn_ended.take() };
+        let turn_ended = if out_of_band || is_called_off { None } else { self.scheduler.turn_ended.take() };
         let format = response.audio_format();
-        let record = self.responses.record(&id);
-        (record.created, record.beside, record.format) = (true, beside, format.clone());
+        let record = self.responses.records.entry(&id);
+        (record.created, record.freed, record.out_of_band, record.format) = (true, false, out_of_band, format.clone());
         record.turn_ended = record.turn_ended.or(turn_ended);
-        self.look_at_format(format.as_ref());
+        self.check_output_format(format.as_ref());
         self.notify(Event::Response(ResponseEvent {
             state: "created".into(),
             response_id: id.clone(),
             metadata: response.metadata,
             ..Default::default()
         }));
-        if beside {
+        if out_of_band {
             return;
         }
         if !self.turns.speaking {
@@ -253,29 +211,45 @@ impl Conversation {
         if is_called_off {
             self.cancel(&id, Initiator::Application);
         } else if self.turns.speaking && self.may_be_interrupted() {
-            // Begun in a pause, and the user goes on speaking. A server that finds the turns says what becomes of it.
+            // It began in a pause, and the user goes on speaking. A server's VAD decides what becomes of it.
             if !matches!(self.config.detection, Detection::Server { .. }) {
                 self.cancel(&id, Initiator::User);
             } else if !self.scheduler.is_ours() || !self.server_responds() {
-                self.hold(&id);
+                self.hold_response(&id);
             }
         }
     }
 
-    fn item_added(&mut self, event: &ResponseOutputItemAdded) {
+    /// `response.output_item.added`
+    pub(crate) fn on_item_added(&mut self, event: &ResponseOutputItemAdded) {
         match event.item.kind {
-            ItemKind::McpCall => self.responses.calls_tool(event.item.id(), true),
+            ItemKind::McpCall => self.responses.records.calls_tool(event.item.id(), true),
             ItemKind::FunctionCall => self.call_added(&event.response_id, &event.item),
             _ => {}
         }
     }
 
-    fn response_done(&mut self, response: Response) {
+    /// The server is done with a response and free for the next, though events of it may still wait. A request that is sent
+    /// after this is not what has ended here.
+    pub(crate) fn scheduler_done(&mut self, id: &str) {
+        let record = self.responses.records.entry(id);
+        if !std::mem::replace(&mut record.freed, true) {
+            let unseen = !record.created;
+            self.scheduler.done(id, unseen);
+        }
+    }
+
+    /// `response.output_item.done`
+    pub(crate) fn on_item_done(&mut self, event: &ResponseOutputItemDone) {
+        self.responses.records.calls_tool(event.item.id(), false);
+        self.item_done(&event.response_id, &event.item);
+    }
+
+    /// `response.done`
+    pub(crate) fn on_response_done(&mut self, response: Response) {
         let id = response.id().to_owned();
-        let record = self.responses.record(&id);
-        record.done = true;
-        let unseen = !record.created;
-        self.scheduler.done(&id, unseen);
+        self.scheduler_done(&id);
+        self.responses.records.entry(&id).done = true;
         for item in &response.output {
             self.item_done(&id, item);
         }
@@ -300,13 +274,13 @@ impl Conversation {
             let code = error.code.as_deref().unwrap_or("response-failed");
             self.warn(code, format!("the model could not answer: {}", error.message));
         }
-        let quota = opening::quota(&error);
+        let quota = server_error::quota(&error);
         let cut_off = matches!(state.as_str(), "cancelled" | "failed");
         self.transcripts_of_response_done(&id);
-        let record = self.responses.record(&id);
+        let record = self.responses.records.entry(&id);
         let (first_audio, turn_ended) = (record.first_audio.take(), record.turn_ended.take());
         if first_audio.is_none() && !cut_off && self.calls.of_response(&id) {
-            // The turn is answered when its calls are.
+            // The turn is answered by the response to the outputs.
             self.scheduler.turn_ended = self.scheduler.turn_ended.or(turn_ended);
         }
         let event = ResponseEvent {
@@ -318,7 +292,7 @@ impl Conversation {
             first_audio,
             metadata: response.metadata,
         };
-        // Its end is told already if it comes too late.
+        // Its end was posted already if it comes too late.
         if !self.responses.finished_locally.contains(&id) {
             self.notify(Event::Response(event));
         }
@@ -332,23 +306,24 @@ impl Conversation {
         }
     }
 
-    /// The first sound of an answer is there.
-    pub(crate) fn answers_first_audio(&mut self, response_id: &str) {
+    /// The first audio of a response.
+    pub(crate) fn first_audio_received(&mut self, response_id: &str) {
         let now = self.now;
-        let record = self.responses.record(response_id);
+        let record = self.responses.records.entry(response_id);
         if record.first_audio.is_none() {
             let ended = record.turn_ended.take();
-            // The begin of some answers is not told.
+            // Some servers send no `response.created`.
             let ended = ended.or_else(|| if record.created { None } else { self.scheduler.turn_ended.take() });
             record.first_audio = ended.map(|ended| now.saturating_duration_since(ended));
         }
     }
 
-    fn speech(&mut self, mut event: ResponseOutputAudioDelta) {
+    /// `response.output_audio.delta`
+    pub(crate) fn on_audio_delta(&mut self, mut event: ResponseOutputAudioDelta) {
         if event.delta.0.is_empty() || self.responses.is_muted(&event.response_id) {
             return;
         }
-        let record = self.responses.record(&event.response_id);
+        let record = self.responses.records.entry(&event.response_id);
         let told = record.format.clone().or_else(|| self.responses.format.clone());
         let told = told.unwrap_or_else(|| self.config.output.clone());
         let size = told.sample_size();
@@ -366,15 +341,15 @@ impl Conversation {
         let samples = (event.delta.0.len() / format.sample_size()) as u64;
         let length = samples_to_time(samples, format.rate());
         self.has_spoken = true;
-        self.answers_first_audio(&event.response_id);
+        self.first_audio_received(&event.response_id);
         let offline = self.config.timing == Timing::Offline;
-        let spoken = self.responses.lay(&event, samples, length, offline);
+        let spoken = self.responses.append(&event, samples, length, offline);
         (spoken.session_generation, spoken.rest, spoken.converter) = (self.session_generation, rest, converter);
         if samples == 0 {
             return;
         }
         let not_before = if offline { spoken.not_before } else { Duration::ZERO };
-        self.output.push_back(Output::Play(OutputAudio {
+        self.outbox.push(Output::Play(OutputAudio {
             item_id: event.item_id,
             content_index: event.content_index,
             data: event.delta.0,

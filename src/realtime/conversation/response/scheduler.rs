@@ -1,187 +1,201 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The gate through which every answer is asked for.
+//! Decides when `response.create` may be sent.
 //!
-//! A conversation has one answer at a time. The gate knows whether one is asked for, under way or wished; it never
-//! asks twice, and it never forgets a wish.
+//! A conversation has one response at a time. The scheduler knows whether one is requested, expected or under way; it
+//! never requests two at once, and never forgets a request.
 
 use openai_protocol::ResponseParams;
 use std::time::Instant;
 
-/// A `response.create` of ours.
+/// A `response.create` of the element.
 #[derive(Debug)]
 struct Request {
     event_id: String,
     params: Option<ResponseParams>,
 }
 
-/// An answer that is under way.
-#[derive(Debug)]
-struct Active {
-    response_id: String,
-    /// What it seems to answer. If the server refuses that as coming too late, the answer is somebody else's.
-    request: Option<Request>,
+/// How far the response of the default conversation is.
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Idle,
+    /// Requested by the element, and not begun.
+    Requested(Request),
+    /// Begun and not done. `request` is what it seems to answer: if the server refuses that later, because another response
+    /// was faster, this one is the server's own.
+    Active { response_id: String, request: Option<Request> },
 }
 
-/// The one gate for answers.
+/// Schedules the requests for responses.
 #[derive(Debug, Default)]
 pub struct ResponseScheduler {
-    /// Asked for by us, and not begun.
-    asked: Option<Request>,
-    /// Begun and not done.
-    active: Option<Active>,
-    /// The server will begin one by itself.
+    state: State,
+    /// The server is going to begin a response by itself. It says so while another is still requested or active as well.
     announced: bool,
-    /// To be asked for when the gate is free; wishes are merged, the last one's parameters count.
-    wished: Option<Option<ResponseParams>>,
-    /// When the turn that is to be answered ended.
+    /// The next request, for when the server is free. Requests are merged, and the newest parameters count.
+    queued: Option<Option<ResponseParams>>,
+    /// When the turn ended that the next response answers.
     pub turn_ended: Option<Instant>,
-    /// What is asked for is not wanted any more; it is cancelled when it begins.
-    cancelled_pending: bool,
+    /// What is requested or announced is not wanted any more, and is cancelled when it begins.
+    cancel_pending: bool,
 }
 
 impl ResponseScheduler {
-    /// Wishes for an answer.
+    /// Queues a request.
     pub fn request(&mut self, params: Option<ResponseParams>) {
-        let before = self.wished.take().flatten();
-        self.wished = Some(params.or(before));
+        let before = self.queued.take().flatten();
+        self.queued = Some(params.or(before));
     }
 
-    /// The server said that it will answer the turn by itself.
+    /// The server is going to respond to the turn by itself.
     pub fn expect_server_response(&mut self) {
         self.announced = true;
-        self.cancelled_pending = false;
+        self.cancel_pending = false;
     }
 
-    /// What is wished is not wanted any more, nor what is asked for and has not begun.
+    /// Drops the queued request, and cancels what has not begun.
     pub fn cancel_pending(&mut self) {
-        (self.wished, self.turn_ended) = (None, None);
-        self.cancelled_pending = self.asked.is_some() || self.announced;
+        (self.queued, self.turn_ended) = (None, None);
+        self.cancel_pending = self.expects();
     }
 
-    /// What is asked for and has not begun does not know all: it is called off, and asked for once more.
+    /// What was requested and has not begun does not know everything: cancels it, and queues it again.
     pub fn retry_request(&mut self) {
-        if self.wished.is_none() {
-            self.cancelled_pending = self.asked.is_some() || self.announced;
-            self.wished = Some(self.asked.as_ref().and_then(|asked| asked.params.clone()));
+        if self.queued.is_none() {
+            self.cancel_pending = self.expects();
+            let requested = match &self.state {
+                State::Requested(request) => request.params.clone(),
+                State::Idle | State::Active { .. } => None,
+            };
+            self.queued = Some(requested);
         }
     }
 
-    /// True once where the answer that begins was called off.
+    /// Whether the response that begins now is to be cancelled. True once.
     pub fn take_cancelled(&mut self) -> bool {
-        std::mem::take(&mut self.cancelled_pending)
+        std::mem::take(&mut self.cancel_pending)
     }
 
-    /// The parameters of the answer that is asked for or under way.
+    /// The parameters of the response that is requested or under way.
     pub fn params(&self) -> Option<ResponseParams> {
-        let active = || self.active.as_ref().and_then(|active| active.request.as_ref());
-        self.asked.as_ref().or_else(active).and_then(|request| request.params.clone())
+        match &self.state {
+            State::Requested(request) | State::Active { request: Some(request), .. } => request.params.clone(),
+            State::Idle | State::Active { request: None, .. } => None,
+        }
     }
 
-    /// The parameters of the request that may be sent now, if any; whoever takes them sends it and calls
-    /// [`Self::asked`].
+    /// The parameters of the request that may be sent now. The caller sends it and calls [`Self::request_sent`].
     pub fn take_request(&mut self) -> Option<Option<ResponseParams>> {
-        self.has_request().then(|| self.wished.take()).flatten()
+        self.has_request().then(|| self.queued.take()).flatten()
     }
 
-    /// An answer was asked for by this event.
+    /// `response.create` was sent under this id.
     pub fn request_sent(&mut self, event_id: String, params: Option<ResponseParams>) {
-        self.cancelled_pending = false;
-        self.asked = Some(Request { event_id, params });
+        self.cancel_pending = false;
+        self.state = State::Requested(Request { event_id, params });
     }
 
-    /// An answer of the default conversation has begun.
+    /// A response of the default conversation has begun.
     pub fn created(&mut self, response_id: &str) {
         if self.active() == Some(response_id) {
             return;
         }
         self.announced = false;
-        self.active = Some(Active { response_id: response_id.to_owned(), request: self.asked.take() });
+        let request = match std::mem::take(&mut self.state) {
+            State::Requested(request) => Some(request),
+            State::Idle | State::Active { .. } => None,
+        };
+        self.state = State::Active { response_id: response_id.to_owned(), request };
     }
 
-    /// An answer is done. One that began unseen is what was asked for or announced: some servers do not tell of the
-    /// begin.
+    /// A response is done. `unseen`: its beginning was not told, as some servers do; then it is what was requested or
+    /// announced.
     pub fn done(&mut self, response_id: &str, unseen: bool) {
-        match self.active() {
-            Some(active) if active == response_id => self.active = None,
-            Some(_) => {}
-            None => {
+        match &self.state {
+            State::Active { response_id: active, .. } if active == response_id => self.state = State::Idle,
+            State::Active { .. } => {}
+            State::Idle | State::Requested(_) => {
                 self.announced = false;
                 if unseen {
-                    self.asked = None;
+                    self.state = State::Idle;
                 }
             }
         }
     }
 
-    /// A request was refused; without an event of ours it may have been the server's own. With `busy` another answer
-    /// was faster, and the wish is kept for when that is done. Gives back whether the refusal was the gate's matter.
+    /// The server refused a request. Without `event_id` it may be one that the server made itself. `busy`: another response
+    /// was faster, and the request is queued again until that is done. Returns whether the refusal was about a request.
     pub fn refused(&mut self, event_id: Option<&str>, busy: bool) -> bool {
         let nameless = event_id.is_none() && busy;
-        if self.asked.as_ref().is_some_and(|asked| nameless || event_id == Some(&asked.event_id)) {
-            let request = self.asked.take();
-            if busy {
-                self.request_again(request);
-                // What the server is busy with ends by a `response.done`, which may name an answer that began unseen.
-                self.announced = true;
+        match &mut self.state {
+            State::Requested(request) if nameless || event_id == Some(&request.event_id) => {
+                let params = request.params.take();
+                self.state = State::Idle;
+                if busy {
+                    self.queue_again(params);
+                    // What the server is busy with ends by a `response.done`, also if its beginning was not seen.
+                    self.announced = true;
+                }
+                true
             }
-            return true;
-        }
-        if let Some(active) = &mut self.active
-            && active.request.as_ref().is_some_and(|request| event_id == Some(&request.event_id))
-        {
-            let request = active.request.take();
-            if busy {
-                self.request_again(request);
+            State::Active { request, .. } if request.as_ref().is_some_and(|r| event_id == Some(&r.event_id)) => {
+                let params = request.take().and_then(|request| request.params);
+                if busy {
+                    self.queue_again(params);
+                }
+                true
             }
-            return true;
+            _ if nameless && self.announced => {
+                self.announced = false;
+                self.queue_again(None);
+                true
+            }
+            _ => false,
         }
-        if nameless && self.announced {
-            self.announced = false;
-            self.request_again(None);
-            return true;
-        }
-        false
     }
 
-    fn request_again(&mut self, request: Option<Request>) {
-        let newer = self.wished.take().flatten();
-        self.wished = Some(newer.or(request.and_then(|request| request.params)));
+    fn queue_again(&mut self, params: Option<ResponseParams>) {
+        let newer = self.queued.take().flatten();
+        self.queued = Some(newer.or(params));
     }
 
-    /// What was asked for or announced will not come, and what is under way will not end. Wishes are kept.
+    /// What was requested or announced will not come, and what is under way will not end. The queued request is kept.
     pub fn give_up(&mut self) {
-        (self.asked, self.active, self.announced, self.cancelled_pending) = (None, None, false, false);
+        (self.state, self.announced, self.cancel_pending) = (State::Idle, false, false);
     }
 
-    /// No answer is wished any more.
+    /// Drops the queued request.
     pub fn drop_request(&mut self) {
-        self.wished = None;
+        self.queued = None;
     }
 
-    /// Whether an answer is wished that could be asked for now.
+    /// Whether a request is queued that could be sent now.
     pub fn has_request(&self) -> bool {
-        self.wished.is_some() && self.asked.is_none() && self.active.is_none() && !self.announced
+        self.queued.is_some() && matches!(self.state, State::Idle) && !self.announced
     }
 
-    /// An answer was asked for or announced, and has not begun.
+    /// A response was requested or announced, and has not begun.
     pub fn expects(&self) -> bool {
-        self.asked.is_some() || self.announced
+        matches!(self.state, State::Requested(_)) || self.announced
     }
 
-    /// The answer that is under way was asked for by us.
+    /// The response under way was requested by the element.
     pub fn is_ours(&self) -> bool {
-        self.active.as_ref().is_some_and(|active| active.request.is_some())
+        matches!(self.state, State::Active { request: Some(_), .. })
     }
 
-    /// The answer that is under way.
+    /// The id of the response under way.
     pub fn active(&self) -> Option<&str> {
-        self.active.as_ref().map(|active| active.response_id.as_str())
+        match &self.state {
+            State::Active { response_id, .. } => Some(response_id),
+            State::Idle | State::Requested(_) => None,
+        }
     }
 
-    /// True while an answer is wished, asked for, announced or under way.
+    /// Whether a response is queued, requested, announced or under way.
     pub fn is_pending(&self) -> bool {
-        self.asked.is_some() || self.active.is_some() || self.announced || self.wished.is_some()
+        self.queued.is_some() || self.announced || !matches!(self.state, State::Idle)
     }
 }
 

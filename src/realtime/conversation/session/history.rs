@@ -9,7 +9,7 @@
 
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::io::TranscriptEvent;
-use crate::realtime::conversation::response::responses::AudioPart;
+use crate::realtime::conversation::response::audio_part::AudioPart;
 use crate::realtime::conversation::{Conversation, Phase};
 use crate::types::AudioChunk;
 use crate::types::Speaker;
@@ -148,11 +148,6 @@ impl History {
     }
 }
 
-/// Close codes after which another try makes sense, as in the official clients; a broken connection has none.
-pub(crate) fn may_come_back(code: Option<u16>) -> bool {
-    matches!(code, None | Some(1001 | 1005 | 1006 | 1011..=1013 | 1015))
-}
-
 impl Conversation {
     /// A new session has begun: its voice is new, it is told what was said, and hears what was about to be said.
     pub(crate) fn resume(&mut self) {
@@ -164,7 +159,7 @@ impl Conversation {
         for said in std::mem::take(&mut self.history.said) {
             self.replay_items(said);
         }
-        self.show_again();
+        self.replay_frames_to_session();
         let forgotten = self.history.take_forgotten();
         if forgotten > 0 {
             let message = format!("the next session does not hear {forgotten} older turns that nobody wrote down");
@@ -186,7 +181,7 @@ impl Conversation {
                 self.commit_requested();
                 if by_server {
                     // The server may have found the turn by itself.
-                    let commit = format!("evt_{}", self.sent_events);
+                    let commit = self.outbox.last_event_id();
                     self.responses.expected_errors(commit);
                 }
             }

@@ -5,8 +5,8 @@
 //! Nothing is lost without a word: an answer that is asked for again is answered once, and whatever cannot be had back
 //! is told as a WARNING with what it was.
 
+use crate::realtime::conversation::input::uncommitted;
 use crate::realtime::conversation::io::SessionEvent;
-use crate::realtime::conversation::session::uncommitted;
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
 use crate::error::{Failure, Warning};
@@ -138,14 +138,14 @@ impl Conversation {
             self.finish_locally(&active, "incomplete", Some("session_lost"));
         }
         self.responses.give_up();
-        self.responses.end_records();
+        self.responses.records.end_all();
         self.give_up_turns();
         self.on_frames_lost();
         self.lose_turn(unplayed);
         self.updates.clear();
         self.lose_update();
         self.notify(Event::Session(SessionEvent::Reconnecting { reason }));
-        self.output.push_back(Output::Reconnect);
+        self.outbox.push(Output::Reconnect);
     }
 
     /// The first session did not come about. Nothing was said in it.
@@ -154,13 +154,13 @@ impl Conversation {
         self.updates.clear();
         self.session_created = Default::default();
         self.last_error = None;
-        self.output.push_back(Output::Reconnect);
+        self.outbox.push(Output::Reconnect);
     }
 
     /// Whether an answer was asked for or under way of which nothing was heard. Live, what was begun plays on as far as it
     /// has come, and is not asked for again.
     fn owes_again(&mut self, active: Option<&str>) -> bool {
-        let is_unplayed = self.forget_held();
+        let is_unplayed = self.drop_held_response();
         let is_spoken = |active: &str| self.responses.spoken.iter().any(|spoken| spoken.response_id == active);
         self.scheduler.expects() || active.is_some_and(|active| is_unplayed || !is_spoken(active))
     }
@@ -199,25 +199,25 @@ impl Conversation {
     }
 
     /// The user speaks, as this server says. Where that is the turn that was in hand, its beginning was told already.
-    pub(crate) fn take_in_hand(&mut self) -> Option<Turn> {
+    pub(crate) fn take_resumed_turn(&mut self) -> Option<Turn> {
         self.losses.in_hand_until = None;
         self.losses.in_hand.take()
     }
 
     /// When the turn that was in hand is over, if the server does not find it.
-    pub(crate) fn in_hand_deadline(&self) -> Option<Instant> {
+    pub(crate) fn resumed_turn_deadline(&self) -> Option<Instant> {
         self.losses.in_hand_until
     }
 
-    pub(crate) fn go_on_in_hand(&mut self) {
-        if self.in_hand_deadline().is_some_and(|until| self.now >= until) {
+    pub(crate) fn advance_resumed_turn(&mut self) {
+        if self.resumed_turn_deadline().is_some_and(|until| self.now >= until) {
             self.end_in_hand();
         }
     }
 
     /// Nobody has found the turn that was in hand, and its end is told.
     pub(crate) fn end_in_hand(&mut self) {
-        if let Some(turn) = self.take_in_hand() {
+        if let Some(turn) = self.take_resumed_turn() {
             let running_time = self.audio_input.heard.end();
             self.notify(Event::Speech { active: false, item_id: turn.item_id, running_time });
         }

@@ -6,6 +6,4 @@ pub(crate) mod history;
 pub(crate) mod loss;
 pub(crate) mod opening;
 pub(crate) mod rollover;
-pub(crate) mod server_ids;
 pub(crate) mod session_update;
-pub(crate) mod uncommitted;

@@ -6,6 +6,7 @@ use crate::audio::format_converter::Converter;
 use crate::error::{Failure, Warning};
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::io::SessionEvent;
+use crate::realtime::conversation::server_error::{fatal, may_come_back, quota, words_of};
 use crate::realtime::conversation::{Conversation, Event, Loss, Phase};
 use openai_protocol::client::SessionUpdate;
 use openai_protocol::response::ServerError;
@@ -20,53 +21,13 @@ const MAX_ERROR_TO_CLOSE: Duration = Duration::from_secs(5);
 /// A server that has greeted and says nothing of the settings is talked to after so long: some never do.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 
-/// What an error says that has no message: other fields may, and else all of it does.
-fn words_of(error: &ServerError, event: &Extra) -> String {
-    let fields = || event.iter().chain(&error.extra);
-    let text = |name: &str| {
-        let mut named = fields().filter(|(field, _)| *field == name);
-        named.find_map(|(_, value)| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned))
-    };
-    let named = text("message").or_else(|| text("detail")).or_else(|| text("error"));
-    named.or_else(|| error.code.clone()).unwrap_or_else(|| {
-        let all: Extra = fields().map(|(name, value)| (name.clone(), value.clone())).collect();
-        match serde_json::to_string(&all) {
-            Ok(all) if !all.is_empty() && all != "{}" => format!("the server tells of an error: {all}"),
-            _ => "the server tells of an error, and not of which".into(),
-        }
-    })
-}
-
-/// Error codes that end a session before it began, by what the user has to mend.
-pub(crate) fn fatal(error: &ServerError, model: &str) -> Option<Failure> {
-    let code = error.code.as_deref().unwrap_or_default();
-    let message = &error.message;
-    Some(match code {
-        "invalid_api_key" | "insufficient_permissions" | "account_deactivated" => {
-            Failure::NotAuthorized(format!("{message} ({code})"))
-        }
-        _ if error.kind == "authentication_error" => Failure::NotAuthorized(message.clone()),
-        "invalid_model" | "missing_model" | "model_not_found" | "model_load_error" => {
-            Failure::NotFound(format!("the server does not offer the model '{model}': {message} ({code})"))
-        }
-        "beta_api_shape_disabled" => Failure::Settings(format!("{message} ({code})")),
-        _ => return quota(error),
-    })
-}
-
-/// Nothing will be answered any more, in the session's midst as well.
-pub(crate) fn quota(error: &ServerError) -> Option<Failure> {
-    let gone = error.code.as_deref() == Some("insufficient_quota") || error.kind == "insufficient_quota";
-    gone.then(|| Failure::Quota(format!("{} (insufficient_quota)", error.message)))
-}
-
 impl Conversation {
     /// The socket is open: the settings go first, and sound waits until they are in force. A server that answered
     /// sound with its default settings would answer wrongly, and refuse the settings afterwards.
     pub(crate) fn open(&mut self, timeout: Duration) {
         self.phase = Phase::Opening { deadline: self.now + timeout, timeout };
         (self.greeted, self.opened) = (false, self.now + timeout);
-        (self.responses.format, self.responses.format_told) = (None, None);
+        (self.responses.format, self.responses.output_format_warned) = (None, None);
         let session = self.config.session.clone();
         self.update(session);
     }
@@ -170,31 +131,31 @@ impl Conversation {
             return;
         }
         let (input, output) = (session.input_format(), session.output_format());
-        let is_told = self.input_told.as_ref() == input.as_ref();
+        let is_told = self.input_format_warned.as_ref() == input.as_ref();
         if let Some(told) = input.filter(|told| !is_told && *told != self.config.input) {
             let message = format!(
                 "the server takes the user's sound for {}, and it is {}: it will hear noise",
                 told.describe(),
                 self.config.input.describe()
             );
-            self.input_told = Some(told);
+            self.input_format_warned = Some(told);
             self.warn("other-input-format", message);
         }
         if let Some(told) = output {
-            self.look_at_format(Some(&told));
+            self.check_output_format(Some(&told));
             self.responses.format = Some(told).filter(|told| *told != self.config.output);
         }
     }
 
     /// The server tells the format of the model's sound. Where it is another one than was asked for, the sound is
     /// converted.
-    pub(crate) fn look_at_format(&mut self, told: Option<&AudioFormat>) {
+    pub(crate) fn check_output_format(&mut self, told: Option<&AudioFormat>) {
         let asked = &self.config.output;
         let Some(told) = told.filter(|told| *told != asked) else { return };
-        if self.responses.format_told.as_ref() == Some(told) {
+        if self.responses.output_format_warned.as_ref() == Some(told) {
             return;
         }
-        self.responses.format_told = Some(told.clone());
+        self.responses.output_format_warned = Some(told.clone());
         let what = match Converter::new(told, asked) {
             Some(_) => "it is converted",
             None => "it cannot be converted, and is played as it comes",
@@ -319,9 +280,7 @@ impl Conversation {
             _ => None,
         };
         let expired = told.as_ref().and_then(|error| error.code.as_deref()) == Some("session_expired");
-        let comes_back = expired
-            || reason.contains("session_expired")
-            || crate::realtime::conversation::session::history::may_come_back(code);
+        let comes_back = expired || reason.contains("session_expired") || may_come_back(code);
         let comes_back = comes_back && by_error.is_none() && by_code.is_none();
         let otherwise = match self.phase {
             Phase::Ready => Failure::Lost(closed("")),

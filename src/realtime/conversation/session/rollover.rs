@@ -95,7 +95,7 @@ impl Conversation {
         match self.rollover.standby {
             Standby::None if self.now >= due.dial => {
                 self.rollover.standby = Standby::Asked;
-                self.output.push_back(Output::Preconnect);
+                self.outbox.push(Output::Preconnect);
             }
             Standby::There if self.now >= latest || self.quiet_from().is_some_and(|from| self.now >= from) => {
                 self.lose("the session is about to end, and the conversation goes on in another one".into(), None);

@@ -82,7 +82,7 @@ fn the_users_words_come_first_although_they_are_written_later() {
     began(&mut dialogue, "a1", 3_000);
     dialogue.after(1_000);
     assert!(std::iter::from_fn(|| dialogue.next()).all(|output| !format!("{output:?}").contains("last: true")));
-    dialogue.server(user_said("u1", "How are you?"));
+    dialogue.server(user_transcript_delta("u1", "How are you?"));
     let first = dialogue.expect_transcript();
     assert_eq!((first.role, first.text.as_str()), (Speaker::User, "How are you?"));
     assert_eq!(dialogue.expect_transcript().role, Speaker::Assistant);

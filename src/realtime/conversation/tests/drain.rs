@@ -72,7 +72,7 @@ fn push_to_talk_is_committed_and_answered() {
     dialogue.expect_response("completed");
     // The words of the user are owed as well.
     dialogue.expect_nothing();
-    dialogue.server(user_said("u1", "hello"));
+    dialogue.server(user_transcript_delta("u1", "hello"));
     let words = dialogue.expect_transcript();
     assert_eq!((words.running_time, words.duration), (Some(ms(700)), Some(ms(300))));
     dialogue.expect_finished(1_000);

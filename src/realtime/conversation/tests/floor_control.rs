@@ -2,8 +2,9 @@
 
 //! Responses that are made at the same time are heard one after the other, and whole.
 
-use crate::realtime::conversation::Output;
 use crate::realtime::conversation::tests::dialogue::*;
+use crate::realtime::conversation::tests::outputs::Came;
+use crate::realtime::conversation::{Command, Input, Output};
 use crate::types::Timing;
 use serde_json::json;
 
@@ -53,6 +54,20 @@ fn who_waits_is_silenced_with_who_speaks() {
     assert_eq!(heard(&mut dialogue), ["a1"]);
     dialogue.server_all([stopped("u1", 500), created("r3"), delta("r3", "a3", 100)]);
     assert_eq!(heard(&mut dialogue), ["a3"]);
+}
+
+#[test]
+fn an_end_that_waits_to_be_heard_is_not_taken_for_the_end_of_what_is_asked_for_later() {
+    let mut dialogue = Dialogue::live(server_vad());
+    let asks = |dialogue: &mut Dialogue| {
+        dialogue.handle(Input::Command(Command::CreateResponse(None)));
+        Came::of(dialogue).sent("response.create").len()
+    };
+    // A server that tells of no beginning.
+    dialogue.server_all([delta("r1", "a1", 100), delta("r2", "a2", 100), done("r2")]);
+    assert_eq!(asks(&mut dialogue), 1);
+    dialogue.server(audio_done("r1", "a1"));
+    assert_eq!(asks(&mut dialogue), 0, "the first is still owed");
 }
 
 #[test]

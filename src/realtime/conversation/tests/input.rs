@@ -247,7 +247,7 @@ fn it_is_known_up_to_where_all_is_done() {
     assert_eq!(dialogue.conversation.done_until(), Some(begin), "the turn is owed an answer");
     dialogue.server_all([committed("u1"), created("r1"), done("r1")]);
     assert_eq!(dialogue.conversation.done_until(), Some(begin), "and its words");
-    dialogue.server(user_said("u1", "go"));
+    dialogue.server(user_transcript_delta("u1", "go"));
     assert_eq!(dialogue.conversation.done_until(), Some(dialogue.input));
     // Push to talk: all that is not committed.
     let mut dialogue = Dialogue::live(Detection::Manual);

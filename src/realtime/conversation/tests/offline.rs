@@ -285,7 +285,7 @@ fn many_turns_wait_for_a_server_that_writes_slowly() {
         dialogue.hear_sound(&sentence());
     }
     dialogue.skip();
-    dialogue.server_all([committed("u1"), user_said("u1", "go")]);
+    dialogue.server_all([committed("u1"), user_transcript_delta("u1", "go")]);
     assert!(dialogue.wants_sound());
     assert!(dialogue.expect_transcript().running_time.is_some_and(|at| at < ms(3_000)));
     dialogue.hear_sound(&sentence());

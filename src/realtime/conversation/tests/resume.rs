@@ -44,7 +44,12 @@ fn expect_told(dialogue: &mut Dialogue, role: &str, text: &str) {
 
 /// A turn of each side, in words.
 fn talk(dialogue: &mut Dialogue) {
-    dialogue.server_all([started("u1", 0), stopped("u1", 0), committed("u1"), user_said("u1", "How are you?")]);
+    dialogue.server_all([
+        started("u1", 0),
+        stopped("u1", 0),
+        committed("u1"),
+        user_transcript_delta("u1", "How are you?"),
+    ]);
     dialogue.server_all([
         created("r1"),
         say("r1", "a1", "Fine.", "done"),

@@ -86,7 +86,7 @@ fn who_speaks_and_who_is_listened_to_is_let_finish() {
     expect_spare(&mut dialogue);
     dialogue.server(started("u1", 0));
     dialogue.handle(Input::StandbyReady(true));
-    dialogue.server_all([stopped("u1", 0), committed("u1"), user_said("u1", "Hello?")]);
+    dialogue.server_all([stopped("u1", 0), committed("u1"), user_transcript_delta("u1", "Hello?")]);
     dialogue.server_all([
         created("r1"),
         say("r1", "a1", "Yes, please?", "done"),
@@ -238,7 +238,7 @@ fn where_nobody_finds_the_turns_but_we_what_was_not_written_down_is_committed_ag
         dialogue.handle(Input::Command(Command::Commit));
         dialogue.server(committed("u1"));
         if is_written {
-            dialogue.server(user_said("u1", "Hello."));
+            dialogue.server(user_transcript_delta("u1", "Hello."));
         }
         dialogue.handle(Input::Command(Command::CreateResponse(None)));
         dialogue.skip();
@@ -279,7 +279,7 @@ fn a_session_that_writes_down_writes_down_what_the_last_one_has_not() {
     dialogue.expect_sent("input_audio_buffer.commit");
     assert_eq!(dialogue.appended(), seconds(2, 1));
     dialogue.expect_nothing();
-    dialogue.server_all([committed("u2"), user_said("u2", "Hello.")]);
+    dialogue.server_all([committed("u2"), user_transcript_delta("u2", "Hello.")]);
     let words = dialogue.expect_transcript();
     assert_eq!((words.text.as_str(), words.running_time), ("Hello.", Some(ms(0))));
 }

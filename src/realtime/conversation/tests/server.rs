@@ -42,7 +42,7 @@ pub fn committed(item: &str) -> Value {
     json!({"type": "input_audio_buffer.committed", "item_id": item})
 }
 
-pub fn user_said(item: &str, words: &str) -> Value {
+pub fn user_transcript_delta(item: &str, words: &str) -> Value {
     json!({"type": "conversation.item.input_audio_transcription.completed", "item_id": item, "transcript": words})
 }
 

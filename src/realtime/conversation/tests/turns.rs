@@ -30,7 +30,7 @@ fn a_turn_of_the_servers_detection() {
     dialogue.server(done("r1"));
     assert_eq!(dialogue.expect_response("completed").first_audio, Some(ms(450)));
     // The user's words come last, and belong to their place.
-    dialogue.server(user_said("u1", "go forward"));
+    dialogue.server(user_transcript_delta("u1", "go forward"));
     let words = dialogue.expect_transcript();
     assert_eq!((words.role, words.text.as_str(), words.last), (Speaker::User, "go forward", true));
     assert_eq!((words.running_time, words.duration), (Some(ms(10_300)), Some(ms(1_500))));
@@ -114,7 +114,7 @@ fn the_idle_servers_own_turn_has_a_place_too() {
     dialogue.server(committed("u1"));
     // Not every server writes down that nobody spoke; nobody waits for it.
     assert_eq!(dialogue.conversation.turns.backlog(), 0);
-    dialogue.server(user_said("u1", ""));
+    dialogue.server(user_transcript_delta("u1", ""));
     let words = dialogue.expect_transcript();
     assert_eq!((words.running_time, words.duration), (Some(ms(500)), Some(ms(5_000))));
 }
@@ -139,7 +139,7 @@ fn our_own_ear_live() {
     let byte = |time: std::time::Duration| time.as_millis() as usize * 48;
     assert_eq!(turn, sound[byte(start)..byte(end)]);
     // The server's name for it comes with the commit.
-    dialogue.server_all([committed("u1"), user_said("u1", "go forward")]);
+    dialogue.server_all([committed("u1"), user_transcript_delta("u1", "go forward")]);
     assert_eq!(dialogue.expect_transcript().running_time, Some(start));
 }
 
@@ -181,7 +181,7 @@ fn a_refused_commit_does_not_shift_the_names_of_the_others() {
     }
     dialogue.server(refused(&commits[0], "input_audio_buffer_commit_empty"));
     dialogue.expect_warning("input_audio_buffer_commit_empty");
-    dialogue.server_all([committed("u2"), user_said("u2", "again")]);
+    dialogue.server_all([committed("u2"), user_transcript_delta("u2", "again")]);
     assert_eq!(dialogue.expect_transcript().running_time, starts[1]);
 }
 #[test]

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The model's words along its sound.
+//! Captions: the model's text, timed along its audio.
 //!
-//! A server sends words and sound apart, and tells of neither where in the other it stands. So the words of a message
-//! are laid evenly along its sound: exactly once both are complete, before that by the speed at which the model has
-//! spoken so far. They go out in pieces that fit on a screen: sentences, and parts of long ones.
+//! A server sends text and audio apart, without a relation between the two. So the text of an item is spread evenly
+//! over its audio: exactly once both are complete, before that by the speech rate so far. It goes out in pieces that
+//! fit on a screen: sentences, and parts of long ones.
 
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::response::responses::{AudioPart, Responses};
+use crate::realtime::conversation::response::{audio_part::AudioPart, responses::Responses};
 use crate::realtime::conversation::{Conversation, Output};
 use crate::types::Timing;
 use crate::types::{Speaker, TimedText};
@@ -15,27 +15,39 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// A piece is no longer than two lines of a subtitle.
+/// Longest piece in characters: two lines of a subtitle.
 const PIECE: usize = 84;
-/// Pieces come so much before their sound, because somebody has to draw them.
+/// How much earlier than its audio a piece goes out, so that it can be rendered.
 const MAX_LEAD: Duration = Duration::from_millis(100);
-/// Messages that are remembered.
+/// Content parts remembered.
 const PARTS: usize = 64;
-/// How long a letter takes before anything is known of the voice.
+/// Time of a character before the speech rate is known.
 const LETTER: Duration = Duration::from_millis(66);
 
-/// Which words.
+/// A content part of an item.
 #[derive(Clone, Debug)]
 pub(crate) struct ContentRef {
     pub response_id: String,
     pub item_id: String,
     pub content_index: u32,
-    /// They are written, and have no sound.
+    /// Text without audio.
     pub written: bool,
 }
 
-/// How much of the text are whole words that end at this byte or before. Chinese, Japanese, Thai and their neighbours
-/// write without spaces: there it may end behind every letter with its marks.
+impl ContentRef {
+    /// The transcript of audio.
+    pub fn spoken(response_id: String, item_id: String, content_index: u32) -> Self {
+        Self { response_id, item_id, content_index, written: false }
+    }
+
+    /// Text without audio.
+    pub fn written(response_id: String, item_id: String, content_index: u32) -> Self {
+        Self { response_id, item_id, content_index, written: true }
+    }
+}
+
+/// Length of the whole words that end at this byte or before. Chinese, Japanese, Thai and other scripts are written
+/// without spaces: there a piece may end after every grapheme.
 fn whole_words(text: &str, end: usize) -> usize {
     let may_end = |at: usize, char_duration: &str| {
         let before = text[..at].chars().next_back();
@@ -46,7 +58,7 @@ fn whole_words(text: &str, end: usize) -> usize {
     char_count.filter(|(at, char_duration)| may_end(*at, char_duration)).last().map_or(0, |(at, _)| at)
 }
 
-/// Letters of scripts that put no spaces between words.
+/// Characters of scripts that put no spaces between words.
 fn has_no_spaces(char_duration: char) -> bool {
     matches!(char_duration,
         '\u{0e00}'..='\u{0eff}' // Thai, Lao
@@ -61,24 +73,24 @@ fn has_no_spaces(char_duration: char) -> bool {
         | '\u{20000}'..='\u{3ffff}')
 }
 
-/// The words of a part of a message.
+/// The text of a content part.
 #[derive(Debug)]
 pub(crate) struct Part {
     place: ContentRef,
     text: String,
-    /// No more words will come.
+    /// No more text will come.
     complete: bool,
-    /// The answer is done, so no sound will come either.
+    /// The response is done, so no audio will come either.
     closed: bool,
-    /// So many bytes and letters of the text have gone out.
+    /// Bytes and characters that have gone out.
     out: usize,
     letters_out: u32,
-    /// The last piece has gone out as such.
+    /// The last piece has gone out, marked as such.
     ended: bool,
 }
 
 impl Part {
-    /// The end of the next piece, in bytes of the text; `None` while it is not known.
+    /// End of the next piece in bytes of the text; `None` while it is not known.
     fn next_piece(&self) -> Option<usize> {
         let rest = &self.text[self.out..];
         for (char_count, (at, char_duration)) in rest.char_indices().enumerate() {
@@ -101,12 +113,12 @@ impl Part {
         self.text.chars().count() as u32
     }
 
-    /// The part's sound; `None` where it has none so far.
+    /// The audio of the part; `None` if it has none so far.
     fn spoken<'a>(&self, responses: &'a Responses) -> Option<&'a AudioPart> {
         responses.get(&self.place.item_id, self.place.content_index)
     }
 
-    /// How long a letter takes: exact where all is there.
+    /// Time of a character: exact once text and audio are complete.
     fn char_duration(&self, spoken: &AudioPart, pace: Duration, rate: u32) -> Duration {
         match self.char_count() {
             char_count if char_count > 0 && self.complete && !spoken.growing => {
@@ -117,13 +129,13 @@ impl Part {
     }
 }
 
-/// The words that have not gone out.
+/// Text that has not gone out.
 #[derive(Debug, Default)]
 pub(crate) struct Captions {
     parts: VecDeque<Part>,
-    /// How long a letter of the model's last message took.
+    /// Time of a character in the model's last item.
     pace: Option<Duration>,
-    /// Samples in a second of the model's sound.
+    /// Sample rate of output audio.
     rate: u32,
 }
 
@@ -157,7 +169,7 @@ impl Captions {
         &mut self.parts[index]
     }
 
-    /// More words. Gives back where about they stand on the timeline, as far as that is known.
+    /// Appends text. Returns its approximate running time, if known.
     pub fn add(&mut self, place: &ContentRef, text: &str, responses: &Responses) -> Option<Duration> {
         let pace = self.pace();
         let part = self.part(place);
@@ -167,27 +179,27 @@ impl Captions {
         Some(starts + pace * before)
     }
 
-    /// All words, which may differ from the pieces.
+    /// The whole text, which may differ from the pieces.
     pub fn complete(&mut self, place: &ContentRef, text: String) {
         let part = self.part(place);
-        // What is out already cannot be changed.
+        // What has gone out cannot be changed.
         if text.starts_with(&part.text[..part.out]) && !text.is_empty() {
             part.text = text;
         }
         part.complete = true;
     }
 
-    /// Whether words are known that are still being listened to.
+    /// Whether there is complete text whose audio is still being played.
     pub fn are_pending(&self, responses: &Responses) -> bool {
         self.parts.iter().any(|part| part.complete && part.spoken(responses).is_some_and(|spoken| !spoken.growing))
     }
 
-    /// Where the earliest words begin that have not gone out.
+    /// Running time of the earliest text that has not gone out.
     pub fn pending_from(&self, responses: &Responses) -> Option<Duration> {
         self.parts.iter().filter_map(|part| part.spoken(responses)?.starts).min()
     }
 
-    /// When the next piece is due, live.
+    /// Live: when the next piece is due.
     pub fn deadline(&self, responses: &Responses, timing: Timing) -> Option<Instant> {
         if timing == Timing::Offline {
             return None;
@@ -195,7 +207,7 @@ impl Captions {
         self.parts.iter().filter_map(|part| self.due(part, responses)).min()
     }
 
-    /// When the next thing happens to a part of which the sound has begun: a piece goes out, or it is over.
+    /// When the next piece of a part that is being played goes out, or the part ends.
     fn due(&self, part: &Part, responses: &Responses) -> Option<Instant> {
         let spoken = part.spoken(responses)?;
         let began = spoken.began?;
@@ -206,14 +218,14 @@ impl Captions {
         (part.complete && !spoken.growing).then_some(began + self.length(spoken))
     }
 
-    /// How long the sound of a part is so far.
+    /// Length of the audio of a part so far.
     fn length(&self, spoken: &AudioPart) -> Duration {
         samples_to_time(spoken.received, self.rate)
     }
 }
 
 impl Conversation {
-    /// Sends out the words whose time has come.
+    /// Sends the pieces that are due.
     pub(crate) fn advance_captions(&mut self) {
         let mut index = 0;
         while let Some(part) = self.captions.parts.get(index) {
@@ -231,7 +243,7 @@ impl Conversation {
         }
     }
 
-    /// Everything of the part is there, and live it was heard.
+    /// Text and audio of the part are complete, and live were played.
     fn is_over(&self, part: &Part) -> bool {
         let ends = |spoken: &AudioPart| Some(spoken.began? + self.captions.length(spoken));
         match part.spoken(&self.responses) {
@@ -241,11 +253,11 @@ impl Conversation {
         }
     }
 
-    /// Sends the next piece of a part. False where there is none so far.
+    /// Sends the next piece of a part. False if there is none so far.
     fn send_piece(&mut self, index: usize) -> bool {
         let offline = self.config.timing == Timing::Offline;
         let Some(part) = self.captions.parts.get(index) else { return false };
-        // What is only written streams as it comes.
+        // Text without audio streams as it comes.
         let all = || Some(part.text.len()).filter(|end| *end > part.out);
         let Some(end) = (if part.place.written && !offline { all() } else { part.next_piece() }) else { return false };
         let text = part.text[part.out..end].to_owned();
@@ -258,7 +270,7 @@ impl Conversation {
             None => offline.then(|| self.responses.next_from()),
         };
         let last = part.complete && end == part.text.len();
-        self.output.push_back(Output::Text(TimedText {
+        self.outbox.push(Output::Text(TimedText {
             role: Speaker::Assistant,
             item_id: part.place.item_id.clone(),
             text,
@@ -272,13 +284,13 @@ impl Conversation {
         true
     }
 
-    /// All of a part is out: the whole is told.
+    /// All of a part has gone out: posts the final transcript.
     fn finish_part(&mut self, index: usize) {
         let Some(part) = self.captions.parts.remove(index) else { return };
         if !part.ended {
             let (role, item_id) = (Speaker::Assistant, part.place.item_id.clone());
             let end = TimedText { role, item_id, text: String::new(), last: true, at: None, duration: None };
-            self.output.push_back(Output::Text(end));
+            self.outbox.push(Output::Text(end));
         }
         if let Some(spoken) = part.spoken(&self.responses)
             && part.char_count() >= 20
@@ -288,7 +300,7 @@ impl Conversation {
         self.post_final(part.place, part.text);
     }
 
-    /// An answer is done; what of its words is not complete never will be.
+    /// `response.done`: what is not complete now never will be.
     pub(crate) fn transcripts_of_response_done(&mut self, response_id: &str) {
         for part in self.captions.parts.iter_mut().filter(|part| part.place.response_id == response_id) {
             (part.complete, part.closed) = (true, true);
@@ -296,14 +308,14 @@ impl Conversation {
         self.advance_captions();
     }
 
-    /// Nothing more will come of any answer.
+    /// Nothing more will come of any response.
     pub(crate) fn finish_captions(&mut self) {
         self.captions.parts.iter_mut().for_each(|part| (part.complete, part.closed) = (true, true));
         self.responses.give_up();
         self.advance_captions();
     }
 
-    /// Takes the words of messages that are cut off out of what waits, with those of them that were heard.
+    /// Removes the text of items that are cut off, and returns it with the text that was played.
     pub(crate) fn take_transcript(&mut self, items: &[&str]) -> Vec<(Part, String)> {
         let (cut, kept) = std::mem::take(&mut self.captions.parts)
             .into_iter()
@@ -313,8 +325,8 @@ impl Conversation {
         cut.into_iter().map(|part| (self.played_text(&part), part)).map(|(heard, part)| (part, heard)).collect()
     }
 
-    /// Messages were cut off: their wholes are what was heard.
-    pub(crate) fn tell_cut(&mut self, cut: Vec<(Part, String)>) {
+    /// Posts the final transcripts of items that were cut off: what was played of them.
+    pub(crate) fn post_cut_transcripts(&mut self, cut: Vec<(Part, String)>) {
         for (part, heard) in cut {
             if heard.is_empty() {
                 self.drop_final(&part.place.item_id);
@@ -324,7 +336,7 @@ impl Conversation {
         }
     }
 
-    /// The words of a part that the listener has heard, as whole words.
+    /// The text of a part that was played, in whole words.
     fn played_text(&self, part: &Part) -> String {
         let Some(spoken) = part.spoken(&self.responses) else { return String::new() };
         let rate = self.captions.rate;

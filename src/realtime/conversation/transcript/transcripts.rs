@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What both sides say, in words: told piece by piece as it comes, and whole at the end.
+//! Transcripts of both sides: pieces as they come, and final ones.
 //!
-//! The wholes come in the order of the conversation, also when the server writes down the user's words later than it
-//! answers them. The model's are told when they have been heard, so that after a barge-in the whole is what was heard
-//! and no more. Offline nobody listens, and they are told as soon as they are known.
+//! Final transcripts are posted in the order of the conversation, also where the server transcribes the user after it
+//! has answered. Those of the model are posted when they were played, so that after a barge-in they hold what was
+//! heard and no more. Offline they are posted as soon as they are known.
 
 use crate::audio::sample_clock::samples_to_time;
 use crate::realtime::conversation::io::TranscriptEvent;
@@ -12,30 +12,26 @@ use crate::realtime::conversation::transcript::captions::ContentRef;
 use crate::realtime::conversation::{Conversation, Event, Output};
 use crate::types::Timing;
 use crate::types::{Speaker, TimedText};
-use openai_protocol::ServerEvent;
-use openai_protocol::server::{
-    ResponseOutputAudioTranscriptDelta, ResponseOutputAudioTranscriptDone, ResponseOutputTextDelta,
-    ResponseOutputTextDone,
-};
+use openai_protocol::server::{TranscriptionCompleted, TranscriptionDelta, TranscriptionFailed};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Messages that are waited for at most.
+/// Most transcripts that are waited for.
 const MAX_PENDING_TRANSCRIPTS: usize = 64;
-/// Live, the words of one side wait so long for earlier ones of the other.
+/// Live: how long a final transcript waits for an earlier one of the other speaker before it is posted out of order.
 const TRANSCRIPT_ORDER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A message whose whole is to be told in its place.
+/// A final transcript in its place in the order.
 #[derive(Debug)]
 struct PendingTranscript {
     role: Speaker,
     item_id: String,
     content_index: u32,
-    /// Known, and since when.
+    /// The transcript, and since when it is known.
     whole: Option<(TranscriptEvent, Instant)>,
 }
 
-/// The messages that are not told as a whole, oldest first.
+/// Final transcripts that are not posted, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct TranscriptQueue(VecDeque<PendingTranscript>);
 
@@ -44,7 +40,7 @@ impl TranscriptQueue {
         self.0.iter_mut().find(|u| u.role == role && u.item_id == item_id && u.content_index == content_index)
     }
 
-    /// A message has its place from now on.
+    /// Reserves the place of an item.
     pub fn expect(&mut self, role: Speaker, item_id: &str, content_index: u32) {
         if self.find(role, item_id, content_index).is_none() {
             if self.0.len() == MAX_PENDING_TRANSCRIPTS {
@@ -54,7 +50,7 @@ impl TranscriptQueue {
         }
     }
 
-    /// What the user said and is not written down will not be.
+    /// Transcripts of the user that are missing will not come.
     fn give_up_user(&mut self) {
         self.0.retain(|u| u.role != Speaker::User || u.whole.is_some());
     }
@@ -63,7 +59,7 @@ impl TranscriptQueue {
         self.0.retain(|u| u.role != role || u.item_id != item_id || u.whole.is_some());
     }
 
-    /// The next whole that is to be told. With `patient`, it waits for earlier ones without an end.
+    /// The next final transcript. `patient`: it waits for earlier ones without limit.
     fn take(&mut self, now: Instant, patient: bool) -> Option<TranscriptEvent> {
         let late = |u: &PendingTranscript| {
             !patient && u.whole.as_ref().is_some_and(|(_, since)| now >= *since + TRANSCRIPT_ORDER_TIMEOUT)
@@ -81,61 +77,32 @@ impl TranscriptQueue {
 }
 
 impl Conversation {
-    /// The words that the server hears and says.
-    pub(crate) fn on_transcript_event(&mut self, event: ServerEvent) {
-        self.writes_down |= matches!(
-            event,
-            ServerEvent::TranscriptionDelta(_)
-                | ServerEvent::TranscriptionCompleted(_)
-                | ServerEvent::TranscriptionFailed(_)
-        );
-        match event {
-            ServerEvent::ResponseOutputAudioTranscriptDelta(ResponseOutputAudioTranscriptDelta {
-                response_id,
-                item_id,
-                content_index,
-                delta,
-                ..
-            }) => self.said(ContentRef { response_id, item_id, content_index, written: false }, delta),
-            ServerEvent::ResponseOutputAudioTranscriptDone(ResponseOutputAudioTranscriptDone {
-                response_id,
-                item_id,
-                content_index,
-                transcript,
-                ..
-            }) => self.said_all(&ContentRef { response_id, item_id, content_index, written: false }, transcript),
-            ServerEvent::ResponseOutputTextDelta(ResponseOutputTextDelta {
-                response_id,
-                item_id,
-                content_index,
-                delta,
-                ..
-            }) => self.said(ContentRef { response_id, item_id, content_index, written: true }, delta),
-            ServerEvent::ResponseOutputTextDone(ResponseOutputTextDone {
-                response_id,
-                item_id,
-                content_index,
-                text,
-                ..
-            }) => self.said_all(&ContentRef { response_id, item_id, content_index, written: true }, text),
-            ServerEvent::TranscriptionDelta(event) => self.user_said(event.item_id, event.delta),
-            ServerEvent::TranscriptionCompleted(event) => {
-                self.has_carried();
-                self.turns.transcribed(&event.item_id);
-                self.user_said_all(event.item_id, event.transcript);
-            }
-            ServerEvent::TranscriptionFailed(event) => {
-                self.turns.transcribed(&event.item_id);
-                self.transcripts.drop(Speaker::User, &event.item_id);
-                let message = format!("what the user said could not be written down: {}", event.error.message);
-                self.warn(event.error.code.as_deref().unwrap_or("transcription-failed"), message);
-                self.flush_finals();
-            }
-            _ => {}
-        }
+    /// `conversation.item.input_audio_transcription.completed`
+    pub(crate) fn on_transcription_completed(&mut self, event: TranscriptionCompleted) {
+        self.server_transcribes = true;
+        self.has_carried();
+        self.turns.transcribed(&event.item_id);
+        self.user_transcript_done(event.item_id, event.transcript);
     }
 
-    fn said(&mut self, place: ContentRef, text: String) {
+    /// `conversation.item.input_audio_transcription.delta`
+    pub(crate) fn on_transcription_delta(&mut self, event: TranscriptionDelta) {
+        self.server_transcribes = true;
+        self.user_transcript_delta(event.item_id, event.delta);
+    }
+
+    /// `conversation.item.input_audio_transcription.failed`
+    pub(crate) fn on_transcription_failed(&mut self, event: TranscriptionFailed) {
+        self.server_transcribes = true;
+        self.turns.transcribed(&event.item_id);
+        self.transcripts.drop(Speaker::User, &event.item_id);
+        let message = format!("what the user said could not be written down: {}", event.error.message);
+        self.warn(event.error.code.as_deref().unwrap_or("transcription-failed"), message);
+        self.flush_finals();
+    }
+
+    /// A piece of the model's text: `response.output_audio_transcript.delta` or `response.output_text.delta`.
+    pub(crate) fn on_text_delta(&mut self, place: ContentRef, text: String) {
         if self.responses.is_muted(&place.response_id) || text.is_empty() {
             return;
         }
@@ -153,7 +120,7 @@ impl Conversation {
         self.advance_captions();
     }
 
-    fn said_all(&mut self, place: &ContentRef, text: String) {
+    pub(crate) fn on_text_done(&mut self, place: &ContentRef, text: String) {
         if !self.responses.is_muted(&place.response_id) {
             self.transcripts.expect(Speaker::Assistant, &place.item_id, place.content_index);
             self.captions.complete(place, text);
@@ -161,7 +128,7 @@ impl Conversation {
         }
     }
 
-    /// The whole of one of the model's messages is known and told in its place.
+    /// Posts a final transcript of the model in its place.
     pub(crate) fn post_final(&mut self, place: ContentRef, text: String) {
         let ContentRef { response_id, item_id, content_index, .. } = place;
         let rate = self.config.output.rate();
@@ -181,13 +148,13 @@ impl Conversation {
         self.flush_finals();
     }
 
-    /// Nothing was heard of these messages, or nothing will come of them.
+    /// No final transcript of this item: nothing was heard of it, or nothing will come.
     pub(crate) fn drop_final(&mut self, item_id: &str) {
         self.transcripts.drop(Speaker::Assistant, item_id);
         self.flush_finals();
     }
 
-    fn user_said(&mut self, item_id: String, text: String) {
+    fn user_transcript_delta(&mut self, item_id: String, text: String) {
         if text.is_empty() {
             return;
         }
@@ -203,7 +170,7 @@ impl Conversation {
         }));
     }
 
-    fn user_said_all(&mut self, item_id: String, text: String) {
+    fn user_transcript_done(&mut self, item_id: String, text: String) {
         let turn = self.turns.of(&item_id);
         let whole = TranscriptEvent {
             role: Speaker::User,
@@ -221,14 +188,14 @@ impl Conversation {
         self.flush_finals();
     }
 
-    /// The server will not write down what it has not so far.
+    /// Gives up the transcripts that are missing.
     pub(crate) fn give_up_turns(&mut self) {
         self.turns.give_up();
         self.transcripts.give_up_user();
         self.flush_finals();
     }
 
-    /// Tells the wholes whose turn it is.
+    /// Posts the final transcripts that are due.
     pub(crate) fn flush_finals(&mut self) {
         let patient = self.config.timing == Timing::Offline;
         while let Some(whole) = self.transcripts.take(self.now, patient) {
@@ -236,7 +203,7 @@ impl Conversation {
         }
     }
 
-    /// Nothing that is missing will come: tells what is there.
+    /// Posts all final transcripts that are known.
     pub(crate) fn flush_all_finals(&mut self) {
         for whole in std::mem::take(&mut self.transcripts).0.into_iter().filter_map(|u| u.whole) {
             self.post_in_order(whole.0);
@@ -247,7 +214,7 @@ impl Conversation {
         self.history.said(&whole);
         self.replay_late_item(&whole);
         if whole.role == Speaker::User {
-            self.output.push_back(Output::Text(TimedText {
+            self.outbox.push(Output::Text(TimedText {
                 role: Speaker::User,
                 item_id: whole.item_id.clone(),
                 text: whole.text.clone(),
@@ -259,13 +226,13 @@ impl Conversation {
         self.notify(Event::Transcript(whole));
     }
 
-    /// When words have to be told that wait.
+    /// When a waiting transcript is due.
     pub(crate) fn transcripts_deadline(&self) -> Option<Instant> {
         let late = self.transcripts.deadline().filter(|_| self.config.timing == Timing::Live);
         late.into_iter().chain(self.captions.deadline(&self.responses, self.config.timing)).min()
     }
 
-    /// Whole messages of the model that are known and not told.
+    /// Whether final transcripts of the model are known and not posted.
     pub(crate) fn owes_transcripts(&self) -> bool {
         self.captions.are_pending(&self.responses)
     }

@@ -1,79 +1,65 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Pictures: which frame of a camera goes to the server, and when.
+//! Video frames: which ones are sent, and when.
 //!
-//! Of each camera the newest frame is kept and no other, so pictures never queue up. A frame goes when its policy says
-//! so and nothing that matters more has to wait for it; one whose time passed meanwhile is told as skipped.
+//! Of each `video_sink` pad only the newest frame is kept, so frames never queue up. It is sent when `frame-policy` says
+//! so and nothing more urgent has to wait for it; one whose time has passed meanwhile is posted as skipped.
 
 use crate::audio::sample_clock::samples_to_time;
 use crate::image::similarity::TileMeans;
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::config::{Dedupe, FramePolicy};
 use crate::realtime::conversation::io::{FrameEvent, FrameState};
-use crate::realtime::conversation::response::responses::AudioPart;
+use crate::realtime::conversation::response::audio_part::AudioPart;
 use crate::realtime::conversation::video::image_items::ImageItems;
+use crate::realtime::conversation::video::new_frame::{Fingerprint, NewFrame};
 use crate::realtime::conversation::{Conversation, Event, Phase};
 use crate::types::Frame;
 use crate::types::Timing;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
-/// An answer that has come begins to be played within this time.
+/// Longest time from a response's audio to its playback.
 const PLAY_BEGINS: Duration = Duration::from_secs(1);
 
-/// A camera.
+/// A `video_sink` pad.
 #[derive(Debug)]
 struct Camera {
     pad: Option<String>,
-    /// Its newest frame, if that was not sent.
+    /// Newest frame, if it was not sent.
     newest: Option<Frame>,
-    /// When that came.
+    /// When it came.
     arrived: Instant,
-    /// On the timeline: before this, none is due.
+    /// Running time of the next due frame.
     due: Option<Duration>,
-    /// Its frame could not go when it was due; since then, on the timeline, and why.
+    /// Since which running time a due frame could not be sent, and why.
     waits: Option<(Duration, &'static str)>,
-    /// What was sent last.
+    /// Last frame sent.
     last: Option<SentFrame>,
 }
 
-/// A picture that was sent, as far as it is of interest whether the next one is another.
+/// A frame that was sent, for comparison with the next one.
 #[derive(Debug)]
 struct SentFrame {
     item_id: String,
     look: Fingerprint,
 }
 
-/// What a picture is compared by.
-#[derive(Debug)]
-struct Fingerprint {
-    digest: u64,
-    tile_means: Option<TileMeans>,
-}
-
-/// A frame that tells something new.
-#[derive(Debug)]
-pub(crate) struct NewFrame {
-    pub frame: Frame,
-    /// Its camera, and what the next frame of that is to be compared with.
-    camera: Option<(usize, Fingerprint)>,
-}
-
-/// The cameras, and what was sent of them.
+/// All `video_sink` pads.
 #[derive(Debug, Default)]
 pub(crate) struct VideoInput {
     cameras: Vec<Camera>,
-    /// What is in the conversation.
+    /// Images in the conversation.
     pub image_items: ImageItems,
-    /// How far the input has come.
+    /// Position of the input.
     pub position: Duration,
-    /// The network takes less than is to be sent.
+    /// The send queue is congested.
     pub is_behind: bool,
     warned: bool,
 }
 
 impl VideoInput {
-    /// The timeline begins anew, and what was seen before is not of interest.
+    /// The time line begins at 0 again; older frames are dropped.
     pub fn forget(&mut self) {
         self.position = Duration::ZERO;
         for camera in &mut self.cameras {
@@ -97,7 +83,7 @@ impl VideoInput {
 }
 
 impl Camera {
-    /// The next frame is due an interval after this one was, if it kept step at all.
+    /// The next frame is due one interval after this one was.
     fn used(&mut self, at: Duration, interval: Duration) {
         let in_step = self.due.filter(|due| *due <= at && at < *due + interval);
         self.due = Some(in_step.unwrap_or(at) + interval);
@@ -112,7 +98,7 @@ fn digest(file: &[u8]) -> u64 {
 }
 
 impl Conversation {
-    /// A camera saw something. What is older than that is not of interest any more.
+    /// A new frame; it replaces the one before it.
     pub(crate) fn on_frame(&mut self, frame: Frame) {
         if self.drain.has_begun() {
             return;
@@ -126,7 +112,7 @@ impl Conversation {
         }
         self.frames.position = frame.at;
         let interval = self.interval_of(&frame);
-        let is_late = self.is_behind_the_turn(frame.at);
+        let is_late = self.is_past_the_turn(frame.at);
         let camera = self.frames.camera(frame.pad.as_deref(), self.now);
         if is_late && camera.newest.is_some() {
             return;
@@ -135,7 +121,7 @@ impl Conversation {
         if before.as_ref().is_some_and(|before| frame.at < before.at) {
             (camera.due, camera.waits) = (None, None);
         }
-        // Too far away for its interval: time began anew.
+        // Further away than the interval: the time line began again.
         camera.due = camera.due.filter(|due| *due <= frame.at + interval);
         let at = frame.at;
         camera.newest = Some(frame);
@@ -151,9 +137,9 @@ impl Conversation {
         }
     }
 
-    /// Offline, the sound has ended in the middle of a turn, and the camera sees on. Where more sound would come, it
-    /// would have come before.
-    fn is_behind_the_turn(&self, at: Duration) -> bool {
+    /// Offline: audio has ended in the middle of a turn, and video goes on. If more audio were to come, it would have come
+    /// before this frame.
+    fn is_past_the_turn(&self, at: Duration) -> bool {
         let is_in_turn = self.turns.speaking || self.is_pushed_to_talk();
         let by_turn = self.config.frames.policy == FramePolicy::Turn && self.config.timing == Timing::Offline;
         by_turn && is_in_turn && at > self.audio_input.end()
@@ -180,7 +166,7 @@ impl Conversation {
 
     fn is_due(&self, index: usize) -> bool {
         let Some(camera) = self.frames.cameras.get(index) else { return false };
-        let Some(frame) = camera.newest.as_ref().filter(|_| self.is_looking()) else { return false };
+        let Some(frame) = camera.newest.as_ref().filter(|_| self.sends_by_interval()) else { return false };
         let reached = match self.config.timing {
             Timing::Live => frame.at + self.now.saturating_duration_since(camera.arrived),
             Timing::Offline => self.frames.position,
@@ -188,8 +174,8 @@ impl Conversation {
         camera.due.is_none_or(|due| reached >= due)
     }
 
-    /// Whether frames are sent by their intervals now.
-    fn is_looking(&self) -> bool {
+    /// Whether frames are sent by interval now.
+    fn sends_by_interval(&self) -> bool {
         match self.config.frames.policy {
             FramePolicy::Interval => true,
             FramePolicy::Speech => self.turns.speaking || self.is_pushed_to_talk(),
@@ -197,12 +183,12 @@ impl Conversation {
         }
     }
 
-    /// Nobody finds the turns, and sound comes.
+    /// Push to talk, with audio in the current turn.
     fn is_pushed_to_talk(&self) -> bool {
         matches!(self.config.detection, Detection::Manual) && self.audio_input.uncommitted() > 0
     }
 
-    /// Why no frame may go now. Live, one that is to be answered waits until the last answer was heard.
+    /// Why no frame may be sent now. Live, one with a response waits until the last response was played.
     fn has_to_wait(&self, respond: bool) -> Option<&'static str> {
         if self.config.timing == Timing::Offline {
             None
@@ -213,7 +199,7 @@ impl Conversation {
         }
     }
 
-    /// Until when the model will be heard, if it is, as far as that is known.
+    /// When playback of the model ends, as far as known.
     pub(crate) fn speaks_until(&self) -> Option<Instant> {
         let rate = self.config.output.rate();
         let end = |spoken: &AudioPart| match spoken.began {
@@ -224,9 +210,9 @@ impl Conversation {
         self.responses.spoken.iter().map(end).max().filter(|until| *until > self.now)
     }
 
-    /// When a frame becomes due, or may go, without another input.
+    /// When a frame becomes due, or may be sent, without another input.
     pub(crate) fn frames_deadline(&self) -> Option<Instant> {
-        if self.config.timing == Timing::Offline || !self.is_looking() {
+        if self.config.timing == Timing::Offline || !self.sends_by_interval() {
             return None;
         }
         let deadline = |camera: &Camera| {
@@ -239,7 +225,7 @@ impl Conversation {
         self.frames.cameras.iter().filter_map(deadline).min()
     }
 
-    /// A turn of the user has ended: what the cameras see goes before it is answered.
+    /// A turn has ended: sends the newest frames before it is answered.
     pub(crate) fn frames_for_turn(&mut self) {
         let respond = self.responds_to_frames_of_turns();
         for index in 0..self.frames.cameras.len() {
@@ -249,20 +235,20 @@ impl Conversation {
         }
     }
 
-    /// A turn of the user is typed: what the cameras see is to be part of it. Gives that, and whether it is to be
-    /// answered for its own sake.
+    /// A text message: returns the newest frames, which become part of it, and whether they ask for a response by
+    /// themselves.
     pub(crate) fn frames_for_text(&mut self) -> (Vec<NewFrame>, bool) {
         let news: Vec<_> = (0..self.frames.cameras.len()).filter_map(|index| self.news_for_turn(index)).collect();
         let respond = !news.is_empty() && self.responds_to_frames_of_turns();
         (news, respond)
     }
 
-    /// The turn itself has its answer, where turns are answered at all.
+    /// Frames of a turn are answered with the turn, if turns are answered at all.
     fn responds_to_frames_of_turns(&self) -> bool {
         self.config.frames.respond && !self.config.create_response
     }
 
-    /// What a camera sees when a turn has ended.
+    /// The newest frame at the end of a turn.
     fn news_for_turn(&mut self, index: usize) -> Option<NewFrame> {
         if self.config.frames.policy != FramePolicy::Turn || !matches!(self.phase, Phase::Ready) {
             return None;
@@ -274,7 +260,7 @@ impl Conversation {
         self.take_newest(index)
     }
 
-    /// An application wants a picture to be seen: this one, or what each camera sees.
+    /// `send-frame`: sends this frame, or the newest one of each pad.
     pub(crate) fn frame_requested(&mut self, frame: Option<Frame>) {
         let respond = self.config.frames.respond;
         if self.config.is_transcription_only() {
@@ -296,14 +282,14 @@ impl Conversation {
         frame.interval.unwrap_or(self.config.frames.interval)
     }
 
-    /// Sends a camera's newest frame, if it is news.
+    /// Sends a pad's newest frame, unless it is unchanged.
     fn send_newest(&mut self, index: usize, respond: bool) {
         if let Some(news) = self.take_newest(index) {
             self.send_images(vec![news], None, respond);
         }
     }
 
-    /// Takes a camera's newest frame, to be sent, unless the model has just this picture already.
+    /// Takes a pad's newest frame, unless it is unchanged.
     fn take_newest(&mut self, index: usize) -> Option<NewFrame> {
         let frame = self.frames.cameras.get_mut(index)?.newest.take()?;
         let interval = self.interval_of(&frame);
@@ -317,8 +303,8 @@ impl Conversation {
         }
     }
 
-    /// Looks whether a picture tells anything that the model does not have from the same camera. Gives what the next
-    /// one is to be compared with, or why this one is not sent. What cannot be decoded is news.
+    /// Compares a frame with the one sent before it. Returns the fingerprint for the next comparison, or why the frame is
+    /// not sent. What cannot be decoded counts as changed.
     fn compare(&self, index: usize, frame: &Frame) -> Result<Fingerprint, &'static str> {
         let last = self.frames.cameras[index].last.as_ref();
         let last = last.filter(|last| self.frames.image_items.holds(&last.item_id)).map(|last| &last.look);
@@ -337,8 +323,8 @@ impl Conversation {
         }
     }
 
-    /// A frame is part of the conversation now.
-    pub(crate) fn was_shown(&mut self, news: NewFrame, item_id: &str) {
+    /// A frame was sent.
+    pub(crate) fn frame_sent(&mut self, news: NewFrame, item_id: &str) {
         if let Some((index, look)) = news.camera
             && let Some(camera) = self.frames.cameras.get_mut(index)
         {

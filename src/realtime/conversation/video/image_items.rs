@@ -1,45 +1,45 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The pictures that are in the conversation, and how they get into it and out of it again.
+//! Items with images in the conversation: sending, deleting (`max-frames`), sending again.
 //!
-//! Every message with pictures is an item under a name of our own, so it is known exactly which ones are there, and the
-//! oldest are taken out when they are too many. What the user has typed about a picture stands in the same message. It
-//! is never lost with it: before the message is deleted the words alone take its place, and where a server does not
-//! take the message they are sent alone.
+//! Every item with images has an id of the element's own, so it is known exactly which ones are there, and the oldest
+//! are deleted when there are too many. Text of the user about an image is part of the same item. It is never lost with
+//! it: before the item is deleted, one with the text alone takes its place, and if a server refuses the item, the text
+//! is sent alone.
 
 use crate::realtime::conversation::io::{FrameEvent, FrameState};
-use crate::realtime::conversation::video::frames::NewFrame;
+use crate::realtime::conversation::video::new_frame::NewFrame;
 use crate::realtime::conversation::{Conversation, Event, Output};
 use openai_protocol::client::{ConversationItemCreate, ConversationItemDelete, PictureMessage, PicturePart};
 use openai_protocol::items::{Item, Role};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Messages that are remembered where all of them stay.
+/// Items remembered if `max-frames` is 0.
 const MAX_KEPT: usize = 4096;
-/// Bytes of the user's words that are remembered with them.
+/// Bytes of text remembered with them.
 const WORDS: usize = 16 << 20;
-/// Bytes of pictures that are kept to be shown again to the next session.
+/// Bytes of images kept for `replay-frames`.
 const AGAIN: usize = 32 << 20;
-/// Bytes of one event at most, which is somewhat less than servers take.
+/// Largest event in bytes; servers take somewhat more.
 const MAX_MESSAGE: usize = 15_000_000;
 
-/// What the user types.
+/// A text message of the user.
 #[derive(Clone, Debug)]
 pub(crate) struct TypedText {
     pub text: String,
-    /// Whether an answer was asked for.
+    /// Whether a response was requested.
     pub respond: bool,
 }
 
-/// A message with pictures that is in the conversation.
+/// An item with images in the conversation.
 #[derive(Debug)]
 struct Message {
     item_id: String,
     event_id: String,
     pictures: Vec<Picture>,
     words: Option<TypedText>,
-    /// The pictures themselves, where the next session is to see them.
+    /// The images, for `replay-frames`.
     again: Option<Vec<PicturePart>>,
 }
 
@@ -49,7 +49,7 @@ impl Message {
     }
 }
 
-/// What is told of a picture.
+/// What messages tell of an image.
 #[derive(Debug)]
 struct Picture {
     pad: Option<String>,
@@ -57,11 +57,11 @@ struct Picture {
     size: usize,
 }
 
-/// All of them, oldest first.
+/// All items with images, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct ImageItems {
     messages: VecDeque<Message>,
-    /// Messages sent so far, for their names.
+    /// Items sent so far, for their ids.
     sent: u64,
 }
 
@@ -74,7 +74,7 @@ impl ImageItems {
         self.messages.iter().map(|message| message.pictures.len()).sum()
     }
 
-    /// What is forgotten stays in the conversation.
+    /// Drops the oldest record; the item stays in the conversation.
     fn forget_oldest(&mut self) {
         let words = |message: &Message| message.words.as_ref().map_or(0, |words| words.text.len());
         let mut bytes: usize = self.messages.iter().map(words).sum();
@@ -90,15 +90,15 @@ impl ImageItems {
 }
 
 impl Conversation {
-    /// Makes pictures part of the conversation, in one message, with what the user has typed about them.
+    /// Sends images in one item, with the user's text about them.
     pub(crate) fn send_images(&mut self, news: Vec<NewFrame>, words: Option<TypedText>, respond: bool) {
         let Some(at) = news.iter().map(|news| news.frame.at).max() else { return };
         self.frames.image_items.sent += 1;
         let item_id = format!("frame_{}", self.frames.image_items.sent);
-        let event_id = self.next_event_id();
+        let event_id = self.outbox.next_event_id();
         let parts: Vec<_> = news.iter().map(|news| self.part(news)).collect();
         let again = (self.config.replays_frames && self.config.reconnects).then(|| parts.clone());
-        self.output.push_back(Output::SendPicture(PictureMessage {
+        self.outbox.push(Output::SendPicture(PictureMessage {
             event_id: event_id.clone(),
             item_id: item_id.clone(),
             pictures: parts,
@@ -108,7 +108,7 @@ impl Conversation {
         let picture =
             |news: &NewFrame| Picture { pad: news.frame.pad.clone(), at: news.frame.at, size: news.frame.file.len() };
         let pictures = news.iter().map(picture).collect();
-        news.into_iter().for_each(|news| self.was_shown(news, &item_id));
+        news.into_iter().for_each(|news| self.frame_sent(news, &item_id));
         let message = Message { item_id, event_id, pictures, words, again };
         self.post_frame_event(&message, FrameState::Sent);
         self.frames.image_items.messages.push_back(message);
@@ -129,7 +129,7 @@ impl Conversation {
         }
     }
 
-    /// Says what the user has typed, in one message with what the cameras see.
+    /// Sends a text message, with the newest frames in the same item.
     pub(crate) fn send_text_with_images(&mut self, words: TypedText, mut news: Vec<NewFrame>) {
         let most = self.config.frames.most;
         let too_many = if most > 0 { news.len().saturating_sub(most) } else { 0 };
@@ -137,7 +137,7 @@ impl Conversation {
             self.skipped(&news.frame, "too-many");
         }
         let length = |news: &[NewFrame]| news.iter().map(|news| news.frame.file.len().div_ceil(3) * 4).sum::<usize>();
-        // What is too much for one message goes before it.
+        // What is too large for one event is sent before it.
         while length(&news) + words.text.len() > MAX_MESSAGE && !news.is_empty() {
             let first = news.remove(0);
             self.send_images(vec![first], None, false);
@@ -149,7 +149,7 @@ impl Conversation {
         }
     }
 
-    /// Takes the oldest pictures out of the conversation that are too many. Those of one message go together.
+    /// Deletes the oldest images beyond `max-frames`. Those of one item go together.
     pub(crate) fn remove_old_frames(&mut self) {
         let most = self.config.frames.most;
         while most > 0 && self.frames.image_items.pictures() > most {
@@ -160,7 +160,7 @@ impl Conversation {
                 let id = self.send(ConversationItemCreate { item, previous_item_id, ..Default::default() });
                 self.responses.expected_errors(id);
             }
-            // The server may have dropped it by itself, and then the words with it.
+            // The server may have dropped the item by itself, and the text with it.
             let id = self.send(ConversationItemDelete { item_id: message.item_id.clone(), ..Default::default() });
             self.responses.expected_errors(id);
             self.post_frame_event(&message, FrameState::Removed);
@@ -168,8 +168,8 @@ impl Conversation {
         self.frames.image_items.forget_oldest();
     }
 
-    /// The server has refused an event. If it was a message with pictures, these are no part of the conversation, and
-    /// the words are said alone. The answer that was asked for has not heard them.
+    /// The server has refused an event. If it was an item with images, they are not part of the conversation, and the text
+    /// is sent alone. The response that was requested does not know them.
     pub(crate) fn frame_refused(&mut self, event_id: &str) {
         let messages = &mut self.frames.image_items.messages;
         let refused = messages.iter().position(|message| message.event_id == event_id);
@@ -183,7 +183,7 @@ impl Conversation {
         }
     }
 
-    /// The conversation with its pictures is gone. The next one sees what the cameras see then, and those that are kept.
+    /// The session is lost, with its images. The next one gets new frames, and those kept for `replay-frames`.
     pub(crate) fn on_frames_lost(&mut self) {
         for message in std::mem::take(&mut self.frames.image_items.messages) {
             if message.again.is_some() {
@@ -194,12 +194,12 @@ impl Conversation {
         }
     }
 
-    /// A new session sees the pictures that the last one had, where that is wished. What was typed about them it is told
-    /// with the rest of what was said.
-    pub(crate) fn show_again(&mut self) {
+    /// `replay-frames`: sends the images again to a new session. Text about them is part of the history that is sent
+    /// anyway.
+    pub(crate) fn replay_frames_to_session(&mut self) {
         for mut message in std::mem::take(&mut self.frames.image_items.messages) {
-            let event_id = self.next_event_id();
-            self.output.push_back(Output::SendPicture(PictureMessage {
+            let event_id = self.outbox.next_event_id();
+            self.outbox.push(Output::SendPicture(PictureMessage {
                 event_id: event_id.clone(),
                 item_id: message.item_id.clone(),
                 pictures: message.again.clone().unwrap_or_default(),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Frames of cameras: which are sent and which stay in the conversation.
+//! Video frames: which are sent, and which stay in the conversation.
 
 pub(crate) mod frames;
 pub(crate) mod image_items;
+pub(crate) mod new_frame;

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The tape: the user's sound that was sent and is in no message yet.
+//! Audio of the user that was sent and is not committed.
 //!
-//! A session may be over in the middle of a sentence. What was said of it so far is then said again to the next one, so
-//! the last of it is remembered: all of an open turn as far as that is bearable, and of the quiet before a turn as much
-//! as a server may need to hear that somebody began to speak.
+//! A session may be lost in the middle of a sentence. The audio so far is then sent to the next one again, so the last
+//! of it is remembered: up to a minute of the current turn, and of the silence before a turn as much as a server's VAD
+//! needs to detect its begin.
 
 use crate::audio::sample_clock::samples_to_time;
 use crate::types::AudioChunk;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Of an open turn this much is remembered.
+/// Most that is remembered of a current turn.
 pub(crate) const TURN: Duration = Duration::from_secs(60);
-/// Where a server listens and has heard nobody, somebody may just have begun.
+/// Remembered outside of a turn, where somebody may just have begun to speak.
 pub(crate) const QUIET: Duration = Duration::from_secs(2);
-/// Nor has it heard what was said since its last sign of life, if it gives none any more.
+/// Most that is remembered in addition since the last data from a server that may be gone.
 pub(crate) const UNHEARD: Duration = Duration::from_secs(15);
 
-/// A stretch of sound, with the place of its first sample on the server's clock.
+/// A piece of audio, with the position of its first sample on the server's clock.
 #[derive(Debug)]
 struct Piece {
     start: u64,
@@ -26,18 +26,18 @@ struct Piece {
     sound: AudioChunk,
 }
 
-/// What is remembered, oldest first. The bytes are shared with what was sent.
+/// Remembered audio, oldest first. The bytes are shared with what was sent.
 #[derive(Debug, Default)]
 pub(crate) struct UncommittedAudio(VecDeque<Piece>);
 
 impl UncommittedAudio {
-    /// Goes on with sound that begins at this sample, and forgets what is further back than so many samples.
+    /// Appends audio that begins at this sample, and drops what is further back than `most` samples.
     pub fn add(&mut self, start: u64, samples: u64, sound: AudioChunk, most: u64) {
         self.0.push_back(Piece { start, samples, sound });
         self.keep(most);
     }
 
-    /// Takes what was said before this sample, of so many in a second.
+    /// Takes the audio before this sample.
     pub fn take_before(&mut self, sample: u64, rate: u32) -> Vec<AudioChunk> {
         let mut taken = Vec::new();
         while let Some(mut piece) = self.0.pop_front_if(|piece| piece.start < sample) {
@@ -53,7 +53,7 @@ impl UncommittedAudio {
         taken
     }
 
-    /// Forgets all but about so many of the last samples.
+    /// Drops all but about the last `most` samples.
     pub fn keep(&mut self, most: u64) {
         let end = self.0.back().map_or(0, |piece| piece.start + piece.samples);
         while self.0.front().is_some_and(|piece| piece.start + piece.samples + most < end) {
@@ -61,7 +61,7 @@ impl UncommittedAudio {
         }
     }
 
-    /// How many samples there are.
+    /// Number of samples.
     pub fn samples(&self) -> u64 {
         self.0.iter().map(|piece| piece.samples).sum()
     }
