@@ -16,7 +16,7 @@ fn said(tap: &Tap) -> String {
 fn after(first: Vec<u8>) -> (Pipeline, String, usize) {
     let server = RawServer::start(move |number, _, stream| {
         // Whoever has gone reads no more.
-        let _ = stream.write_all(if number == 0 { &first } else { &*STREAM_YES });
+        let _ = stream.write_all(if number == 0 { &first } else { &STREAM_YES });
     });
     let mut pipeline = typed("Hi", &server.base(), "");
     let tap = text_tap(&pipeline);
@@ -119,7 +119,7 @@ fn a_redirect_within_the_host_is_followed_with_the_request() {
         assert_eq!(request.header("authorization"), Some("Bearer sk-test-12345678"));
         let moved = response("308 Moved", "Location: /elsewhere/chat/completions\r\n", b"");
         // Whoever has gone reads no more.
-        let _ = stream.write_all(if number == 0 { &moved } else { &*STREAM_YES });
+        let _ = stream.write_all(if number == 0 { &moved } else { &STREAM_YES });
     });
     let mut pipeline = typed("Hi", &server.base(), "api-key=sk-test-12345678");
     pipeline.run_to_end();

@@ -8,7 +8,7 @@
 use crate::audio::sample_clock::samples_to_time;
 use crate::chat::conversation::Conversation;
 use crate::chat::conversation::answer::{Answer, RATE};
-use crate::chat::conversation::io::{Event, Output, RequestEvent};
+use crate::chat::conversation::io::{Event, Output};
 use crate::chat::conversation::turn::{Outcome, Stage, Turn};
 use crate::error::{Failure, Warning};
 use crate::types::{OutputAudio, Speaker, TimedText};
@@ -60,16 +60,8 @@ impl Conversation {
     /// No further request may be made.
     fn drop_waiting(&mut self) {
         for turn in std::mem::take(&mut self.turns) {
-            let event = RequestEvent {
-                state: "cancelled",
-                request_id: turn.request_id(),
-                model: self.config.model.clone(),
-                attempt: turn.attempt,
-                delay: None,
-                reason: Some("max-cost is reached".into()),
-                running_time: turn.start,
-                duration: turn.end - turn.start,
-            };
+            let reason = Some("max-cost is reached".to_owned());
+            let event = turn.request_event("cancelled", self.model_of(turn.target()), None, reason);
             self.event(Event::Request(event));
         }
     }

@@ -3,9 +3,9 @@
 //! Dialogues with the core alone: a clock that is a number, and no socket.
 
 use super::*;
-use crate::chat::conversation::io::{AudioCoding, ResponseEvent};
+use crate::chat::conversation::io::{AnswerEvent, AudioCoding, RequestError, ResponseEvent};
 use crate::types::{AudioChunk, Frame, TimedText};
-use openai_protocol::chat::{Completion, StreamEvent};
+use openai_protocol::chat::{Completion, ErrorBody, StreamEvent};
 use serde_json::{Value, json};
 
 const RATE: u32 = 16_000;

@@ -3,7 +3,7 @@
 //! One turn: a segment, the requests that are made of it, and the answer as far as it is there.
 
 use crate::chat::conversation::answer::Answer;
-use crate::chat::conversation::io::{RequestError, ResponseEvent, Target};
+use crate::chat::conversation::io::{RequestError, RequestEvent, ResponseEvent, Target};
 use crate::error::Failure;
 use crate::net::backoff::Backoff;
 use bytes::Bytes;
@@ -81,6 +81,26 @@ impl Turn {
     /// Whom it asks next.
     pub fn target(&self) -> Target {
         if self.pictures.is_empty() { Target::Main } else { Target::Vision }
+    }
+
+    /// What is told of its request.
+    pub fn request_event(
+        &self,
+        state: &'static str,
+        model: String,
+        delay: Option<Duration>,
+        reason: Option<String>,
+    ) -> RequestEvent {
+        RequestEvent {
+            state,
+            request_id: self.request_id(),
+            model,
+            attempt: self.attempt,
+            delay,
+            reason,
+            running_time: self.start,
+            duration: self.end - self.start,
+        }
     }
 
     /// Whether it counts as one of those in flight.

@@ -245,7 +245,8 @@ mod tests {
             settings.config("m", types::Timing::Offline).map(|_| ()).map_err(|failure| failure.to_string())
         };
         assert_eq!(check(|_| {}), Ok(()));
-        let cases: [(fn(&mut Settings), &str); 6] = [
+        type Change = fn(&mut Settings);
+        let cases: [(Change, &str); 6] = [
             (|settings| settings.tools = Some("[{]".into()), "tools: "),
             (|settings| settings.tools = Some("{}".into()), "tools: "),
             (|settings| settings.extra = Some("[]".into()), "extra: "),
