@@ -5,6 +5,7 @@
 use crate::raw_server::{RawServer, STREAM, event, http_chunk, refusal, response, stream_of, stream_with};
 use crate::support::pipeline::{Pipeline, Tap};
 use crate::{all, audio_tap, spoken, text_tap, texts, typed};
+use gst::prelude::*;
 use serde_json::json;
 use std::io::Write;
 
@@ -260,4 +261,26 @@ fn the_same_bytes_come_out_wherever_an_answer_is_cut_into_chunks() {
         assert_eq!(said(&text), "Hello w\u{f6}rld\n");
         assert_eq!(spoken(&sound), (0..10).collect::<Vec<u8>>(), "in pieces of {step}");
     }
+}
+
+#[test]
+fn a_refused_part_says_what_to_change() {
+    let server = RawServer::answering(refusal("400 No", "", "Invalid content type.", "invalid_value"));
+    let mut pipeline = Pipeline::new(&format!(
+        "filesrc location={} ! jpegparse ! openaichat name=chat uri={} chat.text_src ! fakesink",
+        crate::support::pipeline::media("flower.jpg"),
+        server.base()
+    ));
+    let error = pipeline.run_to_error();
+    assert!(error.message().contains("Invalid content type; if the model takes no pictures"), "{error}");
+}
+
+#[test]
+fn a_whole_answer_on_many_lines_is_one_line_of_the_trace() {
+    let body = "{\n  \"choices\": [\n    {\"message\": {\"content\": \"Yes.\"}, \"finish_reason\": \"stop\"}\n  ]\n}\n";
+    let server = RawServer::answering(response("200 OK", "Content-Type: application/json\r\n", body.as_bytes()));
+    let mut pipeline = typed("Hi", &server.base(), "stream=off chat.event_src ! fakesink name=trace async=false");
+    let tap = Tap::of_text(&pipeline.element("trace").static_pad("sink").expect("a pad"));
+    pipeline.run_to_end();
+    assert_eq!(said(&tap).lines().count(), 2);
 }

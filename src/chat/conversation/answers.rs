@@ -5,10 +5,10 @@
 use crate::chat::conversation::answer::{Answer, AnswerFault};
 use crate::chat::conversation::config::StreamMode;
 use crate::chat::conversation::io::{AnswerEvent, Event, Output, RequestError, Target};
-use crate::chat::conversation::turn::{MAX_ROUNDS, Outcome, Stage};
+use crate::chat::conversation::turn::{MAX_ROUNDS, Outcome, Stage, Turn};
 use crate::chat::conversation::{Conversation, request};
 use crate::error::Failure;
-use openai_protocol::chat::ErrorBody;
+use openai_protocol::chat::{ErrorBody, Part, RequestMessage};
 
 impl Conversation {
     pub(super) fn answer_event(&mut self, id: u64, event: AnswerEvent) {
@@ -88,12 +88,15 @@ impl Conversation {
             _ => Answer::default(),
         };
         if error.status == Some(400) && is_about_streaming && turn.streams && self.config.stream == StreamMode::Auto {
-            self.cannot_stream = true;
             turn.stage = Stage::Retry(self.now);
-            return self.event(Event::Info("the server streams no answers: they are asked for whole".into()));
+            if !std::mem::replace(&mut self.cannot_stream, true) {
+                self.event(Event::Info("the server streams no answers: they are asked for whole".into()));
+            }
+            return;
         }
         let delay = (error.again && !turn.is_out).then(|| turn.backoff.next(error.retry_after)).flatten();
         let Some(delay) = delay else {
+            let error = with_hint(error, turn);
             let outcome = turn.failed(error, answer);
             turn.stage = Stage::Done(Box::new(outcome));
             return;
@@ -141,7 +144,10 @@ impl Conversation {
             turn.stage = Stage::Retry(now);
             return;
         }
-        let calls = answer.calls(&turn.request_id());
+        let reason = answer.finish_reason.as_deref().unwrap_or_default();
+        // The arguments of a call that was cut off are not what the model meant.
+        let is_limited = matches!(reason, "length" | "content_filter");
+        let calls = if is_limited { Vec::new() } else { answer.calls(&turn.request_id()) };
         if !calls.is_empty() && turn.rounds < MAX_ROUNDS {
             return self.call_functions(index, answer, calls);
         }
@@ -149,7 +155,7 @@ impl Conversation {
         response.first_output = first.map(|first| first - sent);
         response.latency = Some(now - sent);
         let reason = answer.finish_reason.as_deref().unwrap_or_default();
-        if matches!(reason, "length" | "content_filter") || is_cut && turn.is_out || !calls.is_empty() {
+        if is_limited || is_cut && turn.is_out || !calls.is_empty() {
             response.state = "incomplete";
             response.error_code = Some(if is_cut { "lost".into() } else { reason.to_owned() });
             response.error_message = Some(match reason {
@@ -163,6 +169,31 @@ impl Conversation {
         }
         turn.stage = Stage::Done(Box::new(Outcome { answer, response, error: None }));
     }
+}
+
+/// A refused request with what may be changed about it: which parts a model takes is known to its server alone.
+fn with_hint(mut error: RequestError, turn: &Turn) -> RequestError {
+    let parts = turn.messages.iter().flat_map(|message| match message {
+        RequestMessage::User { content } => content.as_slice(),
+        _ => &[],
+    });
+    let (mut pictures, mut audio) = (!turn.pictures.is_empty(), false);
+    for part in parts {
+        pictures |= matches!(part, Part::ImageUrl { .. });
+        audio |= matches!(part, Part::InputAudio { .. });
+    }
+    let hint = match (pictures, audio) {
+        (true, true) => {
+            "if the model does not take both, set model to one that takes audio and vision-model to one that takes pictures"
+        }
+        (true, false) => "if the model takes no pictures, set model to one that does",
+        (false, true) => "if the model takes no audio, set model to one that does, such as gpt-audio-1.5",
+        (false, false) => return error,
+    };
+    if matches!(error.status, Some(400 | 415 | 422)) {
+        error.failure = error.failure.map(|text| format!("{}; {hint}", text.trim_end_matches('.')));
+    }
+    error
 }
 
 fn permanent(failure: Failure) -> RequestError {

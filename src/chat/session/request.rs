@@ -176,9 +176,18 @@ impl RequestContext {
             return Ok(());
         }
         let time = self.clock.now().saturating_duration_since(self.started);
-        let event = TraceEvent { from_server, time, name: name.to_owned(), json: json() };
+        let event = TraceEvent { from_server, time, name: name.to_owned(), json: on_one_line(json()) };
         self.updates.send(RequestUpdate::Trace(event)).await.map_err(|_| Abandoned)
     }
+}
+
+/// JSON without line breaks: a trace has one event a line.
+fn on_one_line(json: String) -> String {
+    if !json.contains(['\n', '\r']) {
+        return json;
+    }
+    // What is traced was read as JSON before.
+    serde_json::from_str::<serde_json::Value>(&json).map_or(json, |value| value.to_string())
 }
 
 /// The begin of a text, for people.
