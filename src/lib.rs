@@ -12,14 +12,19 @@
 //! 3. `realtime::session`: one tokio task that owns the conversation and its WebSocket, with the parts in `net`.
 //! 4. `realtime::element`: pads, properties, messages and states, with the GStreamer parts in `media`.
 //!
+//! The second element, `openaichat`, has the same layers in `chat`: its conversation makes requests of segments of the
+//! input, its session sends them over HTTP.
+//!
 //! Between 3 and 4 stand the two hand-over types in `queue`: a bounded input queue and the playout timeline.
 //! Arithmetic on samples and pixels is in `audio` and `image`.
 
 pub mod audio;
+pub mod chat;
 pub mod error;
 mod image;
 mod media;
 mod net;
+pub mod pricing;
 pub mod queue;
 pub mod realtime;
 pub mod types;
@@ -27,7 +32,8 @@ pub mod types;
 use gst::glib;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    realtime::element::register(plugin)
+    realtime::element::register(plugin)?;
+    chat::element::register(plugin)
 }
 
 pub use plugin::plugin_register_static;

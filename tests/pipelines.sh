@@ -26,7 +26,7 @@ run() {
     }
     sed 's/^/   /' "$work/said" >&2
     # GStreamer's own elements grumble about harmless things; ours must not, and nothing may fail.
-    ! grep -E '(WARN|ERROR) +openairealtime|CRITICAL|^ERROR|^WARNING' "$work/complaints" || fail "$script warns"
+    ! grep -E '(WARN|ERROR) +open(airealtime|aichat)|CRITICAL|^ERROR|^WARNING' "$work/complaints" || fail "$script warns"
 }
 
 said() { grep -iqE "$1" "$work/said" || fail "nobody said: $1"; }
@@ -177,6 +177,29 @@ gst-launch-1.0 -q videotestsrc pattern=ball num-buffers=330 ! video/x-raw,framer
 run 60 describe-video.sh "$work/ball.avi"
 [ "$(grep -c 'a picture of' "$work/said")" = 3 ] || fail 'describe-video.sh did not see three pictures'
 [ "$(grep -c 'Model:' "$work/said")" = 3 ] || fail 'describe-video.sh did not describe three pictures'
+
+mkdir "$work/album"
+cp "$project/tests/media/flower.jpg" "$work/album/b.jpg"
+cp "$project/tests/media/china.jpg" "$work/album/c c.jpeg"
+gst-launch-1.0 -q videotestsrc num-buffers=1 pattern=red ! pngenc ! filesink location="$work/album/a.png"
+run 60 describe-folder.sh "$work/album"
+[ "$(python3 -c 'import json, sys
+print(*[json.loads(line)["file"].rsplit("/")[-1] for line in sys.stdin], sep="|")' <"$work/said")" = 'a.png|b.jpg|c c.jpeg' ] ||
+    fail 'describe-folder.sh tells a line of each picture, in order'
+said 'a.png.*red'
+said 'b.jpg.*daisy'
+
+run 60 caption-video.sh "$work/ball.avi" "$work/captions.mkv" 3
+[ "$(grep -c 'Model:' "$work/said")" = 4 ] || fail 'caption-video.sh makes a caption every three seconds'
+subtitles "$work/captions.srt" 0.1 10.9 picture
+subtitles "$work/captions.vtt" 0.1 10.9 picture
+gst-launch-1.0 -q filesrc location="$work/captions.mkv" ! matroskademux name=film film.video_0 ! queue ! fakesink \
+    film.subtitle_0 ! queue ! srtenc ! filesink location="$work/track.srt"
+subtitles "$work/track.srt" 0.1 10.9 picture
+
+run 60 ask-file.sh "$jfk" 'What can you do for your country?' "$work/answer.wav"
+said 'Model:'
+sounds "$work/answer.wav"
 
 # The other end of the line: speaks the question, and records what comes back.
 phone_call() {

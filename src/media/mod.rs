@@ -6,7 +6,10 @@
 pub(crate) mod audio_src_task;
 pub(crate) mod clock_wait;
 pub(crate) mod errors;
+pub(crate) mod function_calls;
+pub(crate) mod liveness;
 pub(crate) mod recorder;
+pub(crate) mod segment;
 pub(crate) mod text_src_task;
 
 use gst::glib;
@@ -16,6 +19,17 @@ use std::borrow::Cow;
 /// Text as GLib can hold it: its strings end at the first U+0000, which a server's text may have in its midst.
 pub fn glib_text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
+
+/// The pairs of the property `headers`.
+pub fn headers(headers: Option<&gst::Structure>) -> Vec<(String, String)> {
+    let pairs = headers.into_iter().flat_map(|headers| headers.iter()).map(|(name, value)| {
+        let text = value
+            .get::<String>()
+            .or_else(|_| value.transform::<String>().map(|text| text.get::<String>().unwrap_or_default()));
+        (name.to_string(), text.unwrap_or_default())
+    });
+    pairs.collect()
 }
 
 /// Runs a pad's streaming thread, one turn after another until one says that it was the last.

@@ -5,7 +5,8 @@
 use crate::error::Failure;
 use crate::net::backoff;
 use crate::net::clock::Clock;
-use crate::net::endpoint::Endpoint;
+use crate::net::credentials::KeyHeader;
+use crate::net::endpoint::{Endpoint, is_plain};
 use crate::net::handshake::upgrade;
 use crate::net::proxy::Proxy;
 use rustls::ClientConfig;
@@ -31,7 +32,7 @@ pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// How long one of several addresses of a host may take.
 const PER_ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
 /// So often a server may send the client on to another place of its own.
-const REDIRECTS: usize = 5;
+pub(crate) const REDIRECTS: usize = 5;
 /// What was sent and is not acknowledged by the other machine for so long ends the connection.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
@@ -53,12 +54,7 @@ pub struct ConnectError {
 impl Endpoint {
     /// Tries to connect once.
     pub async fn connect(&self, clock: &Clock) -> Result<Socket, ConnectError> {
-        let asked = self.key().ask(clock).await.map_err(again)?;
-        let endpoint = self.clone();
-        // Files are read, and on some systems a service is asked: not a thing for a thread that others need.
-        let key = tokio::task::spawn_blocking(move || endpoint.key_header(asked)).await;
-        // A file that cannot be read may be being written.
-        let key = key.map_err(|error| permanent(Failure::Connect(error.to_string())))?.map_err(again)?;
+        let key = self.current_key(clock).await?;
         let mut url = self.url().clone();
         for _ in 0..=REDIRECTS {
             let stream = self.open(&url).await?;
@@ -73,11 +69,21 @@ impl Endpoint {
         Err(permanent(Failure::Connect(format!("{} redirects more than {REDIRECTS} times", self.name()))))
     }
 
+    /// The header with the key as it is now, for the next connection or request.
+    pub(crate) async fn current_key(&self, clock: &Clock) -> Result<Option<KeyHeader>, ConnectError> {
+        let asked = self.key().ask(clock).await.map_err(again)?;
+        let endpoint = self.clone();
+        // Files are read, and on some systems a service is asked: not a thing for a thread that others need.
+        let key = tokio::task::spawn_blocking(move || endpoint.key_header(asked)).await;
+        // A file that cannot be read may be being written.
+        key.map_err(|error| permanent(Failure::Connect(error.to_string())))?.map_err(again)
+    }
+
     /// A stream to a place, encrypted where that is wished.
-    async fn open(&self, url: &Url) -> Result<MaybeTlsStream<TcpStream>, ConnectError> {
+    pub(crate) async fn open(&self, url: &Url) -> Result<MaybeTlsStream<TcpStream>, ConnectError> {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = url.port_or_known_default().unwrap_or(443);
-        let is_plain = url.scheme() == "ws";
+        let is_plain = is_plain(url);
         let mut stream = match self.proxy() {
             Some(proxy) => self.reach(&proxy.host, proxy.port, false, &proxy.name()).await?,
             None => self.reach(&host, port, is_plain && !self.allows_insecure(), &self.name()).await?,
@@ -98,17 +104,20 @@ impl Endpoint {
     }
 
     /// Where a server sends the client. It may be another place of the same host, which gets the same key.
-    fn redirected(&self, url: &Url, response: &Response<Option<Vec<u8>>>) -> Result<Url, ConnectError> {
+    pub(crate) fn redirected(&self, url: &Url, response: &Response<Option<Vec<u8>>>) -> Result<Url, ConnectError> {
         let location = response.headers().get("location").and_then(|location| location.to_str().ok());
         let Some(mut to) = location.and_then(|location| url.join(location).ok()) else {
             return Err(self.http_error(response));
         };
+        let of_websocket = url.scheme().starts_with("ws");
         let scheme = match to.scheme() {
-            "http" | "ws" => "ws",
-            _ => "wss",
+            "http" | "ws" if of_websocket => "ws",
+            "http" | "ws" => "http",
+            _ if of_websocket => "wss",
+            _ => "https",
         };
         let _ = to.set_scheme(scheme);
-        if to.host_str() == url.host_str() && (url.scheme() == "ws" || to.scheme() == "wss") {
+        if to.host_str() == url.host_str() && (is_plain(url) || !is_plain(&to)) {
             return Ok(to);
         }
         let mut shown = to;
@@ -167,7 +176,7 @@ impl Endpoint {
         }
     }
 
-    fn http_error(&self, response: &Response<Option<Vec<u8>>>) -> ConnectError {
+    pub(crate) fn http_error(&self, response: &Response<Option<Vec<u8>>>) -> ConnectError {
         let status = response.status();
         let body: Value =
             response.body().as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
@@ -180,7 +189,9 @@ impl Endpoint {
         let failure = match status {
             _ if quota => Failure::Quota(format!("{message} (insufficient_quota)")),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::NotAuthorized(message),
-            StatusCode::NOT_FOUND => Failure::NotFound(format!("{message}; check uri and model")),
+            StatusCode::NOT_FOUND => {
+                Failure::NotFound(format!("{}; check uri and model", message.trim_end_matches('.')))
+            }
             _ => Failure::Connect(message),
         };
         ConnectError { failure, again, retry_after }
@@ -232,11 +243,11 @@ fn tls_hint(error: &str) -> Option<&'static str> {
     hint.into_iter().find(|(word, _)| error.contains(word)).map(|(_, hint)| hint)
 }
 
-fn permanent(failure: Failure) -> ConnectError {
+pub(crate) fn permanent(failure: Failure) -> ConnectError {
     ConnectError { failure, again: false, retry_after: None }
 }
 
-fn again(failure: Failure) -> ConnectError {
+pub(crate) fn again(failure: Failure) -> ConnectError {
     ConnectError { failure, again: true, retry_after: None }
 }
 

@@ -25,6 +25,51 @@ const KEY_HEADERS: [&str; 2] = ["authorization", "api-key"];
 /// The model that is asked for when none is named.
 pub const DEFAULT_MODEL: &str = "gpt-realtime-2.1";
 
+/// The same for Chat Completions.
+pub const DEFAULT_CHAT_MODEL: &str = "gpt-audio-1.5";
+
+/// Which API is spoken at an endpoint, which decides the path and where the model is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Api {
+    /// A WebSocket at `…/realtime?model=…`.
+    #[default]
+    Realtime,
+    /// Requests to `…/chat/completions`, with the model in the body.
+    ChatCompletions,
+}
+
+impl Api {
+    /// The path behind the base.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Realtime => "/realtime",
+            Self::ChatCompletions => "/chat/completions",
+        }
+    }
+
+    /// The scheme of URLs, as it is shown too.
+    fn scheme(self, is_encrypted: bool) -> &'static str {
+        match (self, is_encrypted) {
+            (Self::Realtime, true) => "wss",
+            (Self::Realtime, false) => "ws",
+            (Self::ChatCompletions, true) => "https",
+            (Self::ChatCompletions, false) => "http",
+        }
+    }
+
+    fn default_model(self) -> &'static str {
+        match self {
+            Self::Realtime => DEFAULT_MODEL,
+            Self::ChatCompletions => DEFAULT_CHAT_MODEL,
+        }
+    }
+}
+
+/// Whether a connection to this URL is not encrypted.
+pub fn is_plain(url: &Url) -> bool {
+    matches!(url.scheme(), "ws" | "http")
+}
+
 /// Who the server belongs to, which decides the URL and how to authenticate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Provider {
@@ -40,6 +85,8 @@ pub enum Provider {
 /// What the user said about the connection.
 #[derive(Clone, Debug, Default)]
 pub struct EndpointConfig {
+    /// The API that is spoken there.
+    pub api: Api,
     /// A base or a full URL.
     pub uri: Option<String>,
     /// Whose server it is.
@@ -76,6 +123,8 @@ pub struct EndpointConfig {
 #[derive(Clone)]
 pub struct Endpoint {
     url: Url,
+    /// The model; for Azure the deployment.
+    model: String,
     /// Without the key, which may be another one for each connection.
     headers: HeaderMap,
     key: Credentials,
@@ -110,7 +159,8 @@ impl EndpointConfig {
         let password = proxy.as_ref().and_then(|proxy| proxy.password.clone());
         let secrets = secrets.filter_map(Secret::new).chain(password).collect();
         let (ca_file, allow_insecure) = (self.ca_file.clone(), self.allow_insecure);
-        Ok(Endpoint { url, headers, key, ca_file, dialect, allow_insecure, proxy, secrets })
+        let model = if azure { self.deployment(&env) } else { self.model.clone() };
+        Ok(Endpoint { url, model, headers, key, ca_file, dialect, allow_insecure, proxy, secrets })
     }
 
     /// The first place and those that stand by, in their order.
@@ -166,10 +216,11 @@ impl EndpointConfig {
         let wrong = |why: String| Failure::Settings(format!("{from} is not usable: {why}"));
         let mut url = Url::parse(text.trim()).map_err(|error| wrong(format!("{error}")))?;
         let scheme = match url.scheme() {
-            "http" | "ws" => "ws",
-            "https" | "wss" => "wss",
+            "http" | "ws" => self.api.scheme(false),
+            "https" | "wss" => self.api.scheme(true),
             other => return Err(wrong(format!("the scheme '{other}' is none of ws, wss, http, https"))),
         };
+        // All four are special schemes, between which the library changes.
         let _ = url.set_scheme(scheme);
         if url.host().is_none() {
             return Err(wrong("it names no host".into()));
@@ -182,10 +233,11 @@ impl EndpointConfig {
                 "it carries a key in its query, where everybody can see it; use api-key or the environment".into(),
             ));
         }
-        if scheme == "ws" && !self.allow_insecure && !is_loopback(&url) {
-            return Err(wrong(
-                "an unencrypted connection would leave this machine; use wss:// or set allow-insecure=true".into(),
-            ));
+        if is_plain(&url) && !self.allow_insecure && !is_loopback(&url) {
+            let encrypted = self.api.scheme(true);
+            return Err(wrong(format!(
+                "an unencrypted connection would leave this machine; use {encrypted}:// or set allow-insecure=true"
+            )));
         }
         let azure = from == "AZURE_OPENAI_ENDPOINT" || self.is_azure(&url);
         self.complete(&mut url, azure, env);
@@ -196,14 +248,17 @@ impl EndpointConfig {
     fn complete(&self, url: &mut Url, azure: bool, env: &impl Fn(&str) -> Option<String>) {
         let preview = azure && (self.api_version.is_some() || url.query_pairs().any(|(key, _)| key == "api-version"));
         let path = url.path().trim_end_matches('/').to_owned();
-        if !path.ends_with("/realtime") {
+        if !path.ends_with(self.api.path()) {
             let base = match path.as_str() {
+                "" | "/openai" if preview && self.api == Api::ChatCompletions => {
+                    &format!("/openai/deployments/{}", self.deployment(env))
+                }
                 "" if preview => "/openai",
                 "" if azure => "/openai/v1",
                 "" => "/v1",
                 path => path,
             };
-            url.set_path(&format!("{base}/realtime"));
+            url.set_path(&format!("{base}{}", self.api.path()));
         }
         let has = |url: &Url, name: &str| url.query_pairs().any(|(key, _)| key == name);
         let chosen = ["model", "deployment", "intent", "call_id"].iter().any(|name| has(url, name));
@@ -213,18 +268,22 @@ impl EndpointConfig {
         {
             url.query_pairs_mut().append_pair("api-version", version);
         }
-        if chosen {
+        if chosen || self.api == Api::ChatCompletions {
             return;
         }
         if self.transcription {
             url.query_pairs_mut().append_pair("intent", "transcription");
         } else if azure {
-            let named = (self.model != DEFAULT_MODEL).then(|| self.model.clone());
-            let deployment = named.or_else(|| env("AZURE_OPENAI_DEPLOYMENT")).unwrap_or_else(|| self.model.clone());
-            url.query_pairs_mut().append_pair(if preview { "deployment" } else { "model" }, &deployment);
+            url.query_pairs_mut().append_pair(if preview { "deployment" } else { "model" }, &self.deployment(env));
         } else {
             url.query_pairs_mut().append_pair("model", &self.model);
         }
+    }
+
+    /// Azure's name for a model: the one that was set, or else the environment's.
+    fn deployment(&self, env: &impl Fn(&str) -> Option<String>) -> String {
+        let named = (self.model != self.api.default_model()).then(|| self.model.clone());
+        named.or_else(|| env("AZURE_OPENAI_DEPLOYMENT")).unwrap_or_else(|| self.model.clone())
     }
 
     /// The key: the property, then the file, then the environment.
@@ -254,7 +313,7 @@ impl EndpointConfig {
         env: &impl Fn(&str) -> Option<String>,
     ) -> Result<HeaderMap, Failure> {
         let mut headers = HeaderMap::new();
-        if dialect == Dialect::Beta && !azure {
+        if self.api == Api::Realtime && dialect == Dialect::Beta && !azure {
             headers.insert("openai-beta", HeaderValue::from_static("realtime=v1"));
         }
         let organization = self.organization.clone().or_else(|| env("OPENAI_ORG_ID"));
@@ -375,6 +434,11 @@ impl Endpoint {
             Failure::NotAuthorized(_) => Some(self.key.hint()),
             _ => None,
         }
+    }
+
+    /// The model to ask for; for Azure the deployment.
+    pub(crate) fn model(&self) -> &str {
+        &self.model
     }
 
     /// The full URL, with whatever is in its query.

@@ -37,7 +37,7 @@ impl Proxy {
         let either = |lower: &'static str, upper: &'static str| {
             env(lower).map(|value| (lower, value)).or_else(|| env(upper).map(|value| (upper, value)))
         };
-        let is_encrypted = url.scheme() == "wss";
+        let is_encrypted = matches!(url.scheme(), "wss" | "https");
         let own = || is_encrypted.then(|| either("https_proxy", "HTTPS_PROXY")).flatten();
         let Some((variable, value)) = own().or_else(|| either("all_proxy", "ALL_PROXY")) else { return Ok(None) };
         let exceptions = either("no_proxy", "NO_PROXY").map(|(_, value)| value).unwrap_or_default();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! `docs/properties.md` is made from the element itself: `UPDATE_DOCS=1 cargo test --test element property_table`
+//! `docs/properties.md` is made from the elements themselves: `UPDATE_DOCS=1 cargo test --test element property_table`
 //! writes it, and without the variable the test fails where the page and the element differ.
 
 use crate::support::pipeline::init;
@@ -9,7 +9,7 @@ use gst::prelude::*;
 use std::fmt::Write;
 
 const HEAD: &str = "# Properties\n\n\
-    All properties of `openairealtime` and of its `video_sink_%u` pads, as `gst-inspect-1.0` shows them. Times are\n\
+    All properties of `openairealtime`, of its `video_sink_%u` pads, and of `openaichat`, as `gst-inspect-1.0` shows them. Times are\n\
     nanoseconds (guint64). *When* is the highest state in which a property can be changed; what is changed in PLAYING\n\
     reaches the running session.\n";
 
@@ -91,14 +91,16 @@ fn table(specs: &[ParamSpec], owner: Type) -> String {
 }
 
 #[test]
-fn the_page_of_properties_is_what_the_element_has() {
+fn the_page_of_properties_is_what_the_elements_have() {
     init();
     let element = gst::ElementFactory::make("openairealtime").build().expect("an element");
     let pad = element.request_pad_simple("video_sink_%u").expect("a pad");
+    let chat = gst::ElementFactory::make("openaichat").build().expect("an element");
     let page = format!(
-        "{HEAD}\n## Element\n\n{}\n## Pads `video_sink_%u`\n\n{}",
+        "{HEAD}\n## `openairealtime`\n\n{}\n## Pads `video_sink_%u` of `openairealtime`\n\n{}\n## `openaichat`\n\n{}",
         table(&element.list_properties(), element.type_()),
-        table(&pad.list_properties(), pad.type_())
+        table(&pad.list_properties(), pad.type_()),
+        table(&chat.list_properties(), chat.type_())
     );
     element.release_request_pad(&pad);
     let path = format!("{}/docs/properties.md", env!("CARGO_MANIFEST_DIR"));

@@ -8,6 +8,7 @@ published client says, and nobody's memory of it:
     ga-server.json   from the pydantic models of the server's events; what they leave optional may also be null
     ga-client.json   from the TypedDicts of the client's requests; null only where the API takes null
     beta-server.json and beta-client.json   the same of the beta's types
+    chat.json        a request of Chat Completions, a whole answer, and a chunk of a streamed one
 
 All refuse keys that the types do not have: what the tests check was written by this project, and a misspelt optional
 field is otherwise no error at all. Prose is left out. Two additions serve the tests: `x-events` gives the one
@@ -30,6 +31,8 @@ import openai
 import pydantic
 from openai.types.beta.realtime import RealtimeClientEventParam as BetaClientEventParam
 from openai.types.beta.realtime import RealtimeServerEvent as BetaServerEvent
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming
 from openai.types.realtime import (
     RealtimeClientEventParam,
     RealtimeServerEvent,
@@ -194,6 +197,46 @@ def event_schema(source: str, events: list, limits=LIMITS, untyped=UNTYPED) -> d
     }
 
 
+# The request's two forms differ in `stream` alone. What the service tells of tokens and the types do not have.
+CHAT = {
+    "request": typing.Union[CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming],
+    "response": ChatCompletion,
+    "chunk": ChatCompletionChunk,
+}
+CHAT_UNTYPED = {
+    "PromptTokensDetails": {"text_tokens": {"type": "integer"}, "image_tokens": {"type": "integer"}},
+    "CompletionTokensDetails": {"text_tokens": {"type": "integer"}},
+}
+
+
+def chat_schema() -> dict:
+    """Each of the three shapes as a definition of its own, by its name in `x-events`."""
+    definitions, shapes = {}, {}
+    for name, kind in CHAT.items():
+        raw = pydantic.TypeAdapter(kind).json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+        for inner, schema in raw.pop("$defs", {}).items():
+            definitions[f"{name}.{inner}"] = schema
+        definitions[name] = raw
+        shapes[name] = f"#/$defs/{name}"
+    global short
+    long, short = short, lambda inner: inner
+    try:
+        definitions = {name: tidy(schema) for name, schema in definitions.items()}
+    finally:
+        short = long
+    for name, schema in definitions.items():
+        for ending, fields in CHAT_UNTYPED.items():
+            if name.split(".")[-1].split("__")[-1] == ending and "properties" in schema:
+                for field, untyped in fields.items():
+                    schema["properties"].setdefault(field, untyped)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "x-source": {"openai": openai.__version__, "pydantic": pydantic.VERSION, "type": "chat"},
+        "x-events": shapes,
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
 def layout(node, indent=0) -> str:
     """JSON with as much on a line as fits."""
     line = json.dumps(node, ensure_ascii=False)
@@ -221,6 +264,7 @@ def main() -> None:
         "beta-server.json": event_schema(
             "beta.RealtimeServerEvent", members(BetaServerEvent), BETA_LIMITS, BETA_UNTYPED
         ),
+        "chat.json": chat_schema(),
     }
     check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] and not check:

@@ -16,6 +16,13 @@ static SERVER: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!(".
 static BETA_CLIENT: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/beta-client.json")));
 static BETA_SERVER: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/beta-server.json")));
 
+static CHAT: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/chat.json")));
+
+/// The shapes of Chat Completions: `request`, `response`, `chunk`.
+pub fn chat() -> &'static Schema {
+    &CHAT
+}
+
 /// The shapes of what a client says in the beta.
 pub fn beta_client() -> &'static Schema {
     &BETA_CLIENT
@@ -74,6 +81,11 @@ impl Schema {
         let Some(name) = event["type"].as_str() else {
             return vec![format!("an event without a type: {event}")];
         };
+        self.errors_as(name, event)
+    }
+
+    /// The same for what has no type of its own.
+    pub fn errors_as(&self, name: &str, event: &Value) -> Vec<String> {
         let Some(validator) = self.events.get(name) else {
             return vec![format!("{name}: no such event")];
         };
@@ -87,7 +99,17 @@ impl Schema {
     /// Fails the test where an event is not of its published shape.
     #[track_caller]
     pub fn check(&self, event: &Value) {
-        let errors = self.errors(event);
+        Self::assert_none(&self.errors(event), event);
+    }
+
+    /// The same for what has no type of its own.
+    #[track_caller]
+    pub fn check_as(&self, name: &str, event: &Value) {
+        Self::assert_none(&self.errors_as(name, event), event);
+    }
+
+    #[track_caller]
+    fn assert_none(errors: &[String], event: &Value) {
         assert!(errors.is_empty(), "not of the published shape:\n  {}\nin {event:#}", errors.join("\n  "));
     }
 }

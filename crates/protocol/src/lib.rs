@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The words of the wire: every event of the Realtime API in both directions, as plain serde types.
+//! The words of the wire: every event of the Realtime API in both directions, and the requests and
+//! answers of Chat Completions, as plain serde types.
 //!
 //! Nothing here decides, waits or counts. It is the only part of the house where the JSON names of the API stand,
 //! and it reads tolerantly: a missing field takes its default, an unknown field is kept in `extra`, an unknown event
@@ -9,6 +10,7 @@
 //! Source of the names: the published types of the official `openai` packages (version 3.52.0 for Python), which the
 //! tests turn into JSON Schemas and check every event against.
 
+pub mod chat;
 pub mod client;
 pub mod dialect;
 mod fields;

@@ -151,7 +151,11 @@ fn form(field: &Value, index: usize) -> Option<Value> {
         Value::Bool(told) => [Some(told.to_string().into()), None, None],
         Value::String(text) => {
             let number = text.trim().parse::<Number>().ok();
-            [number.clone().map(Value::Number), number.and_then(|number| whole(number.as_f64()?)), padded(text)]
+            [
+                number.clone().map(Value::Number),
+                number.and_then(|number| whole(number.as_f64()?)),
+                Some(padded(text)).filter(|text| !text.is_empty()).map(Value::String),
+            ]
         }
         Value::Object(_) | Value::Array(_) => [Some(field.to_string().into()), None, None],
         Value::Null => [None, None, None],
@@ -161,7 +165,7 @@ fn form(field: &Value, index: usize) -> Option<Value> {
 
 /// Base64 with the letters and the padding that the API has: some servers leave the padding out, some use the letters for
 /// URLs.
-fn padded(text: &str) -> Option<Value> {
+pub(super) fn padded(text: &str) -> String {
     let letter = |letter: char| match letter {
         '-' => '+',
         '_' => '/',
@@ -169,7 +173,7 @@ fn padded(text: &str) -> Option<Value> {
     };
     let mut text: String = text.chars().filter(|c| !c.is_whitespace() && *c != '=').map(letter).collect();
     text.extend(std::iter::repeat_n('=', text.len().wrapping_neg() % 4));
-    (!text.is_empty()).then(|| text.into())
+    text
 }
 
 fn words(place: &[Step]) -> String {
@@ -187,7 +191,7 @@ fn words(place: &[Step]) -> String {
 
 /// The text with every half of a surrogate pair that stands alone made into U+FFFD. JSON can spell them, and servers that
 /// cut texts into pieces by UTF-16 send them, but no string can hold them.
-fn with_whole_letters(text: &str) -> Cow<'_, str> {
+pub(super) fn with_whole_letters(text: &str) -> Cow<'_, str> {
     let mut mended = String::new();
     let mut copied = 0;
     let bytes = text.as_bytes();

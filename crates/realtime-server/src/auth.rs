@@ -76,7 +76,7 @@ impl Auth {
 }
 
 /// The key in a request: a bearer token, Azure's header, or the subprotocol that browsers use.
-fn token(headers: &HeaderMap) -> Option<&str> {
+pub fn token(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     let bearer = text(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
     bearer

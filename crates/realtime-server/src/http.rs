@@ -7,6 +7,7 @@
 //! a close code.
 
 use crate::auth::{Secret, subprotocols};
+use crate::chat;
 use crate::connection::{self, HandshakeError};
 use crate::secrets;
 use crate::server::{App, Backend};
@@ -64,6 +65,11 @@ async fn route(State(app): State<Arc<App>>, Extension(slot): Extension<Connectio
     }
     if path.ends_with("/realtime/client_secrets") {
         return if request.method() == Method::POST { secrets::make(&app, request).await } else { wrong_method(&path) };
+    }
+    if path.ends_with("/chat/completions") {
+        let wire = slot.wire.clone();
+        let is_post = request.method() == Method::POST;
+        return if is_post { chat::complete(&app, wire, request).await } else { wrong_method(&path) };
     }
     // What probes for health and load balancers like to ask.
     let reads = get || request.method() == Method::HEAD;

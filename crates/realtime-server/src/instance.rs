@@ -48,6 +48,7 @@ impl Server {
             max_session: cli.max_session,
             ping_interval: cli.ping_interval,
             workers: Workers::new(),
+            spoken_answers: Default::default(),
         });
         let listener =
             TcpListener::bind(&cli.listen).await.with_context(|| format!("cannot listen on {}", cli.listen))?;

@@ -4,12 +4,13 @@
 //! [`ServerThread`] for a test that wants a server beside it.
 //!
 //! Modules: `cli` is the command line, `server` accepts connections, `http` and `auth` decide which request becomes a
-//! session and `connection` runs one. The rules of a session are in `session`, without a socket or a clock. An `engine`
+//! session and `connection` runs one; `chat` answers requests that stand alone. The rules of a session are in `session`, without a socket or a clock. An `engine`
 //! listens and answers; the `local` one uses the models in `speech` and `vision`, and `tools` for function calls.
 //! `trace` records.
 
 mod audio;
 mod auth;
+mod chat;
 mod cli;
 mod connection;
 mod engine;

@@ -3,6 +3,7 @@
 //! The server as a whole: it accepts connections, does TLS where it is wanted, and hands requests to `http`.
 
 use crate::auth::Auth;
+use crate::chat::SpokenAnswers;
 use crate::engine::Engine;
 use crate::engine::replay::Replay;
 use crate::engine::script::ScriptRunner;
@@ -59,6 +60,8 @@ pub struct App {
     pub ping_interval: Duration,
     /// Who does the engine's work.
     pub workers: Workers,
+    /// Spoken answers to requests, for later ones.
+    pub spoken_answers: SpokenAnswers,
 }
 
 /// Reads a certificate chain and its key.

@@ -202,11 +202,43 @@ fn the_node_client_hears_itself() {
     assert_echoed(&node_talks("echo", ""));
 }
 
+/// Lets a client ask for chat completions; gives its summary.
+#[track_caller]
+fn complete(mut client: Command, script: &str, more: &[&str]) -> Value {
+    let mut server = Server::start(&[]);
+    client.arg(project(script)).arg(server.base().replacen("ws", "http", 1));
+    client.arg(project("tests/media/goforward.wav")).arg(project("tests/media/flower.jpg")).args(more);
+    let said = run(client);
+    let (status, complaints) = server.terminate();
+    assert!(status.success() && complaints.is_empty(), "the server ended with {status}: {complaints}");
+    serde_json::from_str(said.trim()).unwrap_or_else(|error| panic!("{error} in {said:?}"))
+}
+
+#[test]
+fn the_python_client_gets_chat_completions() {
+    let summary = complete(python(), "tests/clients/python/chat.py", &["--said", "forward", "--seen", "daisy"]);
+    assert_eq!(summary["client"], "openai 3.52.0 for Python");
+    let errors = serde_json::json!({"model": [404, "model_not_found", null],
+        "format": [400, "unsupported_value", "audio.format"],
+        "url": [400, "invalid_value", "messages[0].content[0].image_url.url"]});
+    assert_eq!(summary["errors"], errors);
+}
+
+#[test]
+fn the_node_client_gets_chat_completions() {
+    let summary = complete(node(), "tests/clients/node/chat.mjs", &[]);
+    let text = |name: &str| summary[name].as_str().expect("text").to_lowercase();
+    assert!(text("said").contains("forward") && text("seen").contains("daisy"), "{summary}");
+    assert!(text("told").contains("21") && summary["bytes"].as_u64() > Some(24_000), "{summary}");
+    assert_eq!(summary["error"], serde_json::json!([404, "model_not_found"]));
+}
+
 #[test]
 fn the_schemas_are_those_of_the_official_types() {
     let mut generate = python();
     generate.arg(project("tests/schemas/generate.py")).arg("--check");
     let said = run(generate);
     assert!(said.contains("ga-client.json: 11 events") && said.contains("ga-server.json: 46 events"), "{said}");
+    assert!(said.contains("chat.json: 3 events"), "{said}");
     assert!(said.contains("beta-client.json: 12 events") && said.contains("beta-server.json: 34 events"), "{said}");
 }

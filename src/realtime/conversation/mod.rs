@@ -283,7 +283,7 @@ impl Conversation {
     fn next_request_at(&self) -> Option<Instant> {
         self.scheduler
             .has_request()
-            .then(|| self.limits.waits_until(self.config.requests_per_minute, self.now))
+            .then(|| self.limits.rate.waits_until(self.config.requests_per_minute, self.now))
             .flatten()
     }
 
@@ -368,7 +368,7 @@ impl Conversation {
             let event_id = self.send(ResponseCreate { response: params.clone(), ..Default::default() });
             self.scheduler.request_sent(event_id, params);
             self.calls.are_answered();
-            self.limits.request_sent(self.now);
+            self.limits.rate.request_sent(self.now);
             self.last_response_progress = self.now;
             self.last_progress = self.now;
         }

@@ -67,6 +67,16 @@ pub enum Provider {
     Azure,
 }
 
+impl From<Provider> for crate::net::endpoint::Provider {
+    fn from(provider: Provider) -> Self {
+        match provider {
+            Provider::Auto => Self::Auto,
+            Provider::OpenAi => Self::OpenAi,
+            Provider::Azure => Self::Azure,
+        }
+    }
+}
+
 /// Who finds the turns of the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeTurnDetection")]

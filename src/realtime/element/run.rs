@@ -8,13 +8,13 @@
 use crate::error::Failure;
 use crate::media::audio_src_task::AudioSrcTask;
 use crate::media::clock_wait::ClockWaiter;
+use crate::media::function_calls::{Calls, Program};
 use crate::media::text_src_task::TextSrcTask;
 use crate::net::clock::Clock;
 use crate::queue::input_queue::PushError;
 use crate::realtime::conversation::config::Config;
 use crate::realtime::element::OpenAIRealtime;
 use crate::realtime::element::Timing as TimingSetting;
-use crate::realtime::element::function_calls::{Calls, Program};
 use crate::realtime::element::pads::text::TextPadKind;
 use crate::realtime::element::settings::Settings;
 use crate::realtime::element::settings::time;
@@ -89,7 +89,7 @@ pub struct Run {
     /// Upstream is live, and so keeps time by itself.
     pub upstream_is_live: AtomicBool,
     /// Function calls of this run.
-    pub calls: Calls,
+    pub calls: Arc<Calls>,
     /// Whether every event of the wire is told.
     traces: Arc<AtomicBool>,
     /// Events that pass have no room at a source pad, and that was told.
@@ -121,7 +121,7 @@ impl Run {
             pace: ClockWaiter::default(),
             paces: Mutex::default(),
             upstream_is_live: AtomicBool::new(false),
-            calls: Calls::default(),
+            calls: Arc::default(),
             traces: Arc::default(),
             events_dropped: AtomicBool::new(false),
             texts: Mutex::default(),

@@ -5,8 +5,8 @@
 //! Everything that can be known to be wrong is found before anything is started, with the name of the property.
 
 use crate::error::Failure;
+use crate::media::function_calls::Program;
 use crate::net::endpoint;
-use crate::realtime::element::function_calls::Program;
 use crate::realtime::element::{
     Dialect, FrameDedupe, FrameDetail, FramePolicy, Messages, Modality, NoiseReduction, Provider, ReasoningEffort,
     SessionType, Silence, Timing, TurnDetection, VadEagerness,
@@ -216,19 +216,10 @@ impl Settings {
 
     /// Where to connect and how.
     pub fn connection(&self) -> EndpointConfig {
-        let headers = self.headers.iter().flat_map(|headers| headers.iter()).map(|(name, value)| {
-            let text = value
-                .get::<String>()
-                .or_else(|_| value.transform::<String>().map(|text| text.get::<String>().unwrap_or_default()));
-            (name.to_string(), text.unwrap_or_default())
-        });
         EndpointConfig {
+            api: endpoint::Api::Realtime,
             uri: self.uri.clone(),
-            provider: match self.provider {
-                Provider::Auto => crate::realtime::session::Provider::Auto,
-                Provider::OpenAi => crate::realtime::session::Provider::OpenAi,
-                Provider::Azure => crate::realtime::session::Provider::Azure,
-            },
+            provider: self.provider.into(),
             model: self.model.clone(),
             api_version: self.api_version.clone(),
             api_key: self.api_key.clone(),
@@ -237,7 +228,7 @@ impl Settings {
             fallback_uris: self.fallback_uris.clone(),
             organization: self.organization.clone(),
             project: self.project.clone(),
-            headers: headers.collect(),
+            headers: crate::media::headers(self.headers.as_ref()),
             ca_file: self.ca_file.clone().map(Into::into),
             allow_insecure: self.allow_insecure,
             transcription: self.session_type == SessionType::Transcription,

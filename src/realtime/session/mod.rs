@@ -14,7 +14,7 @@ pub(crate) mod trace;
 pub(crate) mod warning_limit;
 
 pub use crate::net::credentials::CredentialsProvider;
-pub use crate::net::endpoint::{Endpoint, EndpointConfig, Provider};
+pub use crate::net::endpoint::{Endpoint, EndpointConfig};
 pub use crate::net::secret::Secret;
 pub use crate::queue::input_queue::InputQueue;
 pub use crate::queue::playout::Playout;

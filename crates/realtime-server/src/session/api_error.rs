@@ -8,7 +8,7 @@
 use openai_protocol::ServerEvent;
 use openai_protocol::response::ServerError;
 use openai_protocol::server::Error;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Display;
 
 /// Why something was not done.
@@ -46,6 +46,11 @@ impl ApiError {
         };
         let message = format!("Invalid value: '{word}'. Supported values are: {list}.");
         Self::new("invalid_value", message).at(param)
+    }
+
+    /// The body of a refused request.
+    pub fn body(&self) -> Value {
+        json!({"error": {"message": self.message, "type": "invalid_request_error", "param": self.param, "code": self.code}})
     }
 
     /// The event that tells the client, naming its own event where that had a name.

@@ -28,7 +28,7 @@ mod responses;
 mod schema;
 #[cfg(test)]
 mod tests;
-mod usage;
+pub mod usage;
 
 pub use crate::session::api_error::ApiError;
 pub use crate::session::canned_response::whole_answer;

@@ -17,7 +17,7 @@ use openai_protocol::usage::{
 use std::time::{Duration, Instant};
 
 /// What the wire adds to a message.
-const MESSAGE: u64 = 4;
+pub const MESSAGE: u64 = 4;
 /// From how many tokens on a beginning is cached, and in which steps.
 const CACHE_MIN: u64 = 1024;
 const CACHE_STEP: u64 = 128;
@@ -85,7 +85,7 @@ pub fn assistant_audio(ms: u64) -> u64 {
 }
 
 /// Tokens of a picture by the older vision rule: scaled into 2048 x 2048, the short side to 768, then tiles of 512.
-fn picture_tokens(picture: &Picture) -> u64 {
+pub fn picture_tokens(picture: &Picture) -> u64 {
     if picture.low_detail {
         return 85;
     }

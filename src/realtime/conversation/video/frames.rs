@@ -152,7 +152,7 @@ impl Conversation {
                 continue;
             }
             let respond = self.config.frames.respond && self.may_respond();
-            let limited = || self.limits.waits_until(self.config.requests_per_minute, self.now).is_some();
+            let limited = || self.limits.rate.waits_until(self.config.requests_per_minute, self.now).is_some();
             if respond && limited() {
                 self.drop_newest(index, "limit");
             } else if let Some(reason) = self.has_to_wait(respond) {

@@ -4,10 +4,11 @@
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
 use crate::error::Warning;
+use crate::media::liveness;
+use crate::media::segment::{self, Segment};
 use crate::realtime::conversation::Input;
 use crate::realtime::element::Timing as TimingSetting;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
-use crate::realtime::element::pads::segment::{self, Segment};
 use crate::realtime::element::pads::video_sink::VideoPad;
 use crate::realtime::element::run::Run;
 use crate::types::{AudioChunk, Timing};
@@ -351,18 +352,8 @@ impl OpenAIRealtime {
         self.input_pads().iter().any(|pad| self.pad_is_live(pad) == Some(false))
     }
 
-    /// Whether what is linked to a pad is live; `None` when nothing upstream can tell yet.
     pub(crate) fn pad_is_live(&self, pad: &gst::Pad) -> Option<bool> {
-        let mut query = gst::query::Latency::new();
-        if pad.peer_query(&mut query) {
-            return Some(query.result().0);
-        }
-        // A device cannot tell its latency before it is open. Sources that can be either say which.
-        let source = source_of(pad, 64)?;
-        Some(match source.find_property("is-live") {
-            Some(property) if property.value_type() == bool::static_type() => source.property("is-live"),
-            _ => true,
-        })
+        liveness::pad_is_live(pad)
     }
 
     /// The format that upstream will most probably send, as far as its caps tell.
@@ -370,23 +361,4 @@ impl OpenAIRealtime {
         let caps = self.audio_sink.allowed_caps().unwrap_or_else(|| self.audio_sink.pad_template_caps());
         format_of(&caps).unwrap_or_default()
     }
-}
-
-/// The source at the end of the way upstream, if it is there already.
-fn source_of(sink: &gst::Pad, steps: u32) -> Option<gst::Element> {
-    let steps = steps.checked_sub(1)?;
-    let mut peer = sink.peer()?;
-    if let Some(ghost) = peer.parent().and_then(|parent| parent.downcast::<gst::GhostPad>().ok()) {
-        // Out of a bin.
-        return source_of(ghost.upcast_ref(), steps);
-    }
-    while let Some(endpoint) = peer.downcast_ref::<gst::GhostPad>().and_then(|ghost| ghost.target()) {
-        // Into a bin.
-        peer = endpoint;
-    }
-    let element = peer.parent_element()?;
-    if element.element_flags().contains(gst::ElementFlags::SOURCE) {
-        return Some(element);
-    }
-    element.sink_pads().iter().find_map(|pad| source_of(pad, steps))
 }

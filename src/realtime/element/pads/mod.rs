@@ -6,7 +6,6 @@ pub(crate) mod audio_sink;
 pub(crate) mod audio_src;
 pub(crate) mod crossing;
 pub(crate) mod events;
-pub(crate) mod segment;
 pub(crate) mod text;
 pub(crate) mod video_sink;
 

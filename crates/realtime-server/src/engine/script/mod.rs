@@ -8,6 +8,7 @@
 //! expects makes the scene, and in the end the process, fail.
 
 mod cursor;
+mod http_scene;
 mod parse;
 mod pattern;
 mod run;
@@ -159,6 +160,10 @@ impl ScriptRunner {
             Handshake::Accept => Ok(guard),
             handshake => Err(Refused { handshake: handshake.clone(), _ticket: Some(guard) }),
         }
+    }
+
+    fn scene_of(&self, guard: &RunGuard) -> &ConnectionScript {
+        &self.script.connections[guard.scene]
     }
 
     /// Plays a scene to its end.

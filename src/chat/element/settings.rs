@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What the user set, and how endpoint and requests follow from it.
+//!
+//! Everything that can be known to be wrong is found before anything is started, with the name of the property.
+
+use crate::chat::conversation::config::Config;
+use crate::chat::conversation::request;
+use crate::chat::element::{FrameSelection, Modalities, StreamMode};
+use crate::chat::session::Timeouts;
+use crate::error::Failure;
+use crate::media::function_calls::Program;
+use crate::net::credentials::CredentialsProvider;
+use crate::net::endpoint::{Api, DEFAULT_CHAT_MODEL, EndpointConfig};
+use crate::net::secret::Secret;
+use crate::realtime::element::settings::{JsonText, time};
+use crate::realtime::element::{FrameDetail, Provider, Silence, Timing};
+use crate::types;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// The properties' values.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub uri: Option<String>,
+    pub provider: Provider,
+    pub model: String,
+    pub vision_model: Option<String>,
+    pub api_version: Option<String>,
+    pub api_key: Option<Secret>,
+    pub api_key_file: Option<String>,
+    pub organization: Option<String>,
+    pub project: Option<String>,
+    pub headers: Option<gst::Structure>,
+    pub ca_file: Option<String>,
+    pub allow_insecure: bool,
+    pub connect_timeout: u64,
+    pub request_timeout: u64,
+    pub max_reconnects: u32,
+    pub reconnect_delay: u64,
+    pub prompt: Option<String>,
+    pub instructions: Option<String>,
+    pub modalities: Modalities,
+    pub voice: String,
+    pub segment_duration: u64,
+    pub segment_gap: u64,
+    pub vad_threshold: f64,
+    pub max_frames: u32,
+    pub frame_selection: FrameSelection,
+    pub frame_detail: FrameDetail,
+    pub max_frame_size: u32,
+    pub history: u32,
+    pub max_requests: u32,
+    pub response_format: Option<JsonText>,
+    pub max_tokens: u32,
+    pub temperature: f64,
+    pub tools: Option<JsonText>,
+    pub tool_choice: String,
+    pub tool_command: Option<String>,
+    pub tool_timeout: u64,
+    pub extra: Option<JsonText>,
+    pub stream: StreamMode,
+    pub requests_per_minute: u32,
+    pub max_cost: f64,
+    pub timing: Timing,
+    pub buffer_time: u64,
+    pub silence: Silence,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            uri: None,
+            provider: Provider::Auto,
+            model: DEFAULT_CHAT_MODEL.into(),
+            vision_model: None,
+            api_version: None,
+            api_key: None,
+            api_key_file: None,
+            organization: None,
+            project: None,
+            headers: None,
+            ca_file: None,
+            allow_insecure: false,
+            connect_timeout: 10 * SECOND,
+            request_timeout: 600 * SECOND,
+            max_reconnects: 5,
+            reconnect_delay: SECOND,
+            prompt: None,
+            instructions: None,
+            modalities: Modalities::Text,
+            voice: "alloy".into(),
+            segment_duration: 0,
+            segment_gap: 0,
+            vad_threshold: 0.5,
+            max_frames: 4,
+            frame_selection: FrameSelection::Newest,
+            frame_detail: FrameDetail::Auto,
+            max_frame_size: 4 << 20,
+            history: 0,
+            max_requests: 4,
+            response_format: None,
+            max_tokens: 0,
+            temperature: -1.0,
+            tools: None,
+            tool_choice: "auto".into(),
+            tool_command: None,
+            tool_timeout: 30 * SECOND,
+            extra: None,
+            stream: StreamMode::Auto,
+            requests_per_minute: 0,
+            max_cost: 0.0,
+            timing: Timing::Auto,
+            buffer_time: 40_000_000,
+            silence: Silence::Buffers,
+        }
+    }
+}
+
+/// The JSON in a property, if there is some.
+fn json(property: &str, text: Option<&JsonText>) -> Result<Option<Value>, Failure> {
+    let wrong = |why: String| Failure::Settings(format!("{property}: {why}"));
+    let Some(text) = text.map(JsonText::text).transpose().map_err(&wrong)?.flatten() else { return Ok(None) };
+    serde_json::from_str(text).map(Some).map_err(|error| wrong(openai_protocol::plain(&error)))
+}
+
+fn some_time(nanoseconds: u64) -> Option<Duration> {
+    (nanoseconds > 0).then(|| time(nanoseconds))
+}
+
+impl Settings {
+    /// A run begins: files are read again.
+    pub fn read_again(&mut self) {
+        for text in [&mut self.tools, &mut self.extra, &mut self.response_format].into_iter().flatten() {
+            *text = text.given.clone().into();
+        }
+    }
+
+    /// Where requests go, and as whom.
+    pub fn endpoint(&self, model: &str, credentials: Option<CredentialsProvider>) -> EndpointConfig {
+        EndpointConfig {
+            api: Api::ChatCompletions,
+            uri: self.uri.clone(),
+            provider: self.provider.into(),
+            model: model.to_owned(),
+            api_version: self.api_version.clone(),
+            api_key: self.api_key.clone(),
+            api_key_file: self.api_key_file.clone().map(Into::into),
+            credentials,
+            organization: self.organization.clone(),
+            project: self.project.clone(),
+            headers: crate::media::headers(self.headers.as_ref()),
+            ca_file: self.ca_file.clone().map(Into::into),
+            allow_insecure: self.allow_insecure,
+            ..EndpointConfig::default()
+        }
+    }
+
+    /// What requests are made of. `model` is what the endpoint calls it.
+    pub fn config(&self, model: &str, timing: types::Timing) -> Result<Config, Failure> {
+        let wrong = |property: &str, why: String| Failure::Settings(format!("{property}: {why}"));
+        let tools = json("tools", self.tools.as_ref())?;
+        let tools = tools.map(request::tools).transpose().map_err(|why| wrong("tools", why))?;
+        let tool_choice = request::tool_choice(&self.tool_choice).map_err(|why| wrong("tool-choice", why))?;
+        if tools.is_none() && tool_choice.as_ref().is_some_and(|choice| choice != "none") {
+            return Err(wrong("tool-choice", format!("'{}' needs tools, and there are none", self.tool_choice)));
+        }
+        let extra = match json("extra", self.extra.as_ref())? {
+            None => Map::new(),
+            Some(Value::Object(extra)) => extra,
+            Some(_) => return Err(wrong("extra", "expected a JSON object".into())),
+        };
+        let response_format =
+            json("response-format", self.response_format.as_ref())?.map(response_format).transpose()?;
+        // It is wrong now or never.
+        self.program()?;
+        Ok(Config {
+            model: model.to_owned(),
+            vision_model: self.vision_model.clone().filter(|model| !model.trim().is_empty()),
+            prompt: self.prompt.clone(),
+            instructions: self.instructions.clone(),
+            speak: self.modalities == Modalities::TextAndAudio,
+            voice: self.voice.clone(),
+            segment_duration: some_time(self.segment_duration),
+            segment_gap: some_time(self.segment_gap),
+            vad_threshold: self.vad_threshold as f32,
+            max_frames: self.max_frames as usize,
+            frame_selection: self.frame_selection.into(),
+            detail: self.frame_detail.into(),
+            history: self.history as usize,
+            max_requests: self.max_requests as usize,
+            response_format,
+            max_tokens: self.max_tokens,
+            temperature: (self.temperature >= 0.0).then_some(self.temperature),
+            tool_choice: tool_choice.filter(|_| tools.is_some()),
+            tools,
+            tool_timeout: some_time(self.tool_timeout),
+            extra,
+            stream: self.stream.into(),
+            requests_per_minute: self.requests_per_minute,
+            max_cost: self.max_cost,
+            retries: self.max_reconnects,
+            retry_delay: time(self.reconnect_delay),
+            live: timing == types::Timing::Live,
+        })
+    }
+
+    /// The program that answers function calls.
+    pub fn program(&self) -> Result<Option<Program>, Failure> {
+        Program::parse(self.tool_command.as_deref().unwrap_or_default())
+    }
+
+    /// How long requests may take.
+    pub fn timeouts(&self) -> Timeouts {
+        Timeouts { connect: time(self.connect_timeout), request: time(self.request_timeout) }
+    }
+}
+
+/// A response format: as the API has it, or a bare JSON schema.
+fn response_format(value: Value) -> Result<Value, Failure> {
+    let wrong = |why: &str| Failure::Settings(format!("response-format: {why}"));
+    if !value.is_object() {
+        return Err(wrong("expected a JSON object"));
+    }
+    match value["type"].as_str() {
+        Some("json_object" | "text") => Ok(value),
+        Some("json_schema") if value["json_schema"].is_object() => Ok(value),
+        Some("json_schema") => Err(wrong("'json_schema' needs an object 'json_schema' with 'name' and 'schema'")),
+        _ => Ok(serde_json::json!({"type": "json_schema",
+            "json_schema": {"name": "answer", "strict": true, "schema": value}})),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_found_with_the_name_of_the_property() {
+        let check = |change: fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            settings.config("m", types::Timing::Offline).map(|_| ()).map_err(|failure| failure.to_string())
+        };
+        assert_eq!(check(|_| {}), Ok(()));
+        type Change = fn(&mut Settings);
+        let cases: [(Change, &str); 6] = [
+            (|settings| settings.tools = Some("[{]".into()), "tools: "),
+            (|settings| settings.tools = Some("{}".into()), "tools: "),
+            (|settings| settings.extra = Some("[]".into()), "extra: "),
+            (|settings| settings.response_format = Some("3".into()), "response-format: "),
+            (|settings| settings.tool_choice = "now".into(), "tool-choice: "),
+            (|settings| settings.tool_command = Some("no-such-program".into()), "tool-command: "),
+        ];
+        for (change, expected) in cases {
+            assert!(check(change).is_err_and(|why| why.starts_with(expected)), "{expected}");
+        }
+    }
+
+    #[test]
+    fn a_bare_schema_is_a_response_format() {
+        let schema = serde_json::json!({"type": "object", "properties": {}});
+        let format = response_format(schema.clone()).expect("a format");
+        assert_eq!((&format["type"], &format["json_schema"]["schema"]), (&"json_schema".into(), &schema));
+        assert_eq!(response_format(format.clone()).as_ref(), Ok(&format));
+    }
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! The session task of `openaichat`: it owns the conversation, and a task for each request in flight.
+//!
+//! It decides nothing: inputs come from a bounded [`InputQueue`], requests and their answers from `request`; audio goes
+//! to a bounded [`Playout`], everything else as [`BusEvent`]s, in order.
+
+pub(crate) mod input_queue;
+mod request;
+
+use crate::chat::conversation::Conversation;
+use crate::chat::conversation::config::Config;
+use crate::chat::conversation::io::{Event, Input, Output, Target};
+use crate::chat::session::input_queue::InputQueue;
+use crate::chat::session::request::{RequestContext, RequestUpdate};
+use crate::error::{Failure, Warning};
+use crate::net::clock::Clock;
+use crate::net::endpoint::Endpoint;
+use crate::net::runtime::SharedRuntime;
+use crate::queue::playout::Playout;
+use crate::types::{TimedText, TraceEvent};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// What waits for the application at most; then the session waits as well.
+pub const BUS_QUEUE_LEN: usize = 256;
+/// Pieces of answers that wait at most; then their sockets are not read.
+const UPDATES_LEN: usize = 64;
+/// Inputs that are taken before answers are looked at again.
+const INPUT_BATCH: usize = 64;
+
+/// What goes to the application's side, in order.
+#[derive(Debug)]
+pub enum BusEvent {
+    /// To be told.
+    Event(Event),
+    /// For `text_src`.
+    Text(TimedText),
+    /// No text begins before this running time.
+    TextGap(Duration),
+    /// A request or a piece of an answer, for `event_src`.
+    Trace(TraceEvent),
+    /// The run has failed.
+    Fail(Failure),
+    /// All is answered; the streams end there.
+    Finished(Duration),
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// Until there is a connection.
+    pub connect: Duration,
+    /// From the request to the end of the answer.
+    pub request: Duration,
+}
+
+/// What a session needs.
+pub struct Setup {
+    pub endpoint: Endpoint,
+    pub vision_endpoint: Option<Endpoint>,
+    pub config: Config,
+    pub timeouts: Timeouts,
+    pub input_queue: Arc<InputQueue>,
+    pub playout: Arc<Playout>,
+    pub bus_tx: mpsc::Sender<BusEvent>,
+    /// Whether traces are wanted.
+    pub traces: Arc<AtomicBool>,
+    pub clock: Clock,
+}
+
+/// A running session. Dropping it ends it, with all its requests.
+pub struct Session {
+    task: JoinHandle<()>,
+    _runtime: Arc<SharedRuntime>,
+}
+
+impl Session {
+    /// Starts the task.
+    pub fn start(setup: Setup) -> std::io::Result<Self> {
+        let runtime = SharedRuntime::get()?;
+        let task = runtime.handle().spawn(Driver::new(setup).run());
+        Ok(Self { task, _runtime: runtime })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A request's task, which ends with this.
+struct RequestTask(JoinHandle<()>);
+
+impl Drop for RequestTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Driver {
+    setup: Setup,
+    conversation: Conversation,
+    requests: HashMap<u64, RequestTask>,
+    updates_tx: mpsc::Sender<RequestUpdate>,
+    updates: mpsc::Receiver<RequestUpdate>,
+    started: Instant,
+    run: u64,
+}
+
+impl Driver {
+    fn new(setup: Setup) -> Self {
+        let (updates_tx, updates) = mpsc::channel(UPDATES_LEN);
+        let started = setup.clock.now();
+        let conversation = Conversation::new(setup.config.clone(), started);
+        Self { setup, conversation, requests: HashMap::new(), updates_tx, updates, started, run: run_number() }
+    }
+
+    async fn run(mut self) {
+        loop {
+            self.take_input();
+            if self.flush_outputs().await.is_err() || self.conversation.has_ended() {
+                // Whatever upstream still has is not waited for by anybody.
+                self.setup.input_queue.close();
+                return;
+            }
+            let full = self.setup.playout.is_full();
+            let deadline = self.conversation.deadline();
+            let sleep = async {
+                match deadline {
+                    Some(at) => self.setup.clock.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.setup.input_queue.arrived() => {}
+                () = self.setup.playout.room(), if full => {}
+                () = sleep => {
+                    let now = self.setup.clock.now();
+                    self.conversation.wake(now, unix_time());
+                }
+                Some(update) = self.updates.recv(), if !full => self.on_update(update).await,
+            }
+        }
+    }
+
+    /// Takes what has come in, as far as more is wanted.
+    fn take_input(&mut self) {
+        for _ in 0..INPUT_BATCH {
+            let Some(input) = self.setup.input_queue.take(self.conversation.wants_input()) else { return };
+            self.conversation.handle(input, self.setup.clock.now(), unix_time());
+        }
+        // There may be more.
+        self.setup.input_queue.wake();
+    }
+
+    async fn on_update(&mut self, update: RequestUpdate) {
+        match update {
+            RequestUpdate::Trace(event) => {
+                // Whoever listens may be gone; the next output finds that out.
+                let _ = self.setup.bus_tx.send(BusEvent::Trace(event)).await;
+            }
+            RequestUpdate::Answer(id, event) => {
+                self.conversation.handle(Input::Answer(id, event), self.setup.clock.now(), unix_time());
+            }
+        }
+    }
+
+    /// Does what is to be done. An error means that nobody listens any more.
+    async fn flush_outputs(&mut self) -> Result<(), mpsc::error::SendError<BusEvent>> {
+        let dropped = self.setup.input_queue.take_dropped();
+        if dropped > 0 {
+            let message = format!(
+                "requests take longer than the input: {dropped} of the oldest buffers are dropped. Raise max-requests \
+                 or segment-duration"
+            );
+            self.setup.bus_tx.send(BusEvent::Event(Event::Warning(Warning::new("input-dropped", message)))).await?;
+        }
+        while let Some(output) = self.conversation.poll() {
+            match output {
+                Output::Send { id, target, key, body } => self.send(id, target, key, body),
+                Output::Abort(id) => drop(self.requests.remove(&id)),
+                Output::Play(audio) => self.setup.playout.play(audio),
+                Output::Text(text) => self.setup.bus_tx.send(BusEvent::Text(text)).await?,
+                Output::Quiet(until) => {
+                    self.setup.playout.gap_until(until);
+                    self.setup.bus_tx.send(BusEvent::TextGap(until)).await?;
+                }
+                Output::Event(event) => self.setup.bus_tx.send(BusEvent::Event(event)).await?,
+                Output::Fail(failure) => self.setup.bus_tx.send(BusEvent::Fail(failure)).await?,
+                Output::Finished(at) => self.setup.bus_tx.send(BusEvent::Finished(at)).await?,
+            }
+        }
+        self.requests.retain(|_, request| !request.0.is_finished());
+        Ok(())
+    }
+
+    fn send(&mut self, id: u64, target: Target, key: String, body: bytes::Bytes) {
+        let endpoint = match (target, &self.setup.vision_endpoint) {
+            (Target::Vision, Some(endpoint)) => endpoint,
+            _ => &self.setup.endpoint,
+        };
+        let context = RequestContext {
+            id,
+            endpoint: endpoint.clone(),
+            key: format!("{key}-{:x}", self.run),
+            timeouts: self.setup.timeouts,
+            clock: self.setup.clock.clone(),
+            traces: self.setup.traces.clone(),
+            updates: self.updates_tx.clone(),
+            started: self.started,
+        };
+        self.requests.insert(id, RequestTask(tokio::spawn(context.run(body))));
+    }
+}
+
+/// A number that no other run has, so that no server takes its requests for those of another one.
+fn run_number() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+fn unix_time() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64)
+}
