@@ -76,23 +76,31 @@ impl Random {
     }
 }
 
+/// What a walk has done.
+#[derive(Default)]
+struct Taken {
+    last: VecDeque<String>,
+    count: usize,
+    ended: bool,
+}
+
 /// The last steps, shown when a walk fails or hangs.
 #[derive(Clone, Default)]
-struct Steps(Arc<(Mutex<(VecDeque<String>, usize, bool)>, Condvar)>);
+struct Steps(Arc<(Mutex<Taken>, Condvar)>);
 
 impl Steps {
     fn note(&self, step: String) {
         let mut steps = self.0.0.lock().expect("no panic");
-        if steps.0.len() == SHOWN {
-            steps.0.pop_front();
+        if steps.last.len() == SHOWN {
+            steps.last.pop_front();
         }
-        steps.0.push_back(step);
-        steps.1 += 1;
+        steps.last.push_back(step);
+        steps.count += 1;
         self.0.1.notify_all();
     }
 
     fn end(&self) {
-        self.0.0.lock().expect("no panic").2 = true;
+        self.0.0.lock().expect("no panic").ended = true;
         self.0.1.notify_all();
     }
 
@@ -101,16 +109,16 @@ impl Steps {
         let this = self.clone();
         std::thread::spawn(move || {
             let mut steps = this.0.0.lock().expect("no panic");
-            while !steps.2 {
-                let before = steps.1;
-                let idle = |steps: &mut (VecDeque<String>, usize, bool)| steps.1 == before && !steps.2;
+            while !steps.ended {
+                let before = steps.count;
+                let idle = |steps: &mut Taken| steps.count == before && !steps.ended;
                 let (now, waited) = this.0.1.wait_timeout_while(steps, STEP_LIMIT, idle).expect("no panic");
                 steps = now;
                 if waited.timed_out() {
-                    let last = steps.0.iter().cloned().collect::<Vec<_>>().join("\n");
+                    let last = steps.last.iter().cloned().collect::<Vec<_>>().join("\n");
                     #[allow(clippy::print_stderr, reason = "what hangs has to be seen")]
                     {
-                        eprintln!("RANDOM_SEED={seed}: step {} hangs; the last ones:\n{last}", steps.1);
+                        eprintln!("RANDOM_SEED={seed}: step {} hangs; the last ones:\n{last}", steps.count);
                     }
                     std::process::abort();
                 }
@@ -124,7 +132,7 @@ impl Drop for Steps {
         if std::thread::panicking() {
             #[allow(clippy::print_stderr, reason = "what led to it has to be seen")]
             if let Ok(steps) = self.0.0.lock() {
-                eprintln!("the last steps:\n{}", steps.0.iter().cloned().collect::<Vec<_>>().join("\n"));
+                eprintln!("the last steps:\n{}", steps.last.iter().cloned().collect::<Vec<_>>().join("\n"));
             }
             self.end();
         }

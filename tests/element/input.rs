@@ -171,6 +171,29 @@ fn pieces_that_overlap_are_heard_in_full_and_their_timestamps_are_told() {
 }
 
 #[test]
+fn samples_that_are_cut_between_buffers_are_heard_whole() {
+    let sound = sentence(2_000);
+    let server = echo();
+    let heard = |size: usize| {
+        let mut upstream = Upstream::new(&server);
+        upstream.segment(0, None, 0, 1.0);
+        // As a socket brings them: the first is stamped, and the others follow.
+        for (index, piece) in sound.chunks(size).enumerate() {
+            let mut buffer = gst::Buffer::from_slice(piece.to_vec());
+            if index == 0 {
+                buffer.get_mut().expect("new").set_pts(gst::ClockTime::ZERO);
+            }
+            upstream.pad.push(buffer).expect("taken");
+        }
+        upstream.end();
+        upstream.tap.sound()
+    };
+    let whole = heard(960);
+    assert!(whole.iter().any(|byte| *byte != 0));
+    assert!(heard(961) == whole, "an answer that echoes the same samples");
+}
+
+#[test]
 fn a_gap_of_hours_is_no_matter() {
     let server = echo();
     let mut upstream = Upstream::new(&server);

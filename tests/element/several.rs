@@ -107,6 +107,15 @@ fn elements_come_to_a_running_pipeline_and_leave_it() {
         for (_, _, tap) in &joined {
             tap.wait_for(10);
         }
+        for (_, _, tap) in &joined {
+            let outs = tap.outs();
+            let follows = |two: &[crate::support::pipeline::Out]| two[1].pts == two[0].pts + two[0].duration;
+            assert!(
+                outs.windows(2).all(follows),
+                "the stream begins at the pipeline's time, without a jump: {:?}",
+                outs[0]
+            );
+        }
         let [first, second] = &joined;
         leave(&pipeline, &first.0, &first.1);
         // The other one is not disturbed.
