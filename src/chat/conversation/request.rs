@@ -91,15 +91,9 @@ fn with_instructions(config: &Config, messages: Vec<RequestMessage>) -> Vec<Requ
 }
 
 fn finish(request: &Request, extra: &Map<String, Value>) -> Result<Bytes, String> {
-    let written = if extra.is_empty() {
-        serde_json::to_vec(request)
-    } else {
-        serde_json::to_value(request).and_then(|mut value| {
-            merge(&mut value, extra);
-            serde_json::to_vec(&value)
-        })
-    };
-    written.map(Bytes::from).map_err(|error| error.to_string())
+    let mut value = serde_json::to_value(request).map_err(|error| error.to_string())?;
+    merge(&mut value, extra);
+    Ok(value.to_string().into())
 }
 
 /// Merges an object over another one as RFC 7396 has it: `null` removes a field.
