@@ -213,7 +213,7 @@ impl Run {
             Err(_) if self.calls.state().stopped => {}
             Err(why) => {
                 let message = format!("what the function '{}' gave back is not sent: {why}", call.name);
-                element.imp().warn(&Warning::new("call-answered", message));
+                element.imp().warn(Warning::new("call-answered", message).about(&call.call_id));
             }
         }
     }
@@ -223,7 +223,7 @@ impl Run {
         if self.calls.state().stopped {
             return;
         }
-        element.imp().warn(&Warning::new("tool-command", warning));
+        element.imp().warn(Warning::new("tool-command", warning).about(call_id));
         // Somebody else may have answered meanwhile.
         if self.calls.answer(call_id).is_ok() {
             self.hand_over(element, call_id, error_output(why));
