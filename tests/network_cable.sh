@@ -34,6 +34,8 @@ ip -n "$namespace" link set "${link}b" up
 ip -n "$namespace" link set lo up
 
 cargo build --quiet --workspace
+# The server takes any key; another machine is not asked without one.
+export OPENAI_API_KEY=any
 export GST_PLUGIN_PATH="$CARGO_TARGET_DIR/debug" GST_REGISTRY="$work/registry"
 
 # Half of an answer comes on the first connection, the whole on the second one.
