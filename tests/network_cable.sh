@@ -79,9 +79,10 @@ for timing in live offline; do
             >"$work/said" 2>&1 &
     pipeline=$!
     wait_for "$work/said" 'openairealtime/response, state=(string)created' 20
-    ip link set "${link}a" down
+    # At the server's end: here the route would go, and another network might answer instead.
+    ip -n "$namespace" link set "${link}b" down
     sleep 20
-    ip link set "${link}a" up
+    ip -n "$namespace" link set "${link}b" up
     wait "$pipeline" || { tail -n 40 "$work/said" >&2; fail "$timing: the pipeline failed"; }
     pipeline=
     answers=$(grep -c 'transcript.*role=(string)assistant.*text=(string)"Here.*final=(boolean)true' "$work/said" || true)
