@@ -50,11 +50,20 @@ pub struct Warning {
     pub kind: Option<String>,
     /// The field at fault.
     pub param: Option<String>,
+    /// What it is about, where that is not in the code: a call, a pad, an action. Warnings about different things are not
+    /// merged. It is not posted.
+    pub subject: Option<String>,
 }
 
 impl Warning {
     /// A warning of our own.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: Some(code.into()), kind: None, param: None }
+        Self { message: message.into(), code: Some(code.into()), kind: None, param: None, subject: None }
+    }
+
+    /// The same, about this.
+    #[must_use]
+    pub fn about(self, subject: impl Into<String>) -> Self {
+        Self { subject: Some(subject.into()), ..self }
     }
 }

@@ -230,7 +230,7 @@ impl Calls {
             Err(_) if self.state().stopped => {}
             Err(why) => {
                 let message = format!("what the function '{}' gave back is not sent: {why}", call.name);
-                host.warn(Warning::new("call-answered", message));
+                host.warn(Warning::new("call-answered", message).about(&call.call_id));
             }
         }
     }
@@ -240,7 +240,7 @@ impl Calls {
         if self.state().stopped {
             return;
         }
-        host.warn(Warning::new("tool-command", warning));
+        host.warn(Warning::new("tool-command", warning).about(call_id));
         // Somebody else may have answered meanwhile.
         if self.answer(call_id).is_ok() {
             host.give(call_id, error_output(why));

@@ -32,3 +32,9 @@ mod worker_pool;
 
 pub use cli::{Cli, EngineName};
 pub use instance::{Server, ServerThread};
+
+/// Whether a session would take this text as an event of a client. For tests that give it anything.
+#[doc(hidden)]
+pub fn takes_client_event(text: &str) -> bool {
+    session::takes_client_event(text)
+}

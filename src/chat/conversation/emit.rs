@@ -122,6 +122,7 @@ impl Conversation {
             code: response.error_code.clone(),
             kind: error.body.kind.clone(),
             param: error.body.param.clone(),
+            subject: None,
         });
         self.event(Event::Response(Box::new(response)));
         let Some(error) = error else {

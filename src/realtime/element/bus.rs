@@ -64,6 +64,9 @@ impl Run {
         if self.state().stopped {
             return;
         }
+        if let Some(element) = self.element.upgrade() {
+            element.imp().post_left_out_warnings(false);
+        }
         match post {
             BusEvent::Event(event) => self.post_event(&event),
             BusEvent::Text(words) => self.send_text(TextPadKind::Words(words.role), &TextItem::Words(words)),
@@ -84,7 +87,8 @@ impl Run {
         let Some(element) = self.element.upgrade() else { return };
         element.imp().note(event);
         match event {
-            Event::Warning(warning) => element.imp().warn(warning),
+            // The session has limited it.
+            Event::Warning(warning) => element.imp().post_warning(warning),
             Event::FunctionCall(call) => {
                 let mut call = call.clone();
                 call.arguments = glib_text(&call.arguments).into_owned();
@@ -120,7 +124,7 @@ impl Run {
                 && let Some(element) = self.element.upgrade()
             {
                 let message = format!("{} is not read: {lost} of the oldest pieces are dropped", stream.pad().name());
-                element.imp().warn(&Warning::new("text-dropped", message));
+                element.imp().warn(Warning::new("text-dropped", message).about(stream.pad().name().as_str()));
             }
         }
     }

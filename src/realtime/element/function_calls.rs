@@ -35,7 +35,7 @@ impl CallHost for RunCall {
     }
 
     fn warn(&self, warning: Warning) {
-        self.element.imp().warn(&warning);
+        self.element.imp().warn(warning);
     }
 
     fn give(&self, call_id: &str, output: String) {

@@ -17,6 +17,7 @@ use crate::realtime::element::{
     ReasoningEffort, SessionType, Silence, Timing, TurnDetection, VadEagerness,
 };
 use crate::realtime::session::Secret;
+use crate::realtime::session::warning_limit::Warnings;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -172,6 +173,8 @@ pub struct OpenAIRealtime {
     #[property(name = "session-id", get, type = Option<String>, member = session_id, nick = "Session ID",
         blurb = "Identifier of the session that the server has assigned")]
     status: Mutex<ElementStatus>,
+    /// Limits the warnings that do not come from a session.
+    warnings: Mutex<Warnings>,
     run: Mutex<Option<Arc<Run>>>,
     property_sync: Mutex<PropertySync>,
     sink: Mutex<SinkState>,
@@ -244,6 +247,10 @@ impl OpenAIRealtime {
         lock(&self.settings)
     }
 
+    pub(crate) fn warnings(&self) -> MutexGuard<'_, Warnings> {
+        lock(&self.warnings)
+    }
+
     pub(crate) fn status(&self) -> MutexGuard<'_, ElementStatus> {
         lock(&self.status)
     }
@@ -293,6 +300,7 @@ impl ObjectSubclass for OpenAIRealtime {
         Self {
             settings: Mutex::default(),
             status: Mutex::default(),
+            warnings: Mutex::default(),
             run: Mutex::default(),
             property_sync: Mutex::default(),
             sink: Mutex::default(),

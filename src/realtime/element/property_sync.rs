@@ -102,7 +102,7 @@ impl OpenAIRealtime {
                 self.wish(&run, has_begun, config);
             }
             Err(failure) => {
-                self.warn(&Warning::new("settings", failure.to_string()));
+                self.warn(Warning::new("settings", failure.to_string()).about(failure.to_string()));
                 self.take_back(&run, name);
             }
         }

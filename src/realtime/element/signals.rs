@@ -115,7 +115,7 @@ impl OpenAIRealtime {
 
     pub(crate) fn not_taken(&self, why: &str) -> bool {
         gst::warning!(CAT, imp = self, "not taken: {why}");
-        self.warn(&Warning::new("not-taken", format!("an action was not taken: {why}")));
+        self.warn(Warning::new("not-taken", format!("an action was not taken: {why}")).about(why));
         false
     }
 

@@ -94,7 +94,7 @@ impl OpenAIRealtime {
     /// Settings are not sent, because the model or the server is known to refuse them.
     pub(crate) fn warn_of_left_out(&self, left_out: Vec<String>) {
         for what in left_out {
-            self.warn(&Warning::new("left-out", what));
+            self.warn(Warning::new("left-out", what.clone()).about(what));
         }
     }
 
@@ -123,7 +123,7 @@ impl OpenAIRealtime {
              written: what was pushed before plays to its end. Set flush-on-interrupt=false to be told no more",
             keeper.name()
         );
-        self.warn(&Warning::new("flush-left-out", message));
+        self.warn(Warning::new("flush-left-out", message).about(keeper.name().as_str()));
     }
 
     /// The running time, where the element joins a pipeline that plays, or one whose running time does not begin at 0.
@@ -240,6 +240,7 @@ impl OpenAIRealtime {
                 if let Some(run) = run {
                     run.stop();
                     run.close();
+                    self.post_left_out_warnings(true);
                     self.post_stopped();
                 }
             }

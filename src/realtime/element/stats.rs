@@ -10,6 +10,7 @@ use crate::realtime::element::ConnectionState;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use gst::prelude::*;
 use gst::subclass::prelude::*;
+use std::time::Instant;
 
 /// What the session has told so far.
 #[derive(Clone, Debug, Default)]
@@ -106,8 +107,25 @@ impl ElementStatus {
 }
 
 impl OpenAIRealtime {
+    /// Posts a WARNING of the element's own: one of a kind in ten seconds. What is left out is posted with its number as soon
+    /// as something is told after that, and at the latest when the run ends.
+    pub(crate) fn warn(&self, warning: Warning) {
+        self.post_left_out_warnings(false);
+        let warning = self.warnings().take(warning, Instant::now());
+        if let Some(warning) = warning {
+            self.post_warning(&warning);
+        }
+    }
+
+    /// Posts the element's own warnings that were left out: those whose time has come, or all.
+    pub(crate) fn post_left_out_warnings(&self, all: bool) {
+        let now = Instant::now();
+        let due = if all { self.warnings().rest(now) } else { self.warnings().due(now) };
+        due.iter().for_each(|warning| self.post_warning(warning));
+    }
+
     /// Posts a WARNING, and counts it. Every warning of the element goes through here.
-    pub(crate) fn warn(&self, warning: &Warning) {
+    pub(crate) fn post_warning(&self, warning: &Warning) {
         gst::warning!(CAT, imp = self, "{}", warning.message);
         self.status().warnings += 1;
         errors::post_warning(self.obj().upcast_ref(), warning);

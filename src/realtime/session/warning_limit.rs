@@ -11,8 +11,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// Maximum number of kinds that are counted apart; further ones count as one kind.
 const KINDS: usize = 64;
 
-/// Kind of a warning: its code and the field at fault.
-type Kind = (String, String);
+/// Kind of a warning: its code, the field at fault, and what it is about.
+type Kind = (String, String, String);
 
 #[derive(Debug)]
 struct PostedKind {
@@ -31,7 +31,7 @@ impl Warnings {
     pub fn take(&mut self, warning: Warning, now: Instant) -> Option<Warning> {
         self.0.retain(|_, told| told.left_out > 0 || now.saturating_duration_since(told.at) < AGAIN);
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let mut kind = (text(&warning.code), text(&warning.param));
+        let mut kind = (text(&warning.code), text(&warning.param), text(&warning.subject));
         if self.0.len() >= KINDS && !self.0.contains_key(&kind) {
             kind = Kind::default();
         }
@@ -93,6 +93,17 @@ mod tests {
         assert_eq!(told[0].message, "bad thing 20000 (the last of 20000 like it)");
         assert!(warnings.take(warning(1), start + AGAIN).is_none(), "that was one");
         assert_eq!(warnings.rest(start + AGAIN)[0].message, "bad thing 1");
+    }
+
+    #[test]
+    fn what_is_about_something_else_is_another_kind() {
+        let (mut warnings, now) = (Warnings::default(), Instant::now());
+        let warning = |call: &str| Warning::new("tool-timeout", format!("{call} is late")).about(call);
+        for call in ["call_1", "call_2"] {
+            assert!(warnings.take(warning(call), now).is_some());
+            assert!(warnings.take(warning(call), now).is_none());
+        }
+        assert_eq!(warnings.rest(now).len(), 2);
     }
 
     #[test]

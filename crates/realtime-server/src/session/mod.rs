@@ -53,6 +53,11 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
+/// Whether this text is an event that a session can follow.
+pub fn takes_client_event(text: &str) -> bool {
+    read(text).is_ok()
+}
+
 /// What a session wants of whoever drives it.
 #[derive(Debug)]
 pub enum Output {

@@ -7,6 +7,7 @@
 //! is requested; not after a barge-in, because the user goes on with something else. A call without an output within
 //! `tool-timeout` gets an error as its output, so that the model does not wait for ever.
 
+use crate::error::Warning;
 use crate::realtime::conversation::Conversation;
 use crate::realtime::conversation::event::{Event, FunctionCall};
 use crate::types::Timing;
@@ -266,23 +267,28 @@ impl Conversation {
         }
     }
 
+    /// A warning about a call: a kind of its own for each call, so that none hides another.
+    fn warn_about_call(&mut self, code: &str, call_id: &str, message: String) {
+        self.notify(Event::Warning(Warning::new(code, message).about(call_id)));
+    }
+
     /// The output of a call.
     pub(crate) fn function_output(&mut self, call_id: &str, output: String) {
         let Some(call) = self.calls.find(call_id) else {
             let message = format!("the model made no call '{call_id}', so an output for it is not sent");
-            return self.warn("unknown-call", message);
+            return self.warn_about_call("unknown-call", call_id, message);
         };
         if call.expired {
             let message = format!(
                 "the output of the function '{}' (call '{call_id}') came too late: the model has got an error instead, \
-                , so it is not sent",
+                 so it is not sent",
                 call.name
             );
-            return self.warn("call-expired", message);
+            return self.warn_about_call("call-expired", call_id, message);
         }
         if !call.is_open() {
             let message = format!("the call '{call_id}' has its output already, so a second one is not sent");
-            return self.warn("call-answered", message);
+            return self.warn_about_call("call-answered", call_id, message);
         }
         call.output = Some(output);
         let response_id = call.response_id.clone();
@@ -376,7 +382,7 @@ impl Conversation {
                  an error: a handler of function-call returns a string, or NULL and send-function-output follows; one \
                  that raises counts as NULL"
             );
-            self.warn("tool-timeout", message);
+            self.warn_about_call("tool-timeout", &call_id, message);
             self.notify(Event::CallExpired { call_id });
             if self.calls.is_done(&response_id) {
                 self.send_outputs(&response_id);
@@ -389,7 +395,8 @@ impl Conversation {
         let open = self.calls.calls.iter().filter(|call| call.is_open());
         let open: Vec<_> = open.map(|call| (call.call_id.clone(), call.name.clone())).collect();
         for (call_id, name) in open {
-            self.warn("call-unanswered", format!("nobody has answered the call '{call_id}' of the function '{name}'"));
+            let message = format!("nobody has answered the call '{call_id}' of the function '{name}'");
+            self.warn_about_call("call-unanswered", &call_id, message);
             self.notify(Event::CallExpired { call_id: call_id.clone() });
             if let Some(call) = self.calls.find(&call_id) {
                 (call.sent, call.expired) = (true, true);

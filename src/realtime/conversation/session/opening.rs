@@ -208,6 +208,7 @@ impl Conversation {
             code: error.code.clone(),
             kind: Some(error.kind.clone()).filter(|kind| !kind.is_empty()),
             param: error.param.clone(),
+            subject: None,
         }));
         self.last_error = Some((self.now, error));
     }

@@ -162,7 +162,7 @@ impl OpenAIRealtime {
             "the input's timestamps are {ahead:.1?} ahead of the clock, which is not waited for: its sound is heard now; \
              running time has to begin at 0 (timestamps from 0, or a segment that begins with them)"
         );
-        self.warn(&Warning::new("timestamps-far", message));
+        self.warn(Warning::new("timestamps-far", message));
     }
 
     /// Hands sound over, in step with the clock where upstream is not: as from a microphone, each piece when its end

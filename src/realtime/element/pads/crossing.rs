@@ -98,7 +98,7 @@ impl OpenAIRealtime {
             let message = format!(
                 "{pads}: nothing is taken from this pad, and too many events wait for it; from '{name}' on they do not go out there"
             );
-            self.warn(&Warning::new("events-dropped", message));
+            self.warn(Warning::new("events-dropped", message));
         }
         standing.is_empty()
     }

@@ -54,7 +54,7 @@ impl OpenAIRealtime {
             Ok(text) => text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']),
             Err(error) => {
                 let message = format!("{}: a buffer that is no UTF-8 is left out: {error}", pad.name());
-                self.warn(&Warning::new("not-utf8", message));
+                self.warn(Warning::new("not-utf8", message).about(pad.name().as_str()));
                 return run.source.flow();
             }
         };
@@ -110,7 +110,7 @@ impl OpenAIRealtime {
             pad.name(),
             muxer.name()
         );
-        self.warn(&Warning::new("splitmuxsink", message));
+        self.warn(Warning::new("splitmuxsink", message));
     }
 }
 

@@ -5,6 +5,9 @@
 use crate::error::Failure;
 use crate::realtime::session::Secret;
 use crate::realtime::session::tests::peer::*;
+use crate::types::AudioChunk;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 use std::io::Write;
 use std::time::Duration;
@@ -264,4 +267,47 @@ fn one_warning_of_a_kind_and_the_number_of_the_others() {
     bench.clock.advance(Duration::from_secs(10));
     while !format!("{:?}", bench.next()).contains("the last of 999 like it") {}
     assert_eq!(bench.said.iter().filter(|post| post.starts_with("Event(Warning")).count(), 2);
+}
+
+/// Live sound of so many seconds, each of which is one byte again and again.
+fn speak(bench: &Bench, seconds: std::ops::Range<u8>) {
+    for second in seconds {
+        let at = Some(Duration::from_secs(second.into()));
+        let sound = AudioChunk { data: vec![second; 48_000].into(), at };
+        bench.input_queue.push_audio(sound).expect("it is taken");
+    }
+}
+
+#[test]
+fn after_an_outage_of_a_minute_the_newest_sound_is_heard_and_what_is_left_out_is_told() {
+    let server = Server::new();
+    let mut bench = Bench::new(&connection(server.uri()), 20);
+    bench.expect_try(1);
+    drop(server.ready());
+    bench.expect_ready(false);
+    bench.expect_loss();
+    let mut outage = bench.expect_try(1);
+    let mut number = 1;
+    // Nobody is there for a minute, and the user speaks on.
+    while outage < Duration::from_secs(60) {
+        server.refuse("503 Busy", "");
+        number += 1;
+        outage += bench.expect_try(number);
+    }
+    speak(&bench, 0..60);
+    let mut peer = server.ready();
+    bench.expect_ready(true);
+    let mut heard = Vec::new();
+    while heard.last() != Some(&59) {
+        let append = peer.expect("input_audio_buffer.append");
+        let sound = BASE64_STANDARD.decode(append["audio"].as_str().expect("sound")).expect("base64");
+        heard.extend(sound.chunks(4_800).map(|piece| piece[0]));
+    }
+    heard.dedup();
+    assert_eq!(heard, (30..60).collect::<Vec<u8>>(), "reconnect-buffer is 30 s");
+    let is_told =
+        |post: &String| post.contains("audio-dropped") && post.contains("reconnect-buffer: 30.0s of the oldest");
+    while !bench.said.iter().any(is_told) {
+        bench.next();
+    }
 }
