@@ -229,6 +229,24 @@ phone_call
 said 'You:.*forward'
 said 'Model:'
 
+# A page for browsers: it is served, and Ctrl-C ends it.
+page() {
+    local chat address
+    setsid pipelines/voice-chat.sh --listen 127.0.0.1:0 >"$work/said" 2>"$work/complaints" &
+    chat=$!
+    ran+=(voice-chat.sh)
+    say '-- voice-chat.sh'
+    until address=$(sed -n 's/^listening on //p' "$work/said") && [ -n "$address" ]; do
+        kill -0 "$chat" 2>/dev/null || { cat "$work/complaints" >&2; fail 'voice-chat.sh ended early'; }
+        sleep 0.2
+    done
+    python3 -c 'import sys, urllib.request as r; assert b"<title>Voice chat" in r.urlopen(sys.argv[1]).read()' "$address" ||
+        fail 'voice-chat.sh does not serve its page'
+    kill -INT -- "-$chat"
+    wait "$chat" || { cat "$work/complaints" >&2; fail 'voice-chat.sh did not end well'; }
+}
+page
+
 for script in pipelines/*.sh; do
     case " ${ran[*]} " in
     *" $(basename "$script") "*) ;;

@@ -38,7 +38,8 @@ install_gstreamer() {
         fail "GStreamer 1.22 or newer is needed, with its development files and the base, good and bad plugins"
     }
     install_packages build-essential ca-certificates pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
-        gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+        libgstreamer-plugins-bad1.0-dev gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+        gstreamer1.0-plugins-bad gstreamer1.0-nice
 }
 
 need_rust() {

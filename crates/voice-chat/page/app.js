@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MPL-2.0
+// The page: buttons, and what events show.
+
+import {connectWebRtc, connectWebSocket, getSecret} from '/connection.js';
+import {cameraCount, openCamera, openMicrophone, watchLevel} from '/devices.js';
+import {call, tools} from '/functions.js';
+import {Transcript} from '/transcript.js';
+
+const $ = id => document.getElementById(id);
+const form = $('form').elements;
+const transcript = new Transcript($('transcript'));
+const MAX_LOG = 5000, MAX_SHOWN = 200;
+let config = {}, visit = null, log = [], began = 0, facing = 'user';
+
+function showState(state, text) { $('state').dataset.state = state; $('state').textContent = text; }
+function showProblem(text) { $('problem').hidden = !text; $('problem').textContent = text ?? ''; }
+
+function record(dir, event) {
+  if (log.length === MAX_LOG) log.shift();
+  log.push({dir, t: (performance.now() - began) / 1000, ev: event});
+  $('count').textContent = `${log.length} events`;
+  $('log').textContent = log.slice(-MAX_SHOWN).map(one => `${one.t.toFixed(2)} ${one.dir} ${one.ev.type}`).join('\n');
+}
+
+function send(event) {
+  if (!visit?.link) return;
+  record('c', event);
+  visit.link.send(event);
+}
+
+function session() {
+  const turns = form.turns.value;
+  return {
+    type: 'realtime',
+    instructions: form.instructions.value,
+    tools,
+    audio: {
+      input: {turn_detection: turns === 'none' ? null : {type: turns}},
+      output: {voice: form.voice.value},
+    },
+  };
+}
+
+const handlers = {
+  'session.created': ({session}) => { $('model-name').textContent = session?.model ?? '–'; },
+  'conversation.item.input_audio_transcription.delta': e => transcript.add(e.item_id, 'user', e.delta ?? ''),
+  'conversation.item.input_audio_transcription.completed': e => transcript.finish(e.item_id, 'user', e.transcript),
+  'input_audio_buffer.committed': e => transcript.item(e.item_id, 'user'),
+  'response.output_audio_transcript.delta': e => transcript.add(e.item_id, 'assistant', e.delta),
+  'response.output_text.delta': e => transcript.add(e.item_id, 'assistant', e.delta),
+  'response.output_text.done': e => transcript.finish(e.item_id, 'assistant'),
+  'response.output_audio_transcript.done': e => transcript.finish(e.item_id, 'assistant'),
+  'response.function_call_arguments.done': e => {
+    const output = call(e.name, e.arguments);
+    transcript.note(`${e.name}(${e.arguments}) → ${JSON.stringify(output)}`);
+    send({type: 'conversation.item.create', item: {type: 'function_call_output', call_id: e.call_id, output: JSON.stringify(output)}});
+  },
+  'voice_chat.interrupted': e => transcript.cut(e.item_id, e.heard_ms),
+  'voice_chat.transcript': e => { if (e.role === 'assistant') transcript.heard(e.item_id, e.text); },
+  'voice_chat.response': e => {
+    if (e.first_audio_ms) $('latency').textContent = `${Math.round(e.first_audio_ms)} ms to the first sound`;
+  },
+  'voice_chat.usage': e => { if (e.total_cost !== undefined) $('cost').textContent = `$${e.total_cost.toFixed(4)}`; },
+  'voice_chat.frame': e => {
+    if (e.state !== 'sent') return;
+    visit.frames += 1;
+    $('frames').hidden = false;
+    $('frames').textContent = `Pictures that the model got: ${visit.frames}`;
+  },
+  'voice_chat.ended': e => { visit.reason = e.message; },
+  'error': e => { showProblem(e.error?.message); },
+  'page.muted': () => { $('unmute').hidden = false; },
+};
+
+function onEvent(event) {
+  record('s', event);
+  handlers[event.type]?.(event);
+}
+
+async function connect() {
+  showProblem();
+  began = performance.now();
+  log = [];
+  showState('connecting', 'Connecting …');
+  const current = visit = {frames: 0, stops: [], closing: false};
+  try {
+    const microphone = current.microphone = await openMicrophone();
+    const context = current.context = new AudioContext({sampleRate: 24000});
+    await context.resume();
+    const meter = context.createMediaStreamSource(microphone);
+    current.stops.push(watchLevel(context, meter, level => { $('you').value = level; }));
+    const settings = session();
+    const common = {
+      secret: await getSecret(settings, form.key.value), stun: config.stun, microphone, context, audio: $('voice'), onEvent,
+      onVoice: node => current.stops.push(watchLevel(context, node, level => { $('model').value = level; })),
+      onClosed: () => { if (visit === current) disconnect(current.reason ?? 'The connection was lost.'); },
+    };
+    current.link = await link(form.transport.value, common);
+  } catch (error) {
+    if (visit === current) disconnect(error.message);
+    return;
+  }
+  if (visit !== current) return current.link.close();
+  showState('connected', 'Connected');
+  $('transport').textContent = current.link.name;
+  $('connect').textContent = 'Disconnect';
+  const pushes = form.turns.value === 'none';
+  setTalk(pushes);
+  for (const id of ['talk', 'camera', 'text', 'send']) $(id).disabled = false;
+}
+
+async function link(transport, common) {
+  if (transport === 'websocket') return connectWebSocket(common);
+  try {
+    return await connectWebRtc(common);
+  } catch (error) {
+    if (transport !== 'auto' || !error.unreachable) throw error;
+    transcript.note('WebRTC does not get through; going on by WebSocket.');
+    return connectWebSocket(common);
+  }
+}
+
+function disconnect(problem) {
+  const old = visit;
+  visit = null;
+  old?.link?.close();
+  old?.stops.forEach(stop => stop());
+  old?.microphone?.getTracks().forEach(track => track.stop());
+  old?.camera?.getTracks().forEach(track => track.stop());
+  old?.context?.close();
+  $('voice').srcObject = null;
+  for (const id of ['preview', 'frames', 'switch', 'unmute']) $(id).hidden = true;
+  for (const id of ['talk', 'camera', 'text', 'send']) $(id).disabled = true;
+  $('talk').setAttribute('aria-pressed', 'false');
+  $('camera').setAttribute('aria-pressed', 'false');
+  $('connect').textContent = 'Connect';
+  showState(problem ? 'failed' : 'idle', problem ? 'Ended' : 'Not connected');
+  showProblem(problem);
+}
+
+// Hands-free the button mutes; with push to talk it is held.
+function setTalk(pushes) {
+  visit.pushes = pushes;
+  $('talk').textContent = pushes ? 'Hold to talk' : 'Mute';
+  visit.microphone.getAudioTracks()[0].enabled = !pushes;
+}
+
+function push(isDown) {
+  if (!visit?.link || !visit.pushes || visit.isDown === isDown) return;
+  visit.isDown = isDown;
+  visit.microphone.getAudioTracks()[0].enabled = isDown;
+  $('talk').setAttribute('aria-pressed', String(isDown));
+  if (isDown) {
+    send({type: 'response.cancel'});
+    send({type: 'output_audio_buffer.clear'});
+    send({type: 'input_audio_buffer.clear'});
+  } else {
+    send({type: 'input_audio_buffer.commit'});
+    send({type: 'response.create'});
+  }
+}
+
+async function setCamera(isOn) {
+  visit.camera?.getTracks().forEach(track => track.stop());
+  visit.camera = null;
+  try {
+    if (isOn) visit.camera = await openCamera(facing);
+  } catch (error) {
+    showProblem(error.message);
+  }
+  await visit.link.setCamera(visit.camera);
+  if (!visit.camera) send({type: 'voice_chat.forget_frames'});
+  $('preview').srcObject = visit.camera;
+  $('preview').hidden = !visit.camera;
+  $('camera').setAttribute('aria-pressed', String(Boolean(visit.camera)));
+  $('switch').hidden = !visit.camera || await cameraCount() < 2;
+}
+
+$('connect').onclick = () => visit ? disconnect() : connect();
+$('talk').onclick = () => {
+  if (!visit || visit.pushes) return;
+  const track = visit.microphone.getAudioTracks()[0];
+  track.enabled = !track.enabled;
+  $('talk').textContent = track.enabled ? 'Mute' : 'Unmute';
+  $('talk').setAttribute('aria-pressed', String(!track.enabled));
+};
+$('talk').onpointerdown = () => push(true);
+$('talk').onkeydown = e => { if (e.key === ' ' || e.key === 'Enter') push(true); };
+$('talk').onkeyup = $('talk').onpointerup = $('talk').onpointerleave = $('talk').onblur = () => push(false);
+$('camera').onclick = () => setCamera(!visit.camera);
+$('switch').onclick = () => { facing = facing === 'user' ? 'environment' : 'user'; setCamera(true); };
+$('unmute').onclick = async () => { await $('voice').play(); $('unmute').hidden = true; };
+$('type').onsubmit = e => {
+  e.preventDefault();
+  const text = $('text').value.trim();
+  if (!text || !visit?.link) return;
+  const id = `typed_${Date.now()}`;
+  send({type: 'conversation.item.create', item: {id, type: 'message', role: 'user', content: [{type: 'input_text', text}]}});
+  send({type: 'response.create'});
+  transcript.finish(id, 'user', text);
+  $('text').value = '';
+};
+$('form').onsubmit = e => e.preventDefault();
+$('form').onchange = e => {
+  if (!visit?.link || e.target.name === 'transport' || e.target.name === 'key') return;
+  const settings = session();
+  if (e.target.name !== 'voice') delete settings.audio.output;
+  send({type: 'session.update', session: settings});
+  setTalk(form.turns.value === 'none');
+};
+$('save').onclick = () => {
+  const url = URL.createObjectURL(new Blob(log.map(one => JSON.stringify(one) + '\n'), {type: 'application/jsonl'}));
+  Object.assign(document.createElement('a'), {href: url, download: 'voice-chat.jsonl'}).click();
+  URL.revokeObjectURL(url);
+};
+addEventListener('pagehide', () => visit && disconnect());
+
+fetch('/config.json').then(response => response.json()).then(read => {
+  config = read;
+  $('key-field').hidden = !config.needs_key;
+  if (config.needs_key) $('settings').open = true;
+  if (config.model) $('model-name').textContent = config.model;
+}).catch(() => showProblem('The server cannot be reached.'));
