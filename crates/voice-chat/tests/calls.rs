@@ -172,7 +172,8 @@ async fn the_end_of_the_program_is_told_to_visitors() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_visit_lasts_no_longer_than_allowed() {
-    let gateway = Gateway::start(ECHO, &["--max-duration", "2s"]).await;
+    // Long enough that the data channel is open before, on a busy machine as well.
+    let gateway = Gateway::start(ECHO, &["--max-duration", "12s"]).await;
     let mut client = Client::connect(&gateway, SILENCE).await;
     assert_eq!(client.expect("error").await["error"]["code"], "session_expired");
     client.expect_closed().await;
