@@ -34,7 +34,7 @@ fn a_turn_is_posted_with_every_stage_when_its_response_is_done() {
     let (mut dialogue, expected) = answered();
     dialogue.after(100);
     dialogue.server_all([audio_done("r1", "a1"), done("r1")]);
-    assert_eq!(dialogue.turns, [expected.clone()]);
+    assert_eq!(dialogue.turns, std::slice::from_ref(&expected));
     dialogue.end_of_stream();
     dialogue.after(60_000);
     assert_eq!(dialogue.turns, [expected]);
