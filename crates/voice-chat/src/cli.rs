@@ -37,7 +37,7 @@ pub struct Cli {
     #[arg(long, value_name = "KEY", env = "VOICE_CHAT_ACCESS_KEY", hide_env_values = true, value_parser = access_key)]
     pub access_key: Option<String>,
 
-    /// Another web site whose pages may use this server, e.g. https://example.com; can be given several times.
+    /// Another web site whose pages may use this server, e.g. `https://example.com`; can be given several times.
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
 
