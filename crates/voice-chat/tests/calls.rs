@@ -25,7 +25,7 @@ async fn what_is_said_is_heard_back_and_events_tell_of_it() {
     assert_eq!(started["response_id"], stopped["response_id"]);
     client.expect_speech(4_000).await;
     assert_eq!(gateway.metric("voice_chat_visitors").await, 1.0);
-    client.hang_up().await;
+    client.hang_up(&gateway).await;
     gateway.wait_for_metric("voice_chat_visitors", 0.0).await;
     assert!(gateway.metric("voice_chat_first_audio_seconds_count").await >= 1.0);
 }
@@ -51,7 +51,7 @@ async fn client_events_reach_the_session_and_its_errors_come_back() {
     assert_eq!(client.expect("error").await["error"]["code"], "invalid_json");
     client.send(&json!({"type": "conversation.item.delete", "item_id": "nowhere"}));
     client.expect("error").await;
-    client.hang_up().await;
+    client.hang_up(&gateway).await;
     gateway.wait_for_metric("voice_chat_visitors", 0.0).await;
 }
 
@@ -75,7 +75,7 @@ async fn a_camera_is_shown_to_the_model_with_a_turn() {
     let mut client = Client::connect(&gateway, Media { speaks: true, camera: true }).await;
     let frame = client.expect("voice_chat.frame").await;
     assert_eq!(frame["state"], "sent", "{frame}");
-    client.hang_up().await;
+    client.hang_up(&gateway).await;
     gateway.wait_for_metric("voice_chat_visitors", 0.0).await;
 }
 
@@ -99,7 +99,7 @@ async fn a_session_of_an_offer_or_of_a_secret_is_the_calls() {
     let answer = gateway.post("/v1/realtime/calls", "multipart/form-data; boundary=x", &body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     assert_call_has(&mut client, &answer).await;
-    client.hang_up().await;
+    client.hang_up(&gateway).await;
 
     let wish = format!(r#"{{"session": {session}, "expires_after": {{"anchor": "created_at", "seconds": 60}}}}"#);
     let secret = gateway.post("/v1/realtime/client_secrets", "application/json", &wish).await.json();
@@ -110,7 +110,7 @@ async fn a_session_of_an_offer_or_of_a_secret_is_the_calls() {
     let answer = gateway.request("POST", "/v1/realtime/calls", &headers, &client.offer).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     assert_call_has(&mut client, &answer).await;
-    client.hang_up().await;
+    client.hang_up(&gateway).await;
 }
 
 /// The call has the session that was asked for.
@@ -140,7 +140,7 @@ async fn offers_that_lead_to_nothing_are_refused_with_the_reason() {
     let answer = gateway.post("/v1/realtime/calls", "application/sdp", &second.offer).await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "too_many_visitors"));
     assert!(answer.header("Retry-After").is_some());
-    client.hang_up().await;
+    client.hang_up(&gateway).await;
     gateway.wait_for_metric("voice_chat_visitors", 0.0).await;
     second.vanish().await;
 }

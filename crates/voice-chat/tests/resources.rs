@@ -26,7 +26,7 @@ async fn calls_leave_neither_sockets_nor_threads() {
     for number in 0..CALLS {
         let mut client = Client::connect(&gateway, Media::default()).await;
         client.expect("session.created").await;
-        client.hang_up().await;
+        client.hang_up(&gateway).await;
         gateway.wait_for_metric("voice_chat_visitors", 0.0).await;
         if number + 1 == FIRST {
             before = resources();

@@ -22,7 +22,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -62,7 +62,9 @@ enum End {
 struct State {
     timing: Option<Timing>,
     session: Option<Session>,
-    bus_thread: Option<ThreadId>,
+    bus_thread: Option<JoinHandle<()>>,
+    /// The bus thread has handled everything.
+    bus_is_done: bool,
     end: End,
     stopped: bool,
 }
@@ -184,15 +186,15 @@ impl Run {
     fn start_bus_thread(self: &Arc<Self>, mut receiver: mpsc::Receiver<BusEvent>) {
         let run = self.clone();
         let spawned = std::thread::Builder::new().name("openaichat-bus".into()).spawn(move || {
-            run.state().bus_thread = Some(std::thread::current().id());
             while let Some(event) = receiver.blocking_recv() {
                 run.on_bus_event(event);
             }
-            run.state().bus_thread = None;
+            run.state().bus_is_done = true;
             run.changed.notify_all();
         });
-        if let Err(error) = spawned {
-            self.fail(&Failure::Connect(format!("no thread to be had: {error}")));
+        match spawned {
+            Ok(thread) => self.state().bus_thread = Some(thread),
+            Err(error) => self.fail(&Failure::Connect(format!("no thread to be had: {error}"))),
         }
     }
 
@@ -328,12 +330,18 @@ impl Run {
         let session = self.state().session.take();
         drop(session);
         self.calls.stop();
-        let state = self.state();
+        let mut state = self.state();
+        let Some(thread) = state.bus_thread.take() else { return };
         // A handler of the bus thread's own messages may be what stops the element.
-        if state.bus_thread == Some(std::thread::current().id()) {
+        if thread.thread().id() == std::thread::current().id() {
             return;
         }
-        drop(self.changed.wait_timeout_while(state, BUS_HANDLER_TIMEOUT, |state| state.bus_thread.is_some()));
+        let waited = self.changed.wait_timeout_while(state, BUS_HANDLER_TIMEOUT, |state| !state.bus_is_done);
+        let is_done = waited.unwrap_or_else(PoisonError::into_inner).0.bus_is_done;
+        // It has nothing left to do but to give up its references, which must not outlive the element.
+        if let Some(Err(panic)) = is_done.then(|| thread.join()) {
+            std::panic::resume_unwind(panic);
+        }
     }
 
     /// Where requests go, for logs.

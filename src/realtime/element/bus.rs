@@ -40,9 +40,12 @@ impl Run {
                 run.close_bus_thread();
             }
         });
-        if let Err(error) = spawned {
-            self.state().messenger = BusThread::Stopped;
-            self.fail(&Failure::Connect(format!("no thread to be had: {error}")), None);
+        match spawned {
+            Ok(thread) => self.state().bus_thread = Some(thread),
+            Err(error) => {
+                self.state().messenger = BusThread::Stopped;
+                self.fail(&Failure::Connect(format!("no thread to be had: {error}")), None);
+            }
         }
     }
 

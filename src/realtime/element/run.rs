@@ -25,7 +25,7 @@ use gst::prelude::*;
 use openai_protocol::session::AudioFormat;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
+use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -60,6 +60,7 @@ pub(crate) struct State {
     timing: Option<Timing>,
     session: Option<Session>,
     pub messenger: BusThread,
+    pub bus_thread: Option<JoinHandle<()>>,
     /// A Progress message was begun and not ended.
     pub progress: bool,
     pub end: End,
@@ -340,9 +341,15 @@ impl Run {
         if state.messenger == BusThread::Running(std::thread::current().id()) {
             return;
         }
-        drop(
-            self.changed.wait_timeout_while(state, BUS_HANDLER_TIMEOUT, |state| state.messenger != BusThread::Stopped),
-        );
+        let waited =
+            self.changed.wait_timeout_while(state, BUS_HANDLER_TIMEOUT, |state| state.messenger != BusThread::Stopped);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let ended = state.bus_thread.take().filter(|_| state.messenger == BusThread::Stopped);
+        drop(state);
+        // It has nothing left to do but to give up its references, which must not outlive the element.
+        if let Some(Err(panic)) = ended.map(JoinHandle::join) {
+            std::panic::resume_unwind(panic);
+        }
     }
 
     /// The link's view of the place, for logs.

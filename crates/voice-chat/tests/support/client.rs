@@ -166,10 +166,10 @@ impl Client {
         tokio::task::spawn_blocking(move || pipeline.set_state(gst::State::Null)).await.expect("ended").expect("ended");
     }
 
-    /// The channel is closed first, as a page does.
-    pub async fn hang_up(mut self) {
+    /// The channel is closed first, as a page does; that ends the visit.
+    pub async fn hang_up(self, gateway: &Gateway) {
         self.channel.as_ref().expect("an open client").close();
-        self.expect_closed().await;
+        gateway.wait_for_metric("voice_chat_visitors", 0.0).await;
         self.vanish().await;
     }
 }
