@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What a server answers: one object, or chunks of a stream.
+//! Answers of a server: one object, or chunks of a stream.
 //!
 //! Read by hand, field by field: a field of another kind than it should be is taken as it is meant where that is clear,
 //! and otherwise left out and named, and the rest counts.
@@ -113,7 +113,7 @@ pub struct ErrorBody {
     pub code: Option<String>,
 }
 
-/// What a line of a stream says.
+/// A line of a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StreamEvent {
     /// More of the answer.

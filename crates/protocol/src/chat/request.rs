@@ -35,14 +35,14 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// What a streamed answer brings besides its chunks.
+/// Options of a streamed answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "the API's own words")]
 pub struct StreamOptions {
     pub include_usage: bool,
 }
 
-/// How a spoken answer sounds, and in which format it comes.
+/// Voice and format of a spoken answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "the API's own words")]
 pub struct AudioOutput {

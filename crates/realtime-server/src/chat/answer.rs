@@ -28,7 +28,7 @@ const CHUNK_SAMPLES: usize = RATE as usize / 5;
 /// Parts and lines that wait for a client that reads slowly.
 const WAITING: usize = 16;
 
-/// What all objects of an answer say.
+/// Fields that all objects of an answer have in common.
 #[derive(Clone)]
 struct Head {
     id: String,
@@ -113,7 +113,7 @@ impl Parts {
     }
 }
 
-/// What an answer consists of so far.
+/// The answer so far.
 #[derive(Default)]
 struct Said {
     text: String,

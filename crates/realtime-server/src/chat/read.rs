@@ -31,7 +31,7 @@ pub struct ChatRequest {
     pub format: Option<&'static str>,
     pub stream: bool,
     pub include_usage: bool,
-    /// How many tokens the answer may have.
+    /// Most tokens of the answer.
     pub max_tokens: Option<u64>,
     /// The answer is to be a JSON object.
     pub wants_json: bool,
@@ -112,7 +112,7 @@ impl ChatRequest {
     }
 }
 
-/// How the answer is to sound, if it is to be spoken.
+/// The audio format of the answer, if it is to be spoken.
 fn read_format(value: &Value, stream: bool) -> Result<Option<&'static str>, ApiError> {
     let modalities = match &value["modalities"] {
         Value::Null => return Ok(None),

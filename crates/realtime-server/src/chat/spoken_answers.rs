@@ -6,11 +6,11 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// How many are remembered, and for how long.
+/// Most answers that are remembered, and for how long.
 const MAX_ANSWERS: usize = 1024;
 pub const LIFE: Duration = Duration::from_secs(3600);
 
-/// What was said, by its identifier.
+/// Spoken answers by `audio.id`, oldest first.
 #[derive(Default)]
 pub struct SpokenAnswers(Mutex<VecDeque<(String, String, SystemTime)>>);
 
@@ -26,7 +26,7 @@ impl SpokenAnswers {
         expires
     }
 
-    /// What was said.
+    /// The text of an answer.
     pub fn find(&self, id: &str) -> Option<String> {
         let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = SystemTime::now();

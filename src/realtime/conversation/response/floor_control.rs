@@ -79,7 +79,7 @@ impl Conversation {
             if !is_cancelled(&event) {
                 return self.wait(event);
             }
-            self.drop_held();
+            self.drop_held_while_user_speaks();
         }
         let length = match &event {
             ServerEvent::ResponseOutputAudioDelta(event) => event.delta.0.len(),
@@ -124,7 +124,7 @@ impl Conversation {
     }
 
     /// Holds a response that begins while the user speaks.
-    pub(crate) fn hold_response(&mut self, answer: &str) {
+    pub(crate) fn hold_while_user_speaks(&mut self, answer: &str) {
         self.floor.held = Some((answer.to_owned(), self.now + HOLD));
     }
 
@@ -135,7 +135,7 @@ impl Conversation {
     }
 
     /// The held response was cancelled: nothing of it is played.
-    fn drop_held(&mut self) {
+    fn drop_held_while_user_speaks(&mut self) {
         let Some((held, _)) = self.floor.held.take() else { return };
         let (of_it, others) = std::mem::take(&mut self.floor.waiting)
             .into_iter()

@@ -225,7 +225,7 @@ impl Conversation {
             if !matches!(self.config.detection, Detection::Server { .. }) {
                 self.cancel(&id, Initiator::User);
             } else if !self.scheduler.is_ours() || !self.server_responds() {
-                self.hold_response(&id);
+                self.hold_while_user_speaks(&id);
             }
         }
     }
