@@ -4,6 +4,7 @@
 //! at pictures, and the table of errors.
 
 pub(crate) mod audio_src_task;
+pub(crate) mod bus_thread;
 pub(crate) mod clock_wait;
 pub(crate) mod errors;
 pub(crate) mod function_calls;
@@ -15,6 +16,7 @@ pub(crate) mod text_src_task;
 use gst::glib;
 use gst::prelude::*;
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// Text as GLib can hold it: its strings end at the first U+0000, which a server's text may have in its midst.
 pub fn glib_text(text: &str) -> Cow<'_, str> {
@@ -30,6 +32,60 @@ pub fn headers(headers: Option<&gst::Structure>) -> Vec<(String, String)> {
         (name.to_string(), text.unwrap_or_default())
     });
     pairs.collect()
+}
+
+/// Marks the element as a sink or a source where no pad of the other side is linked: a pipeline sends EOS to its sources, and
+/// waits for the EOS messages of its sinks.
+pub fn mark_ends(element: &gst::Element) {
+    let (sinks, sources) = (element.sink_pads(), element.src_pads());
+    for (pads, flag) in [(sources, gst::ElementFlags::SINK), (sinks, gst::ElementFlags::SOURCE)] {
+        if pads.iter().any(|pad| pad.is_linked()) {
+            element.unset_element_flags(flag);
+        } else {
+            element.set_element_flags(flag);
+        }
+    }
+}
+
+/// Posts EOS where the pipeline ends with this element.
+pub fn post_eos_of_sink(element: &gst::Element) {
+    if element.element_flags().contains(gst::ElementFlags::SINK) {
+        // Without a bus there is nobody to be told.
+        let _ = element.post_message(gst::message::Eos::builder().src(element).build());
+    }
+}
+
+/// Name of a new `video_sink_%u` pad: the requested one, or the first that is free.
+pub fn video_pad_name(element: &gst::Element, requested: Option<&str>) -> String {
+    let number = |name: &str| name.strip_prefix("video_sink_")?.parse::<u32>().ok();
+    if let Some(requested) = requested.filter(|requested| number(requested).is_some()) {
+        return requested.to_owned();
+    }
+    let taken: HashSet<u32> = element.sink_pads().iter().filter_map(|pad| number(&pad.name())).collect();
+    let free = (0..).find(|number| !taken.contains(number)).unwrap_or_default();
+    format!("video_sink_{free}")
+}
+
+/// Adds a request pad, which has to be active in an element that is. `has_run`: whether the element has a run, from before it
+/// goes to PAUSED until after it has gone to READY.
+pub fn add_request_pad(
+    element: &gst::Element,
+    pad: &gst::Pad,
+    has_run: impl Fn() -> bool,
+) -> Result<(), glib::BoolError> {
+    let is_active = || {
+        let (_, state, pending) = element.state(gst::ClockTime::ZERO);
+        state > gst::State::Ready || pending > gst::State::Ready || has_run()
+    };
+    if is_active() {
+        pad.set_active(true)?;
+    }
+    element.add_pad(pad)?;
+    // The state may have changed meanwhile.
+    if is_active() && !pad.is_active() {
+        pad.set_active(true)?;
+    }
+    Ok(())
 }
 
 /// Runs a pad's streaming thread, one turn after another until one says that it was the last.

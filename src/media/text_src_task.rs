@@ -8,6 +8,7 @@
 
 use crate::media::clock_wait::ClockWaiter;
 use crate::media::errors;
+use crate::media::recorder;
 use crate::types::Timing;
 use crate::types::TraceEvent;
 use crate::types::{Speaker, TimedText};
@@ -15,6 +16,9 @@ use gst::prelude::*;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// How long a released pad's thread may take before what is downstream of it is flushed.
+const MAX_LEAVE_WAIT: Duration = Duration::from_millis(200);
 
 /// What waits at most. Beyond that a live stream loses its oldest, and offline whoever brings more has to wait.
 const WAITING: usize = 4096;
@@ -166,8 +170,21 @@ impl TextSrcTask {
         self.changed.notify_all();
     }
 
+    /// Ends the stream of a pad that is about to be released. Where its thread is held up downstream, as by a sink that
+    /// prerolls, that is flushed: releasing a pad must not wait for ever. Returns the peer that was sent FLUSH_START, and
+    /// is to get FLUSH_STOP when the pad is inactive.
+    pub fn leave(&self) -> Option<gst::Pad> {
+        self.stop();
+        if self.wait_until_left(MAX_LEAVE_WAIT) || recorder::downstream_of(&self.pad).is_some() {
+            return None;
+        }
+        let peer = self.pad.peer()?;
+        peer.send_event(gst::event::FlushStart::new());
+        Some(peer)
+    }
+
     /// Waits until the streaming thread is through after a stop. False where it is held up downstream for so long.
-    pub fn wait_until_left(&self, limit: Duration) -> bool {
+    fn wait_until_left(&self, limit: Duration) -> bool {
         let state = self.state();
         let waited = self.changed.wait_timeout_while(state, limit, |state| !state.left);
         waited.unwrap_or_else(PoisonError::into_inner).0.left

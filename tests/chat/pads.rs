@@ -3,13 +3,14 @@
 //! Pads, states, and what is wrong with an input.
 
 use crate::raw_server::{RawServer, stream_of};
-use crate::support::pipeline::{Pipeline, init, media};
+use crate::support::pipeline::{Pipeline, assert_is_released, init, media};
 use crate::{all, text_tap, typed};
 use gst::prelude::*;
 use std::io::Write;
 
 #[test]
 fn a_broken_picture_is_told_and_skipped() {
+    init();
     let server = RawServer::answering(stream_of("A flower."));
     let mut file = std::fs::read(media("flower.jpg")).expect("a picture");
     let whole = gst::Buffer::from_slice(file.clone());
@@ -109,6 +110,39 @@ fn pads_come_and_go_in_every_state() {
         assert_eq!(chat.pads().len(), 2);
     }
     chat.set_state(gst::State::Null).expect("NULL is always reached");
+}
+
+#[test]
+fn a_pad_is_released_while_its_sink_prerolls() {
+    let server = RawServer::answering(stream_of("Hello."));
+    for name in ["text_src", "event_src"] {
+        let pipeline = Pipeline::new(&format!(
+            "appsrc name=input format=time caps=text/x-raw,format=utf8 ! chat.text_sink openaichat name=chat uri={} \
+             chat.src ! fakesink async=false",
+            server.base()
+        ));
+        let chat = pipeline.element("chat");
+        let pad = chat.request_pad_simple(name).unwrap_or_else(|| panic!("{name}"));
+        let sink = gst::ElementFactory::make("fakesink").property("async", false).build().expect("a sink");
+        pipeline.pipeline.add(&sink).expect("added");
+        pad.link(&sink.static_pad("sink").expect("a pad")).expect("linked");
+        let (sender, receiver) = std::sync::mpsc::channel();
+        pad.add_probe(gst::PadProbeType::DATA_DOWNSTREAM, move |_, info| {
+            // A sink prerolls with a buffer or a gap.
+            if info.event().is_none_or(|event| event.type_() == gst::EventType::Gap) {
+                let _ = sender.send(());
+            }
+            gst::PadProbeReturn::Ok
+        });
+        pipeline.pipeline.set_state(gst::State::Paused).expect("a state");
+        let input = pipeline.element("input");
+        let _: gst::FlowReturn = input.emit_by_name("push-buffer", &[&gst::Buffer::from_slice(*b"Hello?")]);
+        let _: gst::FlowReturn = input.emit_by_name("end-of-stream", &[]);
+        receiver
+            .recv_timeout(std::time::Duration::from_secs(30))
+            .expect("something goes out, and the sink holds it up");
+        assert_is_released(chat, pad);
+    }
 }
 
 #[test]

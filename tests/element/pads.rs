@@ -4,7 +4,7 @@
 //! arrive at one side, elements in a circle.
 
 use crate::support::folder::Folder;
-use crate::support::pipeline::{Pipeline, SILENCE, Tap, events};
+use crate::support::pipeline::{Pipeline, SILENCE, Tap, assert_is_released, events};
 use crate::support::server::Server;
 use gst::prelude::*;
 use std::time::Duration;
@@ -102,12 +102,7 @@ fn a_pad_is_released_while_its_sink_prerolls() {
         });
         pipeline.pipeline.set_state(gst::State::Paused).expect("a state");
         receiver.recv_timeout(Duration::from_secs(30)).expect("the stream begins, and the sink holds it up");
-        let (released, is_released) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            ai.release_request_pad(&pad);
-            let _ = released.send(());
-        });
-        is_released.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| panic!("{name} is not released"));
+        assert_is_released(ai, pad);
     }
 }
 
@@ -137,12 +132,7 @@ fn a_pad_is_released_while_its_input_waits_for_the_clock() {
         bin.static_pad("src").expect("a pad").link(&pad).expect("linked");
         pipeline.pipeline.set_state(gst::State::Paused).expect("a state");
         receiver.recv_timeout(Duration::from_secs(30)).expect("something comes in");
-        let (released, is_released) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            ai.release_request_pad(&pad);
-            let _ = released.send(());
-        });
-        is_released.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| panic!("{name} is not released"));
+        assert_is_released(ai, pad);
     }
 }
 

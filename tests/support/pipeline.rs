@@ -25,6 +25,17 @@ pub fn init() {
 /// A live source that says nothing.
 pub const SILENCE: &str = "audiotestsrc is-live=true wave=silence ! audioconvert ! audioresample";
 
+/// Releases a request pad, and fails where that does not come to its end.
+pub fn assert_is_released(element: gst::Element, pad: gst::Pad) {
+    let name = pad.name();
+    let (released, is_released) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        element.release_request_pad(&pad);
+        let _ = released.send(());
+    });
+    is_released.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| panic!("{name} is not released"));
+}
+
 /// The path of a recording.
 pub fn media(name: &str) -> String {
     format!("{}/tests/media/{name}", env!("CARGO_MANIFEST_DIR"))

@@ -9,7 +9,6 @@ use crate::media;
 use crate::media::text_src_task::Stream;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use std::collections::HashSet;
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
@@ -50,21 +49,13 @@ pub fn templates() -> &'static [gst::PadTemplate] {
 }
 
 impl OpenAIChat {
-    /// The name of a pad for pictures: the one that is asked for, or the first that is free.
-    fn video_name(&self, wished: Option<&str>) -> String {
-        let number = |name: &str| name.strip_prefix("video_sink_")?.parse::<u32>().ok();
-        if let Some(wished) = wished.filter(|wished| number(wished).is_some()) {
-            return wished.to_owned();
-        }
-        let taken: HashSet<u32> = self.obj().sink_pads().iter().filter_map(|pad| number(&pad.name())).collect();
-        let free = (0..).find(|number| !taken.contains(number)).unwrap_or_default();
-        format!("video_sink_{free}")
-    }
-
     /// Makes a pad on request: any number for pictures, and one of each other kind.
     pub(crate) fn make_pad(&self, template: &gst::PadTemplate, wished: Option<&str>) -> Option<gst::Pad> {
         let is_video = template.name_template() == "video_sink_%u";
-        let name = if is_video { self.video_name(wished) } else { template.name_template().to_owned() };
+        let name = match template.name_template() {
+            _ if is_video => media::video_pad_name(self.obj().upcast_ref(), wished),
+            name => name.to_owned(),
+        };
         if self.obj().static_pad(&name).is_some() {
             gst::warning!(CAT, imp = self, "there is a pad {name} already");
             return None;
@@ -90,14 +81,8 @@ impl OpenAIChat {
                 .event_function(|pad, parent, event| Self::in_pad(parent, || false, |this| this.sink_event(pad, event)))
                 .build(),
         };
-        if self.run().is_some()
-            && let Err(error) = pad.set_active(true)
-        {
+        if let Err(error) = media::add_request_pad(self.obj().upcast_ref(), &pad, || self.run().is_some()) {
             gst::error!(CAT, obj = pad, "{error}");
-            return None;
-        }
-        if let Err(error) = self.obj().add_pad(&pad) {
-            gst::error!(CAT, imp = self, "{error}");
             return None;
         }
         self.start_text(&pad);
@@ -106,13 +91,25 @@ impl OpenAIChat {
 
     /// A pad goes. If it was the one that all waited for, the input has ended.
     pub(crate) fn drop_pad(&self, pad: &gst::Pad) {
+        let flushed = self.run().and_then(|run| {
+            if pad.direction() == gst::PadDirection::Sink {
+                // Its streaming thread would be waited for.
+                run.input_queue.set_refusing(&pad.name(), true);
+            }
+            run.leave_text(pad)
+        });
         if let Err(error) = pad.set_active(false) {
             gst::warning!(CAT, obj = pad, "{error}");
+        }
+        if let Some(peer) = flushed {
+            peer.send_event(gst::event::FlushStop::builder(false).build());
         }
         if let Err(error) = self.obj().remove_pad(pad) {
             gst::warning!(CAT, imp = self, "{error}");
         }
         if let Some(run) = self.run().filter(|_| pad.direction() == gst::PadDirection::Sink) {
+            // One of that name that is requested later begins anew.
+            run.input_queue.set_refusing(&pad.name(), false);
             run.input_queue.mark(&pad.name(), Input::PadEnded(pad.name().into()));
         }
         self.sink().remove(&pad.name());

@@ -10,6 +10,7 @@ use crate::chat::session::input_queue::InputQueue;
 use crate::chat::session::{BUS_QUEUE_LEN, BusEvent, Session, Setup};
 use crate::error::{Failure, Warning};
 use crate::media::audio_src_task::AudioSrcTask;
+use crate::media::bus_thread::BusThread;
 use crate::media::function_calls::{Call, CallHost, Calls, Program};
 use crate::media::text_src_task::{TextItem, TextSrcTask};
 use crate::media::{errors, glib_text};
@@ -21,8 +22,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -62,9 +62,6 @@ enum End {
 struct State {
     timing: Option<Timing>,
     session: Option<Session>,
-    bus_thread: Option<JoinHandle<()>>,
-    /// The bus thread has handled everything.
-    bus_is_done: bool,
     end: End,
     stopped: bool,
 }
@@ -82,7 +79,7 @@ pub struct Run {
     traces: Arc<AtomicBool>,
     texts: Mutex<Vec<(TextPadKind, Arc<TextSrcTask>)>>,
     state: Mutex<State>,
-    changed: Condvar,
+    bus_thread: BusThread,
 }
 
 impl Run {
@@ -107,7 +104,7 @@ impl Run {
             traces: Arc::default(),
             texts: Mutex::default(),
             state: Mutex::default(),
-            changed: Condvar::new(),
+            bus_thread: BusThread::default(),
         }
     }
 
@@ -185,16 +182,13 @@ impl Run {
 
     fn start_bus_thread(self: &Arc<Self>, mut receiver: mpsc::Receiver<BusEvent>) {
         let run = self.clone();
-        let spawned = std::thread::Builder::new().name("openaichat-bus".into()).spawn(move || {
+        let started = self.bus_thread.start("openaichat-bus", move || {
             while let Some(event) = receiver.blocking_recv() {
                 run.on_bus_event(event);
             }
-            run.state().bus_is_done = true;
-            run.changed.notify_all();
         });
-        match spawned {
-            Ok(thread) => self.state().bus_thread = Some(thread),
-            Err(error) => self.fail(&Failure::Connect(format!("no thread to be had: {error}"))),
+        if let Err(error) = started {
+            self.fail(&Failure::Connect(format!("no thread to be had: {error}")));
         }
     }
 
@@ -293,6 +287,11 @@ impl Run {
         Some(stream)
     }
 
+    /// Ends the stream of a pad that is about to be released: [`TextSrcTask::leave`].
+    pub fn leave_text(&self, pad: &gst::Pad) -> Option<gst::Pad> {
+        self.texts().iter().find(|(_, stream)| stream.pad() == pad)?.1.leave()
+    }
+
     /// A source pad of text goes.
     pub fn remove_text(&self, pad: &gst::Pad) {
         let gone: Vec<_> = {
@@ -330,18 +329,7 @@ impl Run {
         let session = self.state().session.take();
         drop(session);
         self.calls.stop();
-        let mut state = self.state();
-        let Some(thread) = state.bus_thread.take() else { return };
-        // A handler of the bus thread's own messages may be what stops the element.
-        if thread.thread().id() == std::thread::current().id() {
-            return;
-        }
-        let waited = self.changed.wait_timeout_while(state, BUS_HANDLER_TIMEOUT, |state| !state.bus_is_done);
-        let is_done = waited.unwrap_or_else(PoisonError::into_inner).0.bus_is_done;
-        // It has nothing left to do but to give up its references, which must not outlive the element.
-        if let Some(Err(panic)) = is_done.then(|| thread.join()) {
-            std::panic::resume_unwind(panic);
-        }
+        self.bus_thread.wait(BUS_HANDLER_TIMEOUT);
     }
 
     /// Where requests go, for logs.

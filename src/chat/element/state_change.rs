@@ -7,6 +7,7 @@ use crate::chat::element::run::Run;
 use crate::chat::element::sink_pads::SinkState;
 use crate::chat::element::stats::Stats;
 use crate::error::Failure;
+use crate::media;
 use crate::media::audio_src_task::{AudioSrcSettings, AudioSrcTask};
 use crate::media::clock_wait::ClockWaiter;
 use crate::media::errors;
@@ -65,11 +66,7 @@ impl OpenAIChat {
 
     /// Without a linked source pad, the element is where the pipeline ends, and says so.
     fn stream_ended(&self) {
-        let element = self.obj();
-        if element.element_flags().contains(gst::ElementFlags::SINK) {
-            // Without a bus there is nobody to be told.
-            let _ = element.post_message(gst::message::Eos::builder().src(&*element).build());
-        }
+        media::post_eos_of_sink(self.obj().upcast_ref());
     }
 
     fn start(&self) -> Result<(), gst::StateChangeError> {
@@ -80,15 +77,7 @@ impl OpenAIChat {
             gst::StateChangeError
         })?;
         gst::info!(CAT, imp = self, "requests go to {}", run.place());
-        // A pipeline sends the end of the stream to its sources, and waits for that of its sinks.
-        let (sinks, sources) = (self.obj().sink_pads(), self.obj().src_pads());
-        for (pads, flag) in [(sources, gst::ElementFlags::SINK), (sinks, gst::ElementFlags::SOURCE)] {
-            if pads.iter().any(|pad| pad.is_linked()) {
-                self.obj().unset_element_flags(flag);
-            } else {
-                self.obj().set_element_flags(flag);
-            }
-        }
+        media::mark_ends(self.obj().upcast_ref());
         self.latency.store(0, Ordering::Relaxed);
         *self.sink() = SinkState::default();
         self.set_run(Some(run));

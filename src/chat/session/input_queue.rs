@@ -102,11 +102,20 @@ impl InputQueue {
 
     /// Begins or ends the flush of a pad, whose waiting media is dropped.
     pub fn set_flushing(&self, pad: &str, flushing: bool) {
-        let mut state = self.state();
         if flushing {
-            state.flushing.insert(pad.to_owned());
+            let mut state = self.state();
             state.waiting.retain(|(of, _, size)| of != pad || *size == 0);
             state.size = state.waiting.iter().map(|(_, _, size)| *size).sum();
+        }
+        self.set_refusing(pad, flushing);
+    }
+
+    /// Takes nothing more from a pad, and lets its streaming thread go if that waits for room; or takes it again. What
+    /// waits already is kept.
+    pub fn set_refusing(&self, pad: &str, refusing: bool) {
+        let mut state = self.state();
+        if refusing {
+            state.flushing.insert(pad.to_owned());
         } else {
             state.flushing.remove(pad);
         }
@@ -165,6 +174,7 @@ mod tests {
         for (release, expected) in [
             ((|queue| drop(queue.take(true))) as fn(&InputQueue), Ok(())),
             (|queue| queue.set_flushing("audio_sink", true), Err(PushError::Flushing)),
+            (|queue| queue.set_refusing("audio_sink", true), Err(PushError::Flushing)),
             (InputQueue::close, Err(PushError::Closed)),
         ] {
             let queue = Arc::new(InputQueue::default());
@@ -176,6 +186,17 @@ mod tests {
             release(&queue);
             assert_eq!(pushing.join().expect("no panic"), expected);
         }
+    }
+
+    #[test]
+    fn a_pad_that_goes_leaves_what_waits() {
+        let queue = InputQueue::default();
+        queue.push("video_sink_0", audio(1), 1).expect("there is room");
+        queue.set_refusing("video_sink_0", true);
+        assert_eq!(queue.push("video_sink_0", audio(1), 1), Err(PushError::Flushing));
+        queue.set_refusing("video_sink_0", false);
+        queue.push("video_sink_0", audio(1), 1).expect("one of the same name begins anew");
+        assert_eq!(std::iter::from_fn(|| queue.take(true)).count(), 2);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::realtime::conversation::io::SessionEvent;
 use crate::realtime::element::imp;
 use crate::realtime::element::messages;
 use crate::realtime::element::pads::text::TextPadKind;
-use crate::realtime::element::run::{BusThread, End, Run};
+use crate::realtime::element::run::{End, Run};
 use crate::realtime::session::BusEvent;
 use crate::types::TraceEvent;
 use gst::prelude::*;
@@ -27,30 +27,22 @@ use tokio::sync::mpsc;
 impl Run {
     pub(crate) fn start_bus_thread(self: &Arc<Self>, mut bus_tx: mpsc::Receiver<BusEvent>) {
         let run = Arc::downgrade(self);
-        self.state().messenger = BusThread::Starting;
-        let spawned = std::thread::Builder::new().name("openairt-bus".into()).spawn(move || {
-            if let Some(run) = run.upgrade() {
-                run.state().messenger = BusThread::Running(std::thread::current().id());
-            }
+        let started = self.bus_thread.start("openairt-bus", move || {
             while let Some(post) = bus_tx.blocking_recv() {
                 let Some(run) = run.upgrade() else { return };
                 run.post_all(post);
             }
             if let Some(run) = run.upgrade() {
-                run.close_bus_thread();
+                run.on_session_ended();
             }
         });
-        match spawned {
-            Ok(thread) => self.state().bus_thread = Some(thread),
-            Err(error) => {
-                self.state().messenger = BusThread::Stopped;
-                self.fail(&Failure::Connect(format!("no thread to be had: {error}")), None);
-            }
+        if let Err(error) = started {
+            self.fail(&Failure::Connect(format!("no thread to be had: {error}")), None);
         }
     }
 
     /// The session is gone. One that says nothing of it must not leave the pipeline waiting.
-    fn close_bus_thread(self: &Arc<Self>) {
+    fn on_session_ended(self: &Arc<Self>) {
         let is_due = {
             let state = self.state();
             state.end == End::No && !state.stopped
@@ -58,8 +50,6 @@ impl Run {
         if is_due {
             self.fail(&Failure::Lost("the session ended unexpectedly".into()), None);
         }
-        self.state().messenger = BusThread::Stopped;
-        self.changed.notify_all();
     }
 
     /// Tells the application one thing.

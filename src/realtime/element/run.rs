@@ -7,6 +7,7 @@
 
 use crate::error::Failure;
 use crate::media::audio_src_task::AudioSrcTask;
+use crate::media::bus_thread::BusThread;
 use crate::media::clock_wait::ClockWaiter;
 use crate::media::function_calls::{Calls, Program};
 use crate::media::text_src_task::TextSrcTask;
@@ -25,7 +26,6 @@ use gst::prelude::*;
 use openai_protocol::session::AudioFormat;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -46,21 +46,10 @@ pub(crate) enum End {
     Failed,
 }
 
-/// The thread that talks to the application.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum BusThread {
-    #[default]
-    Stopped,
-    Starting,
-    Running(ThreadId),
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct State {
     timing: Option<Timing>,
     session: Option<Session>,
-    pub messenger: BusThread,
-    pub bus_thread: Option<JoinHandle<()>>,
     /// A Progress message was begun and not ended.
     pub progress: bool,
     pub end: End,
@@ -98,6 +87,7 @@ pub struct Run {
     texts: Mutex<Vec<(TextPadKind, Arc<TextSrcTask>)>>,
     state: Mutex<State>,
     pub(crate) changed: Condvar,
+    pub(crate) bus_thread: BusThread,
 }
 
 impl Run {
@@ -128,6 +118,7 @@ impl Run {
             texts: Mutex::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
+            bus_thread: BusThread::default(),
         }
     }
 
@@ -337,19 +328,7 @@ impl Run {
         let session = self.state().session.take();
         drop(session);
         self.calls.stop();
-        let state = self.state();
-        if state.messenger == BusThread::Running(std::thread::current().id()) {
-            return;
-        }
-        let waited =
-            self.changed.wait_timeout_while(state, BUS_HANDLER_TIMEOUT, |state| state.messenger != BusThread::Stopped);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let ended = state.bus_thread.take().filter(|_| state.messenger == BusThread::Stopped);
-        drop(state);
-        // It has nothing left to do but to give up its references, which must not outlive the element.
-        if let Some(Err(panic)) = ended.map(JoinHandle::join) {
-            std::panic::resume_unwind(panic);
-        }
+        self.bus_thread.wait(BUS_HANDLER_TIMEOUT);
     }
 
     /// The link's view of the place, for logs.

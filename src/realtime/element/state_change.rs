@@ -3,6 +3,7 @@
 //! The element's life: a run is made, played, paused and ended with the element's states.
 
 use crate::error::{Failure, Warning};
+use crate::media;
 use crate::media::audio_src_task::{AudioSrcSettings, AudioSrcTask};
 use crate::media::clock_wait::ClockWaiter;
 use crate::media::errors;
@@ -153,11 +154,7 @@ impl OpenAIRealtime {
 
     /// Without a linked source pad, the element is where the pipeline ends, and says so.
     fn stream_ended(&self) {
-        let element = self.obj();
-        if self.is_sink() {
-            // Without a bus there is nobody to be told.
-            let _ = element.post_message(gst::message::Eos::builder().src(&*element).build());
-        }
+        media::post_eos_of_sink(self.obj().upcast_ref());
     }
 
     fn start(&self) -> Result<(), gst::StateChangeError> {
@@ -168,15 +165,7 @@ impl OpenAIRealtime {
             gst::StateChangeError
         })?;
         gst::info!(CAT, imp = self, "starting a session with {}", run.place());
-        // A pipeline sends the end of the stream to its sources, and waits for that of its sinks.
-        let (sinks, sources) = (self.obj().sink_pads(), self.obj().src_pads());
-        for (pads, flag) in [(sources, gst::ElementFlags::SINK), (sinks, gst::ElementFlags::SOURCE)] {
-            if pads.iter().any(|pad| pad.is_linked()) {
-                self.obj().unset_element_flags(flag);
-            } else {
-                self.obj().set_element_flags(flag);
-            }
-        }
+        media::mark_ends(self.obj().upcast_ref());
         self.latency.store(0, Ordering::Relaxed);
         *self.sink() = SinkState::default();
         self.begin_property_sync();

@@ -9,13 +9,13 @@ pub(crate) mod events;
 pub(crate) mod text;
 pub(crate) mod video_sink;
 
+use crate::media;
 use crate::realtime::conversation::Input;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use crate::realtime::element::pads::text::TextPadKind;
 use crate::realtime::element::pads::video_sink::VideoPad;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// The templates of all pads.
@@ -63,21 +63,13 @@ fn video_caps() -> gst::Caps {
 }
 
 impl OpenAIRealtime {
-    /// The name of a pad for a camera: the one that is asked for, or the first that is free.
-    fn video_name(&self, wished: Option<&str>) -> String {
-        let number = |name: &str| name.strip_prefix("video_sink_")?.parse::<u32>().ok();
-        if let Some(wished) = wished.filter(|wished| number(wished).is_some()) {
-            return wished.to_owned();
-        }
-        let taken: HashSet<u32> = self.obj().sink_pads().iter().filter_map(|pad| number(&pad.name())).collect();
-        let free = (0..).find(|number| !taken.contains(number)).unwrap_or_default();
-        format!("video_sink_{free}")
-    }
-
     /// Makes a pad on request. There are many for cameras, and of text one of each kind.
     pub(crate) fn make_pad(&self, template: &gst::PadTemplate, wished: Option<&str>) -> Option<gst::Pad> {
         let is_video = template.name_template() == "video_sink_%u";
-        let name = if is_video { self.video_name(wished) } else { template.name_template().to_owned() };
+        let name = match template.name_template() {
+            _ if is_video => media::video_pad_name(self.obj().upcast_ref(), wished),
+            name => name.to_owned(),
+        };
         if self.obj().static_pad(&name).is_some() {
             gst::warning!(CAT, imp = self, "there is a pad {name} already");
             return None;
@@ -108,34 +100,13 @@ impl OpenAIRealtime {
                 .query_function(|pad, parent, query| Self::in_pad(parent, || false, |this| this.sink_query(pad, query)))
                 .build(),
         };
-        // It may join while the element runs, and no pad may join such an element that is not active.
-        if self.is_active()
-            && let Err(error) = pad.set_active(true)
-        {
+        if let Err(error) = media::add_request_pad(self.obj().upcast_ref(), &pad, || self.run().is_some()) {
             gst::error!(CAT, obj = pad, "{error}");
             return None;
-        }
-        if let Err(error) = self.obj().add_pad(&pad) {
-            gst::error!(CAT, imp = self, "{error}");
-            return None;
-        }
-        // The state may have changed while the pad was made.
-        if self.is_active()
-            && !pad.is_active()
-            && let Err(error) = pad.set_active(true)
-        {
-            gst::error!(CAT, obj = pad, "{error}");
         }
         self.start_text(&pad);
         self.obj().child_added(&pad, &pad.name());
         Some(pad)
-    }
-
-    /// The element is in PAUSED or PLAYING, or on its way there.
-    fn is_active(&self) -> bool {
-        let element = self.obj();
-        let (_, state, pending) = element.state(gst::ClockTime::ZERO);
-        state > gst::State::Ready || pending > gst::State::Ready || self.run().is_some()
     }
 
     /// Begins the stream of a source pad for text that was active before the element had it, or a run.

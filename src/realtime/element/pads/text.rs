@@ -16,9 +16,6 @@ use gst::subclass::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a released pad's thread may take before what is downstream of it is flushed.
-const MAX_LEAVE_WAIT: Duration = Duration::from_millis(200);
-
 /// What a pad of text carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextPadKind {
@@ -157,17 +154,10 @@ impl Run {
         self.update_traces();
     }
 
-    /// Ends the stream of a pad that is about to be released. Where its thread is held up downstream, as by a sink that
-    /// prerolls, that is flushed: releasing a pad must not wait for ever. Gives the flushed pad.
+    /// Ends the stream of a pad that is about to be released: [`TextSrcTask::leave`].
     pub(crate) fn leave_text(&self, pad: &gst::Pad) -> Option<gst::Pad> {
         let stream = self.texts().iter().find(|(_, stream)| stream.pad() == pad).map(|(_, stream)| stream.clone())?;
-        stream.stop();
-        if stream.wait_until_left(MAX_LEAVE_WAIT) || recorder::downstream_of(pad).is_some() {
-            return None;
-        }
-        let peer = pad.peer()?;
-        peer.send_event(gst::event::FlushStart::new());
-        Some(peer)
+        stream.leave()
     }
 
     /// The streams that carry this.
