@@ -29,8 +29,9 @@ install_packages_for_tests() {
 }
 
 check_format() {
-    step "Format"
+    step "Format, and the order of modules"
     cargo fmt --check
+    python3 tests/module_cycles.py
 }
 
 check_clippy() {

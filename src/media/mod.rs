@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What every element of the plugin needs around its session: waiting for the clock, the source pad's stream, the look
-//! at pictures, and the table of errors.
+//! GStreamer parts that both elements share: source pad tasks, clock waits, live detection, property types, function calls
+//! and the mapping of failures to bus errors.
 
 pub(crate) mod audio_src_task;
 pub(crate) mod bus_thread;
 pub(crate) mod clock_wait;
+pub(crate) mod enums;
 pub(crate) mod errors;
 pub(crate) mod function_calls;
 pub(crate) mod liveness;
+pub(crate) mod property_values;
 pub(crate) mod recorder;
 pub(crate) mod segment;
 pub(crate) mod text_src_task;

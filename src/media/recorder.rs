@@ -3,7 +3,6 @@
 //! Whether something stands downstream that a flush would destroy: a muxer loses its header and segment, a file is cut
 //! to nothing, and a network stream loses its place.
 
-use crate::realtime::element::OpenAIRealtime;
 use gst::prelude::*;
 use std::collections::HashSet;
 
@@ -32,7 +31,7 @@ fn find(pad: &gst::Pad, is_wanted: impl Fn(&gst::Element) -> bool) -> Option<gst
             continue;
         }
         if let Some(element) = peer.parent_element() {
-            if element.is::<OpenAIRealtime>() {
+            if is_ours(&element) {
                 // Another conversation: it takes a flush as the end of a turn.
                 continue;
             }
@@ -44,6 +43,11 @@ fn find(pad: &gst::Pad, is_wanted: impl Fn(&gst::Element) -> bool) -> Option<gst
         waiting.extend(peer.iterate_internal_links().into_iter().map_while(Result::ok));
     }
     None
+}
+
+/// Whether an element is one of this plugin.
+fn is_ours(element: &gst::Element) -> bool {
+    element.factory().and_then(|factory| factory.plugin_name()).is_some_and(|name| name == "openairealtime")
 }
 
 fn must_not_be_flushed(element: &gst::Element) -> bool {

@@ -7,7 +7,7 @@ use crate::net::backoff;
 use crate::net::clock::Clock;
 use crate::net::credentials::KeyHeader;
 use crate::net::endpoint::{Endpoint, is_plain};
-use crate::net::handshake::upgrade;
+use crate::net::handshake::{Socket, upgrade};
 use crate::net::proxy::Proxy;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
@@ -20,14 +20,11 @@ use std::time::{Duration, SystemTime};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::{Response, StatusCode};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use url::Url;
-
-/// A connection as the pipeline sees it.
-pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// How long one of several addresses of a host may take.
 const PER_ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);

@@ -5,7 +5,6 @@
 //! It is done here because a server that refuses explains why in the body of its answer, which need not come together
 //! with the head, and whoever asks tungstenite for all of it gets no more than that.
 
-use crate::net::connect::Socket;
 use crate::net::credentials::KeyHeader;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,6 +20,9 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use url::{Position, Url};
 use zeroize::Zeroizing;
+
+/// A connection as the pipeline sees it.
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Both official SDKs lift their libraries' limits: retrieved items and large deltas exceed a megabyte.
 const MAX_MESSAGE_SIZE: usize = 64 << 20;

@@ -6,7 +6,7 @@
 //! the wait for it was given up in between.
 
 use crate::net::clock::Clock;
-use crate::net::connect::Socket;
+use crate::net::handshake::Socket;
 use crate::net::liveness::{Check, Liveness};
 use futures_util::{SinkExt, StreamExt};
 use std::collections::VecDeque;

@@ -380,10 +380,10 @@ impl Imp {
         let is_live = || pads.iter().any(|pad| crate::media::liveness::pad_is_live(pad) == Some(true));
         let wished = self.settings().timing;
         let timing = match wished {
-            crate::realtime::element::Timing::Live => Timing::Live,
-            crate::realtime::element::Timing::Offline => Timing::Offline,
-            crate::realtime::element::Timing::Auto if is_live() => Timing::Live,
-            crate::realtime::element::Timing::Auto => Timing::Offline,
+            crate::media::enums::Timing::Live => Timing::Live,
+            crate::media::enums::Timing::Offline => Timing::Offline,
+            crate::media::enums::Timing::Auto if is_live() => Timing::Live,
+            crate::media::enums::Timing::Auto => Timing::Offline,
         };
         run.begin(timing, &pads);
     }

@@ -5,9 +5,10 @@
 
 use crate::audio::vad::VadConfig;
 use crate::error::Failure;
+use crate::media::property_values::time;
 use crate::realtime::conversation::config::{Config, Detection};
 use crate::realtime::conversation::config::{Dedupe, FrameConfig};
-use crate::realtime::element::settings::{Settings, time};
+use crate::realtime::element::settings::Settings;
 use crate::realtime::element::{FrameDedupe, TurnDetection};
 use crate::types::Timing;
 use openai_protocol::dialect::Dialect;

@@ -379,7 +379,7 @@ impl ObjectImpl for OpenAIRealtime {
     fn constructed(&self) {
         self.parent_constructed();
         let element = self.obj();
-        crate::realtime::element::pads::audio_sink::ends_when_unlinked(&self.audio_sink);
+        crate::realtime::element::pads::ends_when_unlinked(&self.audio_sink);
         for pad in [&self.audio_sink, &self.src] {
             if let Err(error) = element.add_pad(pad) {
                 gst::error!(CAT, imp = self, "{error}");

@@ -6,8 +6,9 @@
 //! as well. What the model or the server is known to refuse is left out and told.
 
 use crate::error::Failure;
+use crate::media::property_values::JsonText;
 use crate::realtime::element::conversation_config::SERVER_SILENCE;
-use crate::realtime::element::settings::{JsonText, MILLISECOND, Settings};
+use crate::realtime::element::settings::{MILLISECOND, Settings};
 use crate::realtime::element::{
     FramePolicy, Modality, NoiseReduction, ReasoningEffort, SessionType, TurnDetection, VadEagerness,
 };

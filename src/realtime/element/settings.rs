@@ -6,6 +6,7 @@
 
 use crate::error::Failure;
 use crate::media::function_calls::Program;
+use crate::media::property_values::{JsonText, time};
 use crate::net::endpoint;
 use crate::realtime::element::{
     Dialect, FrameDedupe, FrameDetail, FramePolicy, Messages, Modality, NoiseReduction, Provider, ReasoningEffort,
@@ -13,51 +14,9 @@ use crate::realtime::element::{
 };
 use crate::realtime::session::{EndpointConfig, RetryPolicy, Secret};
 use openai_protocol::dialect;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
 pub(crate) const MILLISECOND: u64 = 1_000_000;
-
-/// For ever, as far as a property is concerned: not every system's clock can be asked for times further away.
-const MAX_WAIT: Duration = Duration::from_secs(365 * 86_400);
-
-/// A property's nanoseconds as a time that can be waited for.
-pub(crate) fn time(nanoseconds: u64) -> Duration {
-    Duration::from_nanos(nanoseconds).min(MAX_WAIT)
-}
-
-/// JSON as it stands in a property, or behind an `@` the file that it is in: a shell's quotes and JSON's do not mix
-/// well. The file is read once for each time that the property is set or a run begins.
-#[derive(Clone, Debug)]
-pub struct JsonText {
-    /// As it was set.
-    pub given: String,
-    read: Arc<OnceLock<Result<String, String>>>,
-}
-
-impl<T: Into<String>> From<T> for JsonText {
-    fn from(given: T) -> Self {
-        Self { given: given.into(), read: Arc::default() }
-    }
-}
-
-impl JsonText {
-    /// The JSON; `None` where there is none.
-    pub fn text(&self) -> Result<Option<&str>, String> {
-        let read = self.read.get_or_init(|| match self.given.trim().strip_prefix('@') {
-            Some(path) => std::fs::read_to_string(path).map_err(|error| format!("the file {path}: {error}")),
-            None => Ok(self.given.clone()),
-        });
-        let text = read.as_ref().map_err(Clone::clone)?;
-        Ok(Some(text.as_str()).filter(|_| !self.given.trim().is_empty()))
-    }
-
-    /// The same, to be read again.
-    fn anew(&self) -> Self {
-        self.given.clone().into()
-    }
-}
 
 /// The properties' values.
 #[derive(Clone, Debug)]

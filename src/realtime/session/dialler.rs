@@ -6,7 +6,8 @@
 use crate::error::Failure;
 use crate::net::backoff::{Backoff, LONGEST_RETRY_AFTER};
 use crate::net::clock::Clock;
-use crate::net::connect::{ConnectError, Socket};
+use crate::net::connect::ConnectError;
+use crate::net::handshake::Socket;
 use crate::realtime::conversation::Event;
 use crate::realtime::conversation::io::SessionEvent;
 use crate::realtime::session::{BusEvent, Endpoint, RetryPolicy};

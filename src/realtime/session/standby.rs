@@ -3,7 +3,7 @@
 //! Another connection beside the one in use, made before that one ends, so that nobody has to wait for it then.
 
 use crate::net::clock::Clock;
-use crate::net::connect::Socket;
+use crate::net::handshake::Socket;
 use crate::net::websocket::{SocketEvent, WebSocket};
 use crate::realtime::session::Endpoint;
 use std::time::Duration;

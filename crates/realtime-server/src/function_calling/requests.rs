@@ -7,21 +7,8 @@
 //! look at the form of a sentence only, and where a form is ambiguous they decide against the call: what was missed can
 //! be said again, what was done cannot be taken back.
 
-use crate::function_calling::tokens::Word;
+use crate::function_calling::tokens::{Mood, Word};
 use crate::speech::number_word;
-
-/// What a word can call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
-    /// Part of an order or a polite request: any function.
-    Order,
-    /// Part of a question: only functions that inform.
-    Question,
-    /// Text of a request, such as a message to send: no function by itself, but it can be an argument.
-    Content,
-    /// Negated, conditional, past, or a statement: nothing.
-    Other,
-}
 
 /// Words at the start of a clause that do not change what it is.
 const FILLERS: &[&str] = &[

@@ -2,7 +2,6 @@
 
 //! Splits text into words with position and stem, and finds numbers.
 
-use crate::function_calling::requests::Mood;
 use crate::speech::number_word;
 
 /// Stop words.
@@ -17,6 +16,19 @@ const EMPTY: &[&str] = &[
 
 /// The days of the week.
 pub const WEEKDAYS: &[&str] = &["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+/// What a word can call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    /// Part of an order or a polite request: any function.
+    Order,
+    /// Part of a question: only functions that inform.
+    Question,
+    /// Text of a request, such as a message to send: no function by itself, but it can be an argument.
+    Content,
+    /// Negated, conditional, past, or a statement: nothing.
+    Other,
+}
 
 /// A word.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,7 @@ use crate::session::api_error::ApiError;
 use crate::session::detector::Rules;
 use openai_protocol::Session;
 use openai_protocol::session::{
-    AudioConfig, AudioFormat, AudioInput, AudioOutput, MaxTokens, Modality, SessionKind, Transcription, TurnDetection,
+    AudioConfig, AudioFormat, AudioInput, AudioOutput, MaxTokens, Modality, SessionKind, Transcription,
 };
 use serde_json::{Map, Value, json};
 
@@ -192,11 +192,6 @@ fn merge(current: &mut Map<String, Value>, update: Map<String, Value>) {
             }
         }
     }
-}
-
-/// Whether a kind of turn detection listens for the end of a thought rather than for silence.
-pub fn is_semantic(turns: &TurnDetection) -> bool {
-    turns.kind.as_deref() == Some("semantic_vad")
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 //! It ends after the configured silence. Within a turn the threshold is a little lower, so that a soft syllable does
 //! not end it.
 
-use crate::session::config::is_semantic;
 use openai_protocol::session::TurnDetection;
 
 /// Ticks in a millisecond. A tick is a sample at 24 kHz, or a third of one at 8 kHz.
@@ -134,6 +133,11 @@ impl Detector {
 }
 
 /// What the tests of listening go by.
+/// Whether turn detection is by meaning (`semantic_vad`) rather than by silence alone.
+fn is_semantic(turns: &TurnDetection) -> bool {
+    turns.kind.as_deref() == Some("semantic_vad")
+}
+
 #[cfg(test)]
 pub const TEST_RULES: Rules = Rules {
     threshold: 0.5,

@@ -66,16 +66,6 @@ pub fn format_of(caps: &gst::CapsRef) -> Option<AudioFormat> {
     })
 }
 
-/// Nobody waits for a pad that nothing is linked to.
-pub fn ends_when_unlinked(pad: &gst::Pad) {
-    pad.connect_unlinked(|pad, _| {
-        let element = pad.parent_element().and_downcast::<crate::realtime::element::OpenAIRealtime>();
-        if let Some(run) = element.and_then(|element| element.imp().run()) {
-            run.input_queue.end(&pad.name());
-        }
-    });
-}
-
 impl OpenAIRealtime {
     pub(crate) fn sink_chain(&self, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let run = self.run().ok_or(gst::FlowError::Flushing)?;

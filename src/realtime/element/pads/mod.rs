@@ -18,6 +18,16 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::LazyLock;
 
+/// Ends the input of a sink pad when it is unlinked, so that nothing waits for it.
+pub fn ends_when_unlinked(pad: &gst::Pad) {
+    pad.connect_unlinked(|pad, _| {
+        let element = pad.parent_element().and_downcast::<crate::realtime::element::OpenAIRealtime>();
+        if let Some(run) = element.and_then(|element| element.imp().run()) {
+            run.input_queue.end(&pad.name());
+        }
+    });
+}
+
 /// The templates of all pads.
 pub fn templates() -> &'static [gst::PadTemplate] {
     static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {

@@ -13,7 +13,7 @@ use crate::realtime::conversation::io::{FrameEvent, FrameState};
 use crate::realtime::conversation::{Command, Event, Input};
 use crate::realtime::element::FrameDetail;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
-use crate::realtime::element::pads::audio_sink::ends_when_unlinked;
+use crate::realtime::element::pads::ends_when_unlinked;
 use crate::realtime::element::run::Run;
 use crate::types::Frame;
 use bytes::Bytes;
