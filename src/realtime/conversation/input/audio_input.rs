@@ -204,10 +204,14 @@ impl Conversation {
             wait: self.config.discont_wait,
             exact: self.config.timing == Timing::Offline,
         };
+        let longest_burst = self.longest_burst();
         let audio_input = &mut self.audio_input;
         let was_stalled = std::mem::take(&mut audio_input.stalled);
-        audio_input.last_sound = Some(self.now);
-        if was_stalled {
+        let last = audio_input.last_sound.replace(self.now);
+        // Input that was away for longer than bursts are apart, as behind a closed valve, goes on where its timestamp
+        // says. To wait until the difference has persisted would put the hole into the middle of the next word.
+        let has_paused = last.is_some_and(|last| self.now.saturating_duration_since(last) >= longest_burst);
+        if was_stalled || (has_paused && !tolerance.exact) {
             audio_input.place.expect_break();
         }
         let is_first = audio_input.place.end.is_none();
@@ -251,6 +255,11 @@ impl Conversation {
         silence + FILL_MARGIN
     }
 
+    /// Live: how far apart bursts of input may be without a pause of the input itself.
+    fn longest_burst(&self) -> Duration {
+        self.config.discont_wait + STALL_MARGIN
+    }
+
     /// Live: when input that has stalled in the middle of a turn is filled with the silence that ends it.
     pub(crate) fn stall_deadline(&self) -> Option<Instant> {
         let may_stall = self.config.timing == Timing::Live
@@ -260,7 +269,7 @@ impl Conversation {
             // Then audio waits in the input queue.
             && !self.frames.is_behind
             && !self.drain.has_begun();
-        let wait = (self.config.discont_wait + STALL_MARGIN).max(self.longest_fill());
+        let wait = self.longest_burst().max(self.longest_fill());
         self.audio_input.last_sound.filter(|_| may_stall).map(|last| last + wait)
     }
 

@@ -109,6 +109,21 @@ fn a_long_hole_is_no_longer_than_what_ends_a_turn() {
 }
 
 #[test]
+fn after_a_pause_of_the_input_the_hole_is_before_what_is_said_next() {
+    let mut dialogue = Dialogue::live(server_vad());
+    say(&mut dialogue, 0, &counted(0..1_000));
+    dialogue.after(20_000);
+    for n in 0..100_u16 {
+        say(&mut dialogue, 21_000 + u64::from(n) * 20, &counted(1_000 + n * 20..1_020 + n * 20));
+    }
+    let (sound, codes, inserted) = events(&mut dialogue);
+    let silence = vec![0; 1_000 * 48];
+    assert_eq!(inserted, ms(1_000));
+    assert!(sound == [counted(0..1_000), silence, counted(1_000..3_000)].concat(), "it stands elsewhere");
+    assert_eq!(codes, ["audio-inserted"]);
+}
+
+#[test]
 fn a_clip_from_zero_again_is_heard_whole_behind_what_was_there() {
     let mut dialogue = Dialogue::live(server_vad());
     for range in [0..2_000, 2_000..4_000] {
