@@ -7,6 +7,7 @@
 //! gives the same samples as if it had come at once.
 
 use std::f64::consts::PI;
+use wide::f32x8;
 
 /// Zero crossings of the sinc on each side of its centre: what decides on sharpness, cost and delay.
 const ZERO_CROSSINGS: usize = 32;
@@ -14,7 +15,7 @@ const ZERO_CROSSINGS: usize = 32;
 const BETA: f64 = 6.76;
 /// … with a transition band of this part of the lower rate. It ends where aliases would begin.
 const TRANSITION: f64 = 0.068;
-/// Taps are added up in so many independent sums, so that the compiler can use vector instructions.
+/// Taps are added up in so many independent sums, which are a vector.
 const LANES: usize = 8;
 /// The most taps of all phases together: 44.1 to 16 kHz takes 30,000.
 const MAX_TAPS: usize = 1 << 18;
@@ -164,11 +165,11 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>, Unsuppo
 }
 
 fn dot(samples: &[f32], taps: &[f32]) -> f32 {
-    let mut sums = [0.0; LANES];
+    let mut sums = f32x8::ZERO;
     for (samples, taps) in samples.as_chunks::<LANES>().0.iter().zip(taps.as_chunks::<LANES>().0) {
-        sums.iter_mut().zip(samples.iter().zip(taps)).for_each(|(sum, (sample, tap))| *sum += sample * tap);
+        sums += f32x8::from(*samples) * f32x8::from(*taps);
     }
-    sums.iter().sum()
+    sums.to_array().iter().sum()
 }
 
 /// An ideal low-pass, `offset` samples from its centre, cut to `half` samples on each side by a Kaiser window.

@@ -11,6 +11,7 @@ use microfft::real::rfft_256;
 use std::f32::consts::TAU;
 use std::fmt;
 use std::sync::LazyLock;
+use wide::f32x4;
 
 /// Samples before the frame that are heard with it; as many behind it are its own, mirrored.
 const CONTEXT: usize = 64;
@@ -33,47 +34,81 @@ const MAX_SAMPLE: f32 = 1_000.0;
 
 static NETWORK: LazyLock<Network> = LazyLock::new(|| Network::read(include_bytes!("silero.bin")));
 
-/// Weights and biases. Outputs are computed `LANES` at a time, which is how the weights are laid out.
-struct Layer<const LANES: usize> {
+/// Outputs of a layer that are computed at a time.
+const LANES: usize = 16;
+
+/// What belongs to [`LANES`] outputs beside each other.
+type Block = [f32x4; LANES / 4];
+
+/// Weights and biases of a layer.
+///
+/// The vectors are written out: the plugin is optimized for size when it is linked, and the compiler then makes none by
+/// itself, not even in this crate.
+struct Layer {
     inputs: usize,
-    biases: Vec<f32>,
-    weights: Vec<[f32; LANES]>,
+    biases: Vec<Block>,
+    weights: Vec<Block>,
 }
 
-impl<const LANES: usize> Layer<LANES> {
+impl Layer {
     fn read(file: &mut &[u8], inputs: usize, outputs: usize) -> Self {
-        let biases = take(file, outputs).map(f32::from_le_bytes).collect();
-        let scales: Vec<f32> = take(file, outputs).map(f32::from_le_bytes).collect();
-        let rows: Vec<i16> = take(file, inputs * outputs).map(i16::from_le_bytes).collect();
-        let weight = |row: usize, output: usize| f32::from(rows[row * outputs + output]) * scales[output];
-        let blocks = (0..outputs).step_by(LANES);
-        let weights = blocks
-            .flat_map(|first| (0..inputs).map(move |row| (row, first)))
-            .map(|(row, first)| std::array::from_fn(|lane| weight(row, first + lane)))
-            .collect();
-        Self { inputs, biases, weights }
+        let Weights { biases, weights } = Weights::read(file, inputs, outputs);
+        let firsts = || (0..outputs).step_by(LANES);
+        let rows = firsts().flat_map(|first| (0..inputs).map(move |row| row * outputs + first));
+        Self {
+            inputs,
+            biases: firsts().map(|first| block(&biases[first..])).collect(),
+            weights: rows.map(|first| block(&weights[first..])).collect(),
+        }
     }
 
     /// The outputs for each of the inputs, one after the other.
-    fn run<const N: usize>(&self, inputs: [&[f32]; N], outputs: &mut [f32]) {
-        let count = self.biases.len();
-        let blocks = self.weights.chunks_exact(self.inputs).zip(self.biases.as_chunks::<LANES>().0);
+    fn run(&self, inputs: &[&[f32]], outputs: &mut [f32]) {
+        let count = self.biases.len() * LANES;
+        let blocks = self.weights.chunks_exact(self.inputs).zip(&self.biases);
         for (first, (rows, biases)) in (0..count).step_by(LANES).zip(blocks) {
             // The weights of a block stay in the cache from one input to the next.
             for (input, outputs) in inputs.iter().zip(outputs.chunks_exact_mut(count)) {
-                let mut sums = *biases;
+                let [mut a, mut b, mut c, mut d] = *biases;
                 for (value, row) in input.iter().zip(rows) {
-                    sums.iter_mut().zip(row).for_each(|(sum, weight)| *sum += value * weight);
+                    let value = f32x4::splat(*value);
+                    a += value * row[0];
+                    b += value * row[1];
+                    c += value * row[2];
+                    d += value * row[3];
                 }
-                outputs[first..first + LANES].copy_from_slice(&sums);
+                let outputs = outputs[first..first + LANES].as_chunks_mut::<4>().0;
+                outputs.iter_mut().zip([a, b, c, d]).for_each(|(output, sums)| *output = sums.to_array());
             }
         }
     }
 
     /// The same, with nothing below zero.
-    fn run_relu<const N: usize>(&self, inputs: [&[f32]; N], outputs: &mut [f32]) {
+    fn run_relu(&self, inputs: &[&[f32]], outputs: &mut [f32]) {
         self.run(inputs, outputs);
         outputs.iter_mut().for_each(|output| *output = output.max(0.0));
+    }
+}
+
+/// The first [`LANES`] numbers.
+fn block(numbers: &[f32]) -> Block {
+    std::array::from_fn(|vector| f32x4::from(std::array::from_fn::<f32, 4, _>(|lane| numbers[vector * 4 + lane])))
+}
+
+/// A layer as it stands in the file.
+struct Weights {
+    biases: Vec<f32>,
+    /// A row of outputs for each input.
+    weights: Vec<f32>,
+}
+
+impl Weights {
+    fn read(file: &mut &[u8], inputs: usize, outputs: usize) -> Self {
+        let biases = take(file, outputs).map(f32::from_le_bytes).collect();
+        let scales: Vec<f32> = take(file, outputs).map(f32::from_le_bytes).collect();
+        let weights = take(file, inputs * outputs).map(i16::from_le_bytes);
+        let weights = weights.zip(scales.iter().cycle()).map(|(weight, scale)| f32::from(weight) * scale).collect();
+        Self { biases, weights }
     }
 }
 
@@ -87,10 +122,10 @@ fn take<'a, const SIZE: usize>(file: &mut &'a [u8], count: usize) -> impl Iterat
 /// What all detectors share.
 struct Network {
     window: [f32; WINDOW],
-    convolutions: (Layer<16>, Layer<16>, Layer<32>, Layer<32>),
+    convolutions: (Layer, Layer, Layer, Layer),
     /// All gates of the LSTM, each with a row for every input and every cell.
-    gates: Layer<32>,
-    output: Layer<1>,
+    gates: Layer,
+    output: Weights,
 }
 
 impl Network {
@@ -104,7 +139,7 @@ impl Network {
                 Layer::read(&mut file, 64, 128),
             ),
             gates: Layer::read(&mut file, 128 + CELLS, 4 * CELLS),
-            output: Layer::read(&mut file, CELLS, 1),
+            output: Weights::read(&mut file, CELLS, 1),
         };
         debug_assert!(file.is_empty(), "the weights are of another network");
         network
@@ -185,17 +220,17 @@ impl Silero {
     fn convolve(&mut self) {
         let three = |first: usize| &self.magnitudes[first * BINS..][..3 * BINS];
         let layers = &NETWORK.convolutions;
-        layers.0.run_relu([three(0), three(1), three(2), three(3)], &mut self.first[CHANNELS..]);
+        layers.0.run_relu(&[three(0), three(1), three(2), three(3)], &mut self.first[CHANNELS..]);
         let (mut second, mut third) = ([0.0; 2 * 64], [0.0; 64]);
-        layers.1.run_relu([&self.first[..3 * CHANNELS], &self.first[2 * CHANNELS..]], &mut second);
-        layers.2.run_relu([&second], &mut third);
-        layers.3.run_relu([&third], &mut self.input[..128]);
+        layers.1.run_relu(&[&self.first[..3 * CHANNELS], &self.first[2 * CHANNELS..]], &mut second);
+        layers.2.run_relu(&[&second], &mut third);
+        layers.3.run_relu(&[&third], &mut self.input[..128]);
     }
 
     /// The LSTM and the output.
     fn recur(&mut self) -> f32 {
         let mut gates = [0.0; 4 * CELLS];
-        NETWORK.gates.run([&self.input], &mut gates);
+        NETWORK.gates.run(&[&self.input], &mut gates);
         let mut output = [0.0; CELLS];
         for (n, cell) in self.cells.iter_mut().enumerate() {
             // In the order of ONNX: input, output, forget, cell.
@@ -204,10 +239,9 @@ impl Silero {
             output[n] = sigmoid(out) * cell.tanh();
         }
         self.input[128..].copy_from_slice(&output);
-        output.iter_mut().for_each(|value| *value = value.max(0.0));
-        let mut probability = [0.0];
-        NETWORK.output.run([&output], &mut probability);
-        sigmoid(probability[0])
+        let Weights { biases, weights } = &NETWORK.output;
+        let products = output.iter().zip(weights).map(|(value, weight)| value.max(0.0) * weight);
+        sigmoid(products.fold(biases[0], |sum, product| sum + product))
     }
 }
 
