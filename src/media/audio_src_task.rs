@@ -23,12 +23,15 @@ use std::time::{Duration, Instant};
 
 /// The length of a piece.
 const LIVE_PIECE: Duration = Duration::from_millis(20);
+/// The same while nothing is said: each piece is a wake-up of this thread, and of those downstream.
+const SILENT_PIECE: Duration = Duration::from_millis(40);
 const OFFLINE_PIECE: Duration = Duration::from_millis(100);
 /// A live stream that has fallen behind by more than this (and the pipeline's latency) catches up with a jump.
 const TOO_LATE: Duration = Duration::from_secs(1);
 
-/// Silence does not go further ahead than this, whatever the lead is: an answer could not begin before its end.
-const SILENT_LEAD: Duration = Duration::from_millis(40);
+/// The end of silence that is out is not further ahead of the clock than this, whatever the lead is: an answer could not
+/// begin before it.
+const SILENT_REACH: Duration = Duration::from_millis(60);
 
 /// How many events wait at most; a stream that stands still takes no more.
 const MOST_EVENTS: usize = 1024;
@@ -222,7 +225,7 @@ impl AudioSrcTask {
         // The very first piece goes out at once, so that sinks preroll before the clock runs.
         if std::mem::replace(&mut stream.has_piece, true) {
             let (position, speaks) = self.playout.next_at();
-            let lead = if speaks { self.settings.lead } else { self.settings.lead.min(SILENT_LEAD) };
+            let lead = if speaks { self.settings.lead } else { self.silent_pace().0 };
             let due = position.saturating_sub(lead);
             let late = match self.pace.wait_until(due) {
                 Ok(late) => (due + late).saturating_sub(position),
@@ -235,10 +238,18 @@ impl AudioSrcTask {
                 stream.goes_on = false;
             }
         }
-        match self.playout.next_live(samples(LIVE_PIECE, &self.settings.format)) {
+        let [speech, silence] = [LIVE_PIECE, self.silent_pace().1].map(|length| samples(length, &self.settings.format));
+        match self.playout.next_live(speech, silence) {
             Some(next) => self.push(next, stream),
             None => true,
         }
+    }
+
+    /// How far ahead of the clock a piece of silence goes out, and its length.
+    fn silent_pace(&self) -> (Duration, Duration) {
+        let lead = self.settings.lead;
+        let length = if lead + LIVE_PIECE < SILENT_REACH { LIVE_PIECE } else { SILENT_PIECE };
+        (lead.min(SILENT_REACH - length), length)
     }
 
     /// Sends what stands before every stream.
@@ -248,6 +259,11 @@ impl AudioSrcTask {
         if !self.pad.push_event(gst::event::Caps::new(&self.settings.caps)) && self.pad.is_linked() {
             gst::debug!(gst::CAT_NEGOTIATION, obj = self.pad, "downstream does not take {}", self.settings.caps);
         }
+    }
+
+    /// Speech begins after silence, for whose next piece the streaming thread sleeps.
+    pub fn speech_begins(&self) {
+        self.pace.wake();
     }
 
     /// There was a cut: silences what is downstream, also while the streaming thread is held up there.

@@ -26,7 +26,7 @@ const WAITING: usize = 4096;
 const PASSING: usize = 1024;
 /// How far ahead of the clock a live stream tells its time, so that no picture waits for it, and how often: before that
 /// time is over. OutputAudio is never begun nearer than this.
-const AHEAD: Duration = Duration::from_millis(40);
+const AHEAD: Duration = Duration::from_millis(20);
 /// How often it does where its words may be late, or nobody shows it beside pictures.
 const STEP: Duration = Duration::from_millis(100);
 

@@ -67,7 +67,7 @@ pub async fn upgrade(
     let config = WebSocketConfig::default()
         .max_message_size(Some(MAX_MESSAGE_SIZE))
         .max_frame_size(Some(MAX_MESSAGE_SIZE))
-        .read_buffer_size(32 << 10)
+        .read_buffer_size(8 << 10)
         .write_buffer_size(0);
     Ok(WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await)
 }

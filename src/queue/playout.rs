@@ -44,6 +44,8 @@ pub struct Playout {
     fades: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
     /// Silences what is out already.
     flush_handler: OnceLock<Box<dyn Fn(Instant) + Send + Sync>>,
+    /// Ends the wait for the next piece of silence.
+    speech_handler: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl std::fmt::Debug for Playout {
@@ -72,6 +74,7 @@ impl Playout {
             listener: Box::new(listener),
             fades: OnceLock::new(),
             flush_handler: OnceLock::new(),
+            speech_handler: OnceLock::new(),
         }
     }
 
@@ -87,7 +90,14 @@ impl Playout {
 
     /// Puts speech behind what is there.
     pub fn play(&self, speech: OutputAudio) {
-        self.change(|timeline| timeline.play(speech));
+        let begins = self.change(|timeline| {
+            let was_silent = timeline.queued() == 0;
+            timeline.play(speech);
+            was_silent && timeline.queued() > 0
+        });
+        if begins && let Some(speech_handler) = self.speech_handler.get() {
+            speech_handler();
+        }
     }
 
     /// Nothing new begins before this running time.
@@ -105,6 +115,12 @@ impl Playout {
     pub fn fade_cuts_where(&self, fades: impl Fn() -> bool + Send + Sync + 'static) {
         // It is set once, by the one who made the play-out.
         let _ = self.fades.set(Box::new(fades));
+    }
+
+    /// Sets who is told that speech begins after silence.
+    pub fn set_speech_handler(&self, speech_handler: impl Fn() + Send + Sync + 'static) {
+        // It is set once, by the one who made the play-out.
+        let _ = self.speech_handler.set(Box::new(speech_handler));
     }
 
     /// Drops what is not out yet; nothing more goes out before [`Self::take_cut`]. `since` is when it was known that
@@ -179,12 +195,14 @@ impl Playout {
         self.state().timeline.skip_to(time);
     }
 
-    /// The next piece of a live stream. `None` when there was a cut, which comes first.
-    pub fn next_live(&self, samples: u64) -> Option<Next> {
+    /// The next piece of a live stream: so many samples with speech in them, or so many of silence. `None` when there
+    /// was a cut, which comes first.
+    pub fn next_live(&self, speech: u64, silence: u64) -> Option<Next> {
         let mut state = self.state();
         if state.cut.is_some() {
             return None;
         }
+        let samples = if state.timeline.queued() > 0 { speech } else { silence };
         let next = state.timeline.next_live(samples);
         if let Next::Piece(piece) = &next
             && !piece.silent
@@ -242,12 +260,12 @@ mod tests {
     fn nothing_goes_out_between_a_cut_and_its_flush() {
         let playout = playout(Duration::ZERO);
         playout.play(speech("old", 100));
-        assert!(matches!(playout.next_live(480), Some(Next::Piece(piece)) if !piece.silent));
+        assert!(matches!(playout.next_live(480, 480), Some(Next::Piece(piece)) if !piece.silent));
         assert!(playout.cut(Instant::now()) && !playout.cut(Instant::now()));
         playout.play(speech("new", 100));
-        assert_eq!(playout.next_live(480), None);
+        assert_eq!(playout.next_live(480, 480), None);
         assert!(playout.take_cut().is_some() && playout.take_cut().is_none());
-        let Some(Next::Piece(piece)) = playout.next_live(480) else { panic!("a piece") };
+        let Some(Next::Piece(piece)) = playout.next_live(480, 480) else { panic!("a piece") };
         assert_eq!(piece.begins, [("new".to_owned(), 480)]);
     }
 
@@ -257,11 +275,11 @@ mod tests {
         playout.play(speech("item", 20));
         let heard = |playout: &Playout| playout.heard().map(|(_, items)| items.len());
         assert_eq!(heard(&playout), Some(0), "nothing is out");
-        playout.next_live(480);
+        playout.next_live(480, 480);
         assert_eq!((heard(&playout), heard(&playout)), (Some(1), Some(1)), "5 ms are still to be heard");
         let playout = self::playout(Duration::from_millis(20));
         playout.play(speech("item", 20));
-        playout.next_live(480);
+        playout.next_live(480, 480);
         assert_eq!((heard(&playout), heard(&playout)), (Some(1), Some(0)), "all is heard and told");
     }
 }
