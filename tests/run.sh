@@ -41,6 +41,7 @@ check_clippy() {
 
 check_docs() {
     step "Documentation"
+    python3 tests/docs_check.py
     RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --workspace --document-private-items
 }
 
