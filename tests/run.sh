@@ -24,6 +24,7 @@ prepare() {
 
 install_packages_for_tests() {
     python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3-venv
+    install_packages python3-gi gir1.2-gstreamer-1.0
     command -v npm >/dev/null || install_packages npm
     command -v setsid >/dev/null || install_packages util-linux
 }

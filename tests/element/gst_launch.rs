@@ -14,28 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A line, ready to be run, with the plugin that was built beside the server and without any key.
 fn launch(folder: &Folder, line: &str) -> Command {
-    let built = std::env::current_exe().expect("this program").with_file_name("libgstopenairealtime.so");
-    // Alone in a folder, so that GStreamer looks at nothing else that was built.
-    let plugins = folder.join("plugins");
-    std::fs::create_dir_all(&plugins).expect("a folder");
-    let plugin = plugins.join("libgstopenairealtime.so");
-    if !plugin.exists() {
-        std::os::unix::fs::symlink(&built, &plugin).expect("a link");
-    }
-    let mut command = Command::new("gst-launch-1.0");
-    command
-        .args(line.split_whitespace())
-        .env("GST_PLUGIN_PATH", plugins)
-        .env("GST_REGISTRY", folder.join("registry.bin"))
-        .env("GST_DEBUG_NO_COLOR", "1")
-        .env_remove("GST_DEBUG")
-        .env_remove("G_DEBUG")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    for key in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"] {
-        command.env_remove(key);
-    }
+    let mut command = folder.program("gst-launch-1.0");
+    command.args(line.split_whitespace());
     command
 }
 
@@ -57,8 +37,8 @@ fn end_of(child: &mut Child) -> ExitStatus {
 
 /// Runs a line to its end: its status, what it printed and what it complained about.
 #[track_caller]
-fn run(mut command: Command) -> (ExitStatus, String, String) {
-    let mut child = command.spawn().expect("gst-launch-1.0 is installed");
+pub(crate) fn run(mut command: Command) -> (ExitStatus, String, String) {
+    let mut child = command.spawn().expect("the program is installed");
     let read = |mut pipe: Box<dyn Read + Send>| {
         std::thread::spawn(move || {
             let mut text = Vec::new();
@@ -148,7 +128,7 @@ fn ctrl_c_with_e_drains_and_ends_well() {
     )
     .stderr(Stdio::null())
     .spawn()
-    .expect("gst-launch-1.0 is installed");
+    .expect("the program is installed");
     let mut printed = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let mut until = |words: &str| printed.by_ref().any(|line| line.expect("readable").contains(words));
     assert!(until("new-state=(GstState)playing, pending-state=(GstState)void-pending"), "it plays");

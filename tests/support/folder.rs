@@ -4,7 +4,9 @@
 
 #![allow(dead_code, reason = "shared by tests that need different parts")]
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A folder that is gone with the test.
@@ -23,6 +25,32 @@ impl Folder {
     /// Where a file of this name stands in it.
     pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.join(name)
+    }
+
+    /// A program that uses GStreamer, with the plugin that was built beside this one, without any key, and with pipes.
+    pub fn program(&self, name: impl AsRef<OsStr>) -> Command {
+        let built = std::env::current_exe().expect("this program").with_file_name("libgstopenairealtime.so");
+        // Alone in a folder, so that GStreamer looks at nothing else that was built.
+        let plugins = self.join("plugins");
+        std::fs::create_dir_all(&plugins).expect("a folder");
+        let plugin = plugins.join("libgstopenairealtime.so");
+        if !plugin.exists() {
+            std::os::unix::fs::symlink(&built, &plugin).expect("a link");
+        }
+        let mut command = Command::new(name);
+        command
+            .env("GST_PLUGIN_PATH", plugins)
+            .env("GST_REGISTRY", self.join("registry.bin"))
+            .env("GST_DEBUG_NO_COLOR", "1")
+            .env_remove("GST_DEBUG")
+            .env_remove("G_DEBUG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for key in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY"] {
+            command.env_remove(key);
+        }
+        command
     }
 }
 

@@ -81,13 +81,17 @@ impl Conversation {
             let Account { count, missing, inserted, .. } = *account;
             *account = Account { told: Some(now), ..Account::default() };
             let (code, message) = match kind {
-                Kind::Hole => (
-                    "audio-inserted",
-                    format!(
-                        "the input has no sound for {missing:.1?} of its timestamps ({count} holes): {inserted:.1?} of \
-                         silence was put in for that; a jump of the timestamps that is not meant is put right at the source"
-                    ),
-                ),
+                Kind::Hole => {
+                    let silence = match inserted {
+                        Duration::ZERO => "no silence was".to_owned(),
+                        inserted => format!("{inserted:.1?} of silence was"),
+                    };
+                    let message = format!(
+                        "the input has no sound for {missing:.1?} of its timestamps ({count} holes): {silence} put in for \
+                         that; a jump of the timestamps that is not meant is put right at the source"
+                    );
+                    ("audio-inserted", message)
+                }
                 Kind::Back => (
                     "timestamps-back",
                     format!(
