@@ -2,6 +2,8 @@
 
 //! Has a recording answered: the Rust program of `docs/embedding.md`.
 
+#![allow(clippy::print_stdout, reason = "it is a program")]
+
 use gst::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
