@@ -242,6 +242,8 @@ impl Playout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn speech(item_id: &str, ms: usize) -> OutputAudio {
         OutputAudio {
@@ -281,5 +283,33 @@ mod tests {
         playout.play(speech("item", 20));
         playout.next_live(480, 480);
         assert_eq!((heard(&playout), heard(&playout)), (Some(1), Some(0)), "all is heard and told");
+    }
+
+    #[test]
+    fn speech_after_silence_is_announced_once() {
+        let playout = playout(Duration::ZERO);
+        let announced = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&announced);
+        playout.set_speech_handler(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        playout.play(speech("first", 20));
+        playout.play(speech("first", 20));
+        assert_eq!(announced.load(Ordering::Relaxed), 1, "the second follows speech");
+        while matches!(playout.next_live(480, 960), Some(Next::Piece(piece)) if !piece.silent) {}
+        playout.play(speech("second", 20));
+        assert_eq!(announced.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn pieces_of_speech_and_of_silence_have_lengths_of_their_own() {
+        let playout = playout(Duration::ZERO);
+        let samples = |next: Option<Next>| match next {
+            Some(Next::Piece(piece)) => (piece.samples, piece.silent),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(samples(playout.next_live(480, 960)), (960, true));
+        playout.play(speech("item", 40));
+        assert_eq!(samples(playout.next_live(480, 960)), (480, false));
     }
 }

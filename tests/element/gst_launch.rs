@@ -150,7 +150,7 @@ fn mistakes_are_named_and_end_with_an_error() {
         ("uri=wss://api.example.com/v1", "OPENAI_API_KEY"),
         // The system says why in the user's language.
         ("uri=ws://127.0.0.1:1/v1 max-reconnects=0", "cannot connect to ws://127.0.0.1:1/v1"),
-        ("uri=wss://no-such-host.invalid/v1 api-key=k", "no-such-host.invalid"),
+        ("uri=wss://no-such-host.invalid/v1 api-key=k max-reconnects=0", "no-such-host.invalid"),
     ] {
         let (status, printed, complained) =
             run(launch(&folder, &format!("{source} ! openairealtime {properties} ! fakesink")));
