@@ -27,8 +27,9 @@ pub(crate) struct Tolerance {
     pub threshold: Duration,
     /// How long it must persist.
     pub wait: Duration,
-    /// The timestamps are the media's own (offline): a jump ahead by more than `wait` is believed at once.
-    pub exact: bool,
+    /// A jump ahead by more than `wait` is believed at once: the timestamps are the media's own (offline), or no audio
+    /// has come for as long (live).
+    pub trusts_jumps: bool,
 }
 
 /// Position of a piece of audio.
@@ -90,7 +91,7 @@ impl AudioAligner {
         }
         let since = *self.doubted.get_or_insert(raw);
         let persists = raw.abs_diff(since) >= tolerance.wait;
-        let jumps = tolerance.exact && raw.checked_sub(end).is_some_and(|jump| jump > tolerance.wait);
+        let jumps = tolerance.trusts_jumps && raw.checked_sub(end).is_some_and(|jump| jump > tolerance.wait);
         if !(std::mem::take(&mut self.is_break) || persists || jumps) {
             return counted;
         }

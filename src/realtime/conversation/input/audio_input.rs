@@ -199,19 +199,20 @@ impl Conversation {
         }
         sound.data.truncate(samples * format.sample_size());
         let length = samples_to_time(samples as u64, format.rate());
+        let is_offline = self.config.timing == Timing::Offline;
+        // Input that was away for longer than bursts are apart, as behind a closed valve, goes on where its timestamp
+        // says. To wait until the difference has persisted would put the hole into the middle of the next word.
+        let longest_burst = self.longest_burst();
+        let audio_input = &mut self.audio_input;
+        let last = audio_input.last_sound.replace(self.now);
+        let has_paused = last.is_some_and(|last| self.now.saturating_duration_since(last) >= longest_burst);
         let tolerance = Tolerance {
             threshold: self.config.alignment_threshold,
             wait: self.config.discont_wait,
-            exact: self.config.timing == Timing::Offline,
+            trusts_jumps: is_offline || has_paused,
         };
-        let longest_burst = self.longest_burst();
-        let audio_input = &mut self.audio_input;
         let was_stalled = std::mem::take(&mut audio_input.stalled);
-        let last = audio_input.last_sound.replace(self.now);
-        // Input that was away for longer than bursts are apart, as behind a closed valve, goes on where its timestamp
-        // says. To wait until the difference has persisted would put the hole into the middle of the next word.
-        let has_paused = last.is_some_and(|last| self.now.saturating_duration_since(last) >= longest_burst);
-        if was_stalled || (has_paused && !tolerance.exact) {
+        if was_stalled {
             audio_input.place.expect_break();
         }
         let is_first = audio_input.place.end.is_none();
@@ -226,7 +227,7 @@ impl Conversation {
             self.audio_input.waiting.push_back(AudioChunk { data: silence, at: None });
         }
         self.frames.position = placed.at;
-        if is_first && tolerance.exact {
+        if is_first && is_offline {
             placed.hole = placed.at;
         }
         self.audio_input.waiting.push_back(sound);
