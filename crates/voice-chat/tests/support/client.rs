@@ -24,6 +24,8 @@ pub struct Media {
 pub struct Client {
     pipeline: gst::Pipeline,
     web: gst::Element,
+    /// `webrtcbin` of GStreamer 1.22 crashes later where this reference is given up during a call.
+    _ice: gst::Object,
     channel: Option<WebRTCDataChannel>,
     notices: Option<WebRTCDataChannel>,
     events: mpsc::UnboundedReceiver<Value>,
@@ -66,6 +68,10 @@ impl Client {
         let pipeline = gst::parse::launch(&description).expect("a pipeline");
         let pipeline = pipeline.downcast::<gst::Pipeline>().expect("a pipeline");
         let web = pipeline.by_name("web").expect("webrtcbin");
+        // Its service for UPnP listens on ports that other programs may take in the same moment, and warns then.
+        let ice = web.property::<gst::Object>("ice-agent");
+        let agent = ice.property::<gst::glib::Object>("agent");
+        agent.set_property("upnp", false);
         let (negotiation, mut needed) = mpsc::unbounded_channel();
         web.connect("on-negotiation-needed", false, move |_| {
             let _ = negotiation.send(());
@@ -90,7 +96,7 @@ impl Client {
         within("the offer", reply).await.expect("it is set");
         let offer = offer.sdp().as_text().expect("text");
         let (channel, notices) = (Some(channel), Some(notices));
-        Self { pipeline, web, channel, notices, events, heard, offer, location: String::new() }
+        Self { pipeline, web, _ice: ice, channel, notices, events, heard, offer, location: String::new() }
     }
 
     /// Makes an offer and connects with it.
