@@ -116,6 +116,13 @@ impl AudioSrcTask {
         latency: Arc<AtomicU64>,
         settings: AudioSrcSettings,
     ) -> Self {
+        // Speech does not wait until the next piece of silence is due.
+        let waiter = Arc::downgrade(&pace);
+        playout.set_speech_handler(move || {
+            if let Some(waiter) = waiter.upgrade() {
+                waiter.wake();
+            }
+        });
         let longest = samples(OFFLINE_PIECE, &settings.format) as usize * settings.format.sample_size();
         let silence = Bytes::from(vec![settings.format.silence()[0]; longest]);
         Self {
@@ -245,7 +252,7 @@ impl AudioSrcTask {
         }
     }
 
-    /// How far ahead of the clock a piece of silence goes out, and its length.
+    /// Lead of a piece of silence over the clock, and its length.
     fn silent_pace(&self) -> (Duration, Duration) {
         let lead = self.settings.lead;
         let length = if lead + LIVE_PIECE < SILENT_REACH { LIVE_PIECE } else { SILENT_PIECE };
@@ -259,11 +266,6 @@ impl AudioSrcTask {
         if !self.pad.push_event(gst::event::Caps::new(&self.settings.caps)) && self.pad.is_linked() {
             gst::debug!(gst::CAT_NEGOTIATION, obj = self.pad, "downstream does not take {}", self.settings.caps);
         }
-    }
-
-    /// Speech begins after silence, for whose next piece the streaming thread sleeps.
-    pub fn speech_begins(&self) {
-        self.pace.wake();
     }
 
     /// There was a cut: silences what is downstream, also while the streaming thread is held up there.

@@ -11,6 +11,7 @@ use crate::chat::session::{BUS_QUEUE_LEN, BusEvent, Session, Setup};
 use crate::error::{Failure, Warning};
 use crate::media::audio_src_task::AudioSrcTask;
 use crate::media::bus_thread::BusThread;
+use crate::media::enums::Timing as TimingSetting;
 use crate::media::function_calls::{Call, CallHost, Calls, Program};
 use crate::media::text_src_task::{TextItem, TextSrcTask};
 use crate::media::{errors, glib_text};
@@ -289,7 +290,9 @@ impl Run {
 
     /// Ends the stream of a pad that is about to be released: [`TextSrcTask::leave`].
     pub fn leave_text(&self, pad: &gst::Pad) -> Option<gst::Pad> {
-        self.texts().iter().find(|(_, stream)| stream.pad() == pad)?.1.leave()
+        // Not under the lock: it waits for the stream's thread, and may flush downstream.
+        let stream = self.texts().iter().find(|(_, stream)| stream.pad() == pad).map(|(_, stream)| stream.clone())?;
+        stream.leave()
     }
 
     /// A source pad of text goes.
@@ -380,10 +383,10 @@ impl Imp {
         let is_live = || pads.iter().any(|pad| crate::media::liveness::pad_is_live(pad) == Some(true));
         let wished = self.settings().timing;
         let timing = match wished {
-            crate::media::enums::Timing::Live => Timing::Live,
-            crate::media::enums::Timing::Offline => Timing::Offline,
-            crate::media::enums::Timing::Auto if is_live() => Timing::Live,
-            crate::media::enums::Timing::Auto => Timing::Offline,
+            TimingSetting::Live => Timing::Live,
+            TimingSetting::Offline => Timing::Offline,
+            TimingSetting::Auto if is_live() => Timing::Live,
+            TimingSetting::Auto => Timing::Offline,
         };
         run.begin(timing, &pads);
     }

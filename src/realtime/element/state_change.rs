@@ -83,12 +83,6 @@ impl OpenAIRealtime {
                 source.silence(since);
             }
         });
-        let speech_handler = Arc::downgrade(&source);
-        playout.set_speech_handler(move || {
-            if let Some(source) = speech_handler.upgrade() {
-                source.speech_begins();
-            }
-        });
         // To find what is wrong with it, and what would be refused.
         let live = Timing::Live;
         let (config, left_out) =
