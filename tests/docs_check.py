@@ -10,7 +10,7 @@ import re
 import sys
 
 DOCUMENTS = [*pathlib.Path(".").glob("*.md"), *pathlib.Path("docs").rglob("*.md"), *pathlib.Path("crates").glob("*/*.md")]
-# A path in code quotes or of a link, that begins with a folder of the repository.
+# A path that begins with a folder of the repository.
 PATH = re.compile(r"(?<![\w./-])((?:src|tests|pipelines|docs|benches|crates|\.ci)/[\w./-]*\w)")
 PROGRAM = re.compile(r"--(test|bench)[ =]([a-z][\w-]*)")
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What sessions cost: N live pipelines in one process, and one that is as fast as it can be.
+//! Cost of sessions: N live pipelines in one process, and the speed of an offline one.
 //!
 //!     cargo bench --bench sessions -- live 20 1 8 32 128    # seconds, then how many sessions at once
 //!     cargo bench --bench sessions -- offline 600           # seconds of media
@@ -10,15 +10,18 @@
 #![allow(clippy::print_stdout, reason = "what was measured is of interest")]
 
 mod process;
+#[path = "../../tests/support/server_process.rs"]
+mod server_process;
 
 use gst::prelude::*;
-use process::{Sample, ServerProcess, memory_kib, sample};
+use process::{Sample, memory_kib, sample};
+use server_process::ServerProcess;
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 use std::time::{Duration, Instant};
 
 const CAPS: &str = "audio/x-raw,format=S16LE,rate=24000,channels=1,layout=interleaved";
-/// What is handed over at once.
+/// Audio of a buffer.
 const CHUNK: Duration = Duration::from_millis(20);
 /// Of every ten seconds somebody speaks for three, which the server says back.
 const TURN_CHUNKS: u64 = 500;
@@ -60,7 +63,7 @@ fn feed(pipelines: &[(gst::Pipeline, gst_app::AppSrc)], chunks: std::ops::Range<
     }
 }
 
-/// So many sessions for so long, in real time.
+/// Sessions in real time.
 fn live(base: &str, sessions: usize, seconds: u64) {
     let description = format!(
         "appsrc name=in is-live=true do-timestamp=true format=time caps={CAPS} \
@@ -112,7 +115,7 @@ fn report(first: &Sample, last: &Sample, sessions: usize, length: f64, memory: u
     }
 }
 
-/// So much media, as fast as it goes, with turns found by the element.
+/// Media as fast as it goes, with turns found by the element.
 fn offline(base: &str, seconds: u64) {
     let (pipeline, source) = pipeline(&format!(
         "appsrc name=in format=time block=true max-time=1000000000 caps={CAPS} ! openairealtime name=ai uri={base} \
@@ -140,14 +143,14 @@ fn offline(base: &str, seconds: u64) {
 }
 
 fn main() {
-    if process::serve() {
+    if server_process::serve() {
         return;
     }
     gst::init().expect("GStreamer");
     gstopenairealtime::plugin_register_static().expect("the plugin");
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let numbers: Vec<u64> = arguments.iter().skip(1).map(|number| number.parse().expect("a number")).collect();
-    let server = ServerProcess::start();
+    let server = ServerProcess::start(&["--engine", "echo"]);
     match (arguments.first().map(String::as_str), numbers.as_slice()) {
         (None, _) => {
             live(server.base(), 8, 20);

@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What the kernel says about this process and its threads, and the server in a process of its own.
+//! CPU, context switches and memory of this process and its threads, by the kernel's account.
 
-use realtime_server::{Cli, ServerThread};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Tells the program that it is the server.
-const SERVER: &str = "BENCH_SERVER";
-
-/// What one thread has used so far.
+/// CPU time and context switches of a thread.
 #[derive(Clone, Debug, Default)]
 pub struct Thread {
     pub name: String,
     pub running: Duration,
-    /// How often the processor was taken from it or given up by it.
+    /// Context switches, voluntary or not.
     pub switches: u64,
 }
 
@@ -32,7 +26,7 @@ pub fn main_thread_name() -> String {
     fs::read_to_string("/proc/self/comm").expect("Linux").trim().to_owned()
 }
 
-/// What every thread has used so far.
+/// The threads of this process, with what they have used so far.
 pub fn sample() -> Sample {
     let threads = fs::read_dir("/proc/self/task").expect("Linux").filter_map(|entry| {
         let directory = entry.ok()?.path();
@@ -48,7 +42,7 @@ pub fn sample() -> Sample {
     Sample { threads: threads.collect() }
 }
 
-/// What all threads that are still there have used so far.
+/// CPU time of the threads that have not ended.
 pub fn cpu_time() -> Duration {
     sample().threads.values().map(|thread| thread.running).sum()
 }
@@ -67,50 +61,4 @@ pub fn memory_kib() -> u64 {
 /// The most memory that was in use, in KiB.
 pub fn peak_memory_kib() -> u64 {
     status_kib("VmHWM")
-}
-
-/// Serves until the standard input ends, where this process was started for that. False where it was not.
-pub fn serve() -> bool {
-    if std::env::var_os(SERVER).is_none() {
-        return false;
-    }
-    let cli = Cli::from_args(["--engine", "echo"]).expect("arguments");
-    let server = ServerThread::start(cli).expect("the server starts");
-    println!("{}", server.url());
-    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("a pipe");
-    true
-}
-
-/// A running server. Dropping it ends it.
-pub struct ServerProcess {
-    child: Child,
-    base: String,
-}
-
-impl ServerProcess {
-    pub fn start() -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .env(SERVER, "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the server can be started");
-        let mut url = String::new();
-        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut url).expect("a server that listens");
-        let base = url.trim().trim_end_matches("/realtime").to_owned();
-        Self { child, base }
-    }
-
-    /// The base that the element's `uri` takes.
-    pub fn base(&self) -> &str {
-        &self.base
-    }
-}
-
-impl Drop for ServerProcess {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -24,8 +24,8 @@ const MAX_LEAVE_WAIT: Duration = Duration::from_millis(200);
 const WAITING: usize = 4096;
 /// How many events that pass may wait beyond that.
 const PASSING: usize = 1024;
-/// How far ahead of the clock a live stream tells its time, so that no picture waits for it, and how often: before that
-/// time is over. OutputAudio is never begun nearer than this.
+/// Lead of a live stream's GAP events over the clock, so that no picture waits for it, and their interval. Speech never
+/// begins nearer to the clock than this.
 const AHEAD: Duration = Duration::from_millis(20);
 /// How often it does where its words may be late, or nobody shows it beside pictures.
 const STEP: Duration = Duration::from_millis(100);

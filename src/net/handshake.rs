@@ -26,9 +26,9 @@ pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Both official SDKs lift their libraries' limits: retrieved items and large deltas exceed a megabyte.
 const MAX_MESSAGE_SIZE: usize = 64 << 20;
-/// Of an answer, head and body each.
-const MAX_FRAME_SIZE: usize = 16 << 10;
-/// How long a refusal is listened to.
+/// Most bytes of a response: of its head, and of the body of a refusal.
+const MAX_RESPONSE_LEN: usize = 16 << 10;
+/// Limit for reading the body of a refusal.
 const MAX_ERROR_BODY: Duration = Duration::from_secs(2);
 
 /// Asks the server to go on with a WebSocket. A refusal is an `Error::Http` with its body.
@@ -49,7 +49,7 @@ pub async fn upgrade(
         if let Some(parsed) = Response::try_parse(&read)? {
             break parsed;
         }
-        if read.len() > MAX_FRAME_SIZE {
+        if read.len() > MAX_RESPONSE_LEN {
             return Err(Error::AttackAttempt);
         }
     };
@@ -75,7 +75,7 @@ pub async fn upgrade(
 /// The request, in which the user's headers replace those of the same name.
 fn request(url: &Url, headers: &HeaderMap, key: Option<KeyHeader>, nonce: &str) -> Zeroizing<Vec<u8>> {
     // Large enough not to grow, which would leave copies of secrets behind.
-    let mut request = Zeroizing::new(Vec::with_capacity(MAX_FRAME_SIZE));
+    let mut request = Zeroizing::new(Vec::with_capacity(MAX_RESPONSE_LEN));
     let line = format!("GET {} HTTP/1.1\r\n", &url[Position::BeforePath..Position::AfterQuery]);
     request.extend_from_slice(line.as_bytes());
     let mut add = |name: &str, value: &[u8]| {
@@ -106,7 +106,7 @@ fn is_chunked(headers: &HeaderMap) -> bool {
 /// Reads on to the end of the body.
 async fn read_body(stream: &mut MaybeTlsStream<TcpStream>, headers: &HeaderMap, body: &mut Vec<u8>) {
     let length = headers.get("content-length").and_then(|length| length.to_str().ok()?.trim().parse().ok());
-    let length = length.unwrap_or(usize::MAX).min(MAX_FRAME_SIZE);
+    let length = length.unwrap_or(usize::MAX).min(MAX_RESPONSE_LEN);
     let is_chunked = is_chunked(headers);
     while body.len() < length && !(is_chunked && body.ends_with(b"0\r\n\r\n")) {
         // An end that is not as it should be is an end as well.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The local server in a process of its own, for tests that count what their own process holds.
+//! The local server in a process of its own, for tests and benchmarks that count what their own process holds.
 //!
-//! The process is the test program again, which runs one ignored test: [`serve`].
+//! The process is the same program again, which calls [`serve`]: a test program in one ignored test.
 
 use realtime_server::{Cli, ServerThread};
 use std::io::{BufRead, BufReader};
@@ -19,7 +19,7 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts the server. The program must have an ignored test `server_process` that calls [`serve`].
+    /// Starts the server. A test program must have an ignored test `server_process` that calls [`serve`].
     #[track_caller]
     pub fn start(args: &[&str]) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
@@ -49,14 +49,15 @@ impl Drop for ServerProcess {
     }
 }
 
-/// Serves until the standard input ends, which it does with the process that has started this one. Does nothing when
-/// the ignored tests are run by hand.
-pub fn serve() {
-    let Ok(args) = std::env::var(ARGUMENTS) else { return };
+/// Serves until the standard input ends, which it does with the process that has started this one. False, at once, where
+/// this process was not started for that, as when the ignored tests are run by hand.
+pub fn serve() -> bool {
+    let Ok(args) = std::env::var(ARGUMENTS) else { return false };
     let server = ServerThread::start(Cli::from_args(args.lines()).expect("arguments")).expect("the server starts");
     #[allow(clippy::print_stdout, reason = "the line that the other process waits for")]
     {
         println!("{READY}{}", server.url());
     }
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("a pipe");
+    true
 }

@@ -37,7 +37,7 @@ static NETWORK: LazyLock<Network> = LazyLock::new(|| Network::read(include_bytes
 /// Outputs of a layer that are computed at a time.
 const LANES: usize = 16;
 
-/// What belongs to [`LANES`] outputs beside each other.
+/// Values of [`LANES`] outputs beside each other.
 type Block = [f32x4; LANES / 4];
 
 /// Weights and biases of a layer.

@@ -17,7 +17,7 @@ const EMPTY: &[&str] = &[
 /// The days of the week.
 pub const WEEKDAYS: &[&str] = &["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// What a word can call.
+/// Functions that a word can call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
     /// Part of an order or a polite request: any function.

@@ -133,7 +133,7 @@ impl Detector {
 }
 
 /// What the tests of listening go by.
-/// Whether turn detection is by meaning (`semantic_vad`) rather than by silence alone.
+/// Turn detection is by meaning (`semantic_vad`) rather than by silence alone.
 fn is_semantic(turns: &TurnDetection) -> bool {
     turns.kind.as_deref() == Some("semantic_vad")
 }
