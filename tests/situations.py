@@ -1,0 +1,434 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MPL-2.0
+"""Runs the pipelines of `pipelines/` and of the README in the situations that users bring them into.
+
+    tests/situations.py                  all
+    tests/situations.py WORD...          those with one of the words in their name
+    tests/situations.py --list           their names
+
+Situations: speech over an answer (barge-in), input that pauses for 10 s, input that comes in bursts of a second, Ctrl-C in
+the middle of an answer, and four at once. All talk to one local server, with the latency tracer on and warnings of GLib
+fatal. The microphone is a UDP socket that raw samples arrive at, the loudspeaker a file written at the speed of sound.
+`CARGO_TARGET_DIR` and `PROFILE` (`release`, `dev`) name the build, as for the pipelines.
+"""
+
+import os
+import pathlib
+import re
+import shlex
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import wave
+
+PROJECT = pathlib.Path(__file__).resolve().parent.parent
+MEDIA = PROJECT / 'tests' / 'media'
+BUILD = pathlib.Path(os.environ.get('CARGO_TARGET_DIR', PROJECT / 'target')) / (
+    'debug' if os.environ.get('PROFILE') == 'dev' else 'release'
+)
+PIECE = 0.02
+PATIENCE = 90
+# That packets arrive unevenly, or not at all, and that a file is not flushed, is told as it should be.
+COMPLAINT = re.compile(r'^(?!.*(?:the input|src is not flushed))(?:.*(?:WARN|ERROR) +open(?:airealtime|aichat)|.*CRITICAL|ERROR|WARNING|.*panicked).*', re.M)
+
+
+class Failure(Exception):
+    """What is not as it should be."""
+
+
+def converted(name, encoder, kind, folder):
+    """A recording as raw bytes of another form."""
+    made = folder / f'{name}.{kind}'
+    if not made.exists():
+        part = folder / f'{name}.{kind}.{threading.get_ident()}'
+        line = (f'gst-launch-1.0 -q filesrc location={MEDIA / name}.wav ! wavparse ! audioconvert ! audioresample ! '
+                f'{encoder} ! filesink location={part}')
+        subprocess.run(shlex.split(line), check=True, env={**os.environ, 'GST_TRACERS': ''})
+        part.rename(made)
+    return made.read_bytes()
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+class Microphone:
+    """Sends samples of 16 kHz at the speed of sound: silence, until it is given something to say."""
+
+    caps = 'audio/x-raw,format=S16LE,rate=16000,channels=1,layout=interleaved'
+
+    def __init__(self, folder, burst=PIECE):
+        self.folder, self.burst, self.port = folder, burst, free_port()
+        self.queue, self.lock, self.is_open, self.is_muted = b'', threading.Lock(), True, False
+        self.thread = threading.Thread(target=self.send)
+        self.thread.start()
+
+    @property
+    def source(self):
+        return f'udpsrc port={self.port} buffer-size=2000000 caps={self.caps}'
+
+    def pieces(self):
+        """What is due, a piece of 20 ms each."""
+        size = int(16000 * PIECE) * 2
+        for _ in range(round(self.burst / PIECE)):
+            with self.lock:
+                piece, self.queue = self.queue[:size], self.queue[size:]
+            yield piece.ljust(size, b'\0')
+
+    def send(self):
+        begin, sent = time.monotonic(), 0.0
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            while self.is_open:
+                time.sleep(max(0.0, begin + sent + self.burst - time.monotonic()))
+                sent += self.burst
+                if not self.is_muted:
+                    for piece in self.pieces():
+                        out.sendto(piece, ('127.0.0.1', self.port))
+
+    def say(self, name):
+        samples = converted(name, self.caps, 'raw', self.folder)
+        with self.lock:
+            self.queue += samples
+
+    def until_said(self):
+        until(lambda: not self.queue, 'the microphone has spoken')
+
+    def close(self):
+        self.is_open = False
+        self.thread.join()
+
+
+class Telephone(Microphone):
+    """The other end of a line: G.711 in RTP packets."""
+
+    def __init__(self, folder, burst=PIECE):
+        self.sequence = 0
+        super().__init__(folder, burst)
+
+    def pieces(self):
+        for _ in range(round(self.burst / PIECE)):
+            with self.lock:
+                piece, self.queue = self.queue[:160], self.queue[160:]
+            self.sequence += 1
+            header = struct.pack('>BBHII', 0x80, 0, self.sequence & 0xFFFF, self.sequence * 160, 7)
+            yield header + piece.ljust(160, b'\xff')
+
+    def say(self, name):
+        samples = converted(name, 'audio/x-raw,rate=8000,channels=1 ! mulawenc', 'mulaw', self.folder)
+        with self.lock:
+            self.queue += samples
+
+
+def until(is_true, what, limit=PATIENCE):
+    end = time.monotonic() + limit
+    while not is_true():
+        if time.monotonic() > end:
+            raise Failure(f'not within {limit} s: {what}')
+        time.sleep(0.02)
+
+
+class Program:
+    """A pipeline that runs, in a process group of its own as a shell gives it, and what it has said so far."""
+
+    def __init__(self, command, env, folder):
+        self.command, self.folder = command, folder
+        self.said_file, self.complaints_file = folder / 'said', folder / 'complaints'
+        with open(self.said_file, 'wb') as said, open(self.complaints_file, 'wb') as complaints:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=complaints, start_new_session=True,
+                cwd=PROJECT, env={**os.environ, **env}, shell=isinstance(command, str), executable='/bin/bash'
+                if isinstance(command, str) else None)
+
+    @property
+    def said(self):
+        return self.said_file.read_text(errors='replace')
+
+    def until_said(self, pattern, times=1):
+        def is_said():
+            if len(re.findall(pattern, self.said, re.I)) >= times:
+                return True
+            if self.process.poll() is not None:
+                raise Failure(f'ended with {self.process.returncode} before it said {pattern!r}')
+            return False
+        until(is_said, f'it says {pattern!r} {times} time(s)')
+
+    def interrupt(self):
+        """Ctrl-C reaches all processes of the group."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def until_end(self, allowed=(0,)):
+        try:
+            code = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise Failure('does not end') from None
+        if code not in allowed:
+            raise Failure(f'ended with {code}')
+        complaint = COMPLAINT.search(self.complaints_file.read_text(errors='replace'))
+        if complaint:
+            raise Failure(f'complains: {complaint.group()}')
+
+    def kill(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def report(self):
+        text = self.said + self.complaints_file.read_text(errors='replace')
+        return '\n'.join('   ' + line[:300] for line in text.splitlines()[-25:])
+
+
+def loud_samples(path, begin=0, step=2):
+    """How many samples of a file of S16LE are more than a whisper, behind so many bytes."""
+    data = path.read_bytes()[begin:] if path.exists() else b''
+    return sum(abs(sample) > 500 for (sample,) in struct.iter_unpack('<h', data[: len(data) // step * step]))
+
+
+def until_sounding(program, path):
+    begin = path.stat().st_size if path.exists() else 0
+
+    def is_sounding():
+        if program.process.poll() is not None:
+            raise Failure(f'ended with {program.process.returncode} before an answer sounded')
+        return loud_samples(path, begin) > 2400
+    until(is_sounding, 'an answer sounds')
+
+
+# The live pipelines: how they are started with this microphone, and where their answers go.
+RAW = 'audio/x-raw,format=S16LE,channels=1,rate=24000 ! filesink sync=true buffer-mode=unbuffered location={sink}'
+CAMERA = 'videotestsrc is-live=true pattern=ball ! video/x-raw,framerate=30/1'
+
+
+def script(name, **more):
+    def start(microphone, folder):
+        sink = folder / 'spoken.raw'
+        env = {'SOURCE': microphone.source, 'SINK': RAW.format(sink=sink), **more}
+        return Program([PROJECT / 'pipelines' / name], env, folder), sink
+    return start
+
+
+def readme(words):
+    """The line of the README with these words, with the microphone, camera and loudspeaker replaced."""
+    text = (PROJECT / 'README.md').read_text()
+    lines = [block.replace('\\\n', ' ') for block in re.findall(r'(?:^    gst-launch.*\n(?:^        .*\n)*)', text, re.M)]
+    found = [' '.join(line.split()) for line in lines if words in line]
+    if len(found) != 1:
+        raise Failure(f'the README has {len(found)} lines with {words!r}')
+
+    def start(microphone, folder):
+        sink = folder / 'spoken.raw'
+        line = found[0].replace('autoaudiosrc', microphone.source).replace('autovideosrc', CAMERA)
+        line = line.replace('autoaudiosink', RAW.format(sink=sink)).replace('talk.mkv', str(folder / 'talk.mkv'))
+        line = line.replace('gst-launch-1.0 ', 'gst-launch-1.0 -m -e ', 1)
+        command = f'set -o pipefail; {line} | python3 pipelines/support/conversation.py'
+        return Program(command, {}, folder), sink
+    return start
+
+
+def telephone(microphone, folder):
+    sink = folder / 'line.wav'
+    out = free_port()
+    # The listener ends with the telephone, which is its parent's other child.
+    listener = (f'gst-launch-1.0 -q udpsrc port={out} caps="application/x-rtp,media=audio,clock-rate=8000,'
+                f'encoding-name=PCMU,payload=0" ! rtppcmudepay ! mulawdec ! filesink buffer-mode=unbuffered location={sink}')
+    command = f'{listener} & pipelines/rtp-phone.sh; code=$?; kill %1; exit $code'
+    return Program(command, {'IN': str(microphone.port), 'OUT': str(out)}, folder), sink
+
+
+LIVE = {
+    'microphone': script('microphone.sh'),
+    'echo-cancelled': script('echo-cancelled.sh'),
+    'camera': script('camera.sh', CAMERA=CAMERA),
+    'screen': script('screen.sh', SCREEN=CAMERA),
+    'rtp-phone': telephone,
+    'readme-conversation': readme('gst-launch-1.0 autoaudiosrc ! audioconvert ! audioresample ! openairealtime'),
+    'readme-recording': readme('talk.mkv'),
+    'readme-camera': readme('frame-policy=turn'),
+}
+
+
+def live(name, situation, burst=PIECE):
+    def run(folder):
+        kind = Telephone if name == 'rtp-phone' else Microphone
+        microphone = kind(folder, burst)
+        program = None
+        try:
+            program, sink = LIVE[name](microphone, folder)
+            program.until_said('session ready')
+            situation(microphone, program, sink)
+            program.until_end((0, 130, -signal.SIGINT))
+            check_recording(folder / 'talk.mkv')
+        except Failure as failure:
+            raise Failure(f'{failure}\n{program.report() if program else ""}') from None
+        finally:
+            microphone.close()
+            if program:
+                program.kill()
+    return run
+
+
+def check_recording(path):
+    """A file that was ended well can be read to its end."""
+    if path.exists():
+        line = f'gst-launch-1.0 -q filesrc location={path} ! matroskademux ! opusdec ! fakesink'
+        done = subprocess.run(shlex.split(line), capture_output=True, text=True, env={**os.environ, 'GST_TRACERS': ''})
+        if done.returncode or 'ERROR' in done.stderr:
+            raise Failure(f'{path} is not a good file: {done.stderr[-300:]}')
+
+
+def ctrl_c(microphone, program, sink):
+    microphone.say('goforward')
+    program.until_said('You:.*forward')
+    until_sounding(program, sink)
+    program.interrupt()
+
+
+def barge_in(microphone, program, sink):
+    microphone.say('jfk')
+    until_sounding(program, sink)
+    microphone.say('goforward')
+    program.until_said(r'interrupted after')
+    program.until_said('You:.*forward')
+    program.until_said('Model:', 2)
+    program.interrupt()
+
+
+def pause(microphone, program, sink):
+    microphone.say('goforward')
+    microphone.until_said()
+    microphone.is_muted = True
+    until_sounding(program, sink)
+    time.sleep(10)
+    microphone.is_muted = False
+    program.until_said('You:.*forward')
+    microphone.say('goforward')
+    program.until_said('You:.*forward', 2)
+    program.until_said('Model:', 2)
+    program.interrupt()
+
+
+def burst(microphone, program, sink):
+    microphone.say('goforward')
+    program.until_said('You:.*forward ten')
+    until_sounding(program, sink)
+    program.interrupt()
+
+
+def at_once(run, count=4):
+    def run_all(folder):
+        failures = []
+
+        def one(number):
+            place = folder / str(number)
+            place.mkdir()
+            try:
+                run(place)
+            except Failure as failure:
+                failures.append(f'number {number}: {failure}')
+        threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise Failure('\n'.join(failures))
+    return run_all
+
+
+def long_recording(folder):
+    """Five sentences with a pause behind each, so that there is a middle to interrupt."""
+    path = folder / 'long.wav'
+    samples = converted('goforward', Microphone.caps, 'raw', folder) + bytes(16000 * 2 * 2)
+    with wave.open(str(path), 'wb') as out:
+        out.setparams((1, 2, 16000, 0, 'NONE', ''))
+        out.writeframes(samples * 30)
+    return path
+
+
+def file_interrupted(name, ending, *arguments):
+    """A script that works through a file is ended by Ctrl-C when it has begun to write."""
+    def run(folder):
+        made = folder / f'made.{ending}'
+        recording = long_recording(folder)
+        program = Program([PROJECT / 'pipelines' / name, recording, *arguments, made], {}, folder)
+        try:
+            until(lambda: program.process.poll() is not None or (made.exists() and made.stat().st_size > 200), 'it writes')
+            program.interrupt()
+            program.until_end((0, 130, -signal.SIGINT))
+            if ending == 'wav':
+                with wave.open(str(made)) as answer:
+                    if answer.getnframes() == 0 or answer.getframerate() != 24000:
+                        raise Failure(f'{made} has {answer.getnframes()} samples')
+            elif not made.read_text().endswith('\n'):
+                raise Failure(f'{made} ends in the middle of a line')
+        except Failure as failure:
+            raise Failure(f'{failure}\n{program.report()}') from None
+        finally:
+            program.kill()
+    return run
+
+
+def situations():
+    made = {}
+    for name in LIVE:
+        made[f'{name}: Ctrl-C in an answer'] = live(name, ctrl_c)
+        made[f'{name}: barge-in'] = live(name, barge_in)
+        made[f'{name}: input pauses for 10 s'] = live(name, pause)
+        # webrtcdsp itself, of GStreamer 1.22, leaves out a quarter of what comes in bursts.
+        if name != 'echo-cancelled':
+            made[f'{name}: bursts of a second'] = live(name, burst, 1.0)
+        made[f'{name}: four at once'] = at_once(live(name, ctrl_c))
+    files = {
+        'file-to-file': file_interrupted('file-to-file.sh', 'wav'),
+        'transcribe': file_interrupted('transcribe.sh', 'srt'),
+        'ask-file': file_interrupted('ask-file.sh', 'wav', 'What is said?'),
+    }
+    for name, run in files.items():
+        made[f'{name}: Ctrl-C'] = run
+        made[f'{name}: four at once'] = at_once(run)
+    return made
+
+
+def main():
+    wanted = sys.argv[1:]
+    chosen = {name: run for name, run in situations().items()
+              if not wanted or any(word in name for word in wanted)}
+    if wanted == ['--list']:
+        print('\n'.join(situations()))
+        return 0
+    os.environ.update(GST_PLUGIN_PATH=str(BUILD), GST_TRACERS='latency', G_DEBUG='fatal-warnings', GST_DEBUG='2',
+                      GST_DEBUG_NO_COLOR='1')
+    for name in ('OPENAI_API_KEY', 'AZURE_OPENAI_ENDPOINT'):
+        os.environ.pop(name, None)
+    server = subprocess.Popen([BUILD / 'realtime-server', '--listen', '127.0.0.1:0'], stdout=subprocess.PIPE, text=True,
+                              start_new_session=True)
+    failed = []
+    try:
+        address = re.search(r'ws:(//\S+)/realtime', server.stdout.readline())
+        os.environ['OPENAI_BASE_URL'] = f'http:{address[1]}'
+        for name, run in chosen.items():
+            with tempfile.TemporaryDirectory() as folder:
+                begin = time.monotonic()
+                try:
+                    run(pathlib.Path(folder))
+                    print(f'ok      {name} ({time.monotonic() - begin:.0f} s)', flush=True)
+                except Failure as failure:
+                    failed.append(name)
+                    print(f'FAILED  {name}: {failure}', flush=True)
+            if server.poll() is not None:
+                raise SystemExit(f'the local server ended with {server.returncode}')
+    finally:
+        server.terminate()
+        server.wait()
+    print(f'{len(chosen) - len(failed)} situations are well, {len(failed)} are not')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
