@@ -343,3 +343,36 @@ drop
         .collect();
     assert_eq!(turns.get(1), Some(&at), "{turns:?}");
 }
+
+#[test]
+fn a_clip_in_one_live_buffer_is_heard_whole() {
+    let server = echo();
+    let mut upstream = Upstream::with(&server, "timing=live");
+    upstream.segment(0, None, 0, 1.0);
+    let clip = sentence(2_000).repeat(3);
+    let mut buffer = gst::Buffer::from_slice(clip);
+    buffer.get_mut().expect("new").set_pts(gst::ClockTime::ZERO);
+    upstream.pad.push(buffer).expect("taken");
+    upstream.end();
+    assert_eq!(upstream.turns().len(), 3);
+    let warnings = upstream.pipeline.warnings();
+    assert!(warnings.iter().all(|text| !text.contains("left out")), "{warnings:?}");
+}
+
+#[test]
+fn a_pipeline_without_a_clock_counts_from_its_start() {
+    let server = echo();
+    let mut pipeline = Pipeline::new(&format!(
+        "{} ! openairealtime name=ai timing=live uri={} ! fakesink sync=false",
+        recording("goforward.wav"),
+        server.base()
+    ));
+    pipeline.pipeline.use_clock(None::<&gst::Clock>);
+    let tap = pipeline.tap("ai");
+    pipeline.run_to_end();
+    assert!(tap.sound().iter().any(|byte| *byte != 0), "the turn is answered");
+    let outs = tap.outs();
+    // The machine's uptime is no running time.
+    assert_eq!(outs[0].pts, gst::ClockTime::ZERO);
+    assert!(outs.windows(2).all(|two| two[1].pts <= two[0].pts + gst::ClockTime::from_seconds(10)), "no jump");
+}
