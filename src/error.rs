@@ -2,6 +2,8 @@
 
 //! Errors that end a session, and warnings that do not: the types that every layer uses.
 
+pub(crate) mod warning_limit;
+
 /// Why a conversation cannot go on, or could not begin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {

@@ -103,7 +103,7 @@ fn the_same_input_gives_the_same_output() {
     };
     let first = run();
     assert_eq!(first.0.len(), 7);
-    (0..4).for_each(|_| assert!(run() == first));
+    (1..20).for_each(|_| assert!(run() == first));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod schema;
 mod segments;
 #[path = "../support/mod.rs"]
 mod support;
+mod traces;
 
 use crate::support::pipeline::Pipeline;
 use gst::prelude::*;

@@ -32,6 +32,29 @@ fn a_broken_picture_is_told_and_skipped() {
 }
 
 #[test]
+fn warnings_of_one_kind_are_one_with_their_number() {
+    init();
+    let server = RawServer::answering(stream_of("Yes."));
+    let mut pipeline = Pipeline::new(&format!(
+        "appsrc name=input format=time caps=text/x-raw,format=utf8 ! chat.text_sink openaichat name=chat uri={} \
+         chat.text_src ! fakesink name=text sync=false async=false",
+        server.base()
+    ));
+    let input = pipeline.element("input");
+    for text in [&b"\xff"[..], b"\xfe", b"\xfd", b"Is it?"] {
+        let _: gst::FlowReturn = input.emit_by_name("push-buffer", &[&gst::Buffer::from_slice(text)]);
+    }
+    let _: gst::FlowReturn = input.emit_by_name("end-of-stream", &[]);
+    pipeline.run_to_end();
+    assert_eq!(pipeline.warnings().len(), 1, "{:?}", pipeline.warnings());
+    // NULL would take the messages from the bus.
+    pipeline.pipeline.set_state(gst::State::Ready).expect("READY is always reached");
+    pipeline.until("the rest", |message| message.type_() == gst::MessageType::Warning);
+    let warnings = pipeline.warnings();
+    assert!(warnings[1].ends_with("(the last of 2 like it)"), "{warnings:?}");
+}
+
+#[test]
 fn an_empty_input_is_told() {
     let server = RawServer::answering(stream_of("?"));
     let mut pipeline = typed("", &server.base(), "");

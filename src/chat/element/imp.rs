@@ -9,6 +9,7 @@ use crate::chat::element::sink_pads::SinkState;
 use crate::chat::element::stats::Stats;
 use crate::chat::element::{FrameSelection, Modalities, StreamMode};
 use crate::error::Warning;
+use crate::error::warning_limit::WarningLimit;
 use crate::media::enums::{FrameDetail, Provider, Silence, Timing};
 use crate::media::{self, errors};
 use crate::net::endpoint;
@@ -18,6 +19,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// The element's debug category.
 pub static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -116,6 +118,7 @@ pub struct OpenAIChat {
         blurb = "What is pushed on src while there is no spoken answer", mutable_ready, builder(Silence::Buffers))]
     settings: Mutex<Settings>,
     stats: Mutex<Stats>,
+    warnings: Mutex<WarningLimit>,
     run: Mutex<Option<Arc<Run>>>,
     sink: Mutex<SinkState>,
     /// The pipeline's latency in nanoseconds.
@@ -208,8 +211,28 @@ impl OpenAIChat {
         std::mem::replace(&mut *lock(&self.run), run)
     }
 
-    pub(crate) fn warn(&self, warning: &Warning) {
+    /// Posts a WARNING: one of a kind in ten seconds. What is left out is posted with its number as soon as something is
+    /// told after that, and at the latest when the run ends.
+    pub(crate) fn warn(&self, warning: Warning) {
+        self.post_left_out_warnings(false);
+        let warning = lock(&self.warnings).take(warning, Instant::now());
+        if let Some(warning) = warning {
+            self.post_warning(&warning);
+        }
+    }
+
+    /// Posts the warnings that were left out: those whose time has come, or all.
+    pub(crate) fn post_left_out_warnings(&self, all: bool) {
+        let now = Instant::now();
+        let mut warnings = lock(&self.warnings);
+        let due = if all { warnings.rest(now) } else { warnings.due(now) };
+        drop(warnings);
+        due.iter().for_each(|warning| self.post_warning(warning));
+    }
+
+    fn post_warning(&self, warning: &Warning) {
         gst::warning!(CAT, imp = self, "{}", warning.message);
+        self.stats().warnings += 1;
         errors::post_warning(self.obj().upcast_ref(), warning);
     }
 
@@ -264,6 +287,7 @@ impl ObjectSubclass for OpenAIChat {
         Self {
             settings: Mutex::default(),
             stats: Mutex::default(),
+            warnings: Mutex::default(),
             run: Mutex::default(),
             sink: Mutex::default(),
             latency: Arc::default(),

@@ -187,9 +187,21 @@ impl Run {
             while let Some(event) = receiver.blocking_recv() {
                 run.on_bus_event(event);
             }
+            run.on_session_ended();
         });
         if let Err(error) = started {
             self.fail(&Failure::Connect(format!("no thread to be had: {error}")));
+        }
+    }
+
+    /// The session is gone. One that says nothing of it must not leave the pipeline waiting.
+    fn on_session_ended(self: &Arc<Self>) {
+        let is_due = {
+            let state = self.state();
+            state.end == End::No && !state.stopped
+        };
+        if is_due {
+            self.fail(&Failure::Lost("the session ended unexpectedly".into()));
         }
     }
 
@@ -216,8 +228,9 @@ impl Run {
     pub fn post_event(self: &Arc<Self>, event: &Event) {
         let Some(element) = self.element.upgrade() else { return };
         element.imp().stats().note(event);
+        element.imp().post_left_out_warnings(false);
         match event {
-            Event::Warning(warning) => element.imp().warn(warning),
+            Event::Warning(warning) => element.imp().warn(warning.clone()),
             Event::Info(text) => messages::post_info(&element, text),
             Event::FunctionCall(call) => {
                 let plain = Call {
@@ -244,7 +257,7 @@ impl Run {
                 && let Some(element) = self.element.upgrade()
             {
                 let message = format!("{} is not read: {lost} of the oldest pieces are dropped", stream.pad().name());
-                element.imp().warn(&Warning::new("text-dropped", message));
+                element.imp().warn(Warning::new("text-dropped", message));
             }
         }
     }
@@ -363,7 +376,7 @@ impl CallHost for RunCall {
     }
 
     fn warn(&self, warning: Warning) {
-        self.element.imp().warn(&warning);
+        self.element.imp().warn(warning);
     }
 
     fn give(&self, call_id: &str, output: String) {

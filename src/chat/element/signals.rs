@@ -71,7 +71,7 @@ impl Imp {
 
     fn not_taken(&self, why: &str) -> bool {
         gst::warning!(CAT, imp = self, "not taken: {why}");
-        self.warn(&Warning::new("not-taken", format!("an action was not taken: {why}")));
+        self.warn(Warning::new("not-taken", format!("an action was not taken: {why}")));
         false
     }
 

@@ -138,7 +138,7 @@ impl OpenAIChat {
             Ok(text) => text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']),
             Err(error) => {
                 let message = format!("{}: a buffer that is no UTF-8 is left out: {error}", pad.name());
-                self.warn(&Warning::new("not-utf8", message));
+                self.warn(Warning::new("not-utf8", message));
                 return run.source.flow();
             }
         };
@@ -194,7 +194,7 @@ impl OpenAIChat {
         if let Some(untold) = untold {
             let more = if untold == 0 { String::new() } else { format!(", as were {untold} before it") };
             let message = format!("{pad}: the frame at {at:.3?} is skipped{more}: {fault}");
-            self.warn(&Warning::new("frame-broken", message));
+            self.warn(Warning::new("frame-broken", message));
         }
         run.post_event(&Event::Frame { sent: None, pad: Some(pad.to_owned()), at, size });
     }

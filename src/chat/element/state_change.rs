@@ -118,6 +118,7 @@ impl OpenAIChat {
                 if let Some(run) = self.set_run(None) {
                     run.stop();
                     run.close();
+                    self.post_left_out_warnings(true);
                 }
             }
             _ => {}

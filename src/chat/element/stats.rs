@@ -20,7 +20,7 @@ pub struct Stats {
     output_tokens: u64,
     frames_sent: u64,
     frames_skipped: u64,
-    warnings: u64,
+    pub warnings: u64,
     total_cost: f64,
     latencies: VecDeque<Duration>,
     first_outputs: VecDeque<Duration>,
@@ -65,7 +65,6 @@ impl Stats {
                 Some(_) => self.frames_sent += 1,
                 None => self.frames_skipped += 1,
             },
-            Event::Warning(_) => self.warnings += 1,
             _ => {}
         }
     }

@@ -10,7 +10,7 @@ mod request;
 
 use crate::chat::conversation::Conversation;
 use crate::chat::conversation::config::Config;
-use crate::chat::conversation::io::{Event, Input, Output, Target};
+use crate::chat::conversation::io::{AnswerEvent, Event, Input, Output, RequestError, Target};
 use crate::chat::session::input_queue::InputQueue;
 use crate::chat::session::request::{RequestContext, RequestUpdate};
 use crate::error::{Failure, Warning};
@@ -19,13 +19,14 @@ use crate::net::endpoint::Endpoint;
 use crate::net::runtime::SharedRuntime;
 use crate::queue::playout::Playout;
 use crate::types::{TimedText, TraceEvent};
+use openai_protocol::chat::ErrorBody;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
 
 /// What waits for the application at most; then the session waits as well.
 pub const BUS_QUEUE_LEN: usize = 256;
@@ -95,19 +96,12 @@ impl Drop for Session {
     }
 }
 
-/// A request's task, which ends with this.
-struct RequestTask(JoinHandle<()>);
-
-impl Drop for RequestTask {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 struct Driver {
     setup: Setup,
     conversation: Conversation,
-    requests: HashMap<u64, RequestTask>,
+    /// The tasks of the requests in flight, which end with this.
+    tasks: JoinSet<()>,
+    requests: HashMap<u64, AbortHandle>,
     updates_tx: mpsc::Sender<RequestUpdate>,
     updates: mpsc::Receiver<RequestUpdate>,
     started: Instant,
@@ -119,7 +113,16 @@ impl Driver {
         let (updates_tx, updates) = mpsc::channel(UPDATES_LEN);
         let started = setup.clock.now();
         let conversation = Conversation::new(setup.config.clone(), started);
-        Self { setup, conversation, requests: HashMap::new(), updates_tx, updates, started, run: run_number() }
+        Self {
+            setup,
+            conversation,
+            tasks: JoinSet::new(),
+            requests: HashMap::new(),
+            updates_tx,
+            updates,
+            started,
+            run: run_number(),
+        }
     }
 
     async fn run(mut self) {
@@ -146,6 +149,7 @@ impl Driver {
                     self.conversation.wake(now, unix_time());
                 }
                 Some(update) = self.updates.recv(), if !full => self.on_update(update).await,
+                Some(ended) = self.tasks.join_next_with_id() => self.on_task_ended(ended),
             }
         }
     }
@@ -172,6 +176,25 @@ impl Driver {
         }
     }
 
+    /// A task that ended by itself has given what its request came to; a panic has not.
+    fn on_task_ended(&mut self, ended: Result<(tokio::task::Id, ()), JoinError>) {
+        let task = ended.as_ref().map_or_else(JoinError::id, |(task, ())| *task);
+        let Some(id) = self.requests.iter().find(|(_, request)| request.id() == task).map(|(id, _)| *id) else {
+            return;
+        };
+        self.requests.remove(&id);
+        if ended.is_err_and(|error| error.is_panic()) {
+            let failure = Failure::Lost("a request ended unexpectedly".into());
+            let error =
+                RequestError { failure, again: false, retry_after: None, status: None, body: ErrorBody::default() };
+            self.conversation.handle(
+                Input::Answer(id, AnswerEvent::Failed(error)),
+                self.setup.clock.now(),
+                unix_time(),
+            );
+        }
+    }
+
     /// Does what is to be done. An error means that nobody listens any more.
     async fn flush_outputs(&mut self) -> Result<(), mpsc::error::SendError<BusEvent>> {
         let dropped = self.setup.input_queue.take_dropped();
@@ -185,7 +208,11 @@ impl Driver {
         while let Some(output) = self.conversation.poll() {
             match output {
                 Output::Send { id, target, key, body } => self.send(id, target, key, body),
-                Output::Abort(id) => drop(self.requests.remove(&id)),
+                Output::Abort(id) => {
+                    if let Some(request) = self.requests.remove(&id) {
+                        request.abort();
+                    }
+                }
                 Output::Play(audio) => self.setup.playout.play(audio),
                 Output::Text(text) => self.setup.bus_tx.send(BusEvent::Text(text)).await?,
                 Output::Quiet(until) => {
@@ -197,7 +224,6 @@ impl Driver {
                 Output::Finished(at) => self.setup.bus_tx.send(BusEvent::Finished(at)).await?,
             }
         }
-        self.requests.retain(|_, request| !request.0.is_finished());
         Ok(())
     }
 
@@ -216,7 +242,7 @@ impl Driver {
             updates: self.updates_tx.clone(),
             started: self.started,
         };
-        self.requests.insert(id, RequestTask(tokio::spawn(context.run(body))));
+        self.requests.insert(id, self.tasks.spawn(context.run(body)));
     }
 }
 

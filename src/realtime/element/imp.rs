@@ -2,6 +2,7 @@
 
 //! The element's GObject: properties, pads and states. It converts and never decides.
 
+use crate::error::warning_limit::WarningLimit;
 use crate::media;
 use crate::media::audio_src_task::Stream;
 use crate::net::endpoint;
@@ -17,7 +18,6 @@ use crate::realtime::element::{
     ReasoningEffort, SessionType, Silence, Timing, TurnDetection, VadEagerness,
 };
 use crate::realtime::session::Secret;
-use crate::realtime::session::warning_limit::Warnings;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
@@ -174,7 +174,7 @@ pub struct OpenAIRealtime {
         blurb = "Identifier of the session that the server has assigned")]
     status: Mutex<ElementStatus>,
     /// Limits the warnings that do not come from a session.
-    warnings: Mutex<Warnings>,
+    warnings: Mutex<WarningLimit>,
     run: Mutex<Option<Arc<Run>>>,
     property_sync: Mutex<PropertySync>,
     sink: Mutex<SinkState>,
@@ -247,7 +247,7 @@ impl OpenAIRealtime {
         lock(&self.settings)
     }
 
-    pub(crate) fn warnings(&self) -> MutexGuard<'_, Warnings> {
+    pub(crate) fn warnings(&self) -> MutexGuard<'_, WarningLimit> {
         lock(&self.warnings)
     }
 

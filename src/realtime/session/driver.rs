@@ -2,6 +2,7 @@
 
 //! A session with a connection: what arrives is handed to the conversation, and what that decides is carried out.
 
+use crate::error::warning_limit::WarningLimit;
 use crate::error::{Failure, Warning};
 use crate::net::clock::Clock;
 use crate::net::websocket::{SocketEvent, WebSocket};
@@ -11,7 +12,6 @@ use crate::realtime::session::dialler::Dialler;
 use crate::realtime::session::left_out_fields::LeftOutFields;
 use crate::realtime::session::standby::Standby;
 use crate::realtime::session::trace as wire;
-use crate::realtime::session::warning_limit::Warnings;
 use crate::realtime::session::{BusEvent, InputQueue, Playout, Setup, close_politely};
 use crate::types::TraceEvent;
 use openai_protocol::ServerEvent;
@@ -51,7 +51,7 @@ pub struct Driver {
     ready: Option<Instant>,
     /// Whether the conversation was told that the network takes less than is sent.
     is_behind: bool,
-    warnings: Warnings,
+    warnings: WarningLimit,
     warned_of_lost: bool,
     left_out: LeftOutFields,
     /// When what is being handled came.
@@ -77,7 +77,7 @@ impl Driver {
             connect_timeout: retry_policy.timeout,
             ready: None,
             is_behind: false,
-            warnings: Warnings::default(),
+            warnings: WarningLimit::default(),
             warned_of_lost: false,
             left_out: LeftOutFields::default(),
             received: None,

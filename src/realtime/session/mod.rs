@@ -11,7 +11,6 @@ pub(crate) mod driver;
 pub(crate) mod left_out_fields;
 pub(crate) mod standby;
 pub(crate) mod trace;
-pub(crate) mod warning_limit;
 
 pub use crate::net::credentials::CredentialsProvider;
 pub use crate::net::endpoint::{Endpoint, EndpointConfig};

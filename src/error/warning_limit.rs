@@ -24,9 +24,9 @@ struct PostedKind {
 
 /// Limits warnings by kind; remembers when each kind was posted last.
 #[derive(Debug, Default)]
-pub struct Warnings(HashMap<Kind, PostedKind>);
+pub struct WarningLimit(HashMap<Kind, PostedKind>);
 
-impl Warnings {
+impl WarningLimit {
     /// The warning, if it may be told now. Otherwise it is counted, and told by [`Self::due`].
     pub fn take(&mut self, warning: Warning, now: Instant) -> Option<Warning> {
         self.0.retain(|_, told| told.left_out > 0 || now.saturating_duration_since(told.at) < AGAIN);
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn one_of_a_kind_and_the_rest_with_their_number() {
-        let (mut warnings, start) = (Warnings::default(), Instant::now());
+        let (mut warnings, start) = (WarningLimit::default(), Instant::now());
         let warning = |n: u32| Warning::new("bad", format!("bad thing {n}"));
         assert!(warnings.take(warning(0), start).is_some());
         assert!(warnings.take(Warning::new("other", "x"), start).is_some());
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_is_about_something_else_is_another_kind() {
-        let (mut warnings, now) = (Warnings::default(), Instant::now());
+        let (mut warnings, now) = (WarningLimit::default(), Instant::now());
         let warning = |call: &str| Warning::new("tool-timeout", format!("{call} is late")).about(call);
         for call in ["call_1", "call_2"] {
             assert!(warnings.take(warning(call), now).is_some());
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn kinds_without_an_end_are_one() {
-        let (mut warnings, now) = (Warnings::default(), Instant::now());
+        let (mut warnings, now) = (WarningLimit::default(), Instant::now());
         let told = (0..1_000).filter(|n| warnings.take(Warning::new(&format!("code {n}"), "x"), now).is_some());
         assert_eq!(told.count(), KINDS + 1);
     }
