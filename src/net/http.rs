@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! HTTP requests to an endpoint: one POST for each connection, with the endpoint's TLS, proxy and key.
+//! HTTP requests to an endpoint: POST, with the endpoint's TLS, proxy and key, over a connection that is kept for the next
+//! request where the server keeps it as well.
 //!
 //! A body is given out as it arrives, decompressed where the server has compressed it unasked. Dropping a response
-//! closes its connection, which is how a request in flight is cancelled.
+//! closes its connection, which is how a request in flight is cancelled; [`HttpResponse::release`] keeps it.
 
 use crate::error::Failure;
 use crate::net::clock::Clock;
 use crate::net::connect::{ConnectError, REDIRECTS, again, permanent};
+use crate::net::connection_pool::{Connection, ConnectionPool};
 use crate::net::credentials::KeyHeader;
 use crate::net::endpoint::Endpoint;
 use bytes::Bytes;
@@ -22,14 +24,15 @@ use openai_protocol::chat::ErrorBody;
 use serde_json::Value;
 use std::io::Write;
 use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
-use tokio_tungstenite::MaybeTlsStream;
 use url::{Position, Url};
 
 /// How much of the body of a refusal is read, and for how long.
 const MAX_ERROR_LEN: usize = 64 << 10;
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
+/// What may be left of a body when its connection is to be kept, and for how long it is waited for: a stream ends behind
+/// its last event, most often in the same packet.
+const MAX_LEFT_LEN: usize = 64 << 10;
+const LEFT_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// A request that got no answer, or a refusal.
 #[derive(Debug)]
@@ -48,25 +51,35 @@ impl From<ConnectError> for HttpError {
     }
 }
 
-/// The connection of a response; it is closed when this is dropped.
-struct Connection(JoinHandle<()>);
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// A successful answer, whose body is still coming.
 pub struct HttpResponse {
     body: Incoming,
     decoder: Decoder,
     /// Whether the body is a stream of server-sent events.
     pub is_event_stream: bool,
-    _connection: Connection,
+    url: Url,
+    connection: Connection,
 }
 
 impl HttpResponse {
+    /// Reads what is left of the body, and keeps the connection for the next request. Where that is too much, or does not
+    /// come, the connection is closed.
+    pub(crate) async fn release(mut self, pool: &ConnectionPool, clock: &Clock) {
+        let mut left = 0;
+        let read = async {
+            while let Some(frame) = self.body.frame().await {
+                left += frame.ok()?.data_ref().map_or(0, Bytes::len);
+                if left > MAX_LEFT_LEN {
+                    return None;
+                }
+            }
+            Some(())
+        };
+        if clock.timeout(LEFT_TIMEOUT, read).await.flatten().is_some() {
+            pool.give(&self.url, self.connection, clock).await;
+        }
+    }
+
     /// More of the body; `None` at its end. An error means that the body is not whole.
     pub async fn next(&mut self) -> Result<Option<Bytes>, String> {
         loop {
@@ -151,17 +164,14 @@ impl Endpoint {
         body: Bytes,
         idempotency_key: &str,
         connect_timeout: Duration,
+        pool: &ConnectionPool,
         clock: &Clock,
     ) -> Result<HttpResponse, HttpError> {
         let key = self.current_key(clock).await?;
         let mut url = self.url().clone();
         for _ in 0..=REDIRECTS {
             let request = self.request(&url, body.clone(), idempotency_key, key.clone())?;
-            let stream = clock.timeout(connect_timeout, self.open(&url)).await.unwrap_or_else(|| {
-                let why = format!("no connection to {} within {connect_timeout:.0?} (connect-timeout)", self.name());
-                Err(again(Failure::Connect(why)))
-            })?;
-            let (response, connection) = self.exchange(stream, request).await?;
+            let (response, connection) = self.exchange(&url, request, connect_timeout, pool, clock).await?;
             let status = response.status();
             if matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
                 let (parts, _) = response.into_parts();
@@ -177,7 +187,7 @@ impl Endpoint {
                 .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
             let decoder = Decoder::of(headers.get(header::CONTENT_ENCODING))
                 .map_err(|why| permanent(Failure::Connect(format!("{}: {why}", self.name()))))?;
-            return Ok(HttpResponse { body: response.into_body(), decoder, is_event_stream, _connection: connection });
+            return Ok(HttpResponse { body: response.into_body(), decoder, is_event_stream, url, connection });
         }
         Err(permanent(Failure::Connect(format!("{} redirects more than {REDIRECTS} times", self.name()))).into())
     }
@@ -214,19 +224,33 @@ impl Endpoint {
         Ok(request)
     }
 
-    /// One request over a connection of its own, up to the head of its answer.
+    /// One request, up to the head of its answer.
     async fn exchange(
         &self,
-        stream: MaybeTlsStream<TcpStream>,
+        url: &Url,
         request: Request<Full<Bytes>>,
+        connect_timeout: Duration,
+        pool: &ConnectionPool,
+        clock: &Clock,
     ) -> Result<(Response<Incoming>, Connection), ConnectError> {
-        let lost = |error: &dyn std::error::Error| {
-            again(Failure::Lost(format!("no answer from {}: {}", self.name(), with_causes(error))))
+        let lost = |error: hyper::Error| {
+            again(Failure::Lost(format!("no answer from {}: {}", self.name(), with_causes(&error))))
         };
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
+        if let Some(mut kept) = pool.take(url, clock) {
+            // A server may close a connection in the moment in which it is used again. That is no failure of the request.
+            if let Ok(response) = kept.sender.send_request(request.clone()).await {
+                return Ok((response, kept));
+            }
+        }
+        let stream = clock.timeout(connect_timeout, self.open(url)).await.unwrap_or_else(|| {
+            let why = format!("no connection to {} within {connect_timeout:.0?} (connect-timeout)", self.name());
+            Err(again(Failure::Connect(why)))
+        })?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
         // What is wrong with the connection is an error of the request or of the body as well.
-        let connection = Connection(tokio::spawn(async move { drop(connection.await) }));
-        let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+        let task = tokio::spawn(async move { drop(connection.await) });
+        let mut connection = Connection { sender, task };
+        let response = connection.sender.send_request(request).await.map_err(lost)?;
         Ok((response, connection))
     }
 

@@ -6,6 +6,7 @@
 pub(crate) mod backoff;
 pub(crate) mod clock;
 pub(crate) mod connect;
+pub(crate) mod connection_pool;
 pub(crate) mod credentials;
 pub(crate) mod endpoint;
 pub(crate) mod handshake;

@@ -5,6 +5,7 @@
 mod answers;
 mod faults;
 mod functions;
+mod keep_alive;
 mod limits;
 mod pads;
 mod raw_server;

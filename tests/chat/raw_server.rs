@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -54,6 +55,25 @@ impl RawServer {
             }
         });
         Self { port, requests }
+    }
+
+    /// A server that keeps connections. `answer` gets the number of the connection and of the request in it, from 0; the
+    /// connection is closed where it gives none.
+    pub fn keeping(answer: impl Fn(usize, usize) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
+        let connections = AtomicUsize::new(0);
+        let requests = Arc::<Mutex<Vec<Request>>>::default();
+        let seen = requests.clone();
+        let server = Self::start(move |_, first, stream| {
+            let connection = connections.fetch_add(1, Ordering::Relaxed);
+            let mut request = Some(first.clone());
+            for number in 0.. {
+                let Some(request) = request.take().or_else(|| read(stream)) else { return };
+                seen.lock().expect("no panic").push(request);
+                let Some(answer) = answer(connection, number) else { return };
+                stream.write_all(&answer).expect("the element reads");
+            }
+        });
+        Self { requests, ..server }
     }
 
     /// A server that gives each request this answer.

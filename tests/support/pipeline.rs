@@ -279,10 +279,10 @@ impl Pipeline {
         message.structure().expect("checked").to_owned()
     }
 
-    /// The first message of the element with this name, which may be there already.
+    /// The first message of the element with this name whose fields fit, which may be there already.
     #[track_caller]
-    pub fn until_or_told(&mut self, name: &str) -> gst::Structure {
-        self.all(name).into_iter().next().unwrap_or_else(|| self.until_told(name, |_| true))
+    pub fn until_or_told(&mut self, name: &str, fits: impl Fn(&gst::StructureRef) -> bool) -> gst::Structure {
+        self.all(name).into_iter().find(|message| fits(message)).unwrap_or_else(|| self.until_told(name, fits))
     }
 
     /// All messages of the element with this name.

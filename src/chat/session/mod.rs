@@ -15,6 +15,7 @@ use crate::chat::session::input_queue::InputQueue;
 use crate::chat::session::request::{RequestContext, RequestUpdate};
 use crate::error::{Failure, Warning};
 use crate::net::clock::Clock;
+use crate::net::connection_pool::ConnectionPool;
 use crate::net::endpoint::Endpoint;
 use crate::net::runtime::SharedRuntime;
 use crate::queue::playout::Playout;
@@ -102,6 +103,7 @@ struct Driver {
     /// The tasks of the requests in flight, which end with this.
     tasks: JoinSet<()>,
     requests: HashMap<u64, AbortHandle>,
+    connections: Arc<ConnectionPool>,
     updates_tx: mpsc::Sender<RequestUpdate>,
     updates: mpsc::Receiver<RequestUpdate>,
     started: Instant,
@@ -118,6 +120,7 @@ impl Driver {
             conversation,
             tasks: JoinSet::new(),
             requests: HashMap::new(),
+            connections: Arc::default(),
             updates_tx,
             updates,
             started,
@@ -237,6 +240,7 @@ impl Driver {
             endpoint: endpoint.clone(),
             key: format!("{key}-{:x}", self.run),
             timeouts: self.setup.timeouts,
+            connections: self.connections.clone(),
             clock: self.setup.clock.clone(),
             traces: self.setup.traces.clone(),
             updates: self.updates_tx.clone(),

@@ -7,6 +7,7 @@ use crate::chat::session::Timeouts;
 use crate::error::Failure;
 use crate::net::clock::Clock;
 use crate::net::connect::again;
+use crate::net::connection_pool::ConnectionPool;
 use crate::net::endpoint::Endpoint;
 use crate::net::http::{HttpError, HttpResponse};
 use crate::net::sse::SseReader;
@@ -38,6 +39,7 @@ pub struct RequestContext {
     /// The same for all tries of a request.
     pub key: String,
     pub timeouts: Timeouts,
+    pub connections: Arc<ConnectionPool>,
     pub clock: Clock,
     pub traces: Arc<AtomicBool>,
     pub updates: mpsc::Sender<RequestUpdate>,
@@ -51,7 +53,8 @@ impl RequestContext {
     /// Sends the request and reads the answer. It ends early where nobody waits for it.
     pub async fn run(self, body: Bytes) {
         let clock = self.clock.clone();
-        let result = clock.timeout(self.timeouts.request, self.exchange(body)).await;
+        let mut read = None;
+        let result = clock.timeout(self.timeouts.request, self.exchange(body, &mut read)).await;
         let result = result.unwrap_or_else(|| {
             let limit = self.timeouts.request;
             let name = self.endpoint.name();
@@ -61,23 +64,30 @@ impl RequestContext {
         match result {
             // The session is over.
             Err(Abandoned) => {}
-            Ok(Ok(done)) => drop(self.answer(AnswerEvent::Ended { done }).await),
+            Ok(Ok(done)) => {
+                // Before the end is told, so that the next request finds the connection.
+                if let Some(response) = read {
+                    response.release(&self.connections, &clock).await;
+                }
+                drop(self.answer(AnswerEvent::Ended { done }).await);
+            }
             Ok(Err(error)) => drop(self.answer(AnswerEvent::Failed(self.told(error))).await),
         }
     }
 
-    /// Gives back whether the server has said that the answer is complete.
-    async fn exchange(&self, body: Bytes) -> Result<Result<bool, HttpError>, Abandoned> {
+    /// Gives back whether the server has said that the answer is complete, and leaves its response in `read`.
+    async fn exchange(
+        &self,
+        body: Bytes,
+        read: &mut Option<HttpResponse>,
+    ) -> Result<Result<bool, HttpError>, Abandoned> {
         self.trace(false, "chat.completion.request", || String::from_utf8_lossy(&body).into_owned()).await?;
-        let mut response = match self.endpoint.post(body, &self.key, self.timeouts.connect, &self.clock).await {
-            Ok(response) => response,
+        let posted = self.endpoint.post(body, &self.key, self.timeouts.connect, &self.connections, &self.clock).await;
+        let response = match posted {
+            Ok(response) => read.insert(response),
             Err(error) => return Ok(Err(error)),
         };
-        if response.is_event_stream {
-            self.read_stream(&mut response).await
-        } else {
-            self.read_whole(&mut response).await
-        }
+        if response.is_event_stream { self.read_stream(response).await } else { self.read_whole(response).await }
     }
 
     async fn read_stream(&self, response: &mut HttpResponse) -> Result<Result<bool, HttpError>, Abandoned> {
