@@ -162,6 +162,14 @@ pub fn events(pad: &gst::Pad) -> Arc<Mutex<Vec<String>>> {
     names
 }
 
+/// Stops a part of a running pipeline and removes it.
+pub fn take_away(pipeline: &gst::Pipeline, part: &impl IsA<gst::Element>) {
+    // Another sink that prerolls in this moment makes the pipeline go to PLAYING again, with every part that is in it.
+    part.set_locked_state(true);
+    part.set_state(gst::State::Null).expect("NULL is always reached");
+    pipeline.remove(part).expect("it is in there");
+}
+
 /// A pipeline under test.
 pub struct Pipeline {
     pub pipeline: gst::Pipeline,
