@@ -33,6 +33,26 @@ fn a_recording_is_answered_in_text() {
 }
 
 #[test]
+fn a_compressed_recording_goes_as_it_is() {
+    let server = Server::start(&["--engine", "echo"]);
+    let mut pipeline = Pipeline::new(&format!(
+        "filesrc location={} ! mpegaudioparse ! openaichat name=chat uri={} \
+         chat.text_src ! fakesink name=text sync=false async=false chat.event_src ! fakesink name=events async=false",
+        media("goforward.mp3"),
+        server.base()
+    ));
+    let tap = text_tap(&pipeline);
+    let events = Tap::of_text(&pipeline.element("events").static_pad("sink").expect("a pad"));
+    pipeline.run_to_end();
+    let request: Value = serde_json::from_slice(&events.outs()[0].data).expect("a line of JSON");
+    assert_eq!(request["ev"]["messages"][0]["content"][0]["input_audio"]["format"], "mp3");
+    let said = String::from_utf8_lossy(&tap.outs()[0].data).into_owned();
+    let seconds = said.strip_prefix("You spoke for ").and_then(|rest| rest.split(' ').next()?.parse::<f64>().ok());
+    // An encoder of MP3 adds up to two frames of 72 ms.
+    assert!(seconds.is_some_and(|seconds| (2.78..2.95).contains(&seconds)), "{said}");
+}
+
+#[test]
 fn a_spoken_answer_is_what_was_said_sample_for_sample() {
     for stream in ["on", "off"] {
         let server = Server::start(&["--engine", "echo"]);

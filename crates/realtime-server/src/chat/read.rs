@@ -286,22 +286,39 @@ fn read_audio(audio: &Value, place: &str) -> Result<Sound, ApiError> {
         ApiError::new("invalid_value", format!("Invalid '{place}.data': {message}.")).at(format!("{place}.data"))
     };
     let data = audio["data"].as_str().ok_or_else(|| missing(&format!("{place}.data")))?;
-    match audio["format"].as_str() {
-        Some("wav") => {}
-        Some("mp3") => {
-            let message = "Unsupported value: this server understands no 'mp3'. Supported values are: 'wav'.";
-            return Err(ApiError::new("unsupported_value", message).at(format!("{place}.format")));
-        }
+    let decode = match audio["format"].as_str() {
+        Some("wav") => |file: &[u8]| {
+            let wav = wav::read(file).map_err(|error| error.to_string())?;
+            Ok((wav.samples, wav.rate))
+        },
+        Some("mp3") => read_mp3,
         Some(other) => return Err(ApiError::unknown_word(&format!("{place}.format"), other, &["wav", "mp3"])),
         None => return Err(missing(&format!("{place}.format"))),
-    }
+    };
     let file = STANDARD.decode(data).map_err(|error| bad(error.to_string()))?;
-    let wav = wav::read(&file).map_err(|error| bad(error.to_string()))?;
-    // What the ears of the engines are made for.
-    if !(4_000..=192_000).contains(&wav.rate) {
-        return Err(bad(format!("its rate of {} per second is none of speech", wav.rate)));
+    let (samples, rate) = decode(&file).map_err(bad)?;
+    // The rates that the engines' models and resamplers take.
+    if !(4_000..=192_000).contains(&rate) {
+        return Err(bad(format!("its rate of {rate} Hz is not one of speech")));
     }
-    Ok(Sound::new(wav.samples, wav.rate))
+    Ok(Sound::new(samples, rate))
+}
+
+/// Samples of an MP3 file, in which several channels are mixed, and their rate in Hz.
+fn read_mp3(file: &[u8]) -> Result<(Vec<i16>, u32), String> {
+    let decoded = nanomp3::decode_all::<i16>(file);
+    if decoded.format_changed {
+        return Err("its rate or its number of channels changes within the file".into());
+    }
+    let samples = match decoded.channels {
+        Some(nanomp3::Channels::Mono) => decoded.samples,
+        Some(nanomp3::Channels::Stereo) => {
+            let (pairs, _) = decoded.samples.as_chunks::<2>();
+            pairs.iter().map(|[left, right]| left.midpoint(*right)).collect()
+        }
+        None => return Err("there is no MP3 audio in it".into()),
+    };
+    Ok((samples, decoded.sample_rate))
 }
 
 #[cfg(test)]
@@ -331,6 +348,10 @@ mod tests {
             (user(json!([{"type": "video"}])), "messages[0].content[0].type"),
             (
                 user(json!([{"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}])),
+                "messages[0].content[0].input_audio.data",
+            ),
+            (
+                user(json!([{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}}])),
                 "messages[0].content[0].input_audio.data",
             ),
             (
