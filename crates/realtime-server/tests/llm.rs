@@ -273,7 +273,7 @@ async fn the_key_goes_to_the_endpoint_and_nowhere_else() {
     exchange.refuse("401 Unauthorized", r#"{"error": {"message": "Wrong key: sk-very-secret-1234."}}"#).await;
     let message = failure(&mut client).await;
     assert!(message.ends_with("Wrong key: [redacted]."), "{message}");
-    assert!(server.stderr().contains("Wrong key: [redacted]."), "{}", server.stderr());
+    server.wait_for_stderr("Wrong key: [redacted].");
     assert!(!server.stderr().contains("sk-very"), "{}", server.stderr());
     std::fs::remove_file(file).expect("the file is there");
 }
