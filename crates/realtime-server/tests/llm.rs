@@ -17,7 +17,7 @@ use endpoint::{Endpoint, Exchange};
 use serde_json::{Value, json};
 use server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// A server that asks this endpoint.
 fn server(endpoint: &Endpoint, more: &[&str]) -> Server {
@@ -246,7 +246,7 @@ async fn broken_answers_fail_the_response_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_down_or_silent_is_given_up() {
+async fn an_endpoint_that_is_silent_is_given_up() {
     let endpoint = Endpoint::listen().await;
     let server = server(&endpoint, &["--llm-timeout", "200ms"]);
     let mut client = session(&server, text()).await;
@@ -255,10 +255,19 @@ async fn an_endpoint_that_is_down_or_silent_is_given_up() {
     let message = failure(&mut client).await;
     assert!(message.contains("sent nothing for 200ms"), "{message}");
     exchange.closed().await;
-    drop((exchange, endpoint));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_down_is_reported() {
+    // A port that is taken, so that nobody else gets it, and at which nobody listens.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let url = format!("http://{}/v1", socket.local_addr().expect("an address"));
+    let server = Server::start(&["--llm", &url]);
+    let mut client = session(&server, text()).await;
     ask(&mut client, "Hello?").await;
     let message = failure(&mut client).await;
-    assert!(message.contains("cannot be reached: "), "{message}");
+    assert!(message.contains(&format!("{url}/chat/completions cannot be reached: ")), "{message}");
 }
 
 #[tokio::test]
