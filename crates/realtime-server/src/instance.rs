@@ -8,6 +8,7 @@ use crate::engine::echo::Echo;
 use crate::engine::local::Local;
 use crate::engine::replay::Replay;
 use crate::engine::script::ScriptRunner;
+use crate::llm::LanguageModel;
 use crate::server::{self, App, Backend};
 use crate::trace;
 use crate::worker_pool::Workers;
@@ -84,7 +85,10 @@ impl Server {
 fn build_backend(cli: &Cli) -> anyhow::Result<Backend> {
     let file: PathBuf = cli.file.clone().unwrap_or_default();
     Ok(match cli.engine {
-        EngineName::Local => Backend::Engine(Arc::new(Local::load(cli.models.as_deref())?)),
+        EngineName::Local => {
+            let llm = LanguageModel::of(&cli.llm)?;
+            Backend::Engine(Arc::new(Local::load(cli.models.as_deref(), llm)?))
+        }
         EngineName::Echo => Backend::Engine(Arc::new(Echo)),
         EngineName::Script => Backend::Script(Arc::new(ScriptRunner::load(&file)?)),
         EngineName::Replay => Backend::Replay(Arc::new(Replay::load(&file, cli.speed)?)),

@@ -16,6 +16,8 @@ use bytes::Bytes;
 pub struct Picture {
     /// Looked at coarsely, for a flat price.
     pub low_detail: bool,
+    /// The type of the file: `image/jpeg` or `image/png`.
+    pub mime: &'static str,
     /// The file.
     pub bytes: Bytes,
     /// What is seen of it.
@@ -30,14 +32,14 @@ impl Picture {
             .strip_prefix("data:")
             .and_then(|rest| rest.split_once(";base64,"))
             .ok_or_else(|| bad("expected a data URI with base64 data."))?;
-        let kind = match kind {
-            "image/png" => Kind::Png,
-            "image/jpeg" | "image/jpg" => Kind::Jpeg,
+        let (kind, mime) = match kind {
+            "image/png" => (Kind::Png, "image/png"),
+            "image/jpeg" | "image/jpg" => (Kind::Jpeg, "image/jpeg"),
             _ => return Err(bad("only image/jpeg and image/png are supported.")),
         };
         let bytes = STANDARD.decode(data).map_err(|error| bad(&format!("{error}.")))?;
         let view = View::read(kind, &bytes).map_err(|error| bad(&error.to_string()))?;
-        Ok(Self { low_detail: detail == Some("low"), bytes: bytes.into(), view })
+        Ok(Self { low_detail: detail == Some("low"), mime, bytes: bytes.into(), view })
     }
 
     /// What it weighs: the file, the same in base64 as it stands in its item, and what is kept of its pixels.

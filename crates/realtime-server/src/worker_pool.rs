@@ -1,40 +1,37 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The engine's work, beside the sessions: never more of it at a time than there are processors.
+//! The engine's work, beside the sessions.
 //!
 //! A job holds a processor only while it computes. Between two pieces of an answer it waits for its session to take
 //! the last one, so a client that does not read costs nothing but memory that was spent already.
 
 use crate::audio::Sound;
-use crate::engine::{Answer, Engine, Part, Prompt, Utterance};
+use crate::engine::{Engine, Part, Prompt, Utterance};
+use crate::processors::{Processor, Processors};
 use crate::session::{Job, Work};
+use futures_util::StreamExt;
 use openai_protocol::items::Role;
 use std::sync::{Arc, Weak};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OnceCell, Semaphore, mpsc};
 
 /// How many pictures are decoded at a time: each may take hundreds of megabytes for a moment.
 const MAX_DECODED: usize = 2;
 
-/// The processors.
+/// Who does the jobs of all sessions.
 #[derive(Clone)]
 pub struct Workers {
-    places: Arc<Semaphore>,
+    processors: Processors,
     decoders: Arc<Semaphore>,
 }
 
 impl Workers {
-    /// As many as the machine has.
+    /// On all processors of the machine.
     pub fn new() -> Self {
-        Self::with(std::thread::available_parallelism().map_or(1, usize::from))
+        Self::on(Processors::new())
     }
 
-    fn with(count: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(count)), decoders: Arc::new(Semaphore::new(MAX_DECODED)) }
-    }
-
-    /// Waits for a processor.
-    async fn place(&self) -> anyhow::Result<OwnedSemaphorePermit> {
-        Ok(self.places.clone().acquire_owned().await?)
+    fn on(processors: Processors) -> Self {
+        Self { processors, decoders: Arc::new(Semaphore::new(MAX_DECODED)) }
     }
 
     /// Does something that decodes pictures, here and now, while the thread's other tasks go on elsewhere. It does not
@@ -70,7 +67,7 @@ impl Workers {
 
     /// The words of an utterance, found out now if nobody has asked before.
     async fn words(&self, engine: &Arc<dyn Engine>, utterance: &Utterance) -> anyhow::Result<String> {
-        let find = || async { transcribe(self.place().await?, engine, &utterance.sound).await };
+        let find = || async { transcribe(self.processors.acquire().await?, engine, &utterance.sound).await };
         Ok(utterance.words.get_or_try_init(find).await?.clone())
     }
 
@@ -85,9 +82,9 @@ impl Workers {
         // The permit is acquired inside the cell's initialiser, as in `words`. In the other order a job that holds a permit
         // waits for a cell whose initialiser waits for a permit: as many of them as processors stop every session.
         let find = || async {
-            let place = self.place().await?;
+            let processor = self.processors.acquire().await?;
             anyhow::ensure!(Arc::strong_count(&words) > 1, "nobody waits for these words any more");
-            transcribe(place, engine, &sound).await
+            transcribe(processor, engine, &sound).await
         };
         words.get_or_try_init(find).await?;
         Ok(())
@@ -103,25 +100,24 @@ impl Workers {
         if engine.understands() {
             self.listen(engine, &mut prompt).await?;
         }
-        let thinker = engine.clone();
-        let mut answer: Answer = compute(self.place().await?, move || thinker.answer(prompt)).await?;
-        loop {
-            let next = move || {
-                let said = answer.next();
-                (answer, said)
-            };
-            let (rest, said) = compute(self.place().await?, next).await?;
-            answer = rest;
-            let Some(said) = said.transpose()? else { return Ok(()) };
-            if results.send(Work::ResponsePart(response_id.to_string(), said)).await.is_err() {
-                return Ok(());
+        let mut answer = engine.answer(prompt, &self.processors);
+        while let Some(said) = answer.next().await {
+            if results.send(Work::ResponsePart(response_id.to_string(), said?)).await.is_err() {
+                break;
             }
         }
+        Ok(())
     }
 
-    /// Puts words in the place of sound: of what was said since the model spoke last, and of what is known anyway.
+    /// Puts words in the place of sound: of what was said since the model spoke last, of what is known anyway, and of
+    /// everything where the engine reads it.
     async fn listen(&self, engine: &Arc<dyn Engine>, prompt: &mut Prompt) -> anyhow::Result<()> {
-        let last = prompt.turns.iter().rposition(|turn| turn.role == Role::Assistant).map_or(0, |index| index + 1);
+        let last = if engine.reads_history() {
+            None
+        } else {
+            prompt.turns.iter().rposition(|turn| turn.role == Role::Assistant)
+        };
+        let last = last.map_or(0, |index| index + 1);
         for (index, turn) in prompt.turns.iter_mut().enumerate() {
             for part in &mut turn.parts {
                 let Part::Sound(utterance) = part else { continue };
@@ -137,22 +133,9 @@ impl Workers {
     }
 }
 
-/// Computes something where it blocks nobody, on a processor that is free again after it.
-async fn compute<T: Send + 'static>(
-    place: OwnedSemaphorePermit,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> anyhow::Result<T> {
-    let work = move || {
-        let result = work();
-        drop(place);
-        result
-    };
-    Ok(tokio::task::spawn_blocking(work).await?)
-}
-
-async fn transcribe(place: OwnedSemaphorePermit, engine: &Arc<dyn Engine>, sound: &Sound) -> anyhow::Result<String> {
+async fn transcribe(processor: Processor, engine: &Arc<dyn Engine>, sound: &Sound) -> anyhow::Result<String> {
     let (engine, sound) = (engine.clone(), sound.clone());
-    compute(place, move || engine.transcribe(&sound)).await?
+    processor.compute(move || engine.transcribe(&sound)).await?
 }
 
 /// Logs what went wrong and puts it in words for the client.
@@ -164,7 +147,7 @@ fn report(doing: &str, error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::TurnDetector;
+    use crate::engine::{Answer, TurnDetector};
     use std::time::Duration;
 
     /// Hears the same words in everything.
@@ -183,19 +166,19 @@ mod tests {
             Ok("words".into())
         }
 
-        fn answer(&self, _: Prompt) -> Answer {
-            Box::new(std::iter::empty())
+        fn answer(&self, _: Prompt, _: &Processors) -> Answer {
+            futures_util::stream::empty().boxed()
         }
     }
 
     /// Jobs that listen ahead and jobs that want the same words, on one processor: all of them come to their end.
     #[tokio::test]
     async fn more_listeners_than_processors_do_not_wait_for_each_other() {
-        let (workers, engine) = (Workers::with(1), Arc::new(Deaf) as Arc<dyn Engine>);
+        let (workers, engine) = (Workers::on(Processors::with(1)), Arc::new(Deaf) as Arc<dyn Engine>);
         let (results, mut ended) = mpsc::channel(64);
         let sound = Sound::new(vec![0; 2_400], 24_000);
         // While the processor is taken, everybody queues up.
-        let taken = workers.place().await.expect("a processor");
+        let taken = workers.processors.acquire().await.expect("a processor");
         let utterances: Vec<Utterance> = (0..8).map(|_| Utterance::new(sound.clone())).collect();
         for (index, utterance) in utterances.iter().enumerate() {
             let listen = Job::Listen { sound: sound.clone(), words: Arc::downgrade(&utterance.words) };

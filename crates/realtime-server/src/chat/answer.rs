@@ -5,6 +5,7 @@
 use crate::audio::Sound;
 use crate::chat::read::ChatRequest;
 use crate::engine::{Engine, ResponsePart, SpeechChunk};
+use crate::function_calling::Call;
 use crate::ids;
 use crate::server::App;
 use crate::session::usage::{self, Counts};
@@ -16,10 +17,12 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use openai_protocol::Usage;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// The rate of spoken answers.
 const RATE: u32 = 24_000;
@@ -63,12 +66,23 @@ pub fn error_line(message: &str) -> Bytes {
     chunk(&json!({"error": {"message": message, "type": "server_error", "param": null, "code": null}}))
 }
 
+/// A part of an answer that its message shows.
+enum Part {
+    Speech(SpeechChunk),
+    Call(Call),
+}
+
 /// The parts of an answer, as the engine finds them.
 struct Parts {
     results: mpsc::Receiver<Work>,
+    /// Ends with its request.
+    _job: JoinSet<()>,
     /// Tokens that are left.
     left: Option<u64>,
-    is_cut: bool,
+    /// Why nothing more comes, as a `finish_reason`.
+    cut: Option<&'static str>,
+    /// What the engine says that the answer costs.
+    usage: Option<Usage>,
 }
 
 impl Parts {
@@ -76,31 +90,39 @@ impl Parts {
         let (sender, results) = mpsc::channel(WAITING);
         let prompt = std::mem::take(&mut request.prompt);
         let job = Job::Answer { response_id: String::new(), prompt };
-        tokio::spawn(app.workers.clone().perform(engine.clone(), job, sender));
-        Self { results, left: request.max_tokens, is_cut: false }
+        let mut jobs = JoinSet::new();
+        jobs.spawn(app.workers.clone().perform(engine.clone(), job, sender));
+        Self { results, _job: jobs, left: request.max_tokens, cut: None, usage: None }
     }
 
     /// The next part; an error is one of the engine.
-    async fn next(&mut self) -> Result<Option<ResponsePart>, String> {
-        if self.is_cut {
-            return Ok(None);
+    async fn next(&mut self) -> Result<Option<Part>, String> {
+        while self.cut.is_none() {
+            match self.results.recv().await {
+                Some(Work::ResponsePart(_, ResponsePart::Speech(piece))) => {
+                    return Ok(Some(Part::Speech(self.cut(piece))));
+                }
+                Some(Work::ResponsePart(_, ResponsePart::Call(call))) => return Ok(Some(Part::Call(call))),
+                Some(Work::ResponsePart(_, ResponsePart::Usage(usage))) => self.usage = Some(usage),
+                Some(Work::ResponsePart(_, ResponsePart::Incomplete(reason))) => {
+                    self.cut = Some(if reason == "content_filter" { reason } else { "length" });
+                }
+                Some(Work::Answered(_, Err(why))) => return Err(why),
+                Some(Work::Answered(_, Ok(())) | Work::Heard(..)) | None => break,
+            }
         }
-        match self.results.recv().await {
-            Some(Work::ResponsePart(_, part)) => Ok(Some(self.cut(part))),
-            Some(Work::Answered(_, Err(why))) => Err(why),
-            Some(Work::Answered(_, Ok(())) | Work::Heard(..)) | None => Ok(None),
-        }
+        Ok(None)
     }
 
     /// Takes away what is more than was asked for.
-    fn cut(&mut self, part: ResponsePart) -> ResponsePart {
-        let (Some(left), ResponsePart::SharedTranscript(piece)) = (&mut self.left, &part) else { return part };
+    fn cut(&mut self, piece: SpeechChunk) -> SpeechChunk {
+        let Some(left) = &mut self.left else { return piece };
         let tokens = usage::text(&piece.text);
         if tokens <= *left {
             *left -= tokens;
-            return part;
+            return piece;
         }
-        self.is_cut = true;
+        self.cut = Some("length");
         let keep = usize::try_from(*left * 4).unwrap_or(usize::MAX);
         let text: String = piece.text.chars().take(keep).collect();
         let sound = piece.sound.as_ref().map(|sound| {
@@ -109,7 +131,7 @@ impl Parts {
             sound.truncate((sound.ms() as f64 * ratio) as u64);
             sound
         });
-        ResponsePart::SharedTranscript(SpeechChunk { text, sound })
+        SpeechChunk { text, sound }
     }
 }
 
@@ -124,7 +146,7 @@ struct Said {
 impl Said {
     /// Adds a piece; gives back the text that it adds.
     fn add(&mut self, piece: &SpeechChunk) -> String {
-        let space = if self.text.is_empty() || self.text.ends_with(' ') { "" } else { " " };
+        let space = if self.text.is_empty() || self.text.ends_with(char::is_whitespace) { "" } else { " " };
         let text = format!("{space}{}", piece.text);
         self.text.push_str(&text);
         text
@@ -138,14 +160,16 @@ impl Said {
     }
 
     fn finish_reason(&self, parts: &Parts) -> &'static str {
-        match () {
-            () if parts.is_cut => "length",
-            () if !self.calls.is_empty() => "tool_calls",
-            () => "stop",
-        }
+        parts.cut.unwrap_or(if self.calls.is_empty() { "stop" } else { "tool_calls" })
     }
 
-    fn usage(&self, input: Counts, samples: usize) -> Value {
+    /// What the answer costs: as the engine was told, or counted here.
+    fn usage(&self, told: Option<&Usage>, input: Counts, samples: usize) -> Value {
+        if let Some(told) = told {
+            return json!({"prompt_tokens": told.input_tokens, "completion_tokens": told.output_tokens,
+                "total_tokens": told.total_tokens,
+                "prompt_tokens_details": {"cached_tokens": told.input_token_details.cached_tokens}});
+        }
         let called: u64 = self.calls.iter().map(|call| usage::text(&call["function"].to_string())).sum();
         let text = usage::text(&self.text) + called;
         let audio = usage::assistant_audio(samples as u64 * 1000 / u64::from(RATE));
@@ -170,8 +194,7 @@ fn as_json(text: &str) -> String {
 
 fn server_error(why: &str) -> Response {
     tracing::warn!("an answer failed: {why}");
-    let message = "The server had an error while processing your request. Sorry about that!";
-    let body = json!({"error": {"message": message, "type": "server_error", "param": null, "code": null}});
+    let body = json!({"error": {"message": why, "type": "server_error", "param": null, "code": null}});
     (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
 }
 
@@ -201,13 +224,13 @@ async fn whole(app: &App, head: &Head, request: &ChatRequest, mut parts: Parts) 
     let mut said = Said::default();
     while let Some(part) = parts.next().await? {
         match part {
-            ResponsePart::SharedTranscript(piece) => {
+            Part::Speech(piece) => {
                 said.add(&piece);
                 if let Some(sound) = piece.sound {
                     said.samples.extend_from_slice(&sound.at(RATE).samples);
                 }
             }
-            ResponsePart::Call(call) => drop(said.call(&call.name, &call.arguments)),
+            Part::Call(call) => drop(said.call(&call.name, &call.arguments)),
         }
     }
     let mut message = json!({"role": "assistant", "content": null, "refusal": null, "annotations": []});
@@ -232,7 +255,7 @@ async fn whole(app: &App, head: &Head, request: &ChatRequest, mut parts: Parts) 
     let reason = said.finish_reason(&parts);
     let choice = json!({"index": 0, "message": message, "logprobs": null, "finish_reason": reason});
     let mut value = head.object("chat.completion", json!([choice]));
-    value["usage"] = said.usage(request.input, said.samples.len());
+    value["usage"] = said.usage(parts.usage.as_ref(), request.input, said.samples.len());
     Ok(value)
 }
 
@@ -266,15 +289,11 @@ async fn stream_to(app: &App, head: &Head, request: &ChatRequest, mut parts: Par
             Ok(None) => break,
             Err(why) => {
                 tracing::warn!("an answer failed: {why}");
-                return send(
-                    lines,
-                    error_line("The server had an error while processing your request. Sorry about that!"),
-                )
-                .await;
+                return send(lines, error_line(&why)).await;
             }
         };
         match part {
-            ResponsePart::SharedTranscript(piece) => {
+            Part::Speech(piece) => {
                 let text = said.add(&piece);
                 let delta = match &audio_id {
                     Some(id) => json!({"audio": {"id": id, "transcript": text}}),
@@ -290,7 +309,7 @@ async fn stream_to(app: &App, head: &Head, request: &ChatRequest, mut parts: Par
                     send(lines, chunk(&head.chunk(delta, None))).await?;
                 }
             }
-            ResponsePart::Call(call) => {
+            Part::Call(call) => {
                 let whole = said.call(&call.name, &call.arguments);
                 let begin = json!({"index": calls, "id": whole["id"], "type": "function",
                     "function": {"name": call.name, "arguments": ""}});
@@ -312,7 +331,7 @@ async fn stream_to(app: &App, head: &Head, request: &ChatRequest, mut parts: Par
     }
     if request.include_usage {
         let mut last = head.object("chat.completion.chunk", json!([]));
-        last["usage"] = said.usage(request.input, samples);
+        last["usage"] = said.usage(parts.usage.as_ref(), request.input, samples);
         send(lines, chunk(&last)).await?;
     }
     send(lines, Bytes::from_static(b"data: [DONE]\n\n")).await

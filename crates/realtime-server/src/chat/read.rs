@@ -96,6 +96,7 @@ impl ChatRequest {
             parallel: value["parallel_tool_calls"] != false,
             ..Prompt::default()
         };
+        prompt.temperature = value["temperature"].as_f64();
         for (index, message) in messages.iter().enumerate() {
             read_message(message, &format!("messages[{index}]"), spoken, &mut prompt, &mut input)?;
         }
@@ -107,6 +108,7 @@ impl ChatRequest {
                 ApiError::new("integer_below_min_value", message).at("max_completion_tokens")
             })?),
         };
+        prompt.max_tokens = max_tokens;
         let wants_json = matches!(value["response_format"]["type"].as_str(), Some("json_object" | "json_schema"));
         Ok(Self { model, prompt, format, stream, include_usage, max_tokens, wants_json, input })
     }

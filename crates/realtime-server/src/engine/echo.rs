@@ -8,6 +8,8 @@
 
 use crate::audio::Sound;
 use crate::engine::{Answer, Engine, Part, Prompt, ResponsePart, SpeechChunk, TurnDetector};
+use crate::processors::Processors;
+use futures_util::{StreamExt, stream};
 use openai_protocol::items::Role;
 use std::f32::consts::TAU;
 
@@ -28,12 +30,12 @@ impl Engine for Echo {
         Ok(String::new())
     }
 
-    fn answer(&self, prompt: Prompt) -> Answer {
+    fn answer(&self, prompt: Prompt, _: &Processors) -> Answer {
         let mut piece = answer_to(&prompt);
         if !prompt.speak {
             piece.sound = None;
         }
-        Box::new(std::iter::once(Ok(ResponsePart::SharedTranscript(piece))))
+        stream::iter([Ok(ResponsePart::Speech(piece))]).boxed()
     }
 }
 
@@ -115,6 +117,7 @@ impl TurnDetector for Level {
 mod tests {
     use super::*;
     use crate::engine::{Turn, Utterance};
+    use futures_util::{FutureExt, TryStreamExt};
 
     #[test]
     fn the_ear_is_a_level_meter() {
@@ -132,8 +135,13 @@ mod tests {
         let sound = Sound::new((0..30_000).map(|i| i as i16).collect(), 24_000);
         let turn = Turn { role: Role::User, parts: vec![Part::Sound(Utterance::new(sound.clone()))] };
         let prompt = Prompt { turns: vec![turn], speak: true, ..Default::default() };
-        let pieces: Vec<_> = Echo.answer(prompt).collect::<Result<_, _>>().expect("an answer");
-        let [ResponsePart::SharedTranscript(piece)] = pieces.as_slice() else { panic!("one piece: {pieces:?}") };
+        let pieces: Vec<_> = Echo
+            .answer(prompt, &Processors::with(1))
+            .try_collect()
+            .now_or_never()
+            .expect("it never waits")
+            .expect("an answer");
+        let [ResponsePart::Speech(piece)] = pieces.as_slice() else { panic!("one piece: {pieces:?}") };
         assert_eq!(piece.text, "You spoke for 1.25 seconds.");
         assert_eq!(piece.sound.as_ref(), Some(&sound));
     }

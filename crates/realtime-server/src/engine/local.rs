@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The engine that really listens, answers and speaks, with the models of the speech room, and looks with
-//! those of the vision room.
+//! The engine that really listens and speaks, with speech models; what it says is a [`Responder`]'s matter.
 
 use crate::audio::Sound;
 use crate::engine::{Answer, Engine, Prompt, ResponsePart, SpeechChunk, TurnDetector};
-use crate::function_calling::Call;
-use crate::speech::responder::{self, Context};
-use crate::speech::sentences;
+use crate::llm::LanguageModel;
+use crate::processors::Processors;
+use crate::responder::{Responder, Rules};
 use crate::speech::{ModelDir, Speech};
 use crate::vision::Vision;
-use crate::vision::image_context::{Shown, said};
 use audio_dsp::Vad;
 use audio_dsp::pcm::to_f32;
 use audio_dsp::resample::resample;
 use audio_dsp::vad::{FRAME, SAMPLE_RATE};
-use jiff::Zoned;
-use openai_protocol::items::Role;
-use std::collections::VecDeque;
+use futures_util::{StreamExt, TryStreamExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,15 +27,19 @@ const FRAME_MS: u64 = FRAME as u64 / 16;
 /// The engine.
 pub struct Local {
     speech: Arc<Speech>,
-    vision: Vision,
+    responder: Box<dyn Responder>,
 }
 
 impl Local {
-    /// Loads the models.
-    pub fn load(models: Option<&Path>) -> anyhow::Result<Self> {
+    /// Loads the models. Answers come from the language model, where there is one.
+    pub fn load(models: Option<&Path>, llm: Option<LanguageModel>) -> anyhow::Result<Self> {
         let dir = ModelDir::find(models)?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-        Ok(Self { speech: Speech::load(&dir, threads)?, vision: Vision::load(&dir, threads)? })
+        let responder: Box<dyn Responder> = match llm {
+            Some(llm) => Box::new(llm),
+            None => Box::new(Rules::new(Vision::load(&dir, threads)?)),
+        };
+        Ok(Self { speech: Speech::load(&dir, threads)?, responder })
     }
 }
 
@@ -62,69 +62,32 @@ impl Engine for Local {
         Some("en")
     }
 
+    fn reads_history(&self) -> bool {
+        self.responder.reads_history()
+    }
+
     fn transcribe(&self, sound: &Sound) -> anyhow::Result<String> {
         self.speech.transcribe(&resample(&sound.to_f32(), sound.rate, SAMPLE_RATE)?)
     }
 
-    fn answer(&self, prompt: Prompt) -> Answer {
-        let plan = crate::function_calling::plan(&prompt);
-        let text: Vec<String> =
-            plan.words.into_iter().chain(plan.answer.then(|| reply(&prompt, &self.vision))).collect();
-        let text = text.join(" ");
-        let sentences: VecDeque<String> = sentences(&text).map(|sentence| sentence.trim().to_string()).collect();
-        let calls = plan.calls.into();
-        Box::new(Spoken { speech: self.speech.clone(), sentences, speak: prompt.speak, calls })
-    }
-}
-
-/// The words of the answer.
-fn reply(prompt: &Prompt, vision: &Vision) -> String {
-    if prompt.idle {
-        return "Are you still there?".into();
-    }
-    let mut users: Vec<String> = Vec::new();
-    for turn in prompt.turns.iter().filter(|turn| turn.role == Role::User) {
-        let words = said(turn);
-        if !words.is_empty() {
-            users.push(words.join(" "));
+    fn answer(&self, prompt: Prompt, processors: &Processors) -> Answer {
+        let (speak, speech, processors) = (prompt.speak, self.speech.clone(), processors.clone());
+        let words = self.responder.respond(prompt, &processors);
+        if !speak {
+            return words;
         }
-    }
-    let shown = Shown::of(&prompt.turns);
-    let heard = if shown.are_alone { String::new() } else { users.pop().unwrap_or_default() };
-    let picture = vision.tell(&shown, &heard);
-    let now = Zoned::now();
-    let context = Context {
-        now: &now,
-        turn: users.len() + 1,
-        instructions: Some(prompt.instructions.as_str()).filter(|text| !text.is_empty()),
-        earlier: &users,
-        picture: picture.as_deref(),
-    };
-    responder::answer(&heard, &context)
-}
-
-/// An answer that is spoken sentence by sentence; then come the calls.
-struct Spoken {
-    speech: Arc<Speech>,
-    sentences: VecDeque<String>,
-    speak: bool,
-    calls: VecDeque<Call>,
-}
-
-impl Iterator for Spoken {
-    type Item = anyhow::Result<ResponsePart>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let Some(text) = self.sentences.pop_front() else {
-            return self.calls.pop_front().map(|call| Ok(ResponsePart::Call(call)));
+        let spoken = move |part| {
+            let (speech, processors) = (speech.clone(), processors.clone());
+            async move {
+                let ResponsePart::Speech(SpeechChunk { text, .. }) = part else { return Ok(part) };
+                let synthesize = move || {
+                    let sound = Sound::new(speech.speak(&text)?, VOICE_RATE);
+                    Ok(ResponsePart::Speech(SpeechChunk { text, sound: Some(sound) }))
+                };
+                processors.compute(synthesize).await?
+            }
         };
-        if !self.speak {
-            return Some(Ok(ResponsePart::SharedTranscript(SpeechChunk { text, sound: None })));
-        }
-        let samples = self.speech.speak(&text);
-        Some(samples.map(|samples| {
-            ResponsePart::SharedTranscript(SpeechChunk { text, sound: Some(Sound::new(samples, VOICE_RATE)) })
-        }))
+        words.and_then(spoken).boxed()
     }
 }
 

@@ -16,12 +16,15 @@ pub mod scripted_socket;
 use crate::audio::Sound;
 use crate::function_calling::{Call, Choice};
 use crate::picture::Picture;
+use crate::processors::Processors;
+use futures_util::stream::BoxStream;
+use openai_protocol::Usage;
 use openai_protocol::items::Role;
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// One mind for all sessions. Its methods take their time and are called where blocking does no harm.
+/// One mind for all sessions.
 pub trait Engine: Send + Sync {
     /// A new ear for one session's sound.
     fn turn_detector(&self, rate: u32) -> Box<dyn TurnDetector>;
@@ -34,23 +37,34 @@ pub trait Engine: Send + Sync {
         None
     }
 
-    /// The words in a sound, empty where there are none.
+    /// Whether an answer depends on everything that was said before. If not, older sound need not be transcribed.
+    fn reads_history(&self) -> bool {
+        false
+    }
+
+    /// The words in a sound, empty where there are none. It takes its time and is called where blocking does no harm.
     fn transcribe(&self, sound: &Sound) -> anyhow::Result<String>;
 
-    /// An answer, made piece by piece while it is asked for the next one.
-    fn answer(&self, prompt: Prompt) -> Answer;
+    /// An answer, made piece by piece while it is asked for the next one. What computes does so on one of these
+    /// processors; dropping the answer ends all work on it.
+    fn answer(&self, prompt: Prompt, processors: &Processors) -> Answer;
 }
 
-/// An answer in the making: every call of `next` does the work of one piece.
-pub type Answer = Box<dyn Iterator<Item = anyhow::Result<ResponsePart>> + Send>;
+/// An answer in the making.
+pub type Answer = BoxStream<'static, anyhow::Result<ResponsePart>>;
 
 /// What an answer consists of.
 #[derive(Clone, Debug)]
 pub enum ResponsePart {
     /// Something to say.
-    SharedTranscript(SpeechChunk),
+    Speech(SpeechChunk),
     /// A function to be called by the client.
     Call(Call),
+    /// What the answer cost, where the engine was told.
+    Usage(Usage),
+    /// The answer is complete no further than this, for a reason of the Realtime API: `max_output_tokens` or
+    /// `content_filter`.
+    Incomplete(&'static str),
 }
 
 /// A sentence or so.
@@ -88,6 +102,10 @@ pub struct Prompt {
     pub choice: Choice,
     /// Whether several may be called at once.
     pub parallel: bool,
+    /// The most tokens of the answer.
+    pub max_tokens: Option<u64>,
+    /// The temperature at which a model samples, where one was asked for.
+    pub temperature: Option<f64>,
 }
 
 /// One item of the conversation, as far as it matters for an answer.

@@ -32,8 +32,8 @@ pub enum Outcome {
     Completed,
     /// Stopped, by `turn_detected` or `client_cancelled`.
     Cancelled(&'static str),
-    /// Its limit is reached.
-    Incomplete,
+    /// Cut off, for `max_output_tokens` or `content_filter`.
+    Incomplete(&'static str),
     /// The engine could not.
     Failed(String),
 }
@@ -44,7 +44,7 @@ impl Outcome {
         let (status, reason, error) = match self {
             Self::Completed => return (Status::Completed, None),
             Self::Cancelled(reason) => (Status::Cancelled, Some((*reason).to_string()), None),
-            Self::Incomplete => (Status::Incomplete, Some("max_output_tokens".into()), None),
+            Self::Incomplete(reason) => (Status::Incomplete, Some((*reason).to_string()), None),
             Self::Failed(message) => (Status::Failed, None, Some(server_error(message))),
         };
         let details = StatusDetails { kind: Some(status.clone()), reason, error, ..Default::default() };

@@ -3,6 +3,7 @@
 //! The model's side of a session: answers are asked for, written piece by piece, and ended in one way or another.
 
 use crate::engine::{Prompt, ResponsePart, SpeechChunk};
+use crate::session::beta::Beta;
 use crate::session::detector::TICKS;
 use crate::session::item::Entry;
 use crate::session::response::Writer;
@@ -45,7 +46,8 @@ impl Session {
         let (prompt, input) = self.prompt(&params, idle)?;
         let remote = params.tools.clone().unwrap_or_default();
         let writer = Writer::new(self.plan(params, beside, input));
-        let prompt = Prompt { speak: writer.speaks(), ..prompt };
+        let temperature = self.beta.as_ref().map(Beta::temperature);
+        let prompt = Prompt { speak: writer.speaks(), max_tokens: writer.max_tokens(), temperature, ..prompt };
         self.list_remote_tools(&remote);
         self.send(writer.created());
         self.out.push_back(Output::Start(Job::Answer { response_id: writer.id.clone(), prompt }));
@@ -82,7 +84,7 @@ impl Session {
         let entries = own.as_deref().unwrap_or(self.conversation.entries());
         let counts = std::iter::once(frame).chain(entries.iter().map(Counts::of)).sum();
         let turns = entries.iter().map(Entry::turn).collect();
-        Ok((Prompt { instructions, turns, speak: true, idle, tools, choice, parallel }, counts))
+        Ok((Prompt { instructions, turns, idle, tools, choice, parallel, ..Prompt::default() }, counts))
     }
 
     /// The items that a response brings along in place of the conversation.
@@ -115,13 +117,15 @@ impl Session {
     fn take_said(&mut self, id: &str, said: ResponsePart, now: Instant) {
         let Some(mut writer) = self.take_writer(id) else { return };
         match said {
-            ResponsePart::SharedTranscript(piece) => self.write(&mut writer, &piece),
+            ResponsePart::Speech(piece) => self.write(&mut writer, &piece),
             ResponsePart::Call(call) => self.call(&mut writer, call),
+            ResponsePart::Usage(usage) => writer.usage = Some(usage),
+            ResponsePart::Incomplete(reason) => writer.incomplete = Some(reason),
         }
         let full = writer.is_full();
         self.writers.push(writer);
         if full {
-            self.finish(id, &Outcome::Incomplete, now);
+            self.finish(id, &Outcome::Incomplete("max_output_tokens"), now);
             self.out.push_back(Output::Stop(id.to_string()));
         }
     }
@@ -179,11 +183,14 @@ impl Session {
     /// Ends an answer, with all events that are still owed.
     fn finish(&mut self, id: &str, outcome: &Outcome, now: Instant) {
         let Some(mut writer) = self.take_writer(id) else { return };
+        let cut = writer.incomplete.filter(|_| *outcome == Outcome::Completed).map(Outcome::Incomplete);
+        let outcome = cut.as_ref().unwrap_or(outcome);
         if *outcome == Outcome::Completed && writer.is_empty() {
             self.begin(&mut writer);
         }
         self.close_message(&mut writer, outcome.item_status());
-        let usage = self.meter.usage(writer.input(), writer.output());
+        let counted = self.meter.usage(writer.input(), writer.output());
+        let usage = writer.usage.take().unwrap_or(counted);
         let limits = self.meter.limits(usage.total_tokens, now);
         self.send(writer.done(outcome, usage));
         self.send(limits);

@@ -9,6 +9,7 @@
 pub mod engine;
 pub mod models;
 mod numbers;
+mod pauses;
 mod phonemes;
 pub mod responder;
 mod segmentation;
@@ -78,10 +79,10 @@ impl Speech {
         Ok(text)
     }
 
-    /// Synthesises a sentence: 24 kHz, mono. Empty when the text has no words.
+    /// Synthesises a sentence, with the pause behind it: 24 kHz, mono. Empty when the text has no words.
     pub fn speak(&self, sentence: &str) -> Result<Vec<i16>> {
-        let sound = self.hibari.speak(sentence)?;
-        Ok(sound.into_iter().map(|sample| (sample.clamp(-1.0, 1.0) * 32_767.0) as i16).collect())
+        let sound = self.hibari.speak(sentence)?.into_iter();
+        Ok(pauses::spaced(sound.map(|sample| (sample.clamp(-1.0, 1.0) * 32_767.0) as i16).collect()))
     }
 }
 

@@ -38,7 +38,12 @@ impl Server {
     /// The same, with variables of the environment.
     pub fn start_with(args: &[&str], env: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server"));
-        command.args(args).env_remove("REALTIME_SERVER_API_KEY").envs(env.iter().copied());
+        command.args(args).envs(env.iter().copied());
+        for name in ["REALTIME_SERVER_API_KEY", "REALTIME_SERVER_LLM", "REALTIME_SERVER_LLM_MODEL"] {
+            if !env.iter().any(|(given, _)| *given == name) {
+                command.env_remove(name);
+            }
+        }
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

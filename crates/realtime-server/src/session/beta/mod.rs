@@ -32,6 +32,11 @@ impl Default for Beta {
 }
 
 impl Beta {
+    /// The temperature of an answer that the event in hand asks for.
+    pub fn temperature(&self) -> f64 {
+        self.asked.unwrap_or(self.temperature)
+    }
+
     /// An event of the server as the beta has it; `None` where the beta has none.
     pub fn tell(&mut self, event: &ServerEvent) -> Option<Value> {
         let mut value = serde_json::to_value(event).ok()?;

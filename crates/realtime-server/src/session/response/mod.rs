@@ -18,7 +18,7 @@ use openai_protocol::server::{
     ResponseContentPartAdded, ResponseContentPartDone, ResponseCreated, ResponseDone, ResponseOutputAudioDone,
     ResponseOutputAudioTranscriptDone, ResponseOutputItemAdded, ResponseOutputItemDone, ResponseOutputTextDone,
 };
-use openai_protocol::session::{AudioFormat, AudioOutput, Modality};
+use openai_protocol::session::{AudioFormat, AudioOutput, MaxTokens, Modality};
 use openai_protocol::{Item, ServerEvent, Usage};
 
 /// An answer in the making.
@@ -38,13 +38,18 @@ pub struct Writer {
     words: String,
     /// Samples of all sound so far, in the output format's rate.
     sent: usize,
+    /// What the engine says that it costs; otherwise it is counted here.
+    pub usage: Option<Usage>,
+    /// Why it is complete no further than this.
+    pub incomplete: Option<&'static str>,
 }
 
 impl Writer {
     /// An answer of which nothing was said yet.
     pub fn new(plan: Plan) -> Self {
         let (id, item_id) = (ids::new("resp_"), ids::new("item_"));
-        Self { id, item_id, plan, complete: Vec::new(), written: 0, begun: false, words: String::new(), sent: 0 }
+        let (complete, words, usage, incomplete) = Default::default();
+        Self { id, item_id, plan, complete, written: 0, begun: false, words, sent: 0, usage, incomplete }
     }
 
     /// Whether it is part of the conversation.
@@ -55,6 +60,14 @@ impl Writer {
     /// Whether it is spoken.
     pub fn speaks(&self) -> bool {
         self.plan.modalities.contains(&Modality::Audio)
+    }
+
+    /// The most tokens that it may have.
+    pub fn max_tokens(&self) -> Option<u64> {
+        match self.plan.max_tokens {
+            MaxTokens::Count(most) => Some(most),
+            MaxTokens::Word(_) => None,
+        }
     }
 
     /// Whether a message has been announced and is not complete.

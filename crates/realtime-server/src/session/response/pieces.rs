@@ -7,7 +7,7 @@ use crate::engine::SpeechChunk;
 use crate::session::response::Writer;
 use openai_protocol::ServerEvent;
 use openai_protocol::server::{ResponseOutputAudioDelta, ResponseOutputAudioTranscriptDelta, ResponseOutputTextDelta};
-use openai_protocol::session::{AudioFormat, MaxTokens};
+use openai_protocol::session::AudioFormat;
 
 /// Sound in one delta.
 const DELTA_MS: usize = 200;
@@ -18,7 +18,9 @@ impl Writer {
     /// The events of a piece, words ahead of their sound; and what of the sound they hold, where they hold any. A
     /// piece that does not fit under the limit of tokens is cut off.
     pub fn piece(&mut self, piece: &SpeechChunk) -> (Vec<ServerEvent>, Option<Sound>) {
-        let text = if self.words.is_empty() { piece.text.clone() } else { format!(" {}", piece.text) };
+        // Pieces of written text bring their own white space.
+        let is_apart = self.words.is_empty() || self.words.ends_with(char::is_whitespace);
+        let text = if is_apart { piece.text.clone() } else { format!(" {}", piece.text) };
         let words: Vec<&str> = text.split_inclusive(' ').collect();
         let format = self.format();
         let sound = piece.sound.as_ref().filter(|_| self.speaks()).map(|sound| sound.at(format.rate()));
@@ -47,7 +49,7 @@ impl Writer {
 
     /// Whether the limit of tokens is reached.
     pub fn is_full(&self) -> bool {
-        let MaxTokens::Count(limit) = self.plan.max_tokens else { return false };
+        let Some(limit) = self.max_tokens() else { return false };
         let output = self.output();
         output.text + output.audio >= limit
     }
@@ -74,7 +76,7 @@ impl Writer {
 mod tests {
     use super::*;
     use crate::session::response::{Counts, Plan};
-    use openai_protocol::session::{AudioOutput, Modality};
+    use openai_protocol::session::{AudioOutput, MaxTokens, Modality};
 
     fn writer(modality: Modality, max_tokens: MaxTokens) -> Writer {
         Writer::new(Plan {

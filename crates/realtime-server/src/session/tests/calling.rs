@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// The second piece of work of a dialogue: two calls after some words.
 fn say_and_call(dialogue: &mut Dialogue) {
     let id = dialogue.answers[0].0.clone();
-    let words = ResponsePart::SharedTranscript(SpeechChunk { text: "One moment.".into(), sound: None });
+    let words = ResponsePart::Speech(SpeechChunk { text: "One moment.".into(), sound: None });
     let call = |name: &str| {
         ResponsePart::Call(Call { name: name.into(), arguments: r#"{"city":"Paris","unit":"celsius"}"#.into() })
     };

@@ -5,9 +5,11 @@
 
 use crate::engine::echo::Echo;
 use crate::engine::{Answer, Engine};
+use crate::processors::Processors;
 use crate::session::{Job, Opening, Output, Session, Work};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::{FutureExt, StreamExt};
 use openai_protocol::session::SessionKind;
 use serde_json::{Value, from_str, json};
 use std::sync::Arc;
@@ -58,7 +60,7 @@ impl Dialogue {
             match output {
                 Output::Send(event) => self.said.push(from_str(&event).expect("JSON")),
                 Output::Start(Job::Answer { response_id, prompt }) => {
-                    self.answers.push((response_id, Echo.answer(prompt)));
+                    self.answers.push((response_id, Echo.answer(prompt, &Processors::with(1))));
                 }
                 Output::Start(Job::Transcribe { item_id, .. }) => self.hearings.push(item_id),
                 Output::Start(Job::Listen { .. }) => unreachable!("the echo understands nothing"),
@@ -91,7 +93,7 @@ impl Dialogue {
     /// The engine makes the next piece of the oldest answer, or ends it.
     pub fn work(&mut self) {
         let (id, answer) = self.answers.first_mut().expect("an answer is asked for");
-        let work = match answer.next() {
+        let work = match answer.next().now_or_never().expect("the echo never waits") {
             Some(said) => Work::ResponsePart(id.clone(), said.expect("words")),
             None => Work::Answered(self.answers.remove(0).0, Ok(())),
         };

@@ -5,6 +5,7 @@
 use crate::audio::Sound;
 use crate::engine::echo::Echo;
 use crate::engine::{Answer, Engine, Prompt, TurnDetector};
+use crate::processors::Processors;
 use crate::session::tests::dialogue::{Dialogue, realtime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -76,8 +77,8 @@ impl Engine for English {
         Echo.transcribe(sound)
     }
 
-    fn answer(&self, prompt: Prompt) -> Answer {
-        Echo.answer(prompt)
+    fn answer(&self, prompt: Prompt, processors: &Processors) -> Answer {
+        Echo.answer(prompt, processors)
     }
 }
 

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! HTTP to the endpoint: one POST for each answer, on a connection of its own. Dropping the events closes the
+//! connection at once, which is how an endpoint learns that nobody wants the rest.
+
+use crate::llm::error::{EndpointError, Fault};
+use crate::llm::sse::SseReader;
+use anyhow::Context;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use openai_protocol::chat::Completion;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use url::{Position, Url};
+
+/// The most of a refusal that is read, and the most of it that is quoted.
+const MAX_REFUSAL: usize = 64 << 10;
+const MAX_QUOTED: usize = 500;
+
+/// Where a model is reached, and how.
+pub struct Endpoint {
+    url: Url,
+    key: Option<HeaderValue>,
+    timeout: Duration,
+    tls: Option<TlsConnector>,
+}
+
+/// A connection, encrypted or not.
+trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
+impl Endpoint {
+    /// The endpoint at this URL, whose scheme is http or https.
+    pub fn new(url: &Url, key: Option<&str>, timeout: Duration) -> anyhow::Result<Self> {
+        let bearer = |key| {
+            let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
+                .ok()
+                .context("the key in the file of --llm-api-key-file has characters that no header can hold")?;
+            value.set_sensitive(true);
+            anyhow::Ok(value)
+        };
+        let key = key.map(bearer).transpose()?;
+        let tls = (url.scheme() == "https").then(tls).transpose()?;
+        Ok(Self { url: url.clone(), key, timeout, tls })
+    }
+
+    /// An error at this endpoint. Its words never hold the key, even where the endpoint quotes it.
+    pub fn error(&self, fault: Fault) -> EndpointError {
+        EndpointError { url: self.url[..Position::AfterPath].to_owned(), fault }
+    }
+
+    /// Sends a request; gives the events of its answer.
+    pub async fn post(&self, body: &Value) -> Result<Events, EndpointError> {
+        let mut connection = JoinSet::new();
+        let response = self.within(self.send(body, &mut connection)).await?;
+        let status = response.status();
+        if !status.is_success() {
+            let words = self.within(async { Ok(self.refusal(response.into_body()).await) }).await?;
+            return Err(self.error(Fault::Refused { status: status.to_string(), words }));
+        }
+        Ok(Events {
+            body: response.into_body(),
+            reader: SseReader::default(),
+            has_ended: false,
+            _connection: connection,
+        })
+    }
+
+    async fn send(&self, body: &Value, connection: &mut JoinSet<()>) -> Result<Response<Incoming>, EndpointError> {
+        let unreachable = |why: String| self.error(Fault::Unreachable(why));
+        let io = self.connect().await.map_err(|error| unreachable(error.to_string()))?;
+        let (mut sender, driver) =
+            http1::handshake(TokioIo::new(io)).await.map_err(|error| unreachable(error.to_string()))?;
+        connection.spawn(async move {
+            // Its errors reach the request as well.
+            let _ = driver.await;
+        });
+        let mut request = Request::post(&self.url[Position::BeforePath..Position::AfterQuery])
+            .header(HOST, &self.url[Position::BeforeHost..Position::AfterPort])
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "text/event-stream");
+        if let Some(key) = &self.key {
+            request = request.header(AUTHORIZATION, key);
+        }
+        let request =
+            request.body(Full::new(Bytes::from(body.to_string()))).map_err(|error| unreachable(error.to_string()))?;
+        sender.send_request(request).await.map_err(|error| self.error(Fault::BrokenOff(format!(": {}", cause(&error)))))
+    }
+
+    async fn connect(&self) -> std::io::Result<Box<dyn Io>> {
+        let invalid = |what| std::io::Error::new(std::io::ErrorKind::InvalidInput, what);
+        let host = self.url.host_str().ok_or_else(|| invalid("the URL has no host"))?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = self.url.port_or_known_default().ok_or_else(|| invalid("the URL has no port"))?;
+        let stream = TcpStream::connect((host, port)).await?;
+        stream.set_nodelay(true)?;
+        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| invalid("the URL's host is no name for TLS"))?;
+        Ok(Box::new(tls.connect(name, stream).await?))
+    }
+
+    /// Gives up when the endpoint takes too long.
+    async fn within<T>(&self, work: impl Future<Output = Result<T, EndpointError>>) -> Result<T, EndpointError> {
+        let result = tokio::time::timeout(self.timeout, work).await;
+        result.unwrap_or_else(|_| Err(self.error(Fault::Silent(self.timeout))))
+    }
+
+    /// Why a request is refused, in the endpoint's words.
+    async fn refusal(&self, body: Incoming) -> String {
+        let Ok(body) = Limited::new(body, MAX_REFUSAL).collect().await else { return "without a reason".into() };
+        let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+        let words = Completion::read(&text).ok().and_then(|(answer, _)| Some(answer.error?.message));
+        let words = words.filter(|words| !words.is_empty()).unwrap_or(text);
+        if words.trim().is_empty() { "without a reason".into() } else { self.quote(&words) }
+    }
+
+    /// What the endpoint said, short enough for a message and without the key.
+    pub fn quote(&self, words: &str) -> String {
+        let key = self.key.as_ref().and_then(|key| key.to_str().ok()?.strip_prefix("Bearer "));
+        let words = key.map_or_else(|| words.to_owned(), |key| words.replace(key, "[redacted]"));
+        let short: String = words.trim().chars().take(MAX_QUOTED).collect();
+        if short.len() < words.trim().len() { format!("{short}…") } else { short }
+    }
+}
+
+/// What lies behind an error of HTTP, which by itself only says where it happened.
+fn cause(error: &hyper::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+fn tls() -> anyhow::Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    anyhow::ensure!(
+        added > 0,
+        "the system has no root certificates to check the endpoint of --llm with; install ca-certificates"
+    );
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()).into())
+}
+
+/// The events of an answer, as they come.
+pub struct Events {
+    body: Incoming,
+    reader: SseReader,
+    has_ended: bool,
+    /// Dropping it closes the connection.
+    _connection: JoinSet<()>,
+}
+
+impl Events {
+    /// The data of the next event; `None` where the stream ends.
+    pub async fn next(&mut self, endpoint: &Endpoint) -> Result<Option<String>, EndpointError> {
+        loop {
+            if let Some(event) = self.reader.pop() {
+                return Ok(Some(event));
+            }
+            if self.has_ended {
+                return Ok(None);
+            }
+            let frame = endpoint.within(async { Ok(self.body.frame().await) }).await?;
+            match frame.transpose() {
+                Ok(Some(frame)) => {
+                    let data = frame.into_data().unwrap_or_default();
+                    if !self.reader.push(&data) {
+                        return Err(endpoint.error(Fault::Unreadable("an event without end".into())));
+                    }
+                }
+                Ok(None) => {
+                    self.reader.finish();
+                    self.has_ended = true;
+                }
+                Err(error) => return Err(endpoint.error(Fault::BrokenOff(format!(": {}", cause(&error))))),
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What makes the words of an answer: [`Rules`] that need nothing else, or a language model (module `llm`).
+
+mod rules;
+
+pub use crate::responder::rules::Rules;
+
+use crate::engine::{Answer, Prompt};
+use crate::processors::Processors;
+
+/// Finds the words of answers, for all sessions.
+pub trait Responder: Send + Sync {
+    /// An answer without sound: one part for each sentence, as soon as its words are known.
+    fn respond(&self, prompt: Prompt, processors: &Processors) -> Answer;
+
+    /// Whether an answer depends on everything that was said before.
+    fn reads_history(&self) -> bool {
+        false
+    }
+}
