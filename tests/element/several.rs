@@ -65,9 +65,10 @@ fn join(pipeline: &Pipeline, server: &Server, number: usize) -> (gst::Bin, gst::
     let bin = gst::parse::bin_from_description(&description, true).expect("a bin");
     let tap = Tap::on(&bin.by_name(&format!("ai{number}")).and_then(|ai| ai.static_pad("src")).expect("a pad"));
     pipeline.pipeline.add(&bin).expect("added");
+    // Before it is linked: a pad that is not active refuses the first buffer, and the source stops for good.
+    bin.sync_state_with_parent().expect("a state");
     let branch = pipeline.element("t").request_pad_simple("src_%u").expect("a branch");
     branch.link(&bin.static_pad("sink").expect("a pad")).expect("linked");
-    bin.sync_state_with_parent().expect("a state");
     (bin, branch, tap)
 }
 
