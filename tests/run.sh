@@ -30,9 +30,10 @@ install_packages_for_tests() {
 }
 
 check_format() {
-    step "Format, and the order of modules"
+    step "Format, the order of modules, and the length of files"
     cargo fmt --check
     python3 tests/module_cycles.py
+    python3 tests/code_length.py
 }
 
 check_clippy() {
