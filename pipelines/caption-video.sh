@@ -10,9 +10,9 @@
 [[ ${3-5} =~ ^[1-9][0-9]*$ ]] || fail "'$3' is no number of seconds"
 
 # A caption stands where its piece of the video begins, and is known when the piece is over: until then the muxer holds
-# the pictures, for which a queue of the usual second is too short.
+# the pictures, for which a queue of the usual second is too short. It is behind the encoder, where they are small.
 gst-launch-1.0 -e -m filesrc location="$1" ! decodebin ! videoconvert ! tee name=video \
-    video. ! queue max-size-time=0 max-size-buffers=0 max-size-bytes=1000000000 ! jpegenc ! mux. \
+    video. ! jpegenc ! queue max-size-time=0 max-size-buffers=0 max-size-bytes=1000000000 ! mux. \
     video. ! queue ! videorate ! video/x-raw,framerate=1/1 ! videoscale ! video/x-raw,width=640,pixel-aspect-ratio=1/1 \
     ! jpegenc ! openaichat name=ai model="${MODEL-gpt-4o-mini}" segment-duration=$((${3-5} * 1000000000)) \
     frame-selection=spread frame-detail=low prompt="Describe in one short sentence what happens." \
