@@ -199,7 +199,8 @@ impl Segmenter {
         let is_settled = |end: &Duration| horizon.is_none_or(|horizon| *end <= horizon);
         let boundary = self.duration.filter(|_| self.has_content()).map(|duration| {
             let passed = self.begin.as_nanos() / duration.as_nanos();
-            duration.saturating_mul(u32::try_from(passed + 1).unwrap_or(u32::MAX))
+            let boundary = duration.saturating_mul(u32::try_from(passed + 1).unwrap_or(u32::MAX));
+            self.input_end().map_or(boundary, |end| boundary.min(end))
         });
         let text = self.texts.front().map(|(at, _)| at.unwrap_or_else(|| self.latest()));
         let ends = [
@@ -230,6 +231,15 @@ impl Segmenter {
         let passed = until.as_nanos() / duration.as_nanos();
         let start = duration.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX));
         self.begin = self.begin.max(start);
+    }
+
+    /// Where the input ends, once all of it is there: the last segment is no longer than that. `None` where its end is not
+    /// known, which is so behind a picture without a length and a frame of MP3.
+    fn input_end(&self) -> Option<Duration> {
+        let has_ended = !self.pads.is_empty() && self.pads.iter().all(|pad| pad.ended);
+        let end = has_ended.then(|| self.latest()).filter(|end| *end > self.begin)?;
+        let is_known = self.audio.is_empty() || self.audio.coding() != Some(AudioCoding::Mp3);
+        (is_known && self.frames.last_at().is_none_or(|last| last < end)).then_some(end)
     }
 
     /// The end of all that has come in.

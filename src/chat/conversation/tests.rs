@@ -268,6 +268,29 @@ fn pieces_without_anything_are_no_requests() {
 }
 
 #[test]
+fn the_last_piece_ends_with_the_input() {
+    let piece = || Dialogue::new(Config { segment_duration: Some(seconds(5.0)), ..Config::default() });
+    let mut dialogue = piece();
+    dialogue.open("video_sink_0");
+    dialogue.frame("video_sink_0", 10.0);
+    dialogue.frame("video_sink_0", 11.0);
+    dialogue.input(Input::PadReached("video_sink_0".into(), seconds(12.0)));
+    dialogue.end();
+    let (id, _) = dialogue.expect_sent();
+    dialogue.answer(id, "the end");
+    assert_eq!(dialogue.told(), [("the end", 10.0, Some(2.0))]);
+    // Nobody knows how long the last picture is to be seen.
+    let mut dialogue = piece();
+    dialogue.open("video_sink_0");
+    dialogue.frame("video_sink_0", 10.0);
+    dialogue.frame("video_sink_0", 11.0);
+    dialogue.end();
+    let (id, _) = dialogue.expect_sent();
+    dialogue.answer(id, "the end");
+    assert_eq!(dialogue.told(), [("the end", 10.0, Some(5.0))]);
+}
+
+#[test]
 fn a_message_is_about_what_came_before_it() {
     let mut dialogue = Dialogue::new(Config::default());
     dialogue.open("audio_sink");
