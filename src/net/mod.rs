@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
 //! Network parts that know neither GStreamer nor the events of an API: endpoint and credentials, TCP, TLS and HTTP
-//! handshake, WebSocket, HTTP requests and event streams, retry delays, and the runtime that all sessions share.
+//! handshake, WebSocket, HTTP requests, retry delays, and the runtime that all sessions share.
 
 pub(crate) mod backoff;
 pub(crate) mod clock;
@@ -15,5 +15,4 @@ pub(crate) mod liveness;
 pub(crate) mod proxy;
 pub(crate) mod runtime;
 pub(crate) mod secret;
-pub(crate) mod sse;
 pub(crate) mod websocket;

@@ -18,6 +18,7 @@ pub mod items;
 pub mod response;
 pub mod server;
 pub mod session;
+pub mod sse;
 mod tolerant;
 pub mod usage;
 

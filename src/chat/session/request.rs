@@ -10,10 +10,10 @@ use crate::net::connect::again;
 use crate::net::connection_pool::ConnectionPool;
 use crate::net::endpoint::Endpoint;
 use crate::net::http::{HttpError, HttpResponse};
-use crate::net::sse::SseReader;
 use crate::types::TraceEvent;
 use bytes::Bytes;
 use openai_protocol::chat::{Completion, StreamEvent};
+use openai_protocol::sse::SseReader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -21,6 +21,8 @@ use tokio::sync::mpsc;
 
 /// The longest answer. A minute of speech is 4 MB.
 const MAX_ANSWER_LEN: usize = 256 << 20;
+/// The longest event of a stream. Servers that cannot speak while they think send minutes of audio at once.
+const MAX_EVENT_LEN: usize = 64 << 20;
 /// How much of what is no answer is shown.
 const SHOWN: usize = 200;
 
@@ -91,7 +93,7 @@ impl RequestContext {
     }
 
     async fn read_stream(&self, response: &mut HttpResponse) -> Result<Result<bool, HttpError>, Abandoned> {
-        let (mut reader, mut events, mut received) = (SseReader::default(), Vec::new(), 0);
+        let (mut reader, mut events, mut received) = (SseReader::new(MAX_EVENT_LEN), Vec::new(), 0);
         loop {
             let piece = response.next().await;
             let is_end = matches!(piece, Ok(None) | Err(_));

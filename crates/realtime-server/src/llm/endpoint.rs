@@ -4,7 +4,6 @@
 //! connection at once, which is how an endpoint learns that nobody wants the rest.
 
 use crate::llm::error::{EndpointError, Fault};
-use crate::llm::sse::SseReader;
 use anyhow::Context;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -13,7 +12,9 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use openai_protocol::chat::Completion;
+use openai_protocol::sse::SseReader;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -27,8 +28,10 @@ use url::{Position, Url};
 /// The most of a refusal that is read, and the most of it that is quoted.
 const MAX_REFUSAL: usize = 64 << 10;
 const MAX_QUOTED: usize = 500;
+/// The longest event of an answer: some hundred times what a model says at once.
+const MAX_EVENT_LEN: usize = 4 << 20;
 
-/// Where a model is reached, and how.
+/// The place of a model and the settings of its connections.
 pub struct Endpoint {
     url: Url,
     key: Option<HeaderValue>,
@@ -71,7 +74,8 @@ impl Endpoint {
         }
         Ok(Events {
             body: response.into_body(),
-            reader: SseReader::default(),
+            reader: SseReader::new(MAX_EVENT_LEN),
+            ready: VecDeque::new(),
             has_ended: false,
             _connection: connection,
         })
@@ -125,7 +129,7 @@ impl Endpoint {
         if words.trim().is_empty() { "without a reason".into() } else { self.quote(&words) }
     }
 
-    /// What the endpoint said, short enough for a message and without the key.
+    /// The words of the endpoint, short enough for a message and without the key.
     pub fn quote(&self, words: &str) -> String {
         let key = self.key.as_ref().and_then(|key| key.to_str().ok()?.strip_prefix("Bearer "));
         let words = key.map_or_else(|| words.to_owned(), |key| words.replace(key, "[redacted]"));
@@ -134,7 +138,7 @@ impl Endpoint {
     }
 }
 
-/// What lies behind an error of HTTP, which by itself only says where it happened.
+/// The cause of an HTTP error, whose own text only says in which step it happened.
 fn cause(error: &hyper::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
@@ -156,6 +160,7 @@ fn tls() -> anyhow::Result<TlsConnector> {
 pub struct Events {
     body: Incoming,
     reader: SseReader,
+    ready: VecDeque<String>,
     has_ended: bool,
     /// Dropping it closes the connection.
     _connection: JoinSet<()>,
@@ -165,7 +170,7 @@ impl Events {
     /// The data of the next event; `None` where the stream ends.
     pub async fn next(&mut self, endpoint: &Endpoint) -> Result<Option<String>, EndpointError> {
         loop {
-            if let Some(event) = self.reader.pop() {
+            if let Some(event) = self.ready.pop_front() {
                 return Ok(Some(event));
             }
             if self.has_ended {
@@ -175,12 +180,12 @@ impl Events {
             match frame.transpose() {
                 Ok(Some(frame)) => {
                     let data = frame.into_data().unwrap_or_default();
-                    if !self.reader.push(&data) {
-                        return Err(endpoint.error(Fault::Unreadable("an event without end".into())));
-                    }
+                    self.reader
+                        .push(&data, &mut self.ready)
+                        .map_err(|_| endpoint.error(Fault::Unreadable("an event without end".into())))?;
                 }
                 Ok(None) => {
-                    self.reader.finish();
+                    self.reader.finish(&mut self.ready);
                     self.has_ended = true;
                 }
                 Err(error) => return Err(endpoint.error(Fault::BrokenOff(format!(": {}", cause(&error))))),

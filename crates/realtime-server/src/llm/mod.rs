@@ -3,7 +3,7 @@
 //! A language model behind the server: any endpoint that speaks OpenAI's Chat Completions (Ollama, llama.cpp, vLLM,
 //! LM Studio).
 //!
-//! `settings` are what the command line says, `request` makes the request of a prompt, `endpoint` sends it and `sse`
+//! `settings` are what the command line says, `request` makes the request of a prompt, `endpoint` sends it and
 //! reads the events of its answer; `reply` makes sentences and calls of them, `markdown` what can be spoken.
 
 mod endpoint;
@@ -12,7 +12,6 @@ mod markdown;
 mod reply;
 mod request;
 mod settings;
-mod sse;
 
 pub use crate::llm::settings::LlmArgs;
 

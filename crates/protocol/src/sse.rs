@@ -6,17 +6,15 @@
 //! not needed here and left out. Other than there, an event at the end of the stream counts without its blank line:
 //! some servers leave that out behind the last one.
 
-/// The longest event. Servers that cannot speak while they think send minutes of audio at once.
-const MAX_EVENT_LEN: usize = 64 << 20;
-
-/// An event is longer than anything that is meant.
+/// An event is longer than the reader takes: this many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an event of the stream is longer than {MAX_EVENT_LEN} bytes")]
-pub struct TooLong;
+#[error("an event of the stream is longer than {0} bytes")]
+pub struct TooLong(pub usize);
 
 /// Reads one stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SseReader {
+    max_event_len: usize,
     line: Vec<u8>,
     /// Data of the event in hand.
     data: Option<Vec<u8>>,
@@ -26,8 +24,13 @@ pub struct SseReader {
 }
 
 impl SseReader {
+    /// A reader of events of at most this many bytes.
+    pub fn new(max_event_len: usize) -> Self {
+        Self { max_event_len, line: Vec::new(), data: None, after_cr: false, has_begun: false }
+    }
+
     /// Takes more of the stream; what events it completes is added to `events`.
-    pub fn push(&mut self, mut bytes: &[u8], events: &mut Vec<String>) -> Result<(), TooLong> {
+    pub fn push(&mut self, mut bytes: &[u8], events: &mut impl Extend<String>) -> Result<(), TooLong> {
         while !bytes.is_empty() {
             if std::mem::take(&mut self.after_cr) && bytes[0] == b'\n' {
                 bytes = &bytes[1..];
@@ -47,7 +50,7 @@ impl SseReader {
     }
 
     /// The stream has ended; what is there of an event counts.
-    pub fn finish(&mut self, events: &mut Vec<String>) {
+    pub fn finish(&mut self, events: &mut impl Extend<String>) {
         if !self.line.is_empty() {
             self.end_line(events);
         }
@@ -56,10 +59,10 @@ impl SseReader {
 
     fn check(&self) -> Result<(), TooLong> {
         let length = self.line.len() + self.data.as_ref().map_or(0, Vec::len);
-        if length > MAX_EVENT_LEN { Err(TooLong) } else { Ok(()) }
+        if length > self.max_event_len { Err(TooLong(self.max_event_len)) } else { Ok(()) }
     }
 
-    fn end_line(&mut self, events: &mut Vec<String>) {
+    fn end_line(&mut self, events: &mut impl Extend<String>) {
         let line = std::mem::take(&mut self.line);
         let mut line = line.as_slice();
         if !std::mem::replace(&mut self.has_begun, true) {
@@ -84,11 +87,11 @@ impl SseReader {
         }
     }
 
-    fn dispatch(&mut self, events: &mut Vec<String>) {
+    fn dispatch(&mut self, events: &mut impl Extend<String>) {
         if let Some(data) = self.data.take() {
             // The standard reads what is no UTF-8 with replacement characters.
             let text = String::from_utf8(data).unwrap_or_else(|no| String::from_utf8_lossy(no.as_bytes()).into_owned());
-            events.push(text);
+            events.extend([text]);
         }
     }
 }
@@ -102,7 +105,7 @@ mod tests {
     const EVENTS: [&str; 5] = ["one", "two\nlines", "", "{\"a\": \"ü😀\"}", "[DONE]"];
 
     fn read(pieces: &[&[u8]]) -> Vec<String> {
-        let (mut reader, mut events) = (SseReader::default(), Vec::new());
+        let (mut reader, mut events) = (SseReader::new(1 << 20), Vec::new());
         pieces.iter().for_each(|piece| reader.push(piece, &mut events).expect("short events"));
         reader.finish(&mut events);
         events
@@ -120,10 +123,21 @@ mod tests {
     }
 
     #[test]
+    fn the_last_event_may_lack_its_end() {
+        let stream = ": a comment\ndata: one\n\ndata:two\r\nid: 7\r\ndata: lines\r\n\r\ndata: ü😀\r\r\n\ndata: [DONE]";
+        let events = ["one", "two\nlines", "ü😀", "[DONE]"];
+        for cut in 0..=stream.len() {
+            assert_eq!(read(&[&stream.as_bytes()[..cut], &stream.as_bytes()[cut..]]), events, "cut at {cut}");
+        }
+    }
+
+    #[test]
     fn an_event_without_end_is_given_up() {
-        let (mut reader, mut events) = (SseReader::default(), Vec::new());
-        let piece = vec![b'x'; 1 << 20];
-        let ended = (0..65).map(|_| reader.push(&piece, &mut events)).find(Result::is_err);
-        assert_eq!((ended, events.len()), (Some(Err(TooLong)), 0));
+        for mib in [4, 64] {
+            let (mut reader, mut events) = (SseReader::new(mib << 20), Vec::new());
+            let piece = vec![b'x'; 1 << 20];
+            let ended = (0..=mib).position(|_| reader.push(&piece, &mut events) == Err(TooLong(mib << 20)));
+            assert_eq!((ended, events.len()), (Some(mib), 0));
+        }
     }
 }
