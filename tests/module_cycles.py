@@ -21,7 +21,7 @@ KNOWN = {
     "src/chat/element": {"imp", "messages", "pads", "run", "signals", "sink_pads"},
     "src/realtime/element": {"imp", "pads", "property_sync", "run", "signals", "stats"},
     "crates/realtime-server/src": {
-        "chat", "cli", "connection", "engine", "function_calling", "http", "llm", "picture", "responder", "secrets", "server",
+        "chat", "connection", "engine", "function_calling", "http", "llm", "picture", "responder", "secrets", "server",
         "session", "vision", "worker_pool",
     },
     "crates/realtime-server/src/function_calling": {"arguments", "string_argument"},
@@ -34,10 +34,14 @@ def module_of(file: pathlib.Path, root: pathlib.Path) -> list[str]:
     return parts[:-1] if parts[-1] in ("mod", "lib", "main") else parts
 
 
-def code_of(file: pathlib.Path) -> str:
+def without_tests(file: pathlib.Path) -> str:
+    """A file up to its tests, which stand at its end or in a file of their own that is declared there."""
     text = file.read_text(encoding="utf-8")
-    text = re.split(r"(?m)^#\[cfg\(test\)\]\n(?:pub\(crate\) )?mod \w+ \{", text)[0]
-    return re.sub(r"//[^\n]*", "", text)
+    return re.split(r"(?m)^#\[cfg\(test\)\]\n(?:pub\(crate\) )?mod \w+(?: \{|;\s*\Z)", text)[0]
+
+
+def code_of(file: pathlib.Path) -> str:
+    return re.sub(r"//[^\n]*", "", without_tests(file))
 
 
 def paths_in(code: str, module: list[str], is_folder: bool):
@@ -156,4 +160,5 @@ def main() -> int:
     return 1 if failed else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -184,10 +184,10 @@ class Program:
         return '\n'.join('   ' + line[:300] for line in text.splitlines()[-25:])
 
 
-def loud_samples(path, begin=0, step=2):
+def loud_samples(path, begin=0):
     """How many samples of a file of S16LE are more than a whisper, behind so many bytes."""
     data = path.read_bytes()[begin:] if path.exists() else b''
-    return sum(abs(sample) > 500 for (sample,) in struct.iter_unpack('<h', data[: len(data) // step * step]))
+    return sum(abs(sample) > 500 for (sample,) in struct.iter_unpack('<h', data[: len(data) // 2 * 2]))
 
 
 def until_sounding(program, path):

@@ -48,6 +48,13 @@ impl WarningLimit {
         }
     }
 
+    /// What is to be posted now that this warning has come: those left out whose time has come, and itself if it may.
+    pub fn add(&mut self, warning: Warning, now: Instant) -> Vec<Warning> {
+        let mut posted = self.due(now);
+        posted.extend(self.take(warning, now));
+        posted
+    }
+
     /// When something that was left out is to be told.
     pub fn deadline(&self) -> Option<Instant> {
         self.0.values().filter(|told| told.left_out > 0).map(|told| told.at + AGAIN).min()

@@ -5,7 +5,6 @@
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -60,20 +59,16 @@ impl RawServer {
     /// A server that keeps connections. `answer` gets the number of the connection and of the request in it, from 0; the
     /// connection is closed where it gives none.
     pub fn keeping(answer: impl Fn(usize, usize) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
-        let connections = AtomicUsize::new(0);
-        let requests = Arc::<Mutex<Vec<Request>>>::default();
-        let seen = requests.clone();
-        let server = Self::start(move |_, first, stream| {
-            let connection = connections.fetch_add(1, Ordering::Relaxed);
-            let mut request = Some(first.clone());
+        // The first request of each connection is the one that it is started with.
+        Self::start(move |connection, _, stream| {
             for number in 0.. {
-                let Some(request) = request.take().or_else(|| read(stream)) else { return };
-                seen.lock().expect("no panic").push(request);
+                if number > 0 && read(stream).is_none() {
+                    return;
+                }
                 let Some(answer) = answer(connection, number) else { return };
                 stream.write_all(&answer).expect("the element reads");
             }
-        });
-        Self { requests, ..server }
+        })
     }
 
     /// A server that gives each request this answer.

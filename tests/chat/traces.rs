@@ -6,30 +6,13 @@
 use crate::raw_server::{RawServer, response, stream_with};
 use crate::support::pipeline::Pipeline;
 use crate::{all, audio_tap, spoken, text_tap, texts, typed};
+use audio_dsp::wav::header;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// Samples of which no two bytes nearby are the same.
 fn samples() -> Vec<u8> {
     (0..12_000_u32).flat_map(|index| ((index * 7_919 % 60_000) as u16).wrapping_sub(30_000).to_le_bytes()).collect()
-}
-
-fn wav(samples: &[u8]) -> Vec<u8> {
-    let len = samples.len() as u32;
-    let parts: [&[u8]; 11] = [
-        b"RIFF",
-        &(36 + len).to_le_bytes(),
-        b"WAVEfmt ",
-        &16_u32.to_le_bytes(),
-        &[1, 0, 1, 0],
-        &24_000_u32.to_le_bytes(),
-        &48_000_u32.to_le_bytes(),
-        &[2, 0, 16, 0],
-        b"data",
-        &len.to_le_bytes(),
-        samples,
-    ];
-    parts.concat()
 }
 
 /// The trace, with samples where it says `<pcm:FROM:TO>` or `<wav:FROM:TO>` (bytes).
@@ -42,7 +25,8 @@ fn trace(name: &str) -> String {
         let parts: Vec<&str> = text[begin + 1..end].split(':').collect();
         let [kind, from, to] = parts[..] else { panic!("{parts:?}") };
         let bytes = &samples[from.parse().expect("a number")..to.parse().expect("a number")];
-        let bytes = if kind == "wav" { wav(bytes) } else { bytes.to_vec() };
+        let bytes =
+            if kind == "wav" { [&header(24_000, bytes.len() as u32)[..], bytes].concat() } else { bytes.to_vec() };
         text.replace_range(begin..=end, &STANDARD.encode(bytes));
     }
     text

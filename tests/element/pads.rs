@@ -4,7 +4,7 @@
 //! arrive at one side, elements in a circle.
 
 use crate::support::folder::Folder;
-use crate::support::pipeline::{Pipeline, SILENCE, Tap, assert_is_released, events, take_away};
+use crate::support::pipeline::{Pipeline, SILENCE, Tap, assert_is_released, events, stop_and_remove};
 use crate::support::server::Server;
 use gst::prelude::*;
 use std::time::Duration;
@@ -35,7 +35,7 @@ fn assert_brings(pipeline: &Pipeline, pad: &gst::Pad) {
     });
     pad.link(&sink.static_pad("sink").expect("a pad")).expect("linked");
     receiver.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| panic!("{} brings nothing", pad.name()));
-    take_away(&pipeline.pipeline, &sink);
+    stop_and_remove(&pipeline.pipeline, &sink);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Several at once: talkers on one server, elements in one pipeline, elements that come to a running pipeline and leave
 //! it. All of it also under GStreamer's latency tracer, and with warnings that are fatal.
 
-use crate::support::pipeline::{Pipeline, SILENCE, Tap, recording, take_away};
+use crate::support::pipeline::{Pipeline, SILENCE, Tap, recording, stop_and_remove};
 use crate::support::server::Server;
 use gst::prelude::*;
 use std::collections::BTreeSet;
@@ -83,7 +83,7 @@ fn leave(pipeline: &Pipeline, bin: &gst::Bin, branch: &gst::Pad) {
     });
     unlinked.recv_timeout(PATIENCE).expect("the branch is idle at some time").expect("unlinked");
     pipeline.element("t").release_request_pad(branch);
-    take_away(&pipeline.pipeline, bin);
+    stop_and_remove(&pipeline.pipeline, bin);
 }
 
 #[test]

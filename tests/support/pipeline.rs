@@ -163,7 +163,7 @@ pub fn events(pad: &gst::Pad) -> Arc<Mutex<Vec<String>>> {
 }
 
 /// Stops a part of a running pipeline and removes it.
-pub fn take_away(pipeline: &gst::Pipeline, part: &impl IsA<gst::Element>) {
+pub fn stop_and_remove(pipeline: &gst::Pipeline, part: &impl IsA<gst::Element>) {
     // Another sink that prerolls in this moment makes the pipeline go to PLAYING again, with every part that is in it.
     part.set_locked_state(true);
     part.set_state(gst::State::Null).expect("NULL is always reached");

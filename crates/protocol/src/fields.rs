@@ -135,7 +135,7 @@ pub fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Reads an object in which a name may stand twice: the last one counts, as in the official clients.
-pub fn last_of_a_name<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+/// Reads an object with duplicate keys as the official clients do: the last one counts.
+pub fn last_duplicate_key<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
     serde_json::from_value(Value::deserialize(deserializer)?).map_err(D::Error::custom)
 }

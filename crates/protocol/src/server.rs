@@ -2,7 +2,7 @@
 
 //! What a server says: the forty-six events of the GA protocol. Beta spellings are read as their GA counterparts.
 
-use super::fields::{last_of_a_name, null_is_default};
+use super::fields::{last_duplicate_key, null_is_default};
 use super::items::ContentPart;
 use super::response::{Response, ServerError};
 use super::usage::{LogProb, RateLimit, TranscriptionUsage};
@@ -139,7 +139,7 @@ events! {
             /// The words.
             transcript: String,
             /// What it cost, apart from the responses.
-            #[serde(deserialize_with = "last_of_a_name")]
+            #[serde(deserialize_with = "last_duplicate_key")]
             usage: TranscriptionUsage,
             /// Probabilities, where they were asked for.
             #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,6 +13,7 @@ mod auth;
 mod chat;
 mod cli;
 mod connection;
+mod duration;
 mod engine;
 mod function_calling;
 mod http;

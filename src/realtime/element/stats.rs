@@ -110,11 +110,8 @@ impl OpenAIRealtime {
     /// Posts a WARNING of the element's own: one of a kind in ten seconds. What is left out is posted with its number as soon
     /// as something is told after that, and at the latest when the run ends.
     pub(crate) fn warn(&self, warning: Warning) {
-        self.post_left_out_warnings(false);
-        let warning = self.warnings().take(warning, Instant::now());
-        if let Some(warning) = warning {
-            self.post_warning(&warning);
-        }
+        let posted = self.warnings().add(warning, Instant::now());
+        posted.iter().for_each(|warning| self.post_warning(warning));
     }
 
     /// Posts the element's own warnings that were left out: those whose time has come, or all.

@@ -81,7 +81,7 @@ struct Parts {
     left: Option<u64>,
     /// Why nothing more comes, as a `finish_reason`.
     cut: Option<&'static str>,
-    /// What the engine says that the answer costs.
+    /// Tokens of the answer, where the engine counts them.
     usage: Option<Usage>,
 }
 
@@ -163,7 +163,7 @@ impl Said {
         parts.cut.unwrap_or(if self.calls.is_empty() { "stop" } else { "tool_calls" })
     }
 
-    /// What the answer costs: as the engine was told, or counted here.
+    /// Tokens of the answer: the engine's own count, or one made here.
     fn usage(&self, told: Option<&Usage>, input: Counts, samples: usize) -> Value {
         if let Some(told) = told {
             return json!({"prompt_tokens": told.input_tokens, "completion_tokens": told.output_tokens,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 const VOICE_RATE: u32 = 24_000;
 /// More threads than this make recognising and speaking no faster.
 const MAX_THREADS: usize = 2;
-/// What the ear's network looks at at a time: frames at 16 kHz.
+/// Length of a frame of the network, which takes 16 kHz.
 const FRAME_MS: u64 = FRAME as u64 / 16;
 
 /// The engine.
@@ -91,7 +91,7 @@ impl Engine for Local {
     }
 }
 
-/// The ear: a network that looks at some 30 ms at a time.
+/// Voice activity detection by a network, some 30 ms at a time.
 struct Silero(Vad);
 
 impl TurnDetector for Silero {
@@ -105,7 +105,7 @@ impl TurnDetector for Silero {
     }
 }
 
-/// An ear that hears nothing, for when the real one cannot be had.
+/// Detects nothing, for when the network cannot be had.
 struct NullTurnDetector;
 
 impl TurnDetector for NullTurnDetector {

@@ -24,9 +24,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// One mind for all sessions.
+/// An engine, which serves all sessions.
 pub trait Engine: Send + Sync {
-    /// A new ear for one session's sound.
+    /// A new turn detector for the audio of one session.
     fn turn_detector(&self, rate: u32) -> Box<dyn TurnDetector>;
 
     /// Whether it makes words of sound. If not, sound is handed to [`Engine::answer`] unheard.
@@ -37,7 +37,7 @@ pub trait Engine: Send + Sync {
         None
     }
 
-    /// Whether an answer depends on everything that was said before. If not, older sound need not be transcribed.
+    /// True for an engine whose answers depend on the whole conversation. Otherwise older audio need not be transcribed.
     fn reads_history(&self) -> bool {
         false
     }
@@ -60,7 +60,7 @@ pub enum ResponsePart {
     Speech(SpeechChunk),
     /// A function to be called by the client.
     Call(Call),
-    /// What the answer cost, where the engine was told.
+    /// Tokens of the answer, where the engine counts them.
     Usage(Usage),
     /// The answer is complete no further than this, for a reason of the Realtime API: `max_output_tokens` or
     /// `content_filter`.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What can go wrong with the endpoint of a language model, in words for whoever runs the server and for its clients.
+//! Errors of the endpoint of a language model, in words for whoever runs the server and for its clients.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use std::time::Duration;
 pub struct EndpointError {
     /// The endpoint.
     pub url: String,
-    /// What went wrong.
+    /// The kind of the error.
     pub fault: Fault,
 }
 
-/// What went wrong.
+/// Kinds of errors, by what the endpoint did.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// There is no connection.

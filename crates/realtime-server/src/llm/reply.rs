@@ -8,7 +8,7 @@ use crate::engine::{ResponsePart, SpeechChunk};
 use crate::function_calling::Call;
 use crate::llm::endpoint::{Endpoint, Events};
 use crate::llm::error::{EndpointError, Fault};
-use crate::llm::reply::text::{Text, Thoughts};
+use crate::llm::reply::text::{Reasoning, Text};
 use openai_protocol::Usage;
 use openai_protocol::chat::{Completion, StreamEvent, ToolCallDelta};
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ pub struct Reply {
     /// `None` when nothing more is wanted.
     events: Option<Events>,
     ready: VecDeque<ResponsePart>,
-    thoughts: Thoughts,
+    reasoning: Reasoning,
     text: Text,
     calls: Vec<(u32, Call)>,
     parallel: bool,
@@ -39,7 +39,7 @@ impl Reply {
             endpoint,
             events: Some(events),
             ready: VecDeque::new(),
-            thoughts: Thoughts::default(),
+            reasoning: Reasoning::default(),
             text: if speak { Text::spoken() } else { Text::written() },
             calls: Vec::new(),
             parallel,
@@ -97,7 +97,7 @@ impl Reply {
 
     fn take_text(&mut self, text: &str) {
         self.length += text.len();
-        let text = self.thoughts.push(text);
+        let text = self.reasoning.push(text);
         let pieces = self.text.push(&text);
         self.say(pieces);
     }
@@ -125,7 +125,7 @@ impl Reply {
     /// Nothing follows: what was held back is complete.
     fn end(&mut self) {
         self.events = None;
-        let rest = self.thoughts.finish();
+        let rest = self.reasoning.finish();
         let mut pieces = self.text.push(&rest);
         pieces.extend(self.text.finish());
         self.say(pieces);

@@ -32,7 +32,7 @@ pub struct LlmArgs {
 
     /// How long the endpoint may take for a connection, and between two pieces of an answer.
     #[arg(long, value_name = "DURATION", env = "REALTIME_SERVER_LLM_TIMEOUT", default_value = "60s",
-        value_parser = crate::cli::duration)]
+        value_parser = crate::duration::duration)]
     pub llm_timeout: Duration,
 }
 

@@ -14,7 +14,7 @@ pub trait Responder: Send + Sync {
     /// An answer without sound: one part for each sentence, as soon as its words are known.
     fn respond(&self, prompt: Prompt, processors: &Processors) -> Answer;
 
-    /// Whether an answer depends on everything that was said before.
+    /// True for a responder whose answers depend on the whole conversation.
     fn reads_history(&self) -> bool {
         false
     }

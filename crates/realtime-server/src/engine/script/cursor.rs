@@ -2,7 +2,7 @@
 
 //! A place in a statement of a script: words and JSON are taken from it, and a fault knows where it is.
 
-use crate::cli::duration;
+use crate::duration::duration;
 use serde_json::Value;
 use std::fmt;
 use std::time::Duration;

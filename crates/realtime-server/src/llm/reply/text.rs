@@ -62,7 +62,7 @@ fn width(text: &str, at: usize) -> usize {
     text[at..].chars().next().map_or(0, char::len_utf8)
 }
 
-/// Where a long text can be cut: behind its last comma, or its last space, or anywhere.
+/// The place at which a long text is cut: behind its last comma, or its last space, or at its end.
 fn clause(text: &str) -> usize {
     let comma = text.rfind([',', ';', ':']).filter(|at| *at > MAX_SENTENCE / 4);
     let at = comma.or_else(|| text.rfind(char::is_whitespace).filter(|at| *at > 0));
@@ -72,24 +72,24 @@ fn clause(text: &str) -> usize {
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
 
-/// Leaves out the thoughts that some models put in front of their answer.
+/// Leaves out the reasoning that some models put in front of their answer, in `<think>`.
 #[derive(Debug)]
-pub enum Thoughts {
+pub enum Reasoning {
     /// The answer has hardly begun.
     Unknown(String),
-    /// Within thoughts, with what may be the beginning of their end.
+    /// Within the reasoning, with what may be the beginning of its end.
     Inside(String),
-    /// What comes now is the answer.
+    /// The answer itself.
     Over,
 }
 
-impl Default for Thoughts {
+impl Default for Reasoning {
     fn default() -> Self {
         Self::Unknown(String::new())
     }
 }
 
-impl Thoughts {
+impl Reasoning {
     /// Takes more of the text; gives what of it belongs to the answer.
     pub fn push(&mut self, more: &str) -> String {
         match self {
@@ -123,7 +123,7 @@ impl Thoughts {
         }
     }
 
-    /// Nothing follows; gives what was held back and is no thought.
+    /// Nothing follows; gives what was held back and is no reasoning.
     pub fn finish(&mut self) -> String {
         match std::mem::replace(self, Self::Over) {
             Self::Unknown(held) => held,
@@ -178,15 +178,16 @@ mod tests {
     }
 
     #[test]
-    fn thoughts_are_left_out() {
+    fn reasoning_is_left_out() {
         let answer = "\n<think>Hm. a < b</think>\nYes. <think>";
         for size in 1..=answer.len() {
-            let (mut thoughts, letters) = (Thoughts::default(), answer.chars().collect::<Vec<_>>());
-            let mut text: String = letters.chunks(size).map(|chunk| thoughts.push(&String::from_iter(chunk))).collect();
-            text += &thoughts.finish();
+            let (mut reasoning, letters) = (Reasoning::default(), answer.chars().collect::<Vec<_>>());
+            let mut text: String =
+                letters.chunks(size).map(|chunk| reasoning.push(&String::from_iter(chunk))).collect();
+            text += &reasoning.finish();
             assert_eq!(text, "\nYes. <think>", "in pieces of {size}");
         }
-        let mut short = Thoughts::default();
+        let mut short = Reasoning::default();
         assert_eq!(short.push("<"), "");
         assert_eq!(short.finish(), "<");
     }

@@ -38,7 +38,7 @@ pub struct Writer {
     words: String,
     /// Samples of all sound so far, in the output format's rate.
     sent: usize,
-    /// What the engine says that it costs; otherwise it is counted here.
+    /// Its tokens, where the engine counts them; otherwise they are counted here.
     pub usage: Option<Usage>,
     /// Why it is complete no further than this.
     pub incomplete: Option<&'static str>,
@@ -48,8 +48,18 @@ impl Writer {
     /// An answer of which nothing was said yet.
     pub fn new(plan: Plan) -> Self {
         let (id, item_id) = (ids::new("resp_"), ids::new("item_"));
-        let (complete, words, usage, incomplete) = Default::default();
-        Self { id, item_id, plan, complete, written: 0, begun: false, words, sent: 0, usage, incomplete }
+        Self {
+            id,
+            item_id,
+            plan,
+            complete: Vec::new(),
+            written: 0,
+            begun: false,
+            words: String::new(),
+            sent: 0,
+            usage: None,
+            incomplete: None,
+        }
     }
 
     /// Whether it is part of the conversation.
