@@ -9,6 +9,7 @@
 //! like a secret.
 
 use crate::error::{Failure, Warning};
+use crate::net::sigpipe;
 use gst::glib;
 use process_wrap::std::{ChildWrapper, CommandWrap};
 use std::collections::{HashSet, VecDeque};
@@ -330,7 +331,10 @@ fn end(child: &Mutex<Box<dyn ChildWrapper>>) {
 /// Writes a call's arguments. The thread is not waited for: a program need not read what it does not want to know.
 fn feed(stdin: Option<impl Write + Send + 'static>, arguments: String) -> std::io::Result<()> {
     let thread = std::thread::Builder::new().name("openairt-stdin".into()).stack_size(COPY_STACK);
-    let write = move || stdin.map(|mut stdin| stdin.write_all(arguments.as_bytes()));
+    let write = move || {
+        sigpipe::block_on_this_thread();
+        stdin.map(|mut stdin| stdin.write_all(arguments.as_bytes()))
+    };
     thread.spawn(write).map(drop)
 }
 
