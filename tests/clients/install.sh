@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# Installs what tests of the server run it with, at fixed versions: the official OpenAI clients for Python and Node
-# (tests/official_clients.rs), and llama.cpp with a small language model, 120 MB (tests/llama.rs).
+# Installs what tests run the servers with, at fixed versions: the official OpenAI clients for Python and Node
+# (tests/official_clients.rs), llama.cpp with a small language model, 120 MB (tests/llama.rs), and what drives Chromium
+# through the voice chat, with the official client for browsers, 140 MB (tests/browser.rs).
 #
 #   tests/clients/install.sh [DIR]      DIR is target/clients by default
 #
@@ -55,6 +56,20 @@ install_node() {
     cat "$manifest" "$lock" >"$node/installed"
 }
 
+install_browser() {
+    local node=$dir/browser lock=$here/browser/package-lock.json manifest=$here/browser/package.json
+    if is_done "$node/installed" "$manifest" "$lock" && [ -d "$node/node_modules/puppeteer-core" ]; then
+        echo "The driver of the browser is in $node."
+        return
+    fi
+    echo "Installing the driver of the browser into $node ..."
+    mkdir -p "$node"
+    cp "$manifest" "$lock" "$node"
+    # What asks for a newer Node than Debian 12 has runs in the browser.
+    npm --prefix "$node" --loglevel=error --no-fund --no-audit --no-update-notifier --engine-strict=false ci >/dev/null
+    cat "$manifest" "$lock" >"$node/installed"
+}
+
 install_llama() {
     local venv=$dir/llama requirements=$here/llama/requirements.txt
     if is_done "$venv/installed" "$requirements" && "$venv/bin/python" -c 'import xllamacpp' 2>/dev/null; then
@@ -70,4 +85,5 @@ install_llama() {
 
 install_python
 install_node
+install_browser
 install_llama

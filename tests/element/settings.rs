@@ -138,6 +138,37 @@ send session.updated {"session": {"type": "realtime"}}
     pipeline.stop();
 }
 
+/// A refused part of the JSON takes the rest of it not back, neither at once nor with the next change.
+#[test]
+fn what_is_refused_of_the_session_leaves_the_rest_of_it() {
+    let (_server, mut pipeline) = ready(
+        r#"
+expect session.update {"event_id": "$update", "session": {"tracing": "auto", "prompt": {"id": "p"}}}
+send error {"error": {"type": "invalid_request_error", "code": "invalid_value", "message": "not this", "param": "session.prompt", "event_id": "$update"}}
+expect session.update {"session": {"tracing": "auto", "prompt": null}}
+send session.updated {"session": {"type": "realtime"}}
+expect session.update {"session": {"instructions": "Be brief.", "tracing": null, "prompt": null}}
+send session.updated {"session": {"type": "realtime"}}
+send rate_limits.updated {"rate_limits": [{"name": "requests"}]}
+"#,
+        "",
+    );
+    let element = pipeline.element("o");
+    let (sender, changed) = mpsc::channel();
+    element.connect_notify(Some("session"), move |element, _| {
+        // The test may have seen enough.
+        let _ = sender.send(element.property::<Option<String>>("session"));
+    });
+    element.set_property("session", r#"{"tracing":"auto","prompt":{"id":"p"}}"#);
+    until_warned(&mut pipeline, "not this");
+    let limit = std::time::Duration::from_secs(30);
+    assert_eq!(changed.recv_timeout(limit), Ok(Some(r#"{"tracing":"auto","prompt":{"id":"p"}}"#.into())));
+    assert_eq!(changed.recv_timeout(limit), Ok(Some(r#"{"tracing":"auto"}"#.into())));
+    element.set_property("instructions", "Be brief.");
+    pipeline.until_told("rate-limits", |_| true);
+    pipeline.stop();
+}
+
 #[test]
 fn messages_can_be_chosen() {
     let (_server, mut pipeline) = ready(

@@ -15,6 +15,7 @@ pub mod client;
 pub mod dialect;
 mod fields;
 pub mod items;
+pub mod overlay;
 pub mod response;
 pub mod server;
 pub mod session;

@@ -51,7 +51,7 @@ const handlers = {
   'response.output_text.done': e => transcript.finish(e.item_id, 'assistant'),
   'response.output_audio_transcript.done': e => transcript.finish(e.item_id, 'assistant'),
   'response.function_call_arguments.done': e => {
-    const output = call(e.name, e.arguments);
+    const output = call(e.name, e.arguments, {hasCamera: Boolean(visit.camera), send});
     transcript.note(`${e.name}(${e.arguments}) → ${JSON.stringify(output)}`);
     send({type: 'conversation.item.create', item: {type: 'function_call_output', call_id: e.call_id, output: JSON.stringify(output)}});
   },

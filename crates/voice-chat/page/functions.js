@@ -1,22 +1,38 @@
 // SPDX-License-Identifier: MPL-2.0
-// A function as an example: the model may ask for the time in a place.
+// Functions as examples: the model may ask for the time in a place, and look through the camera.
 
-export const tools = [{
-  type: 'function',
-  name: 'time_in',
-  description: 'The time now in a place.',
-  parameters: {
-    type: 'object',
-    properties: {time_zone: {type: 'string', description: 'IANA name, such as Europe/Berlin'}},
-    required: ['time_zone'],
+const functions = {
+  time_in: {
+    description: 'The time now in a place.',
+    parameters: {
+      type: 'object',
+      properties: {time_zone: {type: 'string', description: 'IANA name, such as Europe/Berlin'}},
+      required: ['time_zone'],
+    },
+    run: ({time_zone}) => ({time: new Date().toLocaleString('en-GB', {timeZone: time_zone})}),
   },
-}];
+  look: {
+    description: 'A fresh look through the camera of the user: what it sees now.',
+    parameters: {type: 'object', properties: {}},
+    run: (_, {hasCamera, send}) => {
+      if (!hasCamera) throw new Error('the camera is off; the user can turn it on');
+      // It is in the conversation before the output is, because events keep their order.
+      send({type: 'voice_chat.send_frame'});
+      return 'The newest picture of this conversation shows it.';
+    },
+  },
+};
 
-export function call(name, text) {
+export const tools = Object.entries(functions).map(([name, {description, parameters}]) => ({
+  type: 'function', name, description, parameters,
+}));
+
+// `page` has `hasCamera` and `send(event)`. What fails becomes an output as well, so that the model can say so.
+export function call(name, text, page) {
   try {
-    if (name !== 'time_in') throw new Error(`there is no function ${name}`);
-    const {time_zone} = JSON.parse(text);
-    return {time: new Date().toLocaleString('en-GB', {timeZone: time_zone})};
+    const {run} = functions[name] ?? {};
+    if (!run) throw new Error(`there is no function ${name}`);
+    return run(JSON.parse(text || '{}'), page);
   } catch (error) {
     return {error: String(error.message)};
   }

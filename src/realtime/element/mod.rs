@@ -14,6 +14,7 @@ pub(crate) mod pads;
 pub(crate) mod property_sync;
 pub(crate) mod run;
 pub(crate) mod session_config;
+pub(crate) mod session_json;
 pub(crate) mod settings;
 pub(crate) mod signals;
 pub(crate) mod state_change;

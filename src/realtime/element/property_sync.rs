@@ -12,6 +12,7 @@ use crate::realtime::element::Messages;
 use crate::realtime::element::conversation_config::Configured;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use crate::realtime::element::run::Run;
+use crate::realtime::element::session_json::without_refused;
 use crate::types::Timing;
 use gst::glib;
 use gst::prelude::*;
@@ -168,6 +169,9 @@ impl OpenAIRealtime {
             let mut refused = Vec::new();
             for (is, wish) in property_sync.in_force.iter_mut().zip(wished).filter(|(is, wish)| is.1 != wish.1) {
                 if without.iter().any(|field| comes_from(is.0, field)) {
+                    if let Some(rest) = session_without_refused(is, &wish.1, without) {
+                        is.1 = rest;
+                    }
                     refused.push((is.clone(), wish.1));
                 } else {
                     *is = wish;
@@ -189,6 +193,20 @@ impl OpenAIRealtime {
             // A property may have set more fields than the one that is refused.
             self.wish(&run, true, config);
         }
+    }
+}
+
+/// What the property `session` is when parts of what was wished are refused: the other parts stand.
+fn session_without_refused(
+    (name, in_force): &(&'static str, PropertyValue),
+    wish: &PropertyValue,
+    without: &[String],
+) -> Option<PropertyValue> {
+    match (*name, in_force, wish) {
+        ("session", PropertyValue::Text(in_force), PropertyValue::Text(Some(wish))) => {
+            without_refused(wish, in_force.as_deref(), without).map(|rest| PropertyValue::Text(Some(rest)))
+        }
+        _ => None,
     }
 }
 

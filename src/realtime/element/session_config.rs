@@ -14,6 +14,7 @@ use crate::realtime::element::{
 };
 use crate::types::Timing;
 use openai_protocol::dialect::Dialect;
+use openai_protocol::overlay::overlay;
 use openai_protocol::session::{
     AudioConfig, AudioFormat, AudioInput, AudioOutput, MaxTokens, Reasoning, SessionKind, Transcription,
 };
@@ -45,12 +46,12 @@ impl Settings {
         let mut answers = None;
         if let Some(text) = self.session.as_ref().map_or(Ok(None), JsonText::text).map_err(wrong)? {
             let over: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
-            if !over.is_object() {
-                return Err(wrong("it must be a JSON object, such as {\"max_output_tokens\": 500}".into()));
-            }
             check_formats(&over, input, output).map_err(wrong)?;
             answers = over["audio"]["input"]["turn_detection"]["create_response"].as_bool();
-            merge(&mut merged, over);
+            let (Some(session), Value::Object(over)) = (merged.as_object_mut(), over) else {
+                return Err(wrong("it must be a JSON object, such as {\"max_output_tokens\": 500}".into()));
+            };
+            overlay(session, over);
         }
         let left_out = self.guard(&mut merged, dialect);
         let session = serde_json::from_value(merged).map_err(|error| wrong(plain(&error)))?;
@@ -278,18 +279,6 @@ fn check_tool(tool: &Value) -> Result<(), String> {
         Some("mcp") => text("server_label").map(|_| ()).ok_or_else(|| "an MCP tool has a 'server_label'".into()),
         Some(_) => Ok(()),
         None => Err("it has no 'type' (function or mcp)".into()),
-    }
-}
-
-/// Lays one JSON value over another: objects are merged, everything else is replaced.
-fn merge(under: &mut Value, over: Value) {
-    match (under, over) {
-        (Value::Object(under), Value::Object(over)) => {
-            for (key, value) in over {
-                merge(under.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (under, over) => *under = over,
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Action {
     ClearOutput,
     /// The camera was turned off: pictures of before are not shown to the model any more.
     ForgetFrames,
+    /// The newest picture of the camera goes to the model now.
+    SendFrame,
     /// The client is told of its mistake.
     Refuse(Value),
 }
@@ -59,6 +61,7 @@ pub fn read(text: &str) -> Action {
         Some("response.cancel") => Action::CancelResponse,
         Some("output_audio_buffer.clear") => Action::ClearOutput,
         Some("voice_chat.forget_frames") => Action::ForgetFrames,
+        Some("voice_chat.send_frame") => Action::SendFrame,
         Some("input_audio_buffer.append") => {
             refuse("invalid_event", "With WebRTC the audio is on the track: 'input_audio_buffer.append' is not taken.")
         }
@@ -107,6 +110,12 @@ mod tests {
     fn stopping_an_answer_is_an_action_of_the_element() {
         assert_eq!(read(r#"{"type":"response.cancel","response_id":"r"}"#), Action::CancelResponse);
         assert_eq!(read(r#"{"type":"output_audio_buffer.clear"}"#), Action::ClearOutput);
+    }
+
+    #[test]
+    fn pictures_are_the_gateways_business() {
+        assert_eq!(read(r#"{"type":"voice_chat.forget_frames"}"#), Action::ForgetFrames);
+        assert_eq!(read(r#"{"type":"voice_chat.send_frame"}"#), Action::SendFrame);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 //! The settings of a visitor's session: what a client secret, an offer and `session.update` say, laid over each other.
 
+use openai_protocol::overlay::overlay;
 use serde_json::{Map, Value};
 
 /// The settings that a visitor has asked for so far, as the element's property `session` takes them.
@@ -9,25 +10,14 @@ use serde_json::{Map, Value};
 pub struct SessionSettings(Map<String, Value>);
 
 impl SessionSettings {
-    /// Lays settings over those so far; objects are merged, everything else is replaced.
+    /// Lays settings over those so far.
     pub fn merge(&mut self, settings: Map<String, Value>) {
-        merge(&mut self.0, settings);
+        overlay(&mut self.0, settings);
     }
 
     /// The settings as JSON; `None` where there are none.
     pub fn to_json(&self) -> Option<String> {
         (!self.0.is_empty()).then(|| Value::Object(self.0.clone()).to_string())
-    }
-}
-
-fn merge(settings: &mut Map<String, Value>, update: Map<String, Value>) {
-    for (name, value) in update {
-        match (settings.get_mut(&name), value) {
-            (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
-            (_, value) => {
-                settings.insert(name, value);
-            }
-        }
     }
 }
 

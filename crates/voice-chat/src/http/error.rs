@@ -2,7 +2,7 @@
 
 //! Errors as OpenAI's HTTP API gives them.
 
-use crate::visitor::end::End;
+use crate::visitor::end::{End, UNREACHABLE};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -53,7 +53,7 @@ impl From<End> for ApiError {
         let status = match &end {
             End::Upstream { code: "model_not_found" | "invalid_session", .. } => StatusCode::BAD_REQUEST,
             End::Upstream { code: "insufficient_quota", .. } => StatusCode::TOO_MANY_REQUESTS,
-            End::Upstream { code: "upstream_unreachable", .. } => StatusCode::GATEWAY_TIMEOUT,
+            End::Upstream { code: UNREACHABLE, .. } => StatusCode::GATEWAY_TIMEOUT,
             End::Upstream { .. } | End::SessionEnded(_) => StatusCode::BAD_GATEWAY,
             End::Shutdown | End::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             // An offer that webrtcbin does not take is mostly the reason.

@@ -154,6 +154,11 @@ impl Model {
         self.camera.send_event(gst::event::FlushStop::builder(false).build());
     }
 
+    /// The newest picture goes to the model now, without a turn of its own. `false`: there is none.
+    pub fn send_frame(&self) -> bool {
+        self.element.emit_by_name::<bool>("send-frame", &[&None::<gst::Sample>])
+    }
+
     /// A client event for the session. `false`: it is none that could be sent.
     pub fn send_event(&self, json: &str) -> bool {
         self.element.emit_by_name::<bool>("send-event", &[&json])

@@ -2,6 +2,9 @@
 
 //! Why a visit ends.
 
+/// The server of the model cannot be reached.
+pub const UNREACHABLE: &str = "upstream_unreachable";
+
 /// The end of a visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
@@ -54,9 +57,19 @@ impl End {
             Self::NeverConnected => "No connection came about: media by UDP do not get through.".into(),
             Self::Expired => "The session has lasted as long as this server allows.".into(),
             Self::SessionEnded(why) => format!("The session has ended: {why}."),
+            // What is said of the address is nobody's business but the operator's.
+            Self::Upstream { code: UNREACHABLE, .. } => "The server of the model cannot be reached.".into(),
             Self::Upstream { message, .. } | Self::Media(message) => message.clone(),
             Self::Overloaded => "More was sent than could be handled.".into(),
             Self::Shutdown => "The server is shutting down.".into(),
+        }
+    }
+
+    /// A sentence for the operator.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Upstream { message, .. } => message.clone(),
+            other => other.message(),
         }
     }
 
@@ -72,11 +85,24 @@ impl End {
             Some(gst::ResourceError::NotAuthorized) => "upstream_not_authorized",
             Some(gst::ResourceError::NotFound) => "model_not_found",
             Some(gst::ResourceError::Settings) => "invalid_session",
-            Some(gst::ResourceError::OpenReadWrite) => "upstream_unreachable",
+            Some(gst::ResourceError::OpenReadWrite) => UNREACHABLE,
             Some(gst::ResourceError::Read) => "upstream_lost",
             Some(gst::ResourceError::NoSpaceLeft) => "insufficient_quota",
             _ => "upstream_error",
         };
         Self::Upstream { code, message: cause.message().to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_to_the_operator_alone() {
+        let message = "cannot connect to ws://10.0.0.7/v1: refused".to_owned();
+        let end = End::Upstream { code: UNREACHABLE, message: message.clone() };
+        assert!(!end.message().contains("10.0.0.7"));
+        assert_eq!(end.detail(), message);
     }
 }

@@ -114,6 +114,11 @@ impl Visitor {
                 self.model.cancel_response();
             }
             Action::ForgetFrames => self.model.forget_frames(),
+            Action::SendFrame => {
+                if !self.model.send_frame() {
+                    self.refuse("no_frame", "No picture of the camera has come.");
+                }
+            }
             Action::Refuse(event) => {
                 let events = self.events.own(&event);
                 self.send(events);
@@ -273,9 +278,9 @@ impl Visitor {
         self.app.metrics.ended(end.reason());
         let seconds = since.elapsed().as_secs();
         if end.is_failure() {
-            tracing::error!("{} ended after {seconds} s: {}", self.id, end.message());
+            tracing::error!("{} ended after {seconds} s: {}", self.id, end.detail());
         } else {
-            tracing::info!("{} ended after {seconds} s: {}", self.id, end.message());
+            tracing::info!("{} ended after {seconds} s: {}", self.id, end.detail());
         }
     }
 }

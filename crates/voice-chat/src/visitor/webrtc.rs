@@ -31,6 +31,8 @@ const IDLE_CHECK: Duration = Duration::from_secs(1);
 const MAX_BUFFERED: u64 = 4 * 1024 * 1024;
 /// How long the farewell may take on its way, and the peer to close its side of the channels.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// What was sent last has so much time to be delivered before its channel is closed.
+const FAREWELL: Duration = Duration::from_millis(200);
 /// How often that is looked at.
 const CLOSE_CHECK: Duration = Duration::from_millis(5);
 
@@ -114,7 +116,7 @@ async fn run(app: &Arc<App>, mut place: Place, offer: Offer, request: Request, a
 }
 
 fn refuse(app: &App, answered: oneshot::Sender<Answered>, end: End) {
-    tracing::error!("a call does not come about: {}", end.message());
+    tracing::error!("a call does not come about: {}", end.detail());
     app.metrics.ended(end.reason());
     // The client may be gone.
     let _ = answered.send(Err(end));
@@ -292,6 +294,10 @@ impl Call {
         let deadline = Instant::now() + CLOSE_TIMEOUT;
         while waits && channels.iter().any(|channel| channel.buffered_amount() > 0) && Instant::now() < deadline {
             tokio::time::sleep(CLOSE_CHECK).await;
+        }
+        if waits {
+            // Clients with `webrtcbin` drop what a channel has received and not delivered when it is closed.
+            tokio::time::sleep(FAREWELL).await;
         }
         for channel in &channels {
             channel.close();

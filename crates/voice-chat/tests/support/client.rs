@@ -148,6 +148,25 @@ impl Client {
         }
     }
 
+    /// Waits for the last word and the close. The word comes in the API's form and in the gateway's own: each has a
+    /// channel, and `webrtcbin` as the receiver may drop what comes right before the close of one.
+    pub async fn expect_end(&mut self, reason: &str) {
+        let (mut found, mut is_closed) = (Value::Null, false);
+        let end = async {
+            while found.is_null() || !is_closed {
+                let event = self.events.recv().await.expect("an open channel");
+                match event["type"].as_str() {
+                    Some("error") => found = event["error"]["code"].clone(),
+                    Some("voice_chat.ended") => found = event["reason"].clone(),
+                    Some("test.closed") => is_closed = true,
+                    _ => {}
+                }
+            }
+        };
+        within("the end", end).await;
+        assert_eq!(found, reason);
+    }
+
     /// Waits until a channel was closed by the other side.
     pub async fn expect_closed(&mut self) {
         self.expect("test.closed").await;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MPL-2.0
+// Runs in each page before its own scripts: a microphone that is silent until it is told what to say, and what the page's
+// peer connections send and receive.
+
+{
+  const getUserMedia = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
+  const peers = [];
+  let context, destination;
+
+  async function openMicrophone(constraints) {
+    // Permission and devices are asked for as ever; only the sound is replaced.
+    const device = await getUserMedia(constraints);
+    context = new AudioContext({sampleRate: 48000});
+    destination = context.createMediaStreamDestination();
+    const silence = context.createConstantSource();
+    silence.offset.value = 0;
+    silence.connect(destination);
+    silence.start();
+    await context.resume();
+    device.getTracks().forEach(track => track.stop());
+    return destination.stream;
+  }
+
+  if (getUserMedia) {
+    navigator.mediaDevices.getUserMedia = constraints =>
+      constraints.audio && !constraints.video ? openMicrophone(constraints) : getUserMedia(constraints);
+  }
+
+  const Peer = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Peer {
+    constructor(...args) { super(...args); peers.push(this); }
+  };
+
+  const {send} = RTCDataChannel.prototype;
+  const sent = [];
+  RTCDataChannel.prototype.send = function (data) {
+    sent.push(data);
+    return send.call(this, data);
+  };
+
+  window.testMedia = {
+    peers, sent,
+    // Resolves when the recording has been said.
+    async say(name) {
+      const response = await fetch(`/test/${name}`);
+      const source = context.createBufferSource();
+      source.buffer = await context.decodeAudioData(await response.arrayBuffer());
+      source.connect(destination);
+      const ended = new Promise(resolve => { source.onended = resolve; });
+      source.start();
+      await ended;
+    },
+    async energy() {
+      let sum = 0;
+      for (const peer of peers) {
+        for (const report of (await peer.getStats()).values()) {
+          if (report.type === 'inbound-rtp' && report.kind === 'audio') sum += report.totalAudioEnergy ?? 0;
+        }
+      }
+      return sum;
+    },
+  };
+}
