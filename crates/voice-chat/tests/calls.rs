@@ -9,8 +9,8 @@ use support::client::{Client, Media, within};
 use support::{Gateway, Response};
 
 const ECHO: &[&str] = &["--engine", "echo"];
-const SPEECH: Media = Media { speaks: true, camera: false };
-const SILENCE: Media = Media { speaks: false, camera: false };
+const SPEECH: Media = Media { speaks: true, speaks_for: None, camera: false };
+const SILENCE: Media = Media { speaks: false, speaks_for: None, camera: false };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_is_heard_back_and_events_tell_of_it() {
@@ -72,7 +72,7 @@ async fn a_call_is_hung_up_by_its_location() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_camera_is_shown_to_the_model_with_a_turn() {
     let gateway = Gateway::start(ECHO, &[]).await;
-    let mut client = Client::connect(&gateway, Media { speaks: true, camera: true }).await;
+    let mut client = Client::connect(&gateway, Media { speaks: true, speaks_for: None, camera: true }).await;
     let frame = client.expect("voice_chat.frame").await;
     assert_eq!(frame["state"], "sent", "{frame}");
     client.hang_up(&gateway).await;

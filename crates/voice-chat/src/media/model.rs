@@ -7,6 +7,9 @@ use super::{SAMPLE_RATE, SharedClock, audio_caps, in_running_time};
 use gst::prelude::*;
 use std::path::PathBuf;
 
+/// How far the peer's timestamps may be from what was counted.
+const ALIGNMENT_THRESHOLD: gst::ClockTime = gst::ClockTime::from_mseconds(250);
+
 /// How a session begins.
 #[derive(Clone, Debug, Default)]
 pub struct ModelConfig {
@@ -63,6 +66,8 @@ impl Model {
         // Behind it is a network: a flush would only tear holes into RTP.
         element.set_property("flush-on-interrupt", false);
         element.set_property("raw-events", true);
+        // The jitter buffer finds the peer's clock within the first seconds, and its timestamps move until then.
+        element.set_property("alignment-threshold", ALIGNMENT_THRESHOLD);
         element.set_property_from_str("timing", "live");
         element.set_property_from_str("frame-policy", "turn");
         set_unless_none(&element, "uri", config.upstream.as_ref());

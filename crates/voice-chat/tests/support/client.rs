@@ -9,13 +9,16 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// What a client sends.
 #[derive(Clone, Copy, Default)]
 pub struct Media {
-    /// It speaks a recording, over and over with pauses if it says so; otherwise it is silent.
+    /// It speaks a recording; otherwise it is silent.
     pub speaks: bool,
+    /// It speaks the recording every [`PERIOD`] for so long.
+    pub speaks_for: Option<Duration>,
     /// A moving picture, VP8.
     pub camera: bool,
 }
@@ -36,9 +39,38 @@ pub struct Client {
     pub location: String,
 }
 
+/// From one sentence to the next.
+pub const PERIOD: Duration = Duration::from_secs(10);
+
 /// What the tests say to be heard as a turn.
 fn recording() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/media/goforward.wav");
+    speech(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/media/goforward.wav"))
+}
+
+/// The recording with pauses, as a file of so many periods.
+fn long_recording(time: Duration) -> String {
+    let periods = time.as_secs() / PERIOD.as_secs();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("speech-{periods}.wav"));
+    let file =
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/media/goforward.wav")).expect("read");
+    let (header, samples) = file.split_at(44);
+    let mut period = samples.to_vec();
+    period.resize(PERIOD.as_secs() as usize * 16_000 * 2, 0);
+    let length = (period.len() * periods as usize) as u32;
+    let mut long = header.to_vec();
+    long[4..8].copy_from_slice(&(36 + length).to_le_bytes());
+    long[40..44].copy_from_slice(&length.to_le_bytes());
+    for _ in 0..periods {
+        long.extend_from_slice(&period);
+    }
+    // Visitors that begin at once read the same file, so it is there as a whole or not.
+    let part = path.with_extension(format!("{:?}", std::thread::current().id()));
+    std::fs::write(&part, long).expect("written");
+    std::fs::rename(&part, &path).expect("renamed");
+    speech(&path)
+}
+
+fn speech(path: &Path) -> String {
     format!(
         "filesrc location={} ! wavparse ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=1 ! mix.",
         path.display()
@@ -50,7 +82,11 @@ impl Client {
     pub async fn new(media: Media) -> Self {
         gst::init().expect("GStreamer");
         let (speech, camera) = (
-            if media.speaks { recording() } else { String::new() },
+            match media.speaks_for {
+                Some(time) => long_recording(time),
+                None if media.speaks => recording(),
+                None => String::new(),
+            },
             if media.camera {
                 "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=10/1 \
              ! vp8enc deadline=1 keyframe-max-dist=10 ! rtpvp8pay name=videopay pt=96 \
@@ -130,6 +166,16 @@ impl Client {
         channel.send_string_full(Some(text)).expect("the channel takes it");
     }
 
+    /// The next event.
+    pub async fn next(&mut self) -> Value {
+        self.events.recv().await.expect("an open channel")
+    }
+
+    /// Ends the visit, as a page does that is closed.
+    pub fn close_channel(&self) {
+        self.channel.as_ref().expect("an open client").close();
+    }
+
     /// Waits for an event of this type; those before it are let pass.
     pub async fn expect(&mut self, kind: &str) -> Value {
         let mut passed = Vec::new();
@@ -176,7 +222,7 @@ impl Client {
     pub async fn expect_speech(&self, samples: u64) {
         let heard = async {
             while self.heard.load(Ordering::Relaxed) < samples {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         let heard = tokio::time::timeout(LIMIT, heard).await;
@@ -193,7 +239,7 @@ impl Client {
 
     /// The channel is closed first, as a page does; that ends the visit.
     pub async fn hang_up(self, gateway: &Gateway) {
-        self.channel.as_ref().expect("an open client").close();
+        self.close_channel();
         gateway.wait_for_metric("voice_chat_visitors", 0.0).await;
         self.vanish().await;
     }
