@@ -196,29 +196,11 @@ fn read_message(
         "assistant" | "tool" => Role::Assistant,
         other => return Err(ApiError::unknown_word(&format!("{place}.role"), other, &roles)),
     };
-    let mut parts = Vec::new();
-    if role == "tool" {
-        let call_id = message["tool_call_id"].as_str().ok_or_else(|| missing(&format!("{place}.tool_call_id")))?;
-        let known = prompt.turns.iter().flat_map(|turn| &turn.parts);
-        if !known.into_iter().any(|part| matches!(part, Part::Call { call_id: id, .. } if id == call_id)) {
-            let text = "Invalid parameter: messages with role 'tool' must be a response to a preceding message with 'tool_calls'.";
-            return Err(ApiError::without_code(text).at(format!("{place}.role")));
-        }
-        let text = written(&message["content"]);
-        input.text += usage::text(&text);
-        parts.push(Part::Output { call_id: call_id.to_owned(), text });
+    let mut parts = if role == "tool" {
+        vec![read_result(message, place, prompt, input)?]
     } else {
-        match &message["content"] {
-            Value::Null => {}
-            Value::String(text) => parts.push(Part::Text(text.clone())),
-            Value::Array(content) => {
-                for (index, part) in content.iter().enumerate() {
-                    parts.push(read_part(part, &format!("{place}.content[{index}]"), input)?);
-                }
-            }
-            other => return Err(wrong_type(&format!("{place}.content"), "one of a string or array of objects", other)),
-        }
-    }
+        read_content(&message["content"], place, input)?
+    };
     if let Some(id) = message["audio"]["id"].as_str() {
         let Some(text) = spoken.find(id) else {
             let text = format!("Audio with id '{id}' was not found or has expired.");
@@ -249,6 +231,33 @@ fn read_message(
     }
     prompt.turns.push(Turn { role: turn_role, parts });
     Ok(())
+}
+
+/// The result of a function that was called before.
+fn read_result(message: &Value, place: &str, prompt: &Prompt, input: &mut Counts) -> Result<Part, ApiError> {
+    let call_id = message["tool_call_id"].as_str().ok_or_else(|| missing(&format!("{place}.tool_call_id")))?;
+    let mut known = prompt.turns.iter().flat_map(|turn| &turn.parts);
+    if !known.any(|part| matches!(part, Part::Call { call_id: id, .. } if id == call_id)) {
+        let text =
+            "Invalid parameter: messages with role 'tool' must be a response to a preceding message with 'tool_calls'.";
+        return Err(ApiError::without_code(text).at(format!("{place}.role")));
+    }
+    let text = written(&message["content"]);
+    input.text += usage::text(&text);
+    Ok(Part::Output { call_id: call_id.to_owned(), text })
+}
+
+/// The parts of a content, which may be a string.
+fn read_content(content: &Value, place: &str, input: &mut Counts) -> Result<Vec<Part>, ApiError> {
+    match content {
+        Value::Null => Ok(Vec::new()),
+        Value::String(text) => Ok(vec![Part::Text(text.clone())]),
+        Value::Array(parts) => {
+            let place = |index| format!("{place}.content[{index}]");
+            parts.iter().enumerate().map(|(index, part)| read_part(part, &place(index), input)).collect()
+        }
+        other => Err(wrong_type(&format!("{place}.content"), "one of a string or array of objects", other)),
+    }
 }
 
 /// The text of a content that may be a string or parts.

@@ -12,6 +12,7 @@ mod describe_result;
 mod json;
 mod matcher;
 mod phrase;
+mod request_words;
 mod requests;
 mod string_argument;
 #[cfg(test)]
