@@ -5,12 +5,13 @@
 //! The loop reads, listens and works only as fast as the client takes what comes of it, for the [`Outbox`] between it
 //! and the socket is short. So neither a slow client nor one that has vanished makes the server grow.
 
+use crate::api_error::ApiError;
 use crate::engine::Engine;
 use crate::keepalive::Pings;
 use crate::send_queue::{GOODBYE, Outbox};
-use crate::server::App;
-use crate::session::{ApiError, Job, Opening, Output, Session, Work};
+use crate::session::{Job, Opening, Output, Session, Work};
 use crate::socket::{Socket, close_for, close_frame};
+use crate::state::App;
 use crate::trace::{Close, Recording, Side};
 use futures_util::stream::SplitStream;
 use futures_util::{SinkExt, StreamExt};

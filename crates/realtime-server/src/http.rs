@@ -6,13 +6,15 @@
 //! at OpenAI the upgrade succeeds even for a client that is then sent away: the verdict comes as an `error` event and
 //! a close code.
 
+use crate::audio_api;
 use crate::auth::{Secret, subprotocols};
 use crate::chat;
 use crate::connection::{self, HandshakeError};
+use crate::http_error::{refusal, wrong_key, wrong_method};
 use crate::secrets;
-use crate::server::{App, Backend};
 use crate::session::Opening;
 use crate::socket::{self, Wire};
+use crate::state::{App, Backend};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
@@ -52,6 +54,10 @@ impl ConnectionSlot {
     }
 }
 
+/// The models that clients are told of, one for each purpose at least.
+const MODELS: &[&str] =
+    &["gpt-realtime", "gpt-realtime-2.1", "gpt-4o-mini-transcribe", "gpt-4o-mini-tts", "gpt-audio-1.5"];
+
 /// All paths.
 pub fn router(app: Arc<App>) -> Router {
     Router::new().fallback(route).with_state(app)
@@ -71,6 +77,13 @@ async fn route(State(app): State<Arc<App>>, Extension(slot): Extension<Connectio
         let is_post = request.method() == Method::POST;
         return if is_post { chat::complete(&app, wire, request).await } else { wrong_method(&path) };
     }
+    if path.ends_with("/audio/speech") || path.ends_with("/audio/transcriptions") {
+        return match request.method() {
+            &Method::POST if path.ends_with("/speech") => audio_api::speak(&app, request).await,
+            &Method::POST => audio_api::transcribe(&app, request).await,
+            _ => wrong_method(&path),
+        };
+    }
     // What probes for health and load balancers like to ask.
     let reads = get || request.method() == Method::HEAD;
     match path.as_str() {
@@ -83,32 +96,13 @@ async fn route(State(app): State<Arc<App>>, Extension(slot): Extension<Connectio
     }
 }
 
-/// An error in OpenAI's words.
-pub fn refusal(status: StatusCode, message: &str, code: Option<&str>) -> Response {
-    let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": code});
-    (status, Json(json!({"error": error}))).into_response()
-}
-
-fn wrong_method(path: &str) -> Response {
-    refusal(
-        StatusCode::METHOD_NOT_ALLOWED,
-        &format!("Not allowed to use this method on {path}."),
-        Some("method_not_supported"),
-    )
-}
-
-/// The answer to a wrong key on a path that is no WebSocket.
-pub fn wrong_key() -> Response {
-    refusal(StatusCode::UNAUTHORIZED, "Incorrect API key provided.", Some("invalid_api_key"))
-}
-
 fn models(app: &App, headers: &HeaderMap) -> Response {
     if app.auth.admit(headers).is_none() {
         return wrong_key();
     }
     let model =
         |id: &str| json!({"id": id, "object": "model", "created": 1_756_339_200, "owned_by": "realtime-server"});
-    let data: Vec<Value> = ["gpt-realtime", "gpt-realtime-2.1", "gpt-4o-mini-transcribe"].map(model).into();
+    let data: Vec<Value> = MODELS.iter().map(|id| model(id)).collect();
     Json(json!({"object": "list", "data": data})).into_response()
 }
 
@@ -211,10 +205,8 @@ fn judge(app: &App, request: &Request) -> Result<Opening, HandshakeError> {
     Ok(Opening { kind, model, expires_at: (now + app.max_session).as_secs(), preset, beta })
 }
 
-/// Any model is as good as the other here, but for names that say that they are none.
 fn check_model(app: &App, model: String) -> Result<String, HandshakeError> {
-    let is_none = model.starts_with("invalid") || model.starts_with("no-such");
-    if is_none || app.refused_models.contains(&model) {
+    if app.refuses_model(&model) {
         let message = format!("The model '{model}' does not exist or you do not have access to it.");
         return Err(HandshakeError::new(4000, "invalid_model", message));
     }

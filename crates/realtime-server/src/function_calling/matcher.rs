@@ -2,7 +2,7 @@
 
 //! Selects the functions to call by comparing the user's words with each function's name, description and parameters.
 
-use crate::function_calling::Choice;
+use crate::engine::Choice;
 use crate::function_calling::requests::is_verb;
 use crate::function_calling::tokens::Mood;
 use crate::function_calling::tokens::{Word, is_empty, of_name, stem};
