@@ -9,6 +9,7 @@ use crate::engines::local::Local;
 use crate::engines::replay::Replay;
 use crate::engines::script::ScriptRunner;
 use crate::llm::LanguageModel;
+use crate::metrics::Metrics;
 use crate::server;
 use crate::state::{App, Backend};
 use crate::trace;
@@ -50,6 +51,7 @@ impl Server {
             max_session: cli.max_session,
             ping_interval: cli.ping_interval,
             workers: Workers::new(),
+            metrics: Metrics::new(),
             spoken_answers: Default::default(),
         });
         let listener =

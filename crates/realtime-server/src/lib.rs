@@ -27,6 +27,7 @@ mod ids;
 mod instance;
 mod keepalive;
 mod llm;
+mod metrics;
 mod picture;
 mod processors;
 mod request_body;

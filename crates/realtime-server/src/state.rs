@@ -6,6 +6,7 @@ use crate::auth::Auth;
 use crate::engine::Engine;
 use crate::engines::replay::Replay;
 use crate::engines::script::ScriptRunner;
+use crate::metrics::Metrics;
 use crate::spoken_answers::SpokenAnswers;
 use crate::trace::Recorder;
 use crate::worker_pool::Workers;
@@ -43,6 +44,8 @@ pub struct App {
     pub ping_interval: Duration,
     /// Who does the engine's work.
     pub workers: Workers,
+    /// What has happened so far.
+    pub metrics: Metrics,
     /// Spoken answers to requests, for later ones.
     pub spoken_answers: SpokenAnswers,
 }
