@@ -20,11 +20,6 @@ KNOWN = {
     "src": {"media", "queue", "realtime"},
     "src/chat/element": {"imp", "messages", "pads", "run", "signals", "sink_pads"},
     "src/realtime/element": {"imp", "pads", "property_sync", "run", "signals", "stats"},
-    "crates/realtime-server/src": {
-        "chat", "connection", "engine", "function_calling", "http", "llm", "picture", "responder", "secrets", "server",
-        "session", "vision", "worker_pool",
-    },
-    "crates/realtime-server/src/function_calling": {"arguments", "string_argument"},
     "crates/voice-chat/src": {"app", "visitor"},
 }
 

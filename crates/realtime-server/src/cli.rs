@@ -10,12 +10,37 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What a manual page has behind the options.
+const AFTER_HELP: &str = "\
+Paths:
+  /v1/realtime?model=NAME         a session, by WebSocket
+  /v1/realtime/client_secrets     keys of short life for browsers
+  /v1/chat/completions            Chat Completions, with audio and pictures
+  /v1/audio/speech                a text, spoken
+  /v1/audio/transcriptions        a recording, written down
+  /v1/models, /healthz, /metrics
+
+Environment:
+  RUST_LOG                        what is logged, e.g. info or realtime_server=debug; warnings by default
+  SSL_CERT_FILE, SSL_CERT_DIR     certificates to trust of the language model's endpoint
+  and the variables beside the options, which options override
+
+Exit status:
+  0  ended by SIGTERM or SIGINT
+  1  it could not start, or a client did not follow a script
+  2  a mistake on the command line
+
+Examples:
+  realtime-server --listen 127.0.0.1:8080
+  realtime-server --listen 127.0.0.1:8080 --llm http://127.0.0.1:11434/v1 --llm-model llama3.2
+  realtime-server --engine script faults.script --once";
+
 /// A local server that speaks the OpenAI Realtime protocol.
 ///
 /// When it is ready it prints one line, `listening on ws://ADDRESS/v1/realtime`, on standard output. Everything else
 /// goes to standard error; RUST_LOG says how much of it.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_long_help = AFTER_HELP)]
 pub struct Cli {
     /// Where to listen, e.g. 127.0.0.1:8080 or localhost:8080; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = address)]

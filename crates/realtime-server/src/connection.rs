@@ -5,12 +5,14 @@
 //! The loop reads, listens and works only as fast as the client takes what comes of it, for the [`Outbox`] between it
 //! and the socket is short. So neither a slow client nor one that has vanished makes the server grow.
 
+use crate::api_error::ApiError;
 use crate::engine::Engine;
 use crate::keepalive::Pings;
+use crate::metrics::SessionMeter;
 use crate::send_queue::{GOODBYE, Outbox};
-use crate::server::App;
-use crate::session::{ApiError, Job, Opening, Output, Session, Work};
+use crate::session::{Job, Opening, Output, Session, Work};
 use crate::socket::{Socket, close_for, close_frame};
+use crate::state::App;
 use crate::trace::{Close, Recording, Side};
 use futures_util::stream::SplitStream;
 use futures_util::{SinkExt, StreamExt};
@@ -84,6 +86,7 @@ pub async fn run(app: &App, engine: Arc<dyn Engine>, socket: Socket, opening: &O
         results,
         work,
         pings: Pings::new(app.ping_interval),
+        meter: SessionMeter::new(&app.metrics, &opening.kind),
     };
     let told = connection.run().await;
     let Connection { stream, queue, .. } = connection;
@@ -113,6 +116,7 @@ struct Connection<'a> {
     results: mpsc::Sender<Work>,
     work: mpsc::Receiver<Work>,
     pings: Pings,
+    meter: SessionMeter<'a>,
 }
 
 impl Connection<'_> {
@@ -169,6 +173,7 @@ impl Connection<'_> {
         if let Some(recording) = &mut self.recording {
             recording.message(Side::Server, &text).await;
         }
+        self.meter.sent(&text, Instant::now());
         self.queue.send(Message::text(text)).await.map_err(|_| End::Gone)
     }
 
@@ -208,6 +213,7 @@ impl Connection<'_> {
                 if let Some(recording) = &mut self.recording {
                     recording.message(Side::Client, &text).await;
                 }
+                self.meter.received(&text);
                 if text.contains("image_url") {
                     let workers = self.app.workers.clone();
                     workers.decode(|| self.session.handle(&text, Instant::now())).await;

@@ -6,16 +6,20 @@
 //! at OpenAI the upgrade succeeds even for a client that is then sent away: the verdict comes as an `error` event and
 //! a close code.
 
+use crate::audio_api;
 use crate::auth::{Secret, subprotocols};
 use crate::chat;
 use crate::connection::{self, HandshakeError};
+use crate::http_error::{Refusal, refusal, wrong_key, wrong_method};
 use crate::secrets;
-use crate::server::{App, Backend};
 use crate::session::Opening;
 use crate::socket::{self, Wire};
+use crate::state::{App, Backend};
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use axum::http::header::{
+    CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
@@ -52,54 +56,61 @@ impl ConnectionSlot {
     }
 }
 
+/// The models that clients are told of, one for each purpose at least.
+const MODELS: &[&str] =
+    &["gpt-realtime", "gpt-realtime-2.1", "gpt-4o-mini-transcribe", "gpt-4o-mini-tts", "gpt-audio-1.5"];
+
 /// All paths.
 pub fn router(app: Arc<App>) -> Router {
     Router::new().fallback(route).with_state(app)
 }
 
+/// Ends of paths that are counted by name.
+const COUNTED: &[&str] = &[
+    "/realtime",
+    "/realtime/client_secrets",
+    "/chat/completions",
+    "/audio/speech",
+    "/audio/transcriptions",
+    "/models",
+];
+
 async fn route(State(app): State<Arc<App>>, Extension(slot): Extension<ConnectionSlot>, request: Request) -> Response {
     let path = request.uri().path().trim_end_matches('/').to_string();
-    let get = request.method() == Method::GET;
-    if path.ends_with("/realtime") {
-        return if get { realtime(app, slot, request).await } else { wrong_method(&path) };
+    let counted = COUNTED.iter().find(|end| path.ends_with(*end)).copied();
+    let response = respond(&app, slot, &path, request).await;
+    // Probes of other paths are neither named, which would be without bound, nor of interest.
+    if let Some(counted) = counted {
+        app.metrics.request(counted, response.status().as_u16());
     }
-    if path.ends_with("/realtime/client_secrets") {
-        return if request.method() == Method::POST { secrets::make(&app, request).await } else { wrong_method(&path) };
-    }
-    if path.ends_with("/chat/completions") {
-        let wire = slot.wire.clone();
-        let is_post = request.method() == Method::POST;
-        return if is_post { chat::complete(&app, wire, request).await } else { wrong_method(&path) };
-    }
+    response
+}
+
+async fn respond(app: &Arc<App>, slot: ConnectionSlot, path: &str, request: Request) -> Response {
+    let (is_get, is_post) = (request.method() == Method::GET, request.method() == Method::POST);
     // What probes for health and load balancers like to ask.
-    let reads = get || request.method() == Method::HEAD;
-    match path.as_str() {
+    let reads = is_get || request.method() == Method::HEAD;
+    match path {
         "/healthz" if reads => "ok\n".into_response(),
-        path if reads && path.ends_with("/models") => models(&app, request.headers()),
-        path => {
-            let message = format!("Invalid URL ({} {path})", request.method());
-            refusal(StatusCode::NOT_FOUND, &message, None)
-        }
+        "/metrics" if reads => metrics(app),
+        path if path.ends_with("/realtime") && is_get => realtime(app.clone(), slot, request).await,
+        path if path.ends_with("/realtime/client_secrets") && is_post => secrets::make(app, request).await,
+        path if path.ends_with("/chat/completions") && is_post => chat::complete(app, slot.wire.clone(), request).await,
+        path if path.ends_with("/audio/speech") && is_post => audio_api::speak(app, request).await,
+        path if path.ends_with("/audio/transcriptions") && is_post => audio_api::transcribe(app, request).await,
+        path if path.ends_with("/models") && reads => models(app, request.headers()),
+        path if COUNTED.iter().any(|end| path.ends_with(end)) && !path.ends_with("/models") => wrong_method(path),
+        path => refusal(StatusCode::NOT_FOUND, &format!("Invalid URL ({} {path})", request.method()), None),
     }
 }
 
-/// An error in OpenAI's words.
-pub fn refusal(status: StatusCode, message: &str, code: Option<&str>) -> Response {
-    let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": code});
-    (status, Json(json!({"error": error}))).into_response()
-}
-
-fn wrong_method(path: &str) -> Response {
-    refusal(
-        StatusCode::METHOD_NOT_ALLOWED,
-        &format!("Not allowed to use this method on {path}."),
-        Some("method_not_supported"),
-    )
-}
-
-/// The answer to a wrong key on a path that is no WebSocket.
-pub fn wrong_key() -> Response {
-    refusal(StatusCode::UNAUTHORIZED, "Incorrect API key provided.", Some("invalid_api_key"))
+fn metrics(app: &App) -> Response {
+    match app.metrics.to_text() {
+        Ok(text) => {
+            ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+        }
+        Err(error) => Refusal::server(&format!("The metrics could not be written: {error}")).respond(),
+    }
 }
 
 fn models(app: &App, headers: &HeaderMap) -> Response {
@@ -108,7 +119,7 @@ fn models(app: &App, headers: &HeaderMap) -> Response {
     }
     let model =
         |id: &str| json!({"id": id, "object": "model", "created": 1_756_339_200, "owned_by": "realtime-server"});
-    let data: Vec<Value> = ["gpt-realtime", "gpt-realtime-2.1", "gpt-4o-mini-transcribe"].map(model).into();
+    let data: Vec<Value> = MODELS.iter().map(|id| model(id)).collect();
     Json(json!({"object": "list", "data": data})).into_response()
 }
 
@@ -211,10 +222,8 @@ fn judge(app: &App, request: &Request) -> Result<Opening, HandshakeError> {
     Ok(Opening { kind, model, expires_at: (now + app.max_session).as_secs(), preset, beta })
 }
 
-/// Any model is as good as the other here, but for names that say that they are none.
 fn check_model(app: &App, model: String) -> Result<String, HandshakeError> {
-    let is_none = model.starts_with("invalid") || model.starts_with("no-such");
-    if is_none || app.refused_models.contains(&model) {
+    if app.refuses_model(&model) {
         let message = format!("The model '{model}' does not exist or you do not have access to it.");
         return Err(HandshakeError::new(4000, "invalid_model", message));
     }

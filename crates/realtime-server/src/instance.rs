@@ -4,12 +4,14 @@
 
 use crate::auth::Auth;
 use crate::cli::{Cli, EngineName};
-use crate::engine::echo::Echo;
-use crate::engine::local::Local;
-use crate::engine::replay::Replay;
-use crate::engine::script::ScriptRunner;
+use crate::engines::echo::Echo;
+use crate::engines::local::Local;
+use crate::engines::replay::Replay;
+use crate::engines::script::ScriptRunner;
 use crate::llm::LanguageModel;
-use crate::server::{self, App, Backend};
+use crate::metrics::Metrics;
+use crate::server;
+use crate::state::{App, Backend};
 use crate::trace;
 use crate::worker_pool::Workers;
 use anyhow::Context;
@@ -49,6 +51,7 @@ impl Server {
             max_session: cli.max_session,
             ping_interval: cli.ping_interval,
             workers: Workers::new(),
+            metrics: Metrics::new(),
             spoken_answers: Default::default(),
         });
         let listener =

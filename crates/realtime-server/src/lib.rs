@@ -4,25 +4,33 @@
 //! [`ServerThread`] for a test that wants a server beside it.
 //!
 //! Modules: `cli` is the command line, `server` accepts connections, `http` and `auth` decide which request becomes a
-//! session and `connection` runs one; `chat` answers requests that stand alone. The rules of a session are in `session`, without a socket or a clock. An `engine`
-//! listens and answers; the `local` one uses the models in `speech` and `vision`, and `tools` for function calls.
+//! session and `connection` runs one; `chat` and `audio_api` answer requests that stand alone; `state` is what all of them
+//! share. The rules of a session are in `session`, without a socket or a clock. An `engine` listens and answers; the
+//! `local` one of `engines` uses the models in `speech` and `vision`, and a `responder` for the words of its answers.
 //! `trace` records.
 
+mod api_error;
 mod audio;
+mod audio_api;
+mod audio_file;
 mod auth;
 mod chat;
 mod cli;
 mod connection;
 mod duration;
 mod engine;
+mod engines;
 mod function_calling;
 mod http;
+mod http_error;
 mod ids;
 mod instance;
 mod keepalive;
 mod llm;
+mod metrics;
 mod picture;
 mod processors;
+mod request_body;
 mod responder;
 mod secrets;
 mod send_queue;
@@ -30,6 +38,9 @@ mod server;
 mod session;
 mod socket;
 mod speech;
+mod spoken_answers;
+mod sse;
+mod state;
 mod trace;
 mod vision;
 mod worker_pool;

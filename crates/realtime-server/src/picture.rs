@@ -5,7 +5,7 @@
 //! It is decoded and measured at once, so that what is no picture is refused, with the reason, where it came in. What is
 //! recognised in it is the engine's matter.
 
-use crate::session::ApiError;
+use crate::api_error::ApiError;
 use crate::vision::{Kind, View};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

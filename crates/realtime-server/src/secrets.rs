@@ -2,9 +2,10 @@
 
 //! `POST …/realtime/client_secrets`: a key for a browser, that opens sessions for a few minutes.
 
-use crate::http::wrong_key;
-use crate::server::{App, CLIENT_TIMEOUT};
-use crate::session::{ApiError, Opening, Session};
+use crate::api_error::ApiError;
+use crate::http_error::wrong_key;
+use crate::session::{Opening, Session};
+use crate::state::{App, CLIENT_TIMEOUT};
 use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;

@@ -2,15 +2,9 @@
 
 //! The server as a whole: it accepts connections, does TLS where it is wanted, and hands requests to `http`.
 
-use crate::auth::Auth;
-use crate::chat::SpokenAnswers;
-use crate::engine::Engine;
-use crate::engine::replay::Replay;
-use crate::engine::script::ScriptRunner;
 use crate::http;
 use crate::socket::Wire;
-use crate::trace::Recorder;
-use crate::worker_pool::Workers;
+use crate::state::{App, Backend, CLIENT_TIMEOUT};
 use anyhow::Context;
 use axum::Extension;
 use hyper::server::conn::http1;
@@ -29,40 +23,6 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// How many connections may be open; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
-/// How long a client may take for its TLS handshake, for a request's head, and for its body.
-pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Who answers.
-pub enum Backend {
-    /// An engine, under the rules of a session.
-    Engine(Arc<dyn Engine>),
-    /// A script.
-    Script(Arc<ScriptRunner>),
-    /// A trace.
-    Replay(Arc<Replay>),
-}
-
-/// What all connections share.
-pub struct App {
-    /// Who answers.
-    pub backend: Backend,
-    /// Who may come in.
-    pub auth: Auth,
-    /// Models that are refused by name.
-    pub refused_models: Vec<String>,
-    /// Who asks for the beta of the protocol is sent away.
-    pub refuse_beta: bool,
-    /// Where traces go.
-    pub recorder: Option<Recorder>,
-    /// How long a session may last.
-    pub max_session: Duration,
-    /// How often to ping; zero for never.
-    pub ping_interval: Duration,
-    /// Who does the engine's work.
-    pub workers: Workers,
-    /// Spoken answers to requests, for later ones.
-    pub spoken_answers: SpokenAnswers,
-}
 
 /// Reads a certificate chain and its key.
 pub fn tls(cert: &Path, key: &Path) -> anyhow::Result<TlsAcceptor> {

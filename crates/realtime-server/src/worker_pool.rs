@@ -42,6 +42,11 @@ impl Workers {
         tokio::task::block_in_place(work)
     }
 
+    /// Waits for a processor and computes something on it.
+    pub async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
+        self.processors.compute(work).await
+    }
+
     /// Does a job and hands over what becomes of it.
     pub async fn perform(self, engine: Arc<dyn Engine>, job: Job, results: mpsc::Sender<Work>) {
         let last = match job {
@@ -147,7 +152,7 @@ fn report(doing: &str, error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Answer, TurnDetector};
+    use crate::engine::{Answer, Segment, TurnDetector};
     use std::time::Duration;
 
     /// Hears the same words in everything.
@@ -164,6 +169,14 @@ mod tests {
 
         fn transcribe(&self, _: &Sound) -> anyhow::Result<String> {
             Ok("words".into())
+        }
+
+        fn segments(&self, _: &Sound, _: &mut dyn FnMut(Segment) -> bool) -> anyhow::Result<()> {
+            Ok(())
+        }
+
+        fn speak(&self, _: &str, _: f32) -> anyhow::Result<Sound> {
+            Ok(Sound::new(Vec::new(), 24_000))
         }
 
         fn answer(&self, _: Prompt, _: &Processors) -> Answer {

@@ -7,6 +7,8 @@
 mod client;
 #[path = "support/endpoint.rs"]
 mod endpoint;
+#[path = "../../../tests/support/folder.rs"]
+mod folder;
 #[path = "support/server.rs"]
 mod server;
 
@@ -14,10 +16,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use client::{Client, recording, sound};
 use endpoint::{Endpoint, Exchange};
+use folder::Folder;
 use serde_json::{Value, json};
 use server::Server;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{self, ServerConfig};
 
 /// A server that asks this endpoint.
 fn server(endpoint: &Endpoint, more: &[&str]) -> Server {
@@ -324,4 +332,113 @@ async fn requests_of_chat_completions_are_answered_by_the_model_too() {
     let mut exchange = endpoint.request().await.begin().await;
     drop(stream);
     exchange.closed().await;
+}
+
+/// A file with a key.
+fn key_file(folder: &Folder) -> String {
+    let path = folder.join("key");
+    std::fs::write(&path, "sk-test").expect("written");
+    path.to_str().expect("a readable path").to_owned()
+}
+
+#[tokio::test]
+async fn a_key_that_others_may_read_is_warned_of() {
+    let folder = Folder::new();
+    let key = key_file(&folder);
+    // Nobody is asked there: the address is one of documentation.
+    let server = Server::start(&["--llm", "http://192.0.2.1/v1", "--llm-api-key-file", &key]);
+    server.wait_for_stderr("goes to 192.0.2.1 over plain http");
+    for url in ["http://127.0.0.1:9/v1", "https://192.0.2.1/v1"] {
+        let mut server = Server::start(&["--llm", url, "--llm-api-key-file", &key]);
+        assert_eq!(server.terminate().1, "", "{url}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_with_tls_is_trusted_by_its_certificate_only() {
+    let folder = Folder::new();
+    let endpoint = Endpoint::listen().await;
+    let made = rcgen::generate_simple_self_signed(["localhost".into()]).expect("a certificate");
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+    let config =
+        config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).expect("a certificate");
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("https://localhost:{}/v1", listener.local_addr().expect("an address").port());
+    let inner = endpoint.url().trim_start_matches("http://").trim_end_matches("/v1").to_owned();
+    // Takes the encryption away; a client that does not trust it ends the handshake.
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut outer) = acceptor.accept(stream).await else { continue };
+            let mut inner = TcpStream::connect(&inner).await.expect("the endpoint");
+            // Either side may close first.
+            let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
+        }
+    });
+    let certificate = folder.join("ca.pem");
+    std::fs::write(&certificate, made.cert.pem()).expect("written");
+    let key = key_file(&folder);
+    let args = ["--llm", &url, "--llm-api-key-file", &key];
+    let trusting = [("SSL_CERT_FILE", certificate.to_str().expect("a readable path"))];
+    let server = Server::start_with(&args, &trusting);
+    let mut client = session(&server, text()).await;
+    ask(&mut client, "Hello?").await;
+    let exchange = endpoint.request().await;
+    assert!(exchange.head.to_lowercase().contains("authorization: bearer sk-test"), "{}", exchange.head);
+    exchange.answer("Hello.").await;
+    assert_eq!(done(&mut client).await["output"][0]["content"][0]["text"], "Hello.");
+    let server = Server::start(&args);
+    let mut client = session(&server, text()).await;
+    ask(&mut client, "Hello?").await;
+    let response = done(&mut client).await;
+    assert_eq!(response["status"], "failed");
+    let why = response["status_details"]["error"]["message"].as_str().expect("words").to_owned();
+    assert!(why.contains("certificate"), "{why}");
+}
+
+/// Speaks at the pace of speech, then is silent until there is an answer; gives the time between the two.
+async fn time_to_answer(client: &mut Client, sound: &[i16]) -> Duration {
+    const FRAME: usize = 24 * 20;
+    let loudest = sound.iter().map(|sample| sample.unsigned_abs()).max().expect("sound");
+    let last = sound.iter().rposition(|sample| sample.unsigned_abs() > loudest / 10).expect("a word");
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    for frame in sound[..=last].chunks(FRAME) {
+        pace.tick().await;
+        client.append(frame).await;
+    }
+    let ended = Instant::now();
+    loop {
+        pace.tick().await;
+        client.append(&[0; FRAME]).await;
+        while let Ok(event) = tokio::time::timeout(Duration::from_millis(1), client.event()).await {
+            if event["type"] == "response.output_audio.delta" {
+                return ended.elapsed();
+            }
+        }
+    }
+}
+
+/// Not a test: prints how long after the last word the first audio comes when the first sentence takes the endpoint half a
+/// second. `cargo test --release --test llm first_audio -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn first_audio_after_the_last_word() {
+    let endpoint = Arc::new(Endpoint::listen().await);
+    let server = server(&endpoint, &[]);
+    let sound = recording("goforward.wav");
+    for _ in 0..10 {
+        let model = endpoint.clone();
+        let answering = tokio::spawn(async move {
+            let mut exchange = model.request().await.begin().await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            exchange.say("Going forward ten meters. And").await;
+            exchange
+        });
+        let mut client = session(&server, json!({})).await;
+        let time = time_to_answer(&mut client, &sound).await;
+        drop(answering.await.expect("an answer"));
+        eprintln!("{:.2} s after the last word", time.as_secs_f64());
+    }
 }

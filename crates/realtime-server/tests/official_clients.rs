@@ -233,6 +233,36 @@ fn the_node_client_gets_chat_completions() {
     assert_eq!(summary["error"], serde_json::json!([404, "model_not_found"]));
 }
 
+/// What a client must have got of speech and transcription.
+#[track_caller]
+fn assert_spoken_and_written(mut client: Command, script: &str) {
+    let mut server = Server::start(&[]);
+    client.arg(project(script)).arg(server.base().replacen("ws", "http", 1)).arg(project("tests/media/goforward.wav"));
+    let said = run(client);
+    let (status, complaints) = server.terminate();
+    assert!(status.success() && complaints.is_empty(), "the server ended with {status}: {complaints}");
+    let summary: Value = serde_json::from_str(said.trim()).unwrap_or_else(|error| panic!("{error} in {said:?}"));
+    let lower = |name: &str| summary[name].as_str().expect("text").to_lowercase();
+    for name in ["text", "streamed", "srt"] {
+        assert!(lower(name).contains("forward"), "{name} in {summary}");
+    }
+    assert!(lower("heard_back").contains("weather is nice"), "{summary}");
+    assert!(summary["bytes"].as_u64() > Some(24_000) && summary["segments"].as_u64() >= Some(1), "{summary}");
+    let errors = serde_json::json!({"format": [400, "unsupported_value", "response_format"],
+        "language": [400, "unsupported_value", "language"]});
+    assert_eq!(summary["errors"], errors);
+}
+
+#[test]
+fn the_python_client_speaks_and_transcribes() {
+    assert_spoken_and_written(python(), "tests/clients/python/audio.py");
+}
+
+#[test]
+fn the_node_client_speaks_and_transcribes() {
+    assert_spoken_and_written(node(), "tests/clients/node/audio.mjs");
+}
+
 #[test]
 fn the_schemas_are_those_of_the_official_types() {
     let mut generate = python();

@@ -56,6 +56,18 @@ fn a_mistake_is_told_in_one_line_before_anything_starts() {
 }
 
 #[test]
+fn the_help_is_a_manual() {
+    let output = program(&["--help"]).output().expect("it can be started");
+    let help = String::from_utf8(output.stdout).expect("UTF-8");
+    for part in
+        ["--listen <ADDRESS>", "REALTIME_SERVER_LLM", "/v1/audio/speech", "SSL_CERT_FILE", "Exit status:", "Examples:"]
+    {
+        assert!(help.contains(part), "{part} is not in\n{help}");
+    }
+    assert!(output.status.success());
+}
+
+#[test]
 fn a_signal_right_after_the_line_ends_it_well() {
     for name in ["-INT", "-TERM"] {
         // The moment between the line and the first wait is short.

@@ -146,6 +146,33 @@ fn other_paths_answer_as_http() {
 }
 
 #[tokio::test]
+async fn metrics_tell_what_happened() {
+    let server = echo();
+    let metrics = || http(&server, "GET /metrics HTTP/1.1", "");
+    assert!(metrics().contains("\nrealtime_server_active_sessions 0\n"));
+    let mut client = Client::session(&server.realtime()).await;
+    client.append(&speech(500, 1_000, 500)).await;
+    client.until("rate_limits.updated").await;
+    client.send(json!({"type": "nothing"})).await;
+    client.until("error").await;
+    http(&server, "POST /v1/audio/speech HTTP/1.1", "{");
+    let text = metrics();
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains("content-type: application/openmetrics-text"), "{text}");
+    for line in [
+        "realtime_server_active_sessions 1",
+        "realtime_server_sessions_total{kind=\"realtime\"} 1",
+        "realtime_server_turns_total 1",
+        "realtime_server_responses_total{kind=\"completed\"} 1",
+        "realtime_server_errors_total{kind=\"invalid_value\"} 1",
+        "realtime_server_audio_bytes_total{kind=\"received\"} 96000",
+        "realtime_server_requests_total{path=\"/audio/speech\",status=\"400\"} 1",
+        "realtime_server_first_audio_seconds_count 1",
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
 async fn any_base_leads_to_a_session() {
     let server = echo();
     for path in ["/realtime", "/openai/v1/realtime", "/a/proxy/v1/realtime"] {

@@ -4,16 +4,17 @@
 
 use crate::audio::Sound;
 use crate::chat::read::ChatRequest;
+use crate::engine::Call;
 use crate::engine::{Engine, ResponsePart, SpeechChunk};
-use crate::function_calling::Call;
 use crate::ids;
-use crate::server::App;
 use crate::session::usage::{self, Counts};
 use crate::session::{Job, Work};
+use crate::sse::{chunk, error_line, stream_body};
+use crate::state::App;
 use audio_dsp::wav;
 use axum::Json;
-use axum::body::{Body, Bytes};
-use axum::http::{StatusCode, header};
+use axum::body::Bytes;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -54,16 +55,6 @@ impl Head {
         let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason});
         self.object("chat.completion.chunk", json!([choice]))
     }
-}
-
-/// A line of a stream.
-pub fn chunk(value: &Value) -> Bytes {
-    format!("data: {value}\n\n").into()
-}
-
-/// A line that breaks a stream off.
-pub fn error_line(message: &str) -> Bytes {
-    chunk(&json!({"error": {"message": message, "type": "server_error", "param": null, "code": null}}))
 }
 
 /// A part of an answer that its message shows.
@@ -211,13 +202,6 @@ pub async fn answer(app: &Arc<App>, engine: &Arc<dyn Engine>, mut request: ChatR
         Ok(value) => Json(value).into_response(),
         Err(why) => server_error(&why),
     }
-}
-
-/// A response whose body is these lines.
-pub fn stream_body(lines: mpsc::Receiver<Result<Bytes, std::io::Error>>) -> Response {
-    let lines = futures_util::stream::unfold(lines, |mut lines| async move { Some((lines.recv().await?, lines)) });
-    let headers = [(header::CONTENT_TYPE, "text/event-stream; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
-    (headers, Body::from_stream(lines)).into_response()
 }
 
 async fn whole(app: &App, head: &Head, request: &ChatRequest, mut parts: Parts) -> Result<Value, String> {

@@ -3,14 +3,14 @@
 //! Reads a request: what an engine is asked, and how the answer is to come. What is wrong with it is refused with
 //! OpenAI's codes and the place.
 
+use crate::api_error::ApiError;
 use crate::audio::Sound;
-use crate::chat::SpokenAnswers;
+use crate::audio_file::FileFormat;
+use crate::engine::Choice;
 use crate::engine::{Part, Prompt, Turn, Utterance};
-use crate::function_calling::Choice;
 use crate::picture::Picture;
-use crate::session::ApiError;
 use crate::session::usage::{self, Counts};
-use audio_dsp::wav;
+use crate::spoken_answers::SpokenAnswers;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openai_protocol::items::Role;
@@ -196,29 +196,11 @@ fn read_message(
         "assistant" | "tool" => Role::Assistant,
         other => return Err(ApiError::unknown_word(&format!("{place}.role"), other, &roles)),
     };
-    let mut parts = Vec::new();
-    if role == "tool" {
-        let call_id = message["tool_call_id"].as_str().ok_or_else(|| missing(&format!("{place}.tool_call_id")))?;
-        let known = prompt.turns.iter().flat_map(|turn| &turn.parts);
-        if !known.into_iter().any(|part| matches!(part, Part::Call { call_id: id, .. } if id == call_id)) {
-            let text = "Invalid parameter: messages with role 'tool' must be a response to a preceding message with 'tool_calls'.";
-            return Err(ApiError::without_code(text).at(format!("{place}.role")));
-        }
-        let text = written(&message["content"]);
-        input.text += usage::text(&text);
-        parts.push(Part::Output { call_id: call_id.to_owned(), text });
+    let mut parts = if role == "tool" {
+        vec![read_result(message, place, prompt, input)?]
     } else {
-        match &message["content"] {
-            Value::Null => {}
-            Value::String(text) => parts.push(Part::Text(text.clone())),
-            Value::Array(content) => {
-                for (index, part) in content.iter().enumerate() {
-                    parts.push(read_part(part, &format!("{place}.content[{index}]"), input)?);
-                }
-            }
-            other => return Err(wrong_type(&format!("{place}.content"), "one of a string or array of objects", other)),
-        }
-    }
+        read_content(&message["content"], place, input)?
+    };
     if let Some(id) = message["audio"]["id"].as_str() {
         let Some(text) = spoken.find(id) else {
             let text = format!("Audio with id '{id}' was not found or has expired.");
@@ -249,6 +231,33 @@ fn read_message(
     }
     prompt.turns.push(Turn { role: turn_role, parts });
     Ok(())
+}
+
+/// The result of a function that was called before.
+fn read_result(message: &Value, place: &str, prompt: &Prompt, input: &mut Counts) -> Result<Part, ApiError> {
+    let call_id = message["tool_call_id"].as_str().ok_or_else(|| missing(&format!("{place}.tool_call_id")))?;
+    let mut known = prompt.turns.iter().flat_map(|turn| &turn.parts);
+    if !known.any(|part| matches!(part, Part::Call { call_id: id, .. } if id == call_id)) {
+        let text =
+            "Invalid parameter: messages with role 'tool' must be a response to a preceding message with 'tool_calls'.";
+        return Err(ApiError::without_code(text).at(format!("{place}.role")));
+    }
+    let text = written(&message["content"]);
+    input.text += usage::text(&text);
+    Ok(Part::Output { call_id: call_id.to_owned(), text })
+}
+
+/// The parts of a content, which may be a string.
+fn read_content(content: &Value, place: &str, input: &mut Counts) -> Result<Vec<Part>, ApiError> {
+    match content {
+        Value::Null => Ok(Vec::new()),
+        Value::String(text) => Ok(vec![Part::Text(text.clone())]),
+        Value::Array(parts) => {
+            let place = |index| format!("{place}.content[{index}]");
+            parts.iter().enumerate().map(|(index, part)| read_part(part, &place(index), input)).collect()
+        }
+        other => Err(wrong_type(&format!("{place}.content"), "one of a string or array of objects", other)),
+    }
 }
 
 /// The text of a content that may be a string or parts.
@@ -288,44 +297,20 @@ fn read_audio(audio: &Value, place: &str) -> Result<Sound, ApiError> {
         ApiError::new("invalid_value", format!("Invalid '{place}.data': {message}.")).at(format!("{place}.data"))
     };
     let data = audio["data"].as_str().ok_or_else(|| missing(&format!("{place}.data")))?;
-    let decode = match audio["format"].as_str() {
-        Some("wav") => |file: &[u8]| {
-            let wav = wav::read(file).map_err(|error| error.to_string())?;
-            Ok((wav.samples, wav.rate))
-        },
-        Some("mp3") => read_mp3,
+    let format = match audio["format"].as_str() {
+        Some("wav") => FileFormat::Wav,
+        Some("mp3") => FileFormat::Mp3,
         Some(other) => return Err(ApiError::unknown_word(&format!("{place}.format"), other, &["wav", "mp3"])),
         None => return Err(missing(&format!("{place}.format"))),
     };
     let file = STANDARD.decode(data).map_err(|error| bad(error.to_string()))?;
-    let (samples, rate) = decode(&file).map_err(bad)?;
-    // The rates that the engines' models and resamplers take.
-    if !(4_000..=192_000).contains(&rate) {
-        return Err(bad(format!("its rate of {rate} Hz is not one of speech")));
-    }
-    Ok(Sound::new(samples, rate))
-}
-
-/// Samples of an MP3 file, in which several channels are mixed, and their rate in Hz.
-fn read_mp3(file: &[u8]) -> Result<(Vec<i16>, u32), String> {
-    let decoded = nanomp3::decode_all::<i16>(file);
-    if decoded.format_changed {
-        return Err("its rate or its number of channels changes within the file".into());
-    }
-    let samples = match decoded.channels {
-        Some(nanomp3::Channels::Mono) => decoded.samples,
-        Some(nanomp3::Channels::Stereo) => {
-            let (pairs, _) = decoded.samples.as_chunks::<2>();
-            pairs.iter().map(|[left, right]| left.midpoint(*right)).collect()
-        }
-        None => return Err("there is no MP3 audio in it".into()),
-    };
-    Ok((samples, decoded.sample_rate))
+    format.decode(&file).map_err(bad)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use audio_dsp::wav;
 
     fn read(value: Value) -> Result<ChatRequest, ApiError> {
         ChatRequest::read(&value, &SpokenAnswers::default())

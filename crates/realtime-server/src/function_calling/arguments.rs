@@ -3,6 +3,7 @@
 //! Fills a function's arguments from what the user said. Only values that were said are used; a missing required
 //! argument is reported by name, so that the user can be asked for it.
 
+use crate::function_calling::parameter::{Param, Said, is_free, is_string, params};
 use crate::function_calling::string_argument::{replied, texts};
 use crate::function_calling::tokens;
 use crate::function_calling::tokens::{Number, Word, of_name, stem};
@@ -10,65 +11,9 @@ use serde_json::{Map, Value};
 
 /// Maximum nesting of object parameters.
 const MAX_DEPTH: usize = 3;
-/// Names of parameters for places.
-pub const PLACES: &[&str] = &[
-    "city",
-    "location",
-    "place",
-    "country",
-    "town",
-    "address",
-    "region",
-    "area",
-    "destination",
-    "origin",
-    "state",
-    "room",
-    "station",
-    "airport",
-    "where",
-];
-/// Names of parameters for names.
-pub const PERSONS: &[&str] = &["name", "person", "recipient", "contact", "who", "user", "to", "receiver", "friend"];
-/// Names of parameters for free text.
-pub const TEXTS: &[&str] = &[
-    "message",
-    "text",
-    "content",
-    "body",
-    "note",
-    "query",
-    "question",
-    "prompt",
-    "input",
-    "sentence",
-    "phrase",
-    "description",
-    "search",
-    "command",
-    "expression",
-    "comment",
-    "task",
-];
 /// Units of time in seconds.
 const UNITS: &[(&str, f64)] =
     &[("second", 1.0), ("minut", 60.0), ("hour", 3600.0), ("day", 86_400.0), ("week", 604_800.0)];
-
-/// The text that arguments are taken from.
-pub struct Said<'a> {
-    /// The whole text.
-    pub text: &'a str,
-    /// Its words, without those that request nothing of this function.
-    pub all: &'a [Word<'a>],
-    /// Whether words were left out for that reason.
-    pub partly: bool,
-    /// The words that belong to this function; all of them when there is no other.
-    pub own: &'a [Word<'a>],
-    /// Stems of function names, which are not values.
-    pub known: &'a [String],
-    /// Whether this is the answer to a question for a missing argument.
-    pub reply: Option<&'a str>,
-}
 
 /// The arguments found.
 #[derive(Debug, Default, PartialEq)]
@@ -79,38 +24,6 @@ pub struct Filled {
     pub missing: Vec<String>,
     /// A parameter that takes one value and got several; the first one is among the arguments.
     pub others: Option<(String, Vec<String>)>,
-}
-
-/// A parameter.
-pub struct Param<'a> {
-    name: &'a str,
-    /// Its JSON Schema.
-    pub schema: &'a Value,
-    /// Whether it is required.
-    pub required: bool,
-    /// The stems of its name.
-    pub title: Vec<String>,
-    /// The stems of its description.
-    about: Vec<String>,
-}
-
-impl Param<'_> {
-    fn kind(&self) -> &str {
-        match &self.schema["type"] {
-            Value::String(kind) => kind,
-            // A list of types: the first one other than null.
-            Value::Array(kinds) => {
-                kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null").unwrap_or("string")
-            }
-            _ if self.schema["properties"].is_object() => "object",
-            _ => "string",
-        }
-    }
-
-    /// Whether its name contains one of these words.
-    pub fn is_one_of(&self, names: &[&str]) -> bool {
-        names.iter().any(|name| self.title.contains(&stem(name)))
-    }
 }
 
 /// Finds values for the parameters.
@@ -165,36 +78,6 @@ fn fill_object(schema: &Value, said: &Said<'_>, depth: usize) -> Filled {
         }
     }
     filled
-}
-
-/// The parameters, required ones first, in their order.
-fn params(schema: &Value) -> Vec<Param<'_>> {
-    let Some(properties) = schema["properties"].as_object() else { return Vec::new() };
-    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let stems = |text: &str| of_name(text).iter().map(|word| stem(word)).collect();
-    let mut params: Vec<Param<'_>> = properties
-        .iter()
-        .map(|(name, schema)| Param {
-            name,
-            schema,
-            required: required.contains(&name.as_str()),
-            title: stems(name),
-            about: stems(schema["description"].as_str().unwrap_or_default()),
-        })
-        .collect();
-    params.sort_by_key(|param| required.iter().position(|name| *name == param.name).unwrap_or(usize::MAX));
-    params
-}
-
-/// Whether it takes a string without an enumeration.
-pub fn is_string(param: &Param<'_>) -> bool {
-    param.kind() == "string" && param.schema["enum"].is_null() && param.schema.get("const").is_none()
-}
-
-/// Whether it takes free text rather than a place or a name.
-pub fn is_free(param: &Param<'_>) -> bool {
-    let names = param.is_one_of(PLACES) || (param.is_one_of(PERSONS) && !param.is_one_of(TEXTS));
-    is_string(param) && !names
 }
 
 /// Assigns numbers to numeric parameters: first by the words around a number, then in order.

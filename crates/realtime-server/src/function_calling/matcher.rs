@@ -2,7 +2,7 @@
 
 //! Selects the functions to call by comparing the user's words with each function's name, description and parameters.
 
-use crate::function_calling::Choice;
+use crate::engine::Choice;
 use crate::function_calling::requests::is_verb;
 use crate::function_calling::tokens::Mood;
 use crate::function_calling::tokens::{Word, is_empty, of_name, stem};
@@ -107,6 +107,8 @@ const INFORMING: &[&str] = &[
     "which",
     "who",
 ];
+/// Stems in the names, descriptions and values of functions that stop something.
+const ENDING: &[&str] = &["stop", "end", "cancel", "paus", "halt", "off", "disabl", "mute", "hang", "quit"];
 /// Minimum score of a match.
 const ENOUGH: f64 = 2.0;
 
@@ -122,6 +124,8 @@ pub struct Tool<'a> {
     vocabulary: Vec<(String, f64)>,
     /// Whether it only gives information. What is not known to do so acts.
     informs: bool,
+    /// Whether it can stop something.
+    stops: bool,
 }
 
 impl<'a> Tool<'a> {
@@ -156,7 +160,8 @@ impl<'a> Tool<'a> {
         let begins = |words: &[String]| words.first().is_some_and(|word| INFORMING.contains(&word.as_str()));
         let acts = title.first().is_some_and(|word| is_verb(word)) && !begins(&title);
         let informs = !acts && (begins(&title) || begins(&about));
-        Some(Self { name, parameters: &tool["parameters"], names, vocabulary, informs })
+        let stops = vocabulary.iter().any(|(stem, _)| ENDING.contains(&stem.as_str()));
+        Some(Self { name, parameters: &tool["parameters"], names, vocabulary, informs, stops })
     }
 
     /// Whether a word can be an argument of this function.
@@ -166,7 +171,12 @@ impl<'a> Tool<'a> {
 
     /// Whether the word belongs to a request for a function of this kind.
     fn is_called_by(&self, word: &Word<'_>) -> bool {
-        word.mood == Mood::Order || (word.mood == Mood::Question && self.informs)
+        match word.mood {
+            Mood::Order => true,
+            Mood::Stop => self.stops,
+            Mood::Question => self.informs,
+            Mood::Content | Mood::Other => false,
+        }
     }
 
     fn weight(&self, word: &Word<'_>) -> f64 {

@@ -11,56 +11,24 @@ mod arguments;
 mod describe_result;
 mod json;
 mod matcher;
+mod parameter;
 mod phrase;
+mod request_words;
 mod requests;
 mod string_argument;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
-use crate::engine::{Part, Prompt, Turn};
-use crate::function_calling::arguments::{Filled, Said, fill};
+use crate::engine::{Call, Choice, Part, Prompt, Turn};
+use crate::function_calling::arguments::{Filled, fill};
 use crate::function_calling::matcher::{Tool, chosen};
+use crate::function_calling::parameter::Said;
 use openai_protocol::items::Role;
 use serde_json::Value;
 
 /// Maximum number of words examined.
 const MAX_WORDS: usize = 1_000;
-
-/// The client's `tool_choice`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Choice {
-    /// Call what matches.
-    #[default]
-    Auto,
-    /// Never call.
-    None,
-    /// Always call.
-    Required,
-    /// Always call this function.
-    Function(String),
-}
-
-impl Choice {
-    /// Reads the setting of a session or response.
-    pub fn read(value: &Value) -> Self {
-        match value.as_str() {
-            Some("none") => Self::None,
-            Some("required") => Self::Required,
-            _ if value["type"] == "function" => Self::Function(value["name"].as_str().unwrap_or_default().into()),
-            _ => Self::Auto,
-        }
-    }
-}
-
-/// A function call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// Its name.
-    pub name: String,
-    /// The arguments as JSON.
-    pub arguments: String,
-}
 
 /// The outcome of function calling.
 #[derive(Debug, Default, PartialEq)]

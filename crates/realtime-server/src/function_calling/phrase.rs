@@ -66,8 +66,15 @@ pub fn quoted(text: &str) -> Option<&str> {
 /// Text after a colon or a word such as "saying" or "that".
 pub fn announced<'a>(text: &'a str, words: &[Word<'_>]) -> Option<&'a str> {
     let at = words.iter().position(|word| word.sign == Some(':') || word.is_any(&["saying", "says", "that"]))?;
-    let (next, last) = (words.get(at + 1)?, words.last()?);
-    Some(&text[next.start..last.end])
+    let mut said = words.get(at + 1..)?;
+    // "…, please" belongs to the request.
+    while let [.., before, last] = said
+        && before.sign == Some(',')
+        && last.is_any(&["please", "thanks"])
+    {
+        said = &said[..said.len() - 1];
+    }
+    Some(&text[said.first()?.start..said.last()?.end])
 }
 
 /// The values after the first of these words that has one; several when they are joined by "and".

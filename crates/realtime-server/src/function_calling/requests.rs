@@ -7,225 +7,19 @@
 //! look at the form of a sentence only, and where a form is ambiguous they decide against the call: what was missed can
 //! be said again, what was done cannot be taken back.
 
+use crate::function_calling::request_words::{
+    ASKING, BESIDE, CONDITIONS, FILLERS, FINITE, IRREGULAR, LAST, NAMED, PAST, POLITE, QUESTIONS, RETRACTIONS,
+    STOPPING, SUBJECTS, TELLING, TIMES, VERBS,
+};
 use crate::function_calling::tokens::{Mood, Word};
 use crate::speech::number_word;
-
-/// Words at the start of a clause that do not change what it is.
-const FILLERS: &[&str] = &[
-    "a", "actually", "ah", "alright", "also", "an", "and", "but", "er", "finally", "first", "hello", "hey", "hi",
-    "instead", "just", "kindly", "now", "oh", "ok", "okay", "or", "please", "quickly", "rather", "right", "so", "sure",
-    "the", "then", "uh", "um", "well", "yeah", "yes",
-];
-/// Words with which a question begins.
-const QUESTIONS: &[&str] = &[
-    "what", "what's", "whats", "which", "who", "who's", "whose", "where", "where's", "when", "when's", "why", "how",
-    "how's", "is", "are", "am", "was", "were", "do", "does", "did", "has", "have", "had", "can", "could", "will",
-    "would", "should", "may", "might", "must", "shall", "whether",
-];
-/// Subjects with which a statement begins.
-const SUBJECTS: &[&str] = &[
-    "i",
-    "i'm",
-    "i've",
-    "i'd",
-    "i'll",
-    "you",
-    "you're",
-    "you've",
-    "you'll",
-    "he",
-    "he's",
-    "she",
-    "she's",
-    "it",
-    "it's",
-    "we",
-    "we're",
-    "we've",
-    "we'll",
-    "they",
-    "they're",
-    "there",
-    "there's",
-    "this",
-    "that",
-    "that's",
-    "these",
-    "those",
-    "someone",
-    "somebody",
-    "everyone",
-    "everybody",
-    "people",
-    "my",
-    "his",
-    "her",
-    "our",
-    "their",
-    "your",
-];
-/// Verbs that make a statement of what stands before them.
-const FINITE: &[&str] = &[
-    "is", "are", "am", "has", "have", "does", "do", "will", "would", "can", "could", "should", "must", "might", "may",
-    "shall", "seems", "wants", "likes", "needs", "says", "tells", "thinks", "asks", "knows", "gets", "makes",
-];
-/// Words of the past.
-const PAST: &[&str] = &["was", "were", "did", "had", "been", "ago", "yesterday", "previously", "formerly"];
-/// Past forms that do not end in "ed".
-const IRREGULAR: &[&str] = &[
-    "sent", "told", "said", "gave", "went", "made", "paid", "bought", "sold", "took", "wrote", "heard", "thought",
-    "came", "saw", "left", "kept", "knew", "spent", "lent", "shut", "ran", "drove", "spoke", "threw", "began", "done",
-];
-/// Participles that name something.
-const NAMED: &[&str] = &["called", "named", "titled", "entitled", "labelled", "labeled", "related", "used"];
-/// After "last": when something was.
-const LAST: &[&str] = &["time", "night", "week", "weekend", "month", "year", "summer", "winter", "spring", "autumn"];
-/// Verbs of orders. Another form of them does not order anything.
-const VERBS: &[&str] = &[
-    "add",
-    "ask",
-    "block",
-    "book",
-    "buy",
-    "call",
-    "cancel",
-    "change",
-    "check",
-    "clear",
-    "close",
-    "connect",
-    "create",
-    "decrease",
-    "delete",
-    "dim",
-    "disable",
-    "display",
-    "drive",
-    "enable",
-    "end",
-    "erase",
-    "execute",
-    "find",
-    "get",
-    "give",
-    "go",
-    "hang",
-    "increase",
-    "invite",
-    "launch",
-    "list",
-    "lock",
-    "lower",
-    "make",
-    "move",
-    "mute",
-    "open",
-    "order",
-    "pause",
-    "pay",
-    "play",
-    "post",
-    "publish",
-    "raise",
-    "read",
-    "reboot",
-    "record",
-    "remember",
-    "remind",
-    "remove",
-    "reserve",
-    "reset",
-    "restart",
-    "run",
-    "save",
-    "say",
-    "schedule",
-    "search",
-    "sell",
-    "send",
-    "set",
-    "show",
-    "shut",
-    "start",
-    "stop",
-    "submit",
-    "switch",
-    "take",
-    "tell",
-    "text",
-    "transfer",
-    "translate",
-    "turn",
-    "unlock",
-    "unmute",
-    "update",
-    "wake",
-    "wire",
-    "write",
-];
-/// Verbs whose object is text: what stands behind them in their clause is not about the function.
-const TELLING: &[&str] =
-    &["ask", "note", "remember", "remind", "say", "search", "tell", "text", "translate", "write", "google"];
-/// Verbs before an indirect question: "tell me whether …".
-const ASKING: &[&str] = &[
-    "ask", "check", "describe", "explain", "find", "know", "look", "me", "out", "see", "show", "tell", "us", "wonder",
-];
-/// Words that make all of their sentence conditional.
-const CONDITIONS: &[&str] =
-    &["if", "unless", "whenever", "until", "provided", "assuming", "supposing", "suppose", "imagine", "otherwise"];
-/// Words that do so before a subject.
-const TIMES: &[&str] = &["when", "once", "after", "before", "while", "till"];
-/// What takes back everything before it, when nothing else is said in its clause.
-const RETRACTIONS: &[&str] = &[
-    "no",
-    "don't",
-    "do not",
-    "never mind",
-    "nevermind",
-    "forget it",
-    "forget that",
-    "cancel that",
-    "cancel it",
-    "scratch that",
-    "stop it",
-    "stop that",
-    "leave it",
-];
-/// Words beside a retraction.
-const BESIDE: &[&str] =
-    &["wait", "sorry", "please", "actually", "no", "oh", "do", "it", "that", "this", "so", "and", "but", "hold", "on"];
-/// Requests in the form of a question or a statement.
-const POLITE: &[&str] = &[
-    "can you",
-    "could you",
-    "will you",
-    "would you",
-    "can we",
-    "could we",
-    "i want",
-    "i need",
-    "i would like",
-    "i'd like",
-    "i wish",
-    "we want",
-    "we need",
-    "we would like",
-    "we'd like",
-    "let's",
-    "let us",
-    "go ahead",
-    "make sure",
-    "be sure",
-    "don't forget",
-    "do not forget",
-];
 
 /// The mood of each word. Words from the byte `reply` on answer a question for an argument, and belong to the request
 /// unless they take it back.
 pub fn moods(text: &str, words: &[Word<'_>], reply: usize) -> Vec<Mood> {
     let mut moods: Vec<Mood> = Vec::with_capacity(words.len());
     for sentence in words.chunk_by(|before, _| !before.sign.is_some_and(|sign| ".!?;".contains(sign))) {
-        let asked = sentence.last().and_then(|word| word.sign) == Some('?');
+        let asked = sentence.last().and_then(|word| word.sign) == Some('?') && !ends_politely(sentence);
         let spoken = &sentence[..content(text, sentence)];
         let answers = sentence[0].start >= reply;
         let conditional = !answers && is_conditional(spoken);
@@ -243,6 +37,7 @@ pub fn moods(text: &str, words: &[Word<'_>], reply: usize) -> Vec<Mood> {
             let mood = match () {
                 () if conditional || negated => Mood::Other,
                 () if answers => Mood::Order,
+                () if stops(clause) => Mood::Stop,
                 () => mood(clause, asked, before),
             };
             before = Some(mood);
@@ -262,6 +57,10 @@ pub fn moods(text: &str, words: &[Word<'_>], reply: usize) -> Vec<Mood> {
 /// Where the text of a message begins: behind a colon or a word such as "saying", or in quotation marks.
 fn content(text: &str, sentence: &[Word<'_>]) -> usize {
     let told = sentence[0].is_any(FILLERS) || sentence[0].is_any(VERBS) || sentence[0].is_any(&["note"]);
+    let opened = |at: usize| text[..sentence[at].start].trim_end().ends_with(['"', '“', '«']);
+    if opened(0) {
+        return 0;
+    }
     let begins = |at: usize| {
         let before = &sentence[at - 1];
         let quoted = text[before.end..sentence[at].start].contains(['"', '“', '«']);
@@ -279,19 +78,43 @@ fn indirect(clause: &[Word<'_>]) -> Option<usize> {
 }
 
 fn is_conditional(sentence: &[Word<'_>]) -> bool {
+    let next = |at: usize, words: &[&str]| sentence.get(at).is_some_and(|word| word.is_any(words));
     let polite = |at: usize| {
-        let next = |by: usize, words: &[&str]| sentence.get(at + by).is_some_and(|word| word.is_any(words));
-        next(1, &["possible", "needed"]) || (next(1, &["you"]) && next(2, &["can", "could", "please", "would", "like"]))
+        next(at + 1, &["possible", "needed"])
+            || (next(at + 1, &["you"]) && next(at + 2, &["can", "could", "please", "would", "like"]))
     };
-    (0..sentence.len()).any(|at| {
-        let subject = sentence.get(at + 1).is_some_and(|next| next.is_any(SUBJECTS) || next.is_any(&["the"]));
-        let asks = at > 0 && sentence[at - 1].is_any(ASKING);
-        let question = at == 0 || asks;
-        (sentence[at].is_any(CONDITIONS) && !asks && !polite(at))
-            || (sentence[at].is_any(TIMES) && subject && !question)
-            || (at == 0 && sentence[at].is_any(TIMES) && subject)
-            || (sentence[at].lower == "case" && at > 0 && sentence[at - 1].lower == "in")
-    })
+    // "Should Peter call, …"
+    let last = &sentence[sentence.len().saturating_sub(1)..];
+    let inverted = next(0, &["should", "were", "had"])
+        && sentence.iter().any(|word| word.sign == Some(','))
+        && !last.iter().any(|word| word.sign == Some('?'));
+    inverted
+        || (0..sentence.len()).any(|at| {
+            let (word, follows) = (&sentence[at], sentence.get(at + 1));
+            let subject = follows.is_some_and(|next| next.is_any(SUBJECTS) || next.lower == "the" || next.is_name());
+            let asks = at > 0 && sentence[at - 1].is_any(ASKING);
+            let event = word.is_any(&["when", "once", "while"]) && !next(at + 1, &["more", "again"]);
+            let waits = word.sign.is_none() && follows.is_some() && !polite(at) && (subject || (event && at > 0));
+            (word.is_any(CONDITIONS) && !asks && !polite(at))
+                || (word.is_any(TIMES) && waits && !asks)
+                || (word.is_any(&["soon", "long"]) && next(at + 1, &["as"]) && !polite(at + 1))
+                || (word.lower == "case" && at > 0 && sentence[at - 1].lower == "in")
+        })
+}
+
+/// Whether a sentence ends in "would you?" behind an order.
+fn ends_politely(sentence: &[Word<'_>]) -> bool {
+    let Some((last, rest)) = sentence.split_last_chunk::<2>().map(|(rest, last)| (last, rest)) else { return false };
+    rest.last().is_some_and(|word| word.sign == Some(','))
+        && last[0].is_any(&["would", "will", "could", "can"])
+        && last[1].lower == "you"
+}
+
+/// Whether a clause orders to stop doing something: "stop playing".
+fn stops(clause: &[Word<'_>]) -> bool {
+    let rest = &clause[start(clause)..];
+    rest.first().is_some_and(|word| word.is_any(STOPPING))
+        && rest.get(1).is_some_and(|word| word.lower.len() > 5 && word.lower.ends_with("ing"))
 }
 
 /// Whether a clause says "not". Of verbs with a text behind them ("remind me not to …") only the beginning counts.
@@ -326,14 +149,29 @@ fn is_retraction(clause: &[Word<'_>]) -> bool {
 /// What a clause is that is neither negated nor conditional.
 fn mood(clause: &[Word<'_>], asked: bool, before: Option<Mood>) -> Mood {
     let joined = clause[0].is_any(&["and", "or"]);
-    let rest = &clause[start(clause)..];
+    let mut rest = &clause[start(clause)..];
+    // "Do open the door" is an order.
+    if let [first, next, ..] = rest
+        && first.lower == "do"
+        && next.is_any(VERBS)
+        && !asked
+    {
+        rest = &rest[1..];
+    }
     let Some(first) = rest.first() else { return before.unwrap_or(Mood::Order) };
-    let past = is_past(rest);
+    // "To open the door you need a key."
+    if first.lower == "to" && rest.get(1).is_some_and(|next| next.is_any(VERBS)) {
+        return Mood::Other;
+    }
     if let Some(frame) = POLITE.iter().find(|frame| begins_with(rest, frame)) {
         let wish = &rest[frame.split(' ').count()..];
         let perfect = wish.first().is_some_and(|word| word.is_any(&["have", "ever"])) && is_past(&wish[1..]);
+        // "I want the door unlocked" is a wish.
+        let done = first.is_any(&["i", "i'd", "we", "we'd"]) && wish.last().is_some_and(|word| !word.is_any(PAST));
+        let past = is_past(&wish[..wish.len() - usize::from(done)]);
         return if past || perfect || wish.iter().any(|word| word.lower == "ever") { Mood::Other } else { Mood::Order };
     }
+    let past = is_past(rest);
     let orders = first.is_any(VERBS) && rest.get(1).is_none_or(|next| !next.is_any(FINITE) && !next.is_any(PAST));
     if past && !(orders && first.is_any(TELLING)) {
         return Mood::Other;

@@ -3,7 +3,7 @@
 //! Finds the value of a string parameter: quoted text, text after the parameter's name or a preposition such as "in" or
 //! "for", or the whole sentence.
 
-use crate::function_calling::arguments::{PERSONS, PLACES, Param, Said, TEXTS, is_free, is_string};
+use crate::function_calling::parameter::{PERSONS, PLACES, Param, Said, TEXTS, is_free, is_string};
 use crate::function_calling::phrase;
 use crate::function_calling::tokens;
 use crate::function_calling::tokens::{WEEKDAYS, Word, is_empty};

@@ -2,6 +2,8 @@
 
 //! Which sentences call which functions, and what is said about the results.
 
+mod requests;
+
 use super::*;
 use crate::engine::Turn;
 use serde_json::json;

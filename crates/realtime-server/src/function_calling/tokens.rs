@@ -22,6 +22,8 @@ pub const WEEKDAYS: &[&str] = &["monday", "tuesday", "wednesday", "thursday", "f
 pub enum Mood {
     /// Part of an order or a polite request: any function.
     Order,
+    /// Part of an order to stop what goes on: only functions that stop something.
+    Stop,
     /// Part of a question: only functions that inform.
     Question,
     /// Text of a request, such as a message to send: no function by itself, but it can be an argument.

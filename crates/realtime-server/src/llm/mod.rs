@@ -34,6 +34,12 @@ impl LanguageModel {
     /// The model that the command line names; `None` where it names none.
     pub fn of(args: &LlmArgs) -> anyhow::Result<Option<Self>> {
         let Some(url) = &args.llm else { return Ok(None) };
+        if args.exposes_key() {
+            let host = url.host_str().unwrap_or_default();
+            tracing::warn!(
+                "the key of --llm-api-key-file goes to {host} over plain http, where others may read it; use https"
+            );
+        }
         let endpoint = Endpoint::new(url, args.key()?.as_deref(), args.llm_timeout)?;
         Ok(Some(Self { endpoint: Arc::new(endpoint), model: args.llm_model.clone(), context: args.llm_context }))
     }

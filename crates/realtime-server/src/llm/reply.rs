@@ -4,8 +4,8 @@
 
 mod text;
 
+use crate::engine::Call;
 use crate::engine::{ResponsePart, SpeechChunk};
-use crate::function_calling::Call;
 use crate::llm::endpoint::{Endpoint, Events};
 use crate::llm::error::{EndpointError, Fault};
 use crate::llm::reply::text::{Reasoning, Text};

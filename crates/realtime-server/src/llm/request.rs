@@ -3,8 +3,8 @@
 //! The request for an answer: the conversation as the messages of Chat Completions, as much of it as the model's
 //! context holds.
 
+use crate::engine::Choice;
 use crate::engine::{Part, Prompt, Turn};
-use crate::function_calling::Choice;
 use crate::picture::Picture;
 use crate::session::usage;
 use base64::Engine;

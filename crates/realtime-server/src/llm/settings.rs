@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
-use url::Url;
+use url::{Host, Url};
 
 /// Which language model answers, and how it is asked.
 #[derive(Clone, Debug, Args)]
@@ -37,6 +37,18 @@ pub struct LlmArgs {
 }
 
 impl LlmArgs {
+    /// Whether the key would go over a network as it is.
+    pub fn exposes_key(&self) -> bool {
+        let is_loopback = |url: &Url| match url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            None => true,
+        };
+        self.llm_api_key_file.is_some()
+            && self.llm.as_ref().is_some_and(|url| url.scheme() == "http" && !is_loopback(url))
+    }
+
     /// The endpoint's key, read from its file.
     pub fn key(&self) -> anyhow::Result<Option<String>> {
         let Some(path) = &self.llm_api_key_file else { return Ok(None) };

@@ -3,6 +3,7 @@
 //! What makes the words of an answer: [`Rules`] that need nothing else, or a language model (module `llm`).
 
 mod rules;
+pub mod shown;
 
 pub use crate::responder::rules::Rules;
 

@@ -6,10 +6,10 @@
 use crate::engine::{Answer, Prompt, ResponsePart, SpeechChunk};
 use crate::processors::Processors;
 use crate::responder::Responder;
+use crate::responder::shown::{Shown, said, tell};
 use crate::speech::responder::{self, Context};
 use crate::speech::sentences;
 use crate::vision::Vision;
-use crate::vision::image_context::{Shown, said};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Zoned;
 use openai_protocol::items::Role;
@@ -58,7 +58,7 @@ fn reply(prompt: &Prompt, vision: &Vision) -> String {
     }
     let shown = Shown::of(&prompt.turns);
     let heard = if shown.are_alone { String::new() } else { users.pop().unwrap_or_default() };
-    let picture = vision.tell(&shown, &heard);
+    let picture = tell(vision, &shown, &heard);
     let now = Zoned::now();
     let context = Context {
         now: &now,

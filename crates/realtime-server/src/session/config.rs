@@ -6,7 +6,7 @@
 //! switches off, and an update that cannot be taken in full is not taken at all. Turn detection, transcription and
 //! noise reduction keep what is left out only while their kind stays the same.
 
-use crate::session::api_error::ApiError;
+use crate::api_error::ApiError;
 use crate::session::detector::Rules;
 use openai_protocol::Session;
 use openai_protocol::session::{

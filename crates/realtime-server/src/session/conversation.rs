@@ -6,9 +6,9 @@
 //! the engine. What is kept is bounded: when a conversation grows too heavy, the oldest sound and pictures are
 //! forgotten, while their words stay. What a client adds beyond the bounds of text and items is refused.
 
+use crate::api_error::ApiError;
 use crate::audio::{Sound, encode};
 use crate::engine::Utterance;
-use crate::session::api_error::ApiError;
 use crate::session::item::Entry;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

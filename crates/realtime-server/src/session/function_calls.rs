@@ -2,11 +2,12 @@
 
 //! Function calls in an answer: which are allowed, and how the client is told of one; and why there are none of MCP.
 
-use crate::function_calling::{Call, Choice};
+use crate::api_error::ApiError;
+use crate::engine::{Call, Choice};
 use crate::ids;
+use crate::session::Session;
 use crate::session::item::Entry;
 use crate::session::response::Writer;
-use crate::session::{ApiError, Session};
 use openai_protocol::items::{ItemKind, Status};
 use openai_protocol::server::{
     ConversationItemAdded, ConversationItemDone, FunctionCallArgumentsDelta, FunctionCallArgumentsDone,

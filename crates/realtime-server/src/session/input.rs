@@ -164,7 +164,7 @@ impl Input {
 mod tests {
     use super::*;
     use crate::engine::Engine;
-    use crate::engine::echo::Echo;
+    use crate::engines::echo::Echo;
     use crate::session::detector::TEST_RULES;
 
     /// Edges of a sound that comes in chunks of so many samples.

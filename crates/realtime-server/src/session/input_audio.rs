@@ -2,6 +2,7 @@
 
 //! The user's side of a session: sound comes in, turns come out, and their words where they are wanted.
 
+use crate::api_error::ApiError;
 use crate::audio::decode;
 use crate::engine::{SharedTranscript, Utterance};
 use crate::ids;
@@ -9,7 +10,7 @@ use crate::session::detector::{Edge, Rules, TICKS};
 use crate::session::item::Entry;
 use crate::session::response_config::server_error;
 use crate::session::usage;
-use crate::session::{ApiError, Job, Output, Session};
+use crate::session::{Job, Output, Session};
 use openai_protocol::ResponseParams;
 use openai_protocol::server::{
     InputAudioBufferCleared, InputAudioBufferCommitted, InputAudioBufferSpeechStarted, InputAudioBufferSpeechStopped,

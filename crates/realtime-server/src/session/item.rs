@@ -2,11 +2,11 @@
 
 //! An item of the conversation, with the sound and the pictures that belong to it.
 
+use crate::api_error::ApiError;
 use crate::audio::{Sound, decode};
 use crate::engine::{Part, Turn, Utterance};
 use crate::ids;
 use crate::picture::Picture;
-use crate::session::api_error::ApiError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use openai_protocol::Item;

@@ -2,8 +2,9 @@
 
 //! What a client does with the items of the conversation: adds them, asks for them, takes them back.
 
+use crate::api_error::ApiError;
+use crate::session::Session;
 use crate::session::item::Entry;
-use crate::session::{ApiError, Session};
 use openai_protocol::server::{
     ConversationItemAdded, ConversationItemDeleted, ConversationItemDone, ConversationItemRetrieved,
     ConversationItemTruncated,

@@ -9,7 +9,6 @@
 //! `conversation` remembers each `entry`, `response` writes an answer by its `plan`, `usage` counts. `listening`,
 //! `items`, `answering` and `calling` put them together.
 
-mod api_error;
 mod beta;
 mod canned_response;
 mod client_schema;
@@ -30,7 +29,7 @@ mod schema;
 mod tests;
 pub mod usage;
 
-pub use crate::session::api_error::ApiError;
+use crate::api_error::ApiError;
 pub use crate::session::canned_response::whole_answer;
 
 use crate::audio::Sound;

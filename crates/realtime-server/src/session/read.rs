@@ -5,7 +5,7 @@
 //! Sound is the one event that comes many times a second, so it is read in one pass; all others are first held
 //! against the tables of `client_schema.rs`, so that a refusal names the field at fault.
 
-use crate::session::api_error::ApiError;
+use crate::api_error::ApiError;
 use crate::session::client_schema::EVENTS;
 use crate::session::schema::Schema;
 use crate::session::schema::{check_fields, drop_nulls};

@@ -2,6 +2,7 @@
 
 //! The model's side of a session: answers are asked for, written piece by piece, and ended in one way or another.
 
+use crate::api_error::ApiError;
 use crate::engine::{Prompt, ResponsePart, SpeechChunk};
 use crate::session::beta::Beta;
 use crate::session::detector::TICKS;
@@ -9,7 +10,7 @@ use crate::session::item::Entry;
 use crate::session::response::Writer;
 use crate::session::response_config::{Outcome, Plan};
 use crate::session::usage::{self, Counts};
-use crate::session::{ApiError, Job, Output, Session, Work};
+use crate::session::{Job, Output, Session, Work};
 use openai_protocol::items::{ItemKind, Status};
 use openai_protocol::server::{ConversationItemAdded, ConversationItemDone};
 use openai_protocol::session::AudioOutput;

@@ -6,7 +6,7 @@
 //! place and gives the code that OpenAI gives, which is more than a deserializer can do. It stops at the first fault,
 //! so an event is either good as a whole or refused as a whole.
 
-use crate::session::api_error::ApiError;
+use crate::api_error::ApiError;
 use serde_json::{Map, Value};
 
 /// What a value must look like.

@@ -24,6 +24,7 @@ pub use crate::speech::numbers::value as number_word;
 pub use crate::speech::sentences::sentences;
 pub use crate::speech::text_normalization::modern;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -79,9 +80,29 @@ impl Speech {
         Ok(text)
     }
 
+    /// Recognises a recording part by part, each of at most 20 seconds, until `on_part` says that no more is wanted.
+    pub fn transcribe_parts(
+        &self,
+        pcm16k: &[f32],
+        on_part: &mut dyn FnMut(Range<usize>, String) -> bool,
+    ) -> Result<()> {
+        for part in crate::speech::segmentation::parts(&probabilities(pcm16k)?, pcm16k.len()) {
+            let text = self.moonshine.transcribe(&pcm16k[part.clone()])?.trim().to_owned();
+            if !text.is_empty() && !on_part(part, text) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Synthesises a sentence, with the pause behind it: 24 kHz, mono. Empty when the text has no words.
     pub fn speak(&self, sentence: &str) -> Result<Vec<i16>> {
-        let sound = self.hibari.speak(sentence)?.into_iter();
+        self.speak_at(sentence, 1.0)
+    }
+
+    /// The same, so many times faster.
+    pub fn speak_at(&self, sentence: &str, speed: f32) -> Result<Vec<i16>> {
+        let sound = self.hibari.speak(sentence, speed)?.into_iter();
         Ok(pauses::spaced(sound.map(|sample| (sample.clamp(-1.0, 1.0) * 32_767.0) as i16).collect()))
     }
 }

@@ -56,7 +56,7 @@ impl Hibari {
     }
 
     /// Synthesises a sentence: 24 kHz, -1 to 1. Empty when the text has no phonemes.
-    pub fn speak(&self, sentence: &str) -> Result<Vec<f32>> {
+    pub fn speak(&self, sentence: &str, speed: f32) -> Result<Vec<f32>> {
         let phonemes: Vec<char> =
             self.phonemes.of(sentence)?.chars().filter(|phoneme| self.numbers.contains_key(phoneme)).collect();
         if !phonemes.iter().any(|phoneme| phoneme.is_alphabetic()) {
@@ -64,16 +64,16 @@ impl Hibari {
         }
         let mut sound = Vec::new();
         for part in portions(&phonemes) {
-            sound.extend(self.sound(part)?);
+            sound.extend(self.sound(part, speed)?);
         }
         Ok(sound)
     }
 
-    fn sound(&self, phonemes: &[char]) -> Result<Vec<f32>> {
+    fn sound(&self, phonemes: &[char], speed: f32) -> Result<Vec<f32>> {
         let numbers = phonemes.iter().filter_map(|phoneme| self.numbers.get(phoneme).copied());
         let ids: Vec<i32> = std::iter::once(PAUSE).chain(numbers).chain([PAUSE]).collect();
         let ids = NdTensor::from_data([1, ids.len()], ids);
-        let speed = NdTensor::from_data([1], vec![1.0_f32]);
+        let speed = NdTensor::from_data([1], vec![speed]);
         let inputs = vec![(self.phoneme_ids, ids.view().into()), (self.speed, speed.view().into())];
         let mut results = self.network.run(inputs, &self.outputs)?.into_iter();
         let mut next = || Ok::<_, anyhow::Error>(self.network.floats(results.next())?.to_vec());

@@ -2,7 +2,7 @@
 
 //! Describes pictures in sentences to be spoken.
 //!
-//! Recognised objects come first, then measurements. The wording tells how certain a recognition is.
+//! Recognised objects come first; measurements are told when they are asked for, or nothing was recognised. The wording tells how certain a recognition is.
 
 use crate::speech::responder::pictures::Topic;
 use crate::vision::{Seen, View};
@@ -64,18 +64,16 @@ fn ordinal(index: usize) -> String {
     format!("The {word} picture")
 }
 
+/// What is recognised. Only where that is nothing, how it looks.
 fn everything(sight: &Sight<'_>) -> String {
+    let found: Vec<String> = [recognised(sight.seen), faces(sight.seen)].into_iter().flatten().collect();
+    if !found.is_empty() {
+        return found.join(" ");
+    }
     let facts = &sight.view.facts;
     let sharpness = facts.sharpness().map(|sharpness| format!(", {sharpness}")).unwrap_or_default();
-    let measured = format!(
-        "The picture is {} by {} pixels, {}{sharpness}, with {}.",
-        sight.view.width,
-        sight.view.height,
-        facts.light(),
-        facts.contrast_in_words()
-    );
-    let found = [recognised(sight.seen), faces(sight.seen)];
-    found.into_iter().flatten().chain([measured, colours(sight.view)]).collect::<Vec<_>>().join(" ")
+    let light = format!("The picture is {}{sharpness}, with {}.", facts.light(), facts.contrast_in_words());
+    format!("{light} {}", colours(sight.view))
 }
 
 /// The recognised objects, if any.

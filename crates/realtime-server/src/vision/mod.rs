@@ -4,15 +4,14 @@
 //!
 //! A picture is decoded and measured once, when it arrives ([`View`]); that takes a few milliseconds and refuses
 //! invalid files. The networks of [`Vision`] run when an answer first needs them, on a thread that may block, and their
-//! result is kept with the picture ([`Seen`]). `image_context` selects the pictures that an answer is about; `describe`
-//! makes the sentences. Nothing is stated that was not measured, or recognised with sufficient probability.
+//! result is kept with the picture ([`Seen`]). `describe` makes the sentences. Nothing is stated that was not measured, or
+//! recognised with sufficient probability.
 
 mod classifier;
 mod colours;
 mod decode;
-mod describe;
+pub mod describe;
 mod faces;
-pub mod image_context;
 mod measure;
 mod names;
 mod thumbnail;
@@ -21,10 +20,8 @@ pub use crate::vision::decode::Kind;
 pub use crate::vision::thumbnail::View;
 
 use crate::speech::models::{ModelDir, ModelFile};
-use crate::speech::responder::pictures::{Topic, topic};
 use crate::vision::classifier::Classifier;
 use crate::vision::faces::Faces;
-use crate::vision::image_context::Shown;
 use anyhow::Result;
 
 /// What was recognised in a picture.
@@ -53,22 +50,8 @@ impl Vision {
         Ok(Self { classifier, faces })
     }
 
-    /// The answer about pictures of a conversation to what was `heard`. `None` when there are none, or only old ones that
-    /// the question is not about.
-    pub fn tell(&self, shown: &Shown<'_>, heard: &str) -> Option<String> {
-        let topic = if shown.are_alone { Some(Topic::Everything) } else { topic(heard) };
-        if shown.pictures.is_empty() || (topic.is_none() && !shown.are_new) {
-            return None;
-        }
-        let sights: Vec<_> = shown.pictures.iter().map(|picture| picture.with(self.look(picture.view))).collect();
-        match topic {
-            Some(topic) => Some(crate::vision::describe::answer(&sights, topic)),
-            None => crate::vision::describe::aside(&sights),
-        }
-    }
-
     /// Runs the networks on a picture, unless that was done before.
-    fn look<'v>(&self, view: &'v View) -> &'v Seen {
+    pub fn look<'v>(&self, view: &'v View) -> &'v Seen {
         view.seen.get_or_init(|| Seen {
             things: self.classifier.as_ref().and_then(|classifier| {
                 let things = classifier.things(&view.centre);

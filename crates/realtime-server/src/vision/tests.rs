@@ -5,7 +5,7 @@
 use super::*;
 use crate::engine::{Part, Turn};
 use crate::picture::Picture;
-use crate::vision::image_context::{Shown, said};
+use crate::responder::shown::{Shown, said, tell};
 use image::{Rgb, RgbImage};
 use openai_protocol::items::Role;
 use std::sync::Arc;
@@ -44,30 +44,33 @@ const BLUE: [u8; 3] = [0, 0, 255];
 
 #[track_caller]
 fn told(turns: &[Turn], heard: &str) -> String {
-    SHORT_SIGHTED.tell(&Shown::of(turns), heard).expect("something to say")
+    tell(&SHORT_SIGHTED, &Shown::of(turns), heard).expect("something to say")
 }
 
 #[test]
 fn real_photos_are_recognised() {
     let vision = Vision::load(&ModelDir::find(None).expect("the models"), 1).expect("eyes");
-    let tell = |file| vision.tell(&Shown::of(&[user(vec![photo(file)])]), "").expect("something to say");
-    let china = tell(CHINA);
+    let told = |file| tell(&vision, &Shown::of(&[user(vec![photo(file)])]), "").expect("something to say");
+    let china = told(CHINA);
     assert!(china.contains("a palace"), "{china}");
-    let flower = tell(FLOWER);
-    assert!(flower.contains("640 by 427 pixels") && !flower.contains("face"), "{flower}");
+    let flower = told(FLOWER);
+    assert!(flower.contains("daisy") && !flower.contains("face"), "{flower}");
+    for told in [china, flower] {
+        assert!(!told.contains("pixels") && !told.contains("percent of it"), "{told}");
+    }
 }
 
 #[test]
 fn without_models_only_what_was_measured_is_said() {
     let turns = [user(vec![plain(RED)])];
-    assert_eq!(told(&turns, ""), "The picture is 64 by 48 pixels, dim, with no contrast. It is all red.");
+    assert_eq!(told(&turns, ""), "The picture is dim, with no contrast. It is all red.");
     let asked = |question: &str| told(&[user(vec![plain(RED), text(question)])], question);
     assert_eq!(asked("What colour is it?"), "It is all red.");
     assert_eq!(asked("Is it dark?"), "It is dim, with no contrast.");
     assert_eq!(asked("How big is it?"), "It is 64 pixels wide and 48 pixels high.");
     assert_eq!(asked("Is it sharp?"), "There are no edges in it by which to tell.");
     assert_eq!(asked("How many people are there?"), "I cannot count faces; the model for it is not installed.");
-    assert_eq!(SHORT_SIGHTED.tell(&Shown::of(&[user(vec![plain(RED), text("Hello.")])]), "Hello."), None);
+    assert_eq!(tell(&SHORT_SIGHTED, &Shown::of(&[user(vec![plain(RED), text("Hello.")])]), "Hello."), None);
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn a_name_beside_a_picture_is_nothing_that_was_said() {
 fn new_pictures_count_and_old_ones_only_when_asked_for() {
     let turns = [user(vec![plain(BLUE)]), assistant(), user(vec![text("Go on.")])];
     let shown = Shown::of(&turns);
-    assert!(!shown.are_new && SHORT_SIGHTED.tell(&shown, "Go on.").is_none());
+    assert!(!shown.are_new && tell(&SHORT_SIGHTED, &shown, "Go on.").is_none());
     assert_eq!(told(&turns, "What colour was the picture?"), "It is all blue.");
     let turns = [user(vec![plain(BLUE)]), assistant(), user(vec![plain(RED)]), user(vec![text("")])];
     let shown = Shown::of(&turns);

@@ -2,7 +2,7 @@
 
 //! From what a beta client says to an event of GA.
 
-use crate::session::api_error::ApiError;
+use crate::api_error::ApiError;
 use crate::session::beta::Beta;
 use crate::session::beta::shapes;
 use crate::session::read::{Bad, read};

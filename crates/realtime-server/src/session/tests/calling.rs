@@ -2,8 +2,8 @@
 
 //! Function calls as a client sees them.
 
+use crate::engine::Call;
 use crate::engine::{ResponsePart, SpeechChunk};
-use crate::function_calling::Call;
 use crate::session::Work;
 use crate::session::tests::dialogue::{Dialogue, realtime, squeezed};
 use serde_json::{Value, json};

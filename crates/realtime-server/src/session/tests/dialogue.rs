@@ -3,8 +3,8 @@
 //! A dialogue with a session: what a client says, what the session says, and the answers that it asks for. The engine is
 //! the echo, driven by hand.
 
-use crate::engine::echo::Echo;
 use crate::engine::{Answer, Engine};
+use crate::engines::echo::Echo;
 use crate::processors::Processors;
 use crate::session::{Job, Opening, Output, Session, Work};
 use base64::Engine as _;

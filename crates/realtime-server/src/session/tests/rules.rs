@@ -3,8 +3,8 @@
 //! What a session takes and refuses: settings, items, mistakes; and its end.
 
 use crate::audio::Sound;
-use crate::engine::echo::Echo;
-use crate::engine::{Answer, Engine, Prompt, TurnDetector};
+use crate::engine::{Answer, Engine, Prompt, Segment, TurnDetector};
+use crate::engines::echo::Echo;
 use crate::processors::Processors;
 use crate::session::tests::dialogue::{Dialogue, realtime};
 use base64::Engine as _;
@@ -75,6 +75,14 @@ impl Engine for English {
 
     fn transcribe(&self, sound: &Sound) -> anyhow::Result<String> {
         Echo.transcribe(sound)
+    }
+
+    fn segments(&self, sound: &Sound, on_segment: &mut dyn FnMut(Segment) -> bool) -> anyhow::Result<()> {
+        Echo.segments(sound, on_segment)
+    }
+
+    fn speak(&self, sentence: &str, speed: f32) -> anyhow::Result<Sound> {
+        Echo.speak(sentence, speed)
     }
 
     fn answer(&self, prompt: Prompt, processors: &Processors) -> Answer {

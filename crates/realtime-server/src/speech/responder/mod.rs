@@ -3,11 +3,13 @@
 //! The rule-based responder: what the server answers to recognised speech.
 //!
 //! There is no language model. The responder knows time and date, evaluates arithmetic, counts words and remembers the
-//! conversation; everything else it repeats, and says that it can do no more. Answers are deterministic, so that tests
+//! conversation and what the user told of himself. A statement it repeats, to show what was understood; of a question
+//! that it cannot answer it says so, the first time with the reason. Answers are deterministic, so that tests
 //! can expect them: time is an argument, and the same question in the same [`Context`] has the same answer.
 
 mod arithmetic;
 mod calendar;
+mod facts;
 pub mod pictures;
 
 use crate::speech::text_normalization;
@@ -47,7 +49,7 @@ fn respond(question: &Question<'_>, context: &Context<'_>) -> String {
     }
     known(question, context)
         .or_else(|| crate::speech::responder::pictures::aside(question, context))
-        .unwrap_or_else(|| repeat(question))
+        .unwrap_or_else(|| repeat(question, context))
 }
 
 /// The answer, if a rule matches.
@@ -58,6 +60,7 @@ fn known(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
         .or_else(|| crate::speech::responder::arithmetic::answer(&words))
         .or_else(|| crate::speech::responder::calendar::answer(question, context.now))
         .or_else(|| about_the_talk(question, context))
+        .or_else(|| crate::speech::responder::facts::answer(question, context))
         .or_else(|| crate::speech::responder::pictures::answer(question, context))
         .or_else(|| about_itself(question, context))
         .or_else(|| pleasantry(question))
@@ -214,10 +217,17 @@ fn pleasantry(question: &Question<'_>) -> Option<String> {
     Some(answer.to_owned())
 }
 
-/// Repeats what was heard, or its beginning and end when it is long.
-fn repeat(question: &Question<'_>) -> String {
-    const QUESTIONS: [&str; 12] =
-        ["what", "what's", "who", "who's", "where", "when", "why", "how", "which", "can", "could", "will"];
+/// Repeats a statement, or its beginning and end when it is long. A question is not repeated.
+fn repeat(question: &Question<'_>, context: &Context<'_>) -> String {
+    if is_question(question) {
+        let unanswered = |text: &String| {
+            let earlier = Question::new(text);
+            is_question(&earlier) && !is_known(text)
+        };
+        let again = context.earlier.iter().any(unanswered);
+        return if again { "I cannot answer that either." } else { "I cannot answer that without a language model." }
+            .to_owned();
+    }
     let text = quoted(question.text);
     let words: Vec<&str> = text.split_whitespace().collect();
     if words.len() > MAX_REPEATED {
@@ -228,13 +238,13 @@ fn repeat(question: &Question<'_>) -> String {
             quoted(&first),
         );
     }
-    let asks =
-        question.text.ends_with('?') || question.words.first().is_some_and(|word| QUESTIONS.contains(&word.as_str()));
-    if asks {
-        format!("You asked: {text}? I cannot answer that, but I heard you.")
-    } else {
-        format!("I heard you say: {text}.")
-    }
+    format!("I heard you say: {text}.")
+}
+
+fn is_question(question: &Question<'_>) -> bool {
+    const QUESTIONS: [&str; 12] =
+        ["what", "what's", "who", "who's", "where", "when", "why", "how", "which", "can", "could", "will"];
+    question.text.ends_with('?') || question.words.first().is_some_and(|word| QUESTIONS.contains(&word.as_str()))
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ pub(super) fn answer(question: &Question<'_>, context: &Context<'_>) -> Option<S
 /// The answer to other speech that came with a picture.
 pub(super) fn aside(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
     let sentences = told(context).filter(|_| pleasantry(question).is_none())?;
-    Some(format!("{} {sentences}", repeat(question)))
+    Some(format!("{} {sentences}", repeat(question, context)))
 }
 
 /// The description of the pictures.

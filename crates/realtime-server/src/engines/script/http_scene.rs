@@ -7,12 +7,12 @@
 //! `reset` break the body off. Without a statement that sends, `refuse` says what comes instead. The body ends with the
 //! scene.
 
-use crate::chat::{chunk, error_line, stream_body};
-use crate::engine::audio_placeholder;
-use crate::engine::script::pattern::Names;
-use crate::engine::script::{ConnectionScript, RunGuard, ScriptRunner, Statement};
+use crate::engines::audio_placeholder;
+use crate::engines::script::pattern::Names;
+use crate::engines::script::{ConnectionScript, RunGuard, ScriptRunner, Statement};
 use crate::ids;
 use crate::socket::Wire;
+use crate::sse::{chunk, error_line, stream_body};
 use axum::body::Bytes;
 use axum::response::Response;
 use serde_json::{Value, json};

@@ -13,8 +13,8 @@ mod parse;
 mod pattern;
 mod run;
 
-use crate::engine::scripted_socket::ScriptedSocket;
-use crate::http::refusal;
+use crate::engines::scripted_socket::ScriptedSocket;
+use crate::http_error::refusal;
 use crate::socket::{Socket, Wire};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -123,7 +123,7 @@ impl ScriptRunner {
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
-        let script = crate::engine::script::parse::script(&text).map_err(|fault| anyhow::anyhow!("{name}:{fault}"))?;
+        let script = crate::engines::script::parse::script(&text).map_err(|fault| anyhow::anyhow!("{name}:{fault}"))?;
         Ok(Self { name, script, came: AtomicUsize::new(0), failures: Mutex::default(), ended: watch::Sender::new(0) })
     }
 
@@ -173,7 +173,7 @@ impl ScriptRunner {
             Statement::Expect { name, .. } => name == "input_audio_buffer.append",
             _ => false,
         });
-        crate::engine::script::run::scene(self, scene, ScriptedSocket::new(socket, wants_audio), wire).await;
+        crate::engines::script::run::scene(self, scene, ScriptedSocket::new(socket, wants_audio), wire).await;
         drop(guard);
     }
 }

@@ -3,7 +3,7 @@
 //! The engine that really listens and speaks, with speech models; what it says is a [`Responder`]'s matter.
 
 use crate::audio::Sound;
-use crate::engine::{Answer, Engine, Prompt, ResponsePart, SpeechChunk, TurnDetector};
+use crate::engine::{Answer, Engine, Prompt, ResponsePart, Segment, SpeechChunk, TurnDetector};
 use crate::llm::LanguageModel;
 use crate::processors::Processors;
 use crate::responder::{Responder, Rules};
@@ -68,6 +68,17 @@ impl Engine for Local {
 
     fn transcribe(&self, sound: &Sound) -> anyhow::Result<String> {
         self.speech.transcribe(&resample(&sound.to_f32(), sound.rate, SAMPLE_RATE)?)
+    }
+
+    fn segments(&self, sound: &Sound, on_segment: &mut dyn FnMut(Segment) -> bool) -> anyhow::Result<()> {
+        let ms = |sample: usize| sample as u64 * 1000 / u64::from(SAMPLE_RATE);
+        self.speech.transcribe_parts(&resample(&sound.to_f32(), sound.rate, SAMPLE_RATE)?, &mut |part, text| {
+            on_segment(Segment { start_ms: ms(part.start), end_ms: ms(part.end), text })
+        })
+    }
+
+    fn speak(&self, sentence: &str, speed: f32) -> anyhow::Result<Sound> {
+        Ok(Sound::new(self.speech.speak_at(sentence, speed)?, VOICE_RATE))
     }
 
     fn answer(&self, prompt: Prompt, processors: &Processors) -> Answer {

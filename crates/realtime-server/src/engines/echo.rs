@@ -7,7 +7,7 @@
 //! directions differ. Its ear is a level meter, so a test decides with the loudness of a tone what counts as speech.
 
 use crate::audio::Sound;
-use crate::engine::{Answer, Engine, Part, Prompt, ResponsePart, SpeechChunk, TurnDetector};
+use crate::engine::{Answer, Engine, Part, Prompt, ResponsePart, Segment, SpeechChunk, TurnDetector};
 use crate::processors::Processors;
 use futures_util::{StreamExt, stream};
 use openai_protocol::items::Role;
@@ -28,6 +28,15 @@ impl Engine for Echo {
 
     fn transcribe(&self, _: &Sound) -> anyhow::Result<String> {
         Ok(String::new())
+    }
+
+    fn segments(&self, _: &Sound, _: &mut dyn FnMut(Segment) -> bool) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn speak(&self, sentence: &str, speed: f32) -> anyhow::Result<Sound> {
+        let words = sentence.split_whitespace().count().min(600);
+        Ok(tone((words as f32 * 100.0 / speed) as u32))
     }
 
     fn answer(&self, prompt: Prompt, _: &Processors) -> Answer {

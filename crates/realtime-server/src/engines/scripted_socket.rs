@@ -5,7 +5,7 @@
 //! Events of the client wait in a bounded inbox until they are asked for. Sound is only counted, unless somebody
 //! wants to see the events that carry it.
 
-use crate::engine::audio_placeholder;
+use crate::engines::audio_placeholder;
 use crate::socket::{Socket, close_frame};
 use crate::trace::Close;
 use futures_util::{SinkExt, StreamExt};

@@ -4,10 +4,10 @@
 
 use crate::audio::Sound;
 use crate::engine::SpeechChunk;
-use crate::engine::audio_placeholder;
-use crate::engine::script::pattern::Names;
-use crate::engine::script::{ConnectionScript, ScriptRunner, Statement, Step};
-use crate::engine::scripted_socket::{Got, ScriptedSocket, in_short};
+use crate::engines::audio_placeholder;
+use crate::engines::script::pattern::Names;
+use crate::engines::script::{ConnectionScript, ScriptRunner, Statement, Step};
+use crate::engines::scripted_socket::{Got, ScriptedSocket, in_short};
 
 use crate::ids;
 use crate::session::{Opening, Session, whole_answer};

@@ -2,9 +2,9 @@
 
 //! Reads scripts. A line is a statement; an indented line goes on with the one before it; `#` begins a comment line.
 
-use crate::engine::audio_placeholder;
-use crate::engine::script::cursor::{Cursor, Fault};
-use crate::engine::script::{ConnectionScript, Handshake, Script, Statement, Step};
+use crate::engines::audio_placeholder;
+use crate::engines::script::cursor::{Cursor, Fault};
+use crate::engines::script::{ConnectionScript, Handshake, Script, Statement, Step};
 
 use serde_json::{Value, json};
 
@@ -212,7 +212,7 @@ fn respond(cursor: &mut Cursor<'_>) -> Result<Statement, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::script::cursor::WITHIN;
+    use crate::engines::script::cursor::WITHIN;
     use std::time::Duration;
 
     fn fault(text: &str) -> String {

@@ -7,10 +7,10 @@
 //! sends with each frame.
 
 use crate::engine::{Part, Turn};
-use crate::speech::responder::pictures;
+use crate::speech::responder::pictures::{self, Topic};
 use crate::speech::responder::{is_known, plain_words};
 use crate::vision::describe::Sight;
-use crate::vision::{Seen, View};
+use crate::vision::{Seen, View, Vision, describe};
 use openai_protocol::items::Role;
 
 /// Maximum number of pictures in an answer.
@@ -62,6 +62,20 @@ impl<'a> Shown<'a> {
         pictures.drain(..pictures.len().saturating_sub(MAX_TOLD));
         let are_alone = new.iter().all(|turn| has_picture(turn) && said(turn).is_empty());
         Self { pictures, are_new: true, are_alone }
+    }
+}
+
+/// The answer about pictures of a conversation to what was `heard`. `None` when there are none, or only old ones that the
+/// question is not about.
+pub fn tell(vision: &Vision, shown: &Shown<'_>, heard: &str) -> Option<String> {
+    let topic = if shown.are_alone { Some(Topic::Everything) } else { pictures::topic(heard) };
+    if shown.pictures.is_empty() || (topic.is_none() && !shown.are_new) {
+        return None;
+    }
+    let sights: Vec<_> = shown.pictures.iter().map(|picture| picture.with(vision.look(picture.view))).collect();
+    match topic {
+        Some(topic) => Some(describe::answer(&sights, topic)),
+        None => describe::aside(&sights),
     }
 }
 

@@ -8,7 +8,7 @@
 //! notice of. Names that the client gives anew in every run, of its events and items, are put in the place of the old
 //! ones.
 
-use crate::engine::scripted_socket::{Appended, Got, ScriptedSocket, in_short};
+use crate::engines::scripted_socket::{Appended, Got, ScriptedSocket, in_short};
 use crate::socket::Socket;
 use crate::trace::{self, Close, Line, Side};
 use serde_json::Value;

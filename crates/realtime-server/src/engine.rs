@@ -2,19 +2,10 @@
 
 //! What thinks behind the protocol.
 //!
-//! A session knows the rules of the wire; what was said, what to answer and how it sounds, an [`Engine`] knows. Two
-//! of them are here: `local` with its models, and `echo`. The other two, `script` and `replay`, are no engines in
-//! this sense: they take the place of the whole session, because they must be able to break its rules.
-
-pub mod audio_placeholder;
-pub mod echo;
-pub mod local;
-pub mod replay;
-pub mod script;
-pub mod scripted_socket;
+//! A session knows the rules of the wire; what was said, what to answer and how it sounds, an [`Engine`] knows. Those
+//! that there are stand in `engines`.
 
 use crate::audio::Sound;
-use crate::function_calling::{Call, Choice};
 use crate::picture::Picture;
 use crate::processors::Processors;
 use futures_util::stream::BoxStream;
@@ -45,9 +36,50 @@ pub trait Engine: Send + Sync {
     /// The words in a sound, empty where there are none. It takes its time and is called where blocking does no harm.
     fn transcribe(&self, sound: &Sound) -> anyhow::Result<String>;
 
+    /// The words in a recording with their times, in order, until `on_segment` says that no more are wanted.
+    fn segments(&self, sound: &Sound, on_segment: &mut dyn FnMut(Segment) -> bool) -> anyhow::Result<()>;
+
+    /// A sentence as sound, so many times faster than usual.
+    fn speak(&self, sentence: &str, speed: f32) -> anyhow::Result<Sound>;
+
     /// An answer, made piece by piece while it is asked for the next one. What computes does so on one of these
     /// processors; dropping the answer ends all work on it.
     fn answer(&self, prompt: Prompt, processors: &Processors) -> Answer;
+}
+
+/// The client's `tool_choice`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Choice {
+    /// Call what matches.
+    #[default]
+    Auto,
+    /// Never call.
+    None,
+    /// Always call.
+    Required,
+    /// Always call this function.
+    Function(String),
+}
+
+impl Choice {
+    /// Reads the setting of a session or response.
+    pub fn read(value: &Value) -> Self {
+        match value.as_str() {
+            Some("none") => Self::None,
+            Some("required") => Self::Required,
+            _ if value["type"] == "function" => Self::Function(value["name"].as_str().unwrap_or_default().into()),
+            _ => Self::Auto,
+        }
+    }
+}
+
+/// A function call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Its name.
+    pub name: String,
+    /// The arguments as JSON.
+    pub arguments: String,
 }
 
 /// An answer in the making.
@@ -65,6 +97,17 @@ pub enum ResponsePart {
     /// The answer is complete no further than this, for a reason of the Realtime API: `max_output_tokens` or
     /// `content_filter`.
     Incomplete(&'static str),
+}
+
+/// A part of a recording, and the words in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Where it begins.
+    pub start_ms: u64,
+    /// Where it ends.
+    pub end_ms: u64,
+    /// Its words.
+    pub text: String,
 }
 
 /// A sentence or so.

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! Facts that the user told about himself, and questions for them: "my name is Anna" … "what is my name?"
+
+use crate::speech::responder::{Context, Question, quoted};
+
+/// Something that was told: whose or what, and the rest.
+#[derive(Debug, PartialEq)]
+struct Fact {
+    /// What it is about, in the user's words and in lower case: "my name", "i live".
+    about: String,
+    /// What was said of it, ready to be said back: "is Anna", "in Paris".
+    said: String,
+}
+
+/// Verbs of facts that begin with "I", with the question word that asks for them.
+const VERBS: &[(&str, &str)] =
+    &[("live", "where"), ("work", "where"), ("like", "what"), ("love", "what"), ("play", "what"), ("study", "what")];
+/// The longest name of something, in words: "my sister's telephone number".
+const MAX_NAME: usize = 4;
+
+/// The answer to a question for a fact, or to a fact.
+pub(super) fn answer(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
+    if let Some(about) = asked_for(&question.words) {
+        // What was told last counts.
+        let told =
+            context.earlier.iter().rev().find_map(|text| facts(text).into_iter().rfind(|fact| fact.about == about));
+        let yours = said_back(&about);
+        return Some(match told {
+            Some(fact) => format!("{yours} {}.", fact.said),
+            None if about.starts_with("my ") => format!("You have not told me {yours}."),
+            None => "You have not told me.".to_owned(),
+        });
+    }
+    let told = facts(question.text);
+    let last = told.last()?;
+    Some(match last.said.strip_prefix("is ") {
+        Some(name) if last.about == "my name" => format!("Nice to meet you, {name}."),
+        _ => "I will remember that.".to_owned(),
+    })
+}
+
+/// What a question is for: "what is my name", "where do I live", "who am I".
+fn asked_for(words: &[String]) -> Option<String> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let start = words
+        .iter()
+        .position(|word| ["what", "what's", "who", "who's", "where", "where's", "when", "when's"].contains(word))?;
+    match &words[start..] {
+        ["who", "am", "i"] => Some("my name".to_owned()),
+        [_, "is" | "are" | "was", "my", name @ ..] => named(name),
+        ["what's" | "who's" | "where's" | "when's", "my", name @ ..] => named(name),
+        [asks, "do", "i", verb, ..] if VERBS.contains(&(verb, asks)) => Some(format!("i {verb}")),
+        _ => None,
+    }
+}
+
+/// "dog called" is the name of the dog.
+fn named(name: &[&str]) -> Option<String> {
+    let name = match name {
+        [owner @ .., "called" | "named"] if !owner.is_empty() => format!("{}'s name", owner.join(" ")),
+        name => name.join(" "),
+    };
+    let count = name.split(' ').count();
+    (!name.is_empty() && count <= MAX_NAME).then(|| format!("my {name}"))
+}
+
+/// The facts in a text, in its order.
+fn facts(text: &str) -> Vec<Fact> {
+    text.split_inclusive(['.', '!', '?', ';']).filter(|sentence| !sentence.ends_with('?')).filter_map(fact).collect()
+}
+
+fn fact(sentence: &str) -> Option<Fact> {
+    let all: Vec<&str> = sentence.split_whitespace().collect();
+    let lower: Vec<String> =
+        all.iter().map(|word| word.trim_matches([',', '.', '!', ';']).to_lowercase().replace('’', "'")).collect();
+    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+    const OPENINGS: [&str; 17] = [
+        "hello", "hi", "hey", "well", "and", "please", "remember", "that", "note", "so", "by", "the", "way", "yes",
+        "no", "oh", "actually",
+    ];
+    let start = lower.iter().position(|word| !OPENINGS.contains(word))?;
+    let rest = |from: usize| {
+        let said = quoted(&all[start + from..].join(" ")).to_owned();
+        (!said.is_empty()).then(|| said_back(&said))
+    };
+    match &lower[start..] {
+        ["my", words @ ..] => {
+            let at = words.iter().position(|word| ["is", "are", "was"].contains(word))?;
+            let names = matches!(words.get(at + 1), Some(&("called" | "named")));
+            let about = if names { named(&[&words[..at], &["called"]].concat())? } else { named(&words[..at])? };
+            let said = rest(2 + at + usize::from(names))?;
+            Some(Fact { about, said: format!("{} {said}", if names { "is" } else { words[at] }) })
+        }
+        ["call", "me", _, ..] | ["i'm", "called", _, ..] => {
+            Some(Fact { about: "my name".into(), said: format!("is {}", rest(2)?) })
+        }
+        ["i", "am", "called", _, ..] => Some(Fact { about: "my name".into(), said: format!("is {}", rest(3)?) }),
+        ["i", verb, _, ..] if VERBS.iter().any(|(known, _)| known == verb) => {
+            Some(Fact { about: format!("i {verb}"), said: rest(2)? })
+        }
+        _ => None,
+    }
+}
+
+/// Words of the user in the mouth of the program: "my" is "your".
+fn said_back(text: &str) -> String {
+    let word = |word: &str| match word.to_lowercase().as_str() {
+        "i" | "me" => "you".to_owned(),
+        "my" => "your".to_owned(),
+        "mine" => "yours".to_owned(),
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Zoned;
+
+    fn told(earlier: &[&str], heard: &str) -> Option<String> {
+        let earlier: Vec<String> = earlier.iter().map(|text| (*text).to_owned()).collect();
+        let context = Context { now: &Zoned::default(), turn: 3, instructions: None, earlier: &earlier, picture: None };
+        answer(&Question::new(heard), &context)
+    }
+
+    #[test]
+    fn what_was_told_is_remembered_and_the_last_word_counts() {
+        for (earlier, heard, expected) in [
+            (&["My name is Anna."][..], "What is my name?", "your name is Anna."),
+            (&["Hello, my name is Anna Smith."], "who am i", "your name is Anna Smith."),
+            (&["Call me Bob.", "No, my name is Rob."], "What's my name?", "your name is Rob."),
+            (&["My dog is called Rex."], "What is my dog called?", "your dog's name is Rex."),
+            (&["My dog's name is Rex!"], "What is my dog's name?", "your dog's name is Rex."),
+            (&["I live in Paris.", "What time is it?"], "Where do I live?", "you live in Paris."),
+            (
+                &["Remember that my favourite colour is green"],
+                "What is my favourite colour",
+                "your favourite colour is green.",
+            ),
+            (&["My keys are under my pillow."], "Where are my keys?", "your keys are under your pillow."),
+            (&["My birthday was in May. It rained."], "When was my birthday?", "your birthday was in May."),
+            (&["I like jazz."], "What do I like?", "you like jazz."),
+            (&["Is my name Anna?"], "What is my name?", "You have not told me your name."),
+            (&[], "What is my name?", "You have not told me your name."),
+        ] {
+            assert_eq!(told(earlier, heard).as_deref(), Some(expected), "{earlier:?} {heard}");
+        }
+    }
+
+    #[test]
+    fn a_fact_is_taken_note_of_and_everything_else_is_none() {
+        assert_eq!(told(&[], "My name is Anna.").as_deref(), Some("Nice to meet you, Anna."));
+        assert_eq!(told(&[], "I live in Paris").as_deref(), Some("I will remember that."));
+        for text in ["What is the time?", "I think so.", "Where do we live?", "Call me.", "My goodness!", "What is my"]
+        {
+            assert_eq!(told(&[], text), None, "{text}");
+        }
+    }
+}
