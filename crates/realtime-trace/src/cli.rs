@@ -2,16 +2,10 @@
 
 //! The command line.
 
-use crate::tail::printer::{Options, Printer};
-use crate::tail::{Output, tail};
-use anyhow::Context;
-use clap::{Parser, Subcommand};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal};
-use std::path::{Path, PathBuf};
+use crate::commands;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// Reads traces of Realtime sessions (`event_src` of the element `openairealtime`, `realtime-server --record`).
 #[derive(Debug, Parser)]
@@ -32,6 +26,38 @@ enum Command {
         #[arg(long, value_name = "FILE", num_args = 0..)]
         json: Option<Vec<String>>,
     },
+    /// Numbers of traces: turns, latency by stages, barge-ins, calls, tokens, cost, sound
+    Stats {
+        /// Traces
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// How they are written
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Hold each event against the published schemas of the API
+    Check {
+        /// A trace
+        file: PathBuf,
+    },
+    /// Write a trace without words, sound, pictures, instructions and keys
+    Redact {
+        /// A trace
+        file: PathBuf,
+        /// Where it is written; standard output by default
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// How numbers are written.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
 }
 
 /// What went wrong in a way that the exit status tells: 1 for lines that could not be read, 2 for errors.
@@ -41,41 +67,10 @@ impl Cli {
     /// Does what the command line says.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Tail { file, json } => run_tail(file.as_deref(), json),
+            Command::Tail { file, json } => commands::tail_conversation(file.as_deref(), json),
+            Command::Stats { files, format } => commands::stats(&files, matches!(format, Format::Json)),
+            Command::Check { file } => commands::check(&file),
+            Command::Redact { file, output } => commands::redact(&file, output.as_deref()),
         }
     }
-}
-
-fn run_tail(file: Option<&Path>, json: Option<Vec<String>>) -> anyhow::Result<ExitCode> {
-    let stdin = io::stdin();
-    let input: Box<dyn BufRead> = match file {
-        Some(file) => Box::new(BufReader::new(File::open(file).with_context(|| file.display().to_string())?)),
-        None => {
-            if !stdin.is_terminal() {
-                // Ctrl-C is for the pipeline, which may have something to say yet.
-                ignore_interrupts()?;
-            }
-            Box::new(stdin.lock())
-        }
-    };
-    let stdout = io::stdout();
-    let columns = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    // The local server costs nothing, whatever the model's name.
-    let options = Options { columns, colors: columns.is_some() && !is_set("NO_COLOR"), cost: is_set("OPENAI_API_KEY") };
-    let output = match json {
-        Some(files) => Output::Answers(stdout.lock(), files),
-        None => Output::Conversation(Printer::new(stdout.lock(), options)),
-    };
-    match tail(input, output, io::stderr()) {
-        Ok(0) => Ok(ExitCode::SUCCESS),
-        Ok(_) => Ok(ExitCode::FAILURE),
-        // Nobody reads any more.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn ignore_interrupts() -> io::Result<()> {
-    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::new(AtomicBool::new(false))).map(drop)
 }

@@ -4,9 +4,15 @@
 //! write them, and what `gst-launch-1.0 -m` prints of the element's messages. No GStreamer is needed for it.
 
 pub mod audio;
+pub mod check;
 pub mod cli;
+mod commands;
+pub mod latency;
+pub mod redact;
+pub mod stats;
 pub mod structure;
 pub mod tail;
+pub mod timeline;
 pub mod trace;
 pub mod words;
 

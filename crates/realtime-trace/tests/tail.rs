@@ -135,5 +135,5 @@ fn answers_of_openaichat_become_lines_of_json() {
                    text=(string)\"A\\ bell\", running-time=(guint64)0;\n";
     child.stdin.take().expect("a pipe").write_all(message.as_bytes()).expect("the program reads");
     let output = child.wait_with_output().expect("it ends");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "{\"answer\":\"A bell\",\"file\":\"a.png\"}\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "{\"file\":\"a.png\",\"answer\":\"A bell\"}\n");
 }

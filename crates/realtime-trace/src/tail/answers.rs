@@ -4,7 +4,16 @@
 //! the files.
 
 use crate::structure::Structure;
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::Value;
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    file: Option<&'a String>,
+    answer: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
 
 /// The line for a message; `None` if it is no answer.
 pub fn answer(message: &Structure, files: &[String]) -> Option<String> {
@@ -12,13 +21,9 @@ pub fn answer(message: &Structure, files: &[String]) -> Option<String> {
     let index = message.number::<u64>("running-time")? / 1_000_000_000;
     let file = usize::try_from(index).ok().and_then(|index| files.get(index));
     let text = message.text("text").unwrap_or_default();
-    let mut line = Map::new();
-    line.insert("file".into(), file.cloned().into());
-    line.insert("answer".into(), serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)));
-    if state != "completed" {
-        line.insert("error".into(), message.text("error-message").unwrap_or(state).into());
-    }
-    Some(Value::Object(line).to_string())
+    let answer = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+    let error = (state != "completed").then(|| message.text("error-message").unwrap_or(state));
+    serde_json::to_string(&Answer { file, answer, error }).ok()
 }
 
 #[cfg(test)]
@@ -34,14 +39,14 @@ mod tests {
     fn an_answer_belongs_to_the_file_of_its_second() {
         let read =
             line(r#"state=(string)completed, text=(string)"\{\"color\":\"red\"\}", running-time=(guint64)1000000000"#);
-        assert_eq!(read.as_deref(), Some(r#"{"answer":{"color":"red"},"file":"b.png"}"#));
+        assert_eq!(read.as_deref(), Some(r#"{"file":"b.png","answer":{"color":"red"}}"#));
         let read = line(r#"state=(string)completed, text=(string)"no JSON", running-time=(guint64)7000000000"#);
-        assert_eq!(read.as_deref(), Some(r#"{"answer":"no JSON","file":null}"#));
+        assert_eq!(read.as_deref(), Some(r#"{"file":null,"answer":"no JSON"}"#));
     }
 
     #[test]
     fn a_failed_answer_says_why() {
         let read = line(r#"state=(string)failed, error-message=(string)"too\ large", running-time=(guint64)0"#);
-        assert_eq!(read.as_deref(), Some(r#"{"answer":"","error":"too large","file":"a.png"}"#));
+        assert_eq!(read.as_deref(), Some(r#"{"file":"a.png","answer":"","error":"too large"}"#));
     }
 }

@@ -2,7 +2,8 @@
 
 //! Events of the wire, and what they tell.
 
-use super::notice::{Latency, Notice, Speaker, What};
+use super::notice::{Notice, Speaker, What};
+use crate::latency::Latency;
 use crate::pricing;
 use crate::trace::{Body, Event, Line};
 use crate::words::heard_words;

@@ -2,7 +2,8 @@
 
 //! Messages of the elements, as `gst-launch-1.0 -m` prints them, and what they tell.
 
-use super::notice::{Latency, Notice, Speaker, What};
+use super::notice::{Notice, Speaker, What};
+use crate::latency::Latency;
 use crate::structure::Structure;
 use openai_protocol::ClientEvent;
 use openai_protocol::items::ItemKind;

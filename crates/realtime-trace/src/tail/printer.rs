@@ -3,7 +3,8 @@
 //! The conversation as lines of text. On a terminal the line of what is being said grows at the bottom; elsewhere only whole
 //! messages are written. Text that a server sent cannot control the terminal.
 
-use super::notice::{Latency, Notice, Speaker, What};
+use super::notice::{Notice, Speaker, What};
+use crate::latency::Latency;
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 
