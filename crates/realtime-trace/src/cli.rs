@@ -26,6 +26,14 @@ enum Command {
         #[arg(long, value_name = "FILE", num_args = 0..)]
         json: Option<Vec<String>>,
     },
+    /// Write a page of HTML that shows a trace: both voices along time, the conversation, every event
+    Show {
+        /// A trace
+        file: PathBuf,
+        /// The page; by default beside the trace, with the ending `html`
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Numbers of traces: turns, latency by stages, barge-ins, calls, tokens, cost, sound
     Stats {
         /// Traces
@@ -68,6 +76,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Tail { file, json } => commands::tail_conversation(file.as_deref(), json),
+            Command::Show { file, output } => commands::show(&file, output),
             Command::Stats { files, format } => commands::stats(&files, matches!(format, Format::Json)),
             Command::Check { file } => commands::check(&file),
             Command::Redact { file, output } => commands::redact(&file, output.as_deref()),

@@ -4,11 +4,12 @@
 
 use crate::check::Checker;
 use crate::redact::Redactor;
+use crate::show;
 use crate::stats::Stats;
 use crate::tail::printer::{Options, Printer, printable};
 use crate::tail::{Output, tail};
 use crate::timeline::{self, Timeline};
-use crate::trace::{Line, Reader};
+use crate::trace::{BadLine, Line, Reader};
 use anyhow::Context;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
@@ -62,10 +63,12 @@ pub fn stats(files: &[PathBuf], as_json: bool) -> anyhow::Result<ExitCode> {
 /// The time line of a file, and whether all its lines could be read; those that could not are told.
 fn read_timeline(file: &Path, each: impl FnMut(&Line, f64)) -> anyhow::Result<(Timeline, bool)> {
     let (timeline, bad) = timeline::read(file, each).with_context(|| file.display().to_string())?;
-    for line in &bad {
-        eprintln!("{}: {line}", file.display());
-    }
+    tell_bad_lines(file, &bad);
     Ok((timeline, bad.is_empty()))
+}
+
+fn tell_bad_lines(file: &Path, bad: &[BadLine]) {
+    bad.iter().for_each(|line| eprintln!("{}: {line}", file.display()));
 }
 
 /// Writes to standard output; a reader that goes away is no error.
@@ -87,6 +90,21 @@ fn status(all_well: bool) -> ExitCode {
 
 fn open(file: &Path) -> anyhow::Result<BufReader<File>> {
     Ok(BufReader::new(File::open(file).with_context(|| file.display().to_string())?))
+}
+
+/// Writes a page that shows a trace.
+pub fn show(file: &Path, output: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let (page, bad) = show::page(file).with_context(|| file.display().to_string())?;
+    tell_bad_lines(file, &bad);
+    let output = output.unwrap_or_else(|| file.with_extension("html"));
+    anyhow::ensure!(
+        output != file,
+        "{}: the page would take the place of the trace; name another file",
+        output.display()
+    );
+    std::fs::write(&output, page).with_context(|| output.display().to_string())?;
+    eprintln!("{}", output.display());
+    Ok(status(bad.is_empty()))
 }
 
 /// Writes what is wrong with each line.

@@ -9,6 +9,7 @@ pub mod cli;
 mod commands;
 pub mod latency;
 pub mod redact;
+pub mod show;
 pub mod stats;
 pub mod structure;
 pub mod tail;

@@ -48,7 +48,8 @@ impl Builder {
     }
 
     fn truncated(&mut self, item: String, heard: f64, now: f64) {
-        let position = self.playout.cut(&item, heard).unwrap_or(self.axis.position(now));
+        let now_position = self.axis.position(now);
+        let position = self.playout.cut(&item, heard, now_position).unwrap_or(now_position);
         let response = self.playout.message(&item).map(|message| message.response);
         if let Some(response) = response.and_then(|index| self.timeline.responses.get_mut(index)) {
             response.end = Some(position);
@@ -80,6 +81,10 @@ impl Builder {
                 self.sound(&event.response_id, &event.item_id, &event.delta.0, now);
             }
             ServerEvent::ResponseOutputAudioTranscriptDelta(event) => self.words(&event.response_id, &event.delta),
+            ServerEvent::ResponseOutputAudioTranscriptDone(event) => {
+                self.all_words(&event.response_id, event.transcript)
+            }
+            ServerEvent::ResponseOutputTextDone(event) => self.all_words(&event.response_id, event.text),
             ServerEvent::ResponseOutputTextDelta(event) => {
                 self.turns.output(now);
                 self.words(&event.response_id, &event.delta);
@@ -135,6 +140,13 @@ impl Builder {
     fn words(&mut self, response: &str, words: &str) {
         if let Some(response) = self.response(response) {
             response.words.push_str(words);
+        }
+    }
+
+    /// All words of a part, for servers that sent no pieces of it.
+    fn all_words(&mut self, response: &str, words: String) {
+        if let Some(response) = self.response(response).filter(|response| response.words.is_empty()) {
+            response.words = words;
         }
     }
 

@@ -6,6 +6,9 @@
 use super::Track;
 use std::collections::HashMap;
 
+/// How far the sound may be ahead here of what was heard: a listener begins later, by the latency of the sink.
+const MAX_LAG: f64 = 5.0;
+
 /// The sound of the model's messages.
 #[derive(Debug, Default)]
 pub struct Playout {
@@ -53,11 +56,15 @@ impl Playout {
         self.messages.get(item)
     }
 
-    /// So much of a message was heard, and nothing that follows it. Gives back where it ends.
-    pub fn cut(&mut self, item: &str, heard: f64) -> Option<f64> {
+    /// So much of a message was heard, and nothing that follows it. Gives back where it ends; `None` for a message that ended
+    /// long before now.
+    pub fn cut(&mut self, item: &str, heard: f64, now: f64) -> Option<f64> {
         let message = self.messages.get_mut(item)?;
-        message.is_cut = true;
         let end = message.begin + heard.min(message.seconds);
+        if end + MAX_LAG < now {
+            return None;
+        }
+        message.is_cut = true;
         if end < self.end {
             let rest = self.heard.cut_off(end);
             self.unheard.add(end, &rest);
@@ -78,7 +85,7 @@ mod tests {
         for _ in 0..3 {
             playout.add("i", 0, 2.0, 1.0, &second);
         }
-        assert_eq!(playout.cut("i", 0.5), Some(2.5));
+        assert_eq!(playout.cut("i", 0.5, 2.6), Some(2.5));
         assert_eq!(playout.heard.peaks.len(), 125);
         assert_eq!(
             (playout.unheard.peaks.len(), playout.unheard.peaks[124], playout.unheard.peaks[125]),
@@ -88,6 +95,7 @@ mod tests {
         playout.add("i", 0, 2.6, 1.0, &second);
         assert_eq!(playout.unheard.peaks.len(), 300);
         assert_eq!(playout.add("j", 1, 2.7, 1.0, &second), 3.7);
-        assert_eq!(playout.cut("k", 1.0), None);
+        assert_eq!(playout.cut("i", 0.5, 60.0), None);
+        assert_eq!(playout.cut("k", 1.0, 3.0), None);
     }
 }
