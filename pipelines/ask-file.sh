@@ -7,4 +7,4 @@
 [ $# = 3 ] || fail "usage: $0 INPUT QUESTION ANSWER.wav"
 
 gst-launch-1.0 -e -m filesrc location="$1" ! decodebin ! audioconvert ! audioresample ! audio/x-raw,rate=16000 \
-    ! openaichat modalities=text-and-audio prompt="$2" ! wavenc ! filesink location="$3" | conversation
+    ! openaichat modalities=text-and-audio prompt="$2" ! wavenc ! filesink location="$3" | realtime-trace tail

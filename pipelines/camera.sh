@@ -6,4 +6,4 @@
 gst-launch-1.0 -m -e ${SOURCE:-autoaudiosrc} ! audioconvert ! audioresample \
     ! openairealtime name=ai frame-policy=turn ! audioconvert ! audioresample ! ${SINK:-autoaudiosink} \
     ${CAMERA:-autovideosrc} ! videorate ! videoscale ! videoconvert ! video/x-raw,width=640,height=480,framerate=5/1 \
-    ! jpegenc ! ai. | conversation
+    ! jpegenc ! ai. | realtime-trace tail

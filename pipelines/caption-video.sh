@@ -19,4 +19,4 @@ gst-launch-1.0 -e -m filesrc location="$1" ! decodebin ! videoconvert ! tee name
     ai.text_src ! tee name=text \
     text. ! queue ! srtenc ! filesink buffer-mode=unbuffered location="${2%.mkv}.srt" \
     text. ! queue ! webvttenc ! filesink buffer-mode=unbuffered location="${2%.mkv}.vtt" \
-    text. ! queue ! mux. matroskamux name=mux ! filesink location="$2" | conversation
+    text. ! queue ! mux. matroskamux name=mux ! filesink location="$2" | realtime-trace tail

@@ -9,7 +9,7 @@ set -euo pipefail
 . "$(dirname "$0")/support/install.sh"
 install_gstreamer
 need_rust
-build release
+build "${PROFILE:=release}"
 . "$(dirname "$0")/support/prepare.sh"
 
 question=${1:-$project/tests/media/jfk.wav}
@@ -19,6 +19,6 @@ say "Asking with $question"
 
 gst-launch-1.0 -m filesrc location="$question" ! decodebin ! audioconvert ! audioresample \
     ! openairealtime instructions="Answer in one or two short sentences." \
-    ! wavenc ! filesink location="$reply" | conversation
+    ! wavenc ! filesink location="$reply" | realtime-trace tail
 
 say "The spoken answer is in $reply; listen to it with: gst-play-1.0 $reply"

@@ -30,4 +30,4 @@ done
 gst-launch-1.0 -m multifilesrc location="$frames/%06d" caps=image/jpeg,framerate=1/1 \
     ! openaichat segment-duration=1000000000 model="${MODEL-gpt-4o-mini}" prompt="${2-What is in this picture?}" \
     response-format='{"type":"json_object"}' instructions="Answer with a JSON object." \
-    | python3 "$project/pipelines/support/conversation.py" --json "${pictures[@]}"
+    | realtime-trace tail --json "${pictures[@]}"

@@ -9,4 +9,4 @@
 gst-launch-1.0 -m openairealtime name=ai timing=offline output-modalities=text frame-interval=5000000000 \
     frame-respond=true frame-prompt="Describe this picture in one sentence." ! fakesink \
     filesrc location="$1" ! decodebin ! queue ! videoconvert ! videoscale ! video/x-raw,width=640,height=480 \
-    ! jpegenc ! ai. | conversation
+    ! jpegenc ! ai. | realtime-trace tail

@@ -7,4 +7,4 @@
 gst-launch-1.0 -m -e ${SOURCE:-autoaudiosrc} ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=1 \
     ! webrtcdsp ! audioconvert ! audioresample ! openairealtime \
     ! audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=1 \
-    ! webrtcechoprobe ! audioconvert ! audioresample ! ${SINK:-autoaudiosink} | conversation
+    ! webrtcechoprobe ! audioconvert ! audioresample ! ${SINK:-autoaudiosink} | realtime-trace tail

@@ -7,4 +7,4 @@
 [ $# = 2 ] || fail "usage: $0 INPUT OUTPUT.wav"
 
 gst-launch-1.0 -e -m filesrc location="$1" ! decodebin ! audioconvert ! audioresample \
-    ! openairealtime timing=offline ! wavenc ! filesink location="$2" | conversation
+    ! openairealtime timing=offline ! wavenc ! filesink location="$2" | realtime-trace tail

@@ -4,4 +4,4 @@
 . "$(dirname "$0")/support/prepare.sh"
 
 gst-launch-1.0 -m -e ${SOURCE:-autoaudiosrc} ! audioconvert ! audioresample \
-    ! openairealtime ! audioconvert ! audioresample ! ${SINK:-autoaudiosink} | conversation
+    ! openairealtime ! audioconvert ! audioresample ! ${SINK:-autoaudiosink} | realtime-trace tail

@@ -7,4 +7,4 @@
 gst-launch-1.0 -m udpsrc port="${IN:-5004}" \
     caps="application/x-rtp,media=audio,clock-rate=8000,encoding-name=PCMU,payload=0" \
     ! rtpjitterbuffer latency=60 ! rtppcmudepay ! openairealtime \
-    ! rtppcmupay ! udpsink host="${HOST:-127.0.0.1}" port="${OUT:-5006}" | conversation
+    ! rtppcmupay ! udpsink host="${HOST:-127.0.0.1}" port="${OUT:-5006}" | realtime-trace tail

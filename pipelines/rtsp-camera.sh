@@ -10,4 +10,4 @@ gst-launch-1.0 -m -e openairealtime name=ai frame-interval=10000000000 frame-res
     frame-prompt="The picture of the camera now. Say in one sentence what is new in it." \
     ! audioconvert ! audioresample ! ${SINK:-autoaudiosink} \
     ${CAMERA:-rtspsrc location="$1" latency=200 ! decodebin} ! videorate ! videoscale ! videoconvert \
-    ! video/x-raw,width=640,height=480,framerate=1/1 ! jpegenc ! ai. | conversation
+    ! video/x-raw,width=640,height=480,framerate=1/1 ! jpegenc ! ai. | realtime-trace tail

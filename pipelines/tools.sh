@@ -15,4 +15,4 @@ JSON
 trap 'rm -f "$tools"; kill "${server:-}" 2>/dev/null || true' EXIT
 
 gst-launch-1.0 -m fdsrc ! text/x-raw,format=utf8 \
-    ! openairealtime name=ai output-modalities=text tools="@$tools" tool-command="${1:-sh -c nproc}" | conversation
+    ! openairealtime name=ai output-modalities=text tools="@$tools" tool-command="${1:-sh -c nproc}" | realtime-trace tail

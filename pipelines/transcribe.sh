@@ -15,4 +15,4 @@ esac
 
 gst-launch-1.0 -m filesrc location="$1" ! decodebin caps=audio/x-raw expose-all-streams=false ! audioconvert ! audioresample \
     ! openairealtime name=ai timing=offline session-type=transcription turn-detection=local ! fakesink \
-    "${subtitles[@]}" | conversation
+    "${subtitles[@]}" | realtime-trace tail

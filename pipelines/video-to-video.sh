@@ -18,4 +18,4 @@ gst-launch-1.0 -m filesrc location="$1" ! parsebin name=film matroskamux name=mu
     sound. ! "${wait[@]}" ! decodebin ! audioconvert ! audioresample ! openairealtime name=ai timing=offline \
     ! opusenc ! taginject tags=title=Answers ! queue ! mux.audio_1 \
     ai.transcript_src ! taginject tags=title=Transcript ! mux.subtitle_0 \
-    ai.text_src ! taginject tags=title=Answers ! mux.subtitle_1 | conversation
+    ai.text_src ! taginject tags=title=Answers ! mux.subtitle_1 | realtime-trace tail

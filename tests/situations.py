@@ -238,7 +238,7 @@ def readme(words):
         line = found[0].replace('autoaudiosrc', microphone.source).replace('autovideosrc', CAMERA)
         line = line.replace('autoaudiosink', RAW.format(sink=sink)).replace('talk.mkv', str(folder / 'talk.mkv'))
         line = line.replace('gst-launch-1.0 ', 'gst-launch-1.0 -m -e ', 1)
-        command = f'set -o pipefail; {line} | python3 pipelines/support/conversation.py'
+        command = f'set -o pipefail; {line} | realtime-trace tail'
         return Program(command, {}, folder), sink
     return start
 
@@ -546,8 +546,8 @@ def main():
     if wanted == ['--list']:
         print('\n'.join(situations()))
         return 0
-    os.environ.update(GST_PLUGIN_PATH=str(BUILD), GST_TRACERS='latency', G_DEBUG='fatal-warnings', GST_DEBUG='2',
-                      GST_DEBUG_NO_COLOR='1')
+    os.environ.update(PATH=f"{BUILD}:{os.environ['PATH']}", GST_PLUGIN_PATH=str(BUILD), GST_TRACERS='latency',
+                      G_DEBUG='fatal-warnings', GST_DEBUG='2', GST_DEBUG_NO_COLOR='1')
     for name in ('OPENAI_API_KEY', 'AZURE_OPENAI_ENDPOINT'):
         os.environ.pop(name, None)
     server = subprocess.Popen([BUILD / 'realtime-server', '--listen', '127.0.0.1:0'], stdout=subprocess.PIPE, text=True,

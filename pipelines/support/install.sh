@@ -61,7 +61,7 @@ install_models() {
     "$project/pipelines/support/get-models.sh"
 }
 
-# build PROFILE: the plugin and the local server, into $CARGO_TARGET_DIR.
+# build PROFILE: the plugin, the local server and the tools, into $CARGO_TARGET_DIR.
 build() {
     say "Building (profile $1; the first time this takes some minutes)"
     (cd "$project" && cargo build --quiet --locked --profile "$1" --workspace --lib --bins)

@@ -9,15 +9,14 @@ set -euo pipefail
 : "${PROFILE:=release}"
 built="$CARGO_TARGET_DIR/${PROFILE/dev/debug}"
 export GST_PLUGIN_PATH="$built${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
+export PATH="$built:$PATH"
 
-if ! command -v gst-inspect-1.0 >/dev/null || ! gst-inspect-1.0 openairealtime >/dev/null 2>&1; then
+# realtime-trace tells the conversation in words that people read, out of what gst-launch-1.0 -m prints.
+if ! { command -v realtime-trace && command -v gst-inspect-1.0 && gst-inspect-1.0 openairealtime; } >/dev/null 2>&1; then
     install_gstreamer
     need_rust
     build "$PROFILE"
 fi
-
-# Tells the conversation in words that people read, out of what gst-launch-1.0 -m prints.
-conversation() { python3 "$project/pipelines/support/conversation.py"; }
 
 if [ -z "${OPENAI_API_KEY-}${OPENAI_BASE_URL-}${AZURE_OPENAI_ENDPOINT-}" ]; then
     [ -x "$built/realtime-server" ] || { need_rust; build "$PROFILE"; }

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! `realtime-trace show`: the page of a recorded conversation, and in a browser.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+const TRACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/traces/conversation.jsonl");
+
+/// The page of a trace, in a file of its own for a test.
+fn page(trace: &str, name: &str) -> PathBuf {
+    let page = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let output = Command::new(env!("CARGO_BIN_EXE_realtime-trace")).args(["show", trace, "-o"]).arg(&page).output();
+    let output = output.expect("the program runs");
+    assert!(output.status.success(), "{output:?}");
+    page
+}
+
+/// What a browser makes of a page: its elements, and what it writes to the console.
+fn opened(page: &std::path::Path, size: &str) -> (String, Vec<String>) {
+    let profile = page.with_extension("profile");
+    let output = Command::new("chromium")
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"])
+        .arg(format!("--window-size={size}"))
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .expect("chromium is installed");
+    let console = String::from_utf8_lossy(&output.stderr)
+        .lines()
+        .filter(|line| line.contains("CONSOLE"))
+        .map(str::to_owned)
+        .collect();
+    (String::from_utf8_lossy(&output.stdout).into_owned(), console)
+}
+
+#[test]
+fn the_page_of_a_conversation_is_small_and_loads_nothing() {
+    let text = std::fs::read_to_string(page(TRACE, "conversation.html")).expect("text");
+    assert!(text.len() < 150_000, "{}", text.len());
+    assert!(text.contains("default-src 'none'") && text.contains("The result is 2."));
+    for address in ["http:", "https:", "ws:", "src=\"", "href="] {
+        assert!(!text.contains(address), "{address}");
+    }
+}
+
+#[test]
+fn a_page_never_takes_the_place_of_the_trace() {
+    let trace = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("trace.html");
+    std::fs::copy(TRACE, &trace).expect("copied");
+    let output = Command::new(env!("CARGO_BIN_EXE_realtime-trace")).arg("show").arg(&trace).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(std::fs::read(&trace).expect("read"), std::fs::read(TRACE).expect("read"));
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn a_browser_shows_the_conversation_without_errors() {
+    let page = page(TRACE, "browser.html");
+    for size in ["1280,1000", "390,844"] {
+        let (elements, console) = opened(&page, size);
+        assert_eq!(console, Vec::<String>::new());
+        for text in ["<p>The result is 2.</p>", "<del> say: Go forward ten meters.</del>", "count_processors({})\n→ 2"]
+        {
+            assert!(elements.contains(text), "{text}");
+        }
+        assert_eq!(elements.matches("<article class=\"entry picture").count(), 2);
+    }
+}
+
+#[test]
+#[ignore = "needs chromium"]
+fn text_of_a_trace_is_text_in_the_browser() {
+    let evil = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">";
+    let trace =
+        std::fs::read_to_string(TRACE).expect("text").replace("Go forward ten meters.", &evil.replace('"', "\\\""));
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("evil.jsonl");
+    std::fs::write(&file, trace).expect("written");
+    let (elements, console) = opened(&page(&file.display().to_string(), "evil.html"), "1280,1000");
+    assert_eq!(console, Vec::<String>::new());
+    assert!(elements.contains("<title>evil.jsonl</title>") && elements.contains("&lt;img src=x onerror="));
+    assert!(!elements.contains("<img src=\"x\"") && !elements.contains("<img src=x"));
+}
