@@ -17,7 +17,7 @@ const MAX_LIVE_WAITING: usize = 64 << 20;
 /// How many inputs wait at most, whatever their size.
 const MAX_COUNT: usize = 16 << 10;
 
-pub use crate::queue::input_queue::PushError;
+pub use crate::queue::push_error::PushError;
 
 #[derive(Debug, Default)]
 struct State {

@@ -13,7 +13,7 @@ use crate::media::function_calls::{Calls, Program};
 use crate::media::property_values::time;
 use crate::media::text_src_task::TextSrcTask;
 use crate::net::clock::Clock;
-use crate::queue::input_queue::PushError;
+use crate::queue::push_error::PushError;
 use crate::realtime::conversation::config::Config;
 use crate::realtime::element::OpenAIRealtime;
 use crate::realtime::element::Timing as TimingSetting;

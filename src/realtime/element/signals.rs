@@ -6,7 +6,7 @@
 //! told as a WARNING.
 
 use crate::error::Warning;
-use crate::queue::input_queue::PushError;
+use crate::queue::push_error::PushError;
 use crate::realtime::conversation::Command;
 use crate::realtime::element::imp::{CAT, OpenAIRealtime};
 use crate::realtime::session::CredentialsProvider;

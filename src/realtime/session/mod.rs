@@ -8,6 +8,7 @@
 
 pub(crate) mod dialler;
 pub(crate) mod driver;
+pub(crate) mod input_queue;
 pub(crate) mod left_out_fields;
 pub(crate) mod standby;
 pub(crate) mod trace;
@@ -15,8 +16,8 @@ pub(crate) mod trace;
 pub use crate::net::credentials::CredentialsProvider;
 pub use crate::net::endpoint::{Endpoint, EndpointConfig};
 pub use crate::net::secret::Secret;
-pub use crate::queue::input_queue::InputQueue;
 pub use crate::queue::playout::Playout;
+pub use crate::realtime::session::input_queue::InputQueue;
 
 use crate::error::Failure;
 use crate::net::clock::Clock;
