@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The table of errors: what went wrong, as GStreamer tells it.
+//! Posts errors and warnings on the bus: the GStreamer error of each kind, the debug text, and the details.
 
-use crate::error::{Failure, Warning};
+use crate::error::{Error, ErrorKind, Warning};
 use crate::media::glib_text;
 use gst::glib::translate::IntoGlib;
 use gst::prelude::*;
 use std::time::Duration;
 
-/// Posts a failure as an ERROR, with the place on the input up to which all was done. Its text says what to do, so that
-/// it stands in the line that a shell shows.
-pub fn post_failure(element: &gst::Element, failure: &Failure, done: Option<Duration>) {
-    let kind = match failure {
-        Failure::NotAuthorized(_) => gst::ResourceError::NotAuthorized,
-        Failure::NotFound(_) => gst::ResourceError::NotFound,
-        Failure::Settings(_) => gst::ResourceError::Settings,
-        Failure::Connect(_) => gst::ResourceError::OpenReadWrite,
-        Failure::Lost(_) => gst::ResourceError::Read,
-        Failure::Quota(_) => gst::ResourceError::NoSpaceLeft,
+/// Posts an error as an ERROR message. `done` is the running time up to which all input was processed. The text holds the
+/// hint as well, because shells show it without the debug text.
+pub fn post_error(element: &gst::Element, error: &Error, done: Option<Duration>) {
+    let kind = match error.kind() {
+        ErrorKind::NotAuthorized => gst::ResourceError::NotAuthorized,
+        ErrorKind::NotFound => gst::ResourceError::NotFound,
+        ErrorKind::Settings => gst::ResourceError::Settings,
+        ErrorKind::Connect => gst::ResourceError::OpenReadWrite,
+        ErrorKind::Lost => gst::ResourceError::Read,
+        ErrorKind::Quota => gst::ResourceError::NoSpaceLeft,
     };
-    let text = failure.to_string();
-    let text = glib_text(&text);
+    let (text, debug) = (error.to_string(), error.debug_text());
+    let (text, debug) = (glib_text(&text), debug.as_deref().map(glib_text));
     let mut message = gst::message::Error::builder(kind, &text).src(element);
+    if let Some(debug) = &debug {
+        message = message.debug(debug);
+    }
     if let Some(done) = done {
         let done = done.as_nanos() as u64;
         message = message.details(gst::Structure::builder("openairealtime/error").field("running-time", done).build());

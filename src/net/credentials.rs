@@ -5,7 +5,7 @@
 //! One in a file is read anew for each connection, because there are keys that last for an hour and are renewed in
 //! their file.
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::net::clock::Clock;
 use crate::net::secret::Secret;
 use std::collections::VecDeque;
@@ -71,17 +71,17 @@ pub struct Credentials {
 
 impl CredentialSource {
     /// The one in this file.
-    pub fn file(path: &Path) -> Result<Self, Failure> {
+    pub fn file(path: &Path) -> Result<Self, Error> {
         let is_file = std::fs::metadata(path).is_ok_and(|file| file.is_file());
         let path = path.to_owned();
         Ok(if is_file { Self::File(path) } else { Self::Once(path.clone(), read(&path)?) })
     }
 
     /// The key. A file is read for it.
-    fn key(&self) -> Result<Option<Secret>, Failure> {
+    fn key(&self) -> Result<Option<Secret>, Error> {
         match self {
             Self::None => Ok(None),
-            Self::Application => Err(Failure::NotAuthorized("get-credentials gave no key".into())),
+            Self::Application => Err(Error::not_authorized("get-credentials gave no key")),
             Self::Property(key) | Self::Environment(key) | Self::Once(_, key) => Ok(Some(key.clone())),
             Self::File(path) => read(path).map(Some),
         }
@@ -94,7 +94,7 @@ impl Credentials {
         source: CredentialSource,
         is_azure: bool,
         credentials: Option<CredentialsProvider>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         let key = Self { source, is_azure, credentials, used: Arc::default() };
         match key.source {
             CredentialSource::Application => Ok(key),
@@ -103,28 +103,27 @@ impl Credentials {
     }
 
     /// Asks the application, on a thread that nobody else needs.
-    pub async fn ask(&self, clock: &Clock) -> Result<Option<Secret>, Failure> {
+    pub async fn ask(&self, clock: &Clock) -> Result<Option<Secret>, Error> {
         let Some(CredentialsProvider(ask)) = self.credentials.clone() else { return Ok(None) };
         let (sender, answer) = oneshot::channel();
         let spawned = std::thread::Builder::new().name("openairt-key".into()).spawn(move || {
             // Whoever waited may have given up.
             let _ = sender.send(ask().map(Zeroizing::new));
         });
-        spawned.map_err(|error| Failure::Connect(format!("no thread to be had: {error}")))?;
+        spawned.map_err(|error| Error::connect(format!("no thread to be had: {error}")))?;
         match clock.timeout(ANSWER, answer).await {
             Some(answer) => Ok(answer.ok().flatten().and_then(|key| Secret::new(&key))),
-            None => {
-                Err(Failure::NotAuthorized(format!("get-credentials gave no answer within {} s", ANSWER.as_secs())))
-            }
+            None => Err(Error::not_authorized(format!("get-credentials gave no answer within {} s", ANSWER.as_secs()))),
         }
     }
 
     /// The header that carries the key: the one that the application gave, or else that from the source, for which a
     /// file is read.
-    pub fn header(&self, asked: Option<Secret>) -> Result<Option<KeyHeader>, Failure> {
+    pub fn header(&self, asked: Option<Secret>) -> Result<Option<KeyHeader>, Error> {
         let Some(key) = asked.map_or_else(|| self.source.key(), |key| Ok(Some(key)))? else { return Ok(None) };
         if key.expose().contains(|letter: char| letter.is_control()) {
-            return Err(Failure::NotAuthorized(format!("the key{} holds characters that no key has", self.from())));
+            let message = format!("the key{} holds characters that no key has", self.from());
+            return Err(Error::not_authorized(message).with_source(KeyError::Invalid));
         }
         {
             let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
@@ -191,11 +190,25 @@ pub fn how_to_set_key(is_azure: bool) -> String {
     format!("set the environment variable {}, or the property api-key-file or api-key", variable(is_azure))
 }
 
-fn read(path: &Path) -> Result<Secret, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|error| Failure::NotAuthorized(format!("api-key-file {} cannot be read: {error}", path.display())))?;
-    Secret::new(&text).ok_or_else(|| Failure::NotAuthorized(format!("api-key-file {} is empty", path.display())))
+/// Why a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// Its file cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[source] std::io::Error),
+    /// Its file holds none.
+    #[error("is empty")]
+    Empty,
+    /// It holds control characters.
+    #[error("holds control characters")]
+    Invalid,
+}
+
+fn read(path: &Path) -> Result<Secret, Error> {
+    let wrong =
+        |why: KeyError| Error::not_authorized(format!("api-key-file {} {why}", path.display())).with_source(why);
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| wrong(KeyError::Unreadable(error)))?;
+    Secret::new(&text).ok_or_else(|| wrong(KeyError::Empty))
 }
 
 #[cfg(test)]

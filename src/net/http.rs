@@ -6,7 +6,7 @@
 //! A body is given out as it arrives, decompressed where the server has compressed it unasked. Dropping a response
 //! closes its connection, which is how a request in flight is cancelled; [`HttpResponse::release`] keeps it.
 
-use crate::error::Failure;
+use crate::error::{Error, ErrorKind};
 use crate::net::clock::Clock;
 use crate::net::connect::{ConnectError, REDIRECTS, again, permanent};
 use crate::net::connection_pool::{Connection, ConnectionPool};
@@ -186,10 +186,10 @@ impl Endpoint {
                 .get(header::CONTENT_TYPE)
                 .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
             let decoder = Decoder::of(headers.get(header::CONTENT_ENCODING))
-                .map_err(|why| permanent(Failure::Connect(format!("{}: {why}", self.name()))))?;
+                .map_err(|why| permanent(Error::connect(format!("{}: {why}", self.name()))))?;
             return Ok(HttpResponse { body: response.into_body(), decoder, is_event_stream, url, connection });
         }
-        Err(permanent(Failure::Connect(format!("{} redirects more than {REDIRECTS} times", self.name()))).into())
+        Err(permanent(Error::connect(format!("{} redirects more than {REDIRECTS} times", self.name()))).into())
     }
 
     /// The request, in which the user's headers replace those of the same name.
@@ -200,7 +200,7 @@ impl Endpoint {
         idempotency_key: &str,
         key: Option<KeyHeader>,
     ) -> Result<Request<Full<Bytes>>, ConnectError> {
-        let wrong = |error: hyper::http::Error| permanent(Failure::Connect(format!("{}: {error}", self.name())));
+        let wrong = |error: hyper::http::Error| permanent(Error::connect(format!("{}: {error}", self.name())));
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(&url[Position::BeforePath..Position::AfterQuery])
@@ -234,7 +234,7 @@ impl Endpoint {
         clock: &Clock,
     ) -> Result<(Response<Incoming>, Connection), ConnectError> {
         let lost = |error: hyper::Error| {
-            again(Failure::Lost(format!("no answer from {}: {}", self.name(), with_causes(&error))))
+            again(Error::lost(format!("no answer from {}: {}", self.name(), with_causes(&error))))
         };
         if let Some(mut kept) = pool.take(url, clock) {
             // A server may close a connection in the moment in which it is used again. That is no failure of the request.
@@ -244,7 +244,7 @@ impl Endpoint {
         }
         let stream = clock.timeout(connect_timeout, self.open(url)).await.unwrap_or_else(|| {
             let why = format!("no connection to {} within {connect_timeout:.0?} (connect-timeout)", self.name());
-            Err(again(Failure::Connect(why)))
+            Err(again(Error::connect(why)))
         })?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
         // What is wrong with the connection is an error of the request or of the body as well.
@@ -291,9 +291,9 @@ impl Endpoint {
         let mut error = self.http_error(&Response::from_parts(parts, Some(text)));
         match status.as_u16() {
             400 | 413 | 415 | 422 => {
-                error.failure = Failure::Settings(error.failure.to_string());
+                error.failure = error.failure.with_kind(ErrorKind::Settings);
             }
-            409 | 500..=599 => error.again |= !matches!(error.failure, Failure::Quota(_)),
+            409 | 500..=599 => error.again |= error.failure.kind() != ErrorKind::Quota,
             _ => {}
         }
         HttpError { error, status: Some(status.as_u16()), body: said }

@@ -2,7 +2,7 @@
 
 //! HTTP proxies of the environment: which one a connection goes through, and the tunnel (CONNECT) that it opens.
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::net::secret::Secret;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -33,7 +33,7 @@ pub struct Proxy {
 impl Proxy {
     /// The proxy for this place, if the environment names one. Nothing on this machine is reached through a proxy; who
     /// calls this takes care of that.
-    pub fn of(url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Failure> {
+    pub fn of(url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Error> {
         let either = |lower: &'static str, upper: &'static str| {
             env(lower).map(|value| (lower, value)).or_else(|| env(upper).map(|value| (upper, value)))
         };
@@ -47,8 +47,8 @@ impl Proxy {
         Self::parse(&value, variable).map(Some)
     }
 
-    fn parse(value: &str, variable: &'static str) -> Result<Self, Failure> {
-        let wrong = |why: String| Failure::Settings(format!("{variable} is not usable: {why}"));
+    fn parse(value: &str, variable: &'static str) -> Result<Self, Error> {
+        let wrong = |why: String| Error::settings(format!("{variable} is not usable: {why}"));
         let value = value.trim();
         let text = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
         let url = Url::parse(&text).map_err(|error| wrong(error.to_string()))?;
@@ -79,8 +79,8 @@ impl Proxy {
     }
 
     /// Makes the stream to the proxy one to this host. Gives back what is wrong, and whether it may go better later.
-    pub async fn tunnel(&self, stream: &mut TcpStream, host: &str, port: u16) -> Result<(), (Failure, bool)> {
-        let broken = |error: String| (Failure::Connect(format!("no tunnel through {}: {error}", self.name())), true);
+    pub async fn tunnel(&self, stream: &mut TcpStream, host: &str, port: u16) -> Result<(), (Error, bool)> {
+        let broken = |error: String| (Error::connect(format!("no tunnel through {}: {error}", self.name())), true);
         let head = self.ask(stream, host, port).await.map_err(|error| broken(error.to_string()))?;
         let status = head.split_whitespace().nth(1).and_then(|status| status.parse::<u16>().ok());
         match status {
@@ -88,13 +88,13 @@ impl Proxy {
             Some(407) => {
                 let hint = format!("check the user name and the password in {}", self.variable);
                 Err((
-                    Failure::Connect(format!("{} answered 407 Proxy Authentication Required; {hint}", self.name())),
+                    Error::connect(format!("{} answered 407 Proxy Authentication Required; {hint}", self.name())),
                     false,
                 ))
             }
             Some(status) => {
                 let line = head.lines().next().unwrap_or_default().split_once(' ').map_or("", |(_, rest)| rest);
-                let failure = Failure::Connect(format!("{} answered {}", self.name(), line.trim()));
+                let failure = Error::connect(format!("{} answered {}", self.name(), line.trim()));
                 Err((failure, matches!(status, 408 | 429 | 500 | 502 | 503 | 504)))
             }
             None => Err((broken("it speaks no HTTP".into()).0, false)),
@@ -147,7 +147,7 @@ fn is_exception(url: &Url, exceptions: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn of(url: &str, env: &[(&str, &str)]) -> Result<Option<Proxy>, Failure> {
+    fn of(url: &str, env: &[(&str, &str)]) -> Result<Option<Proxy>, Error> {
         let env = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         Proxy::of(&Url::parse(url).expect("a URL"), &env)
     }

@@ -8,7 +8,7 @@ use crate::chat::element::settings::Settings;
 use crate::chat::element::{OpenAIChat, messages};
 use crate::chat::session::input_queue::InputQueue;
 use crate::chat::session::{BUS_QUEUE_LEN, BusEvent, Session, Setup};
-use crate::error::{Failure, Warning};
+use crate::error::{Error, Warning};
 use crate::media::audio_src_task::AudioSrcTask;
 use crate::media::bus_thread::BusThread;
 use crate::media::enums::Timing as TimingSetting;
@@ -168,7 +168,7 @@ impl Run {
                 traces: self.traces.clone(),
                 clock: Clock::default(),
             };
-            Session::start(setup).map_err(|error| Failure::Connect(format!("no thread to be had: {error}")))
+            Session::start(setup).map_err(|error| Error::connect(format!("no thread to be had: {error}")))
         });
         match session {
             Ok(session) => {
@@ -190,7 +190,7 @@ impl Run {
             run.on_session_ended();
         });
         if let Err(error) = started {
-            self.fail(&Failure::Connect(format!("no thread to be had: {error}")));
+            self.fail(&Error::connect(format!("no thread to be had: {error}")));
         }
     }
 
@@ -201,7 +201,7 @@ impl Run {
             state.end == End::No && !state.stopped
         };
         if is_due {
-            self.fail(&Failure::Lost("the session ended unexpectedly".into()));
+            self.fail(&Error::lost("the session ended unexpectedly"));
         }
     }
 
@@ -238,7 +238,7 @@ impl Run {
                     name: call.name.clone(),
                     arguments: glib_text(&call.arguments).into_owned(),
                 };
-                self.calls.call(RunCall { run: self.clone(), element, call: call.clone() }, plain);
+                self.calls.start(RunCall { run: self.clone(), element, call: call.clone() }, plain);
             }
             Event::CallExpired(call_id) => self.calls.expire(call_id),
             event => {
@@ -263,10 +263,10 @@ impl Run {
     }
 
     /// Posts an ERROR; from then on nothing more is taken from upstream, and the streams end.
-    fn fail(self: &Arc<Self>, failure: &Failure) {
+    fn fail(self: &Arc<Self>, failure: &Error) {
         if let Some(element) = self.element.upgrade() {
             gst::error!(CAT, obj = element, "{failure}");
-            errors::post_failure(element.upcast_ref(), failure, None);
+            errors::post_error(element.upcast_ref(), failure, None);
         }
         self.state().end = End::Failed;
         self.input_queue.close();
@@ -362,7 +362,7 @@ struct RunCall {
 }
 
 impl CallHost for RunCall {
-    fn ask(&self, call: &Call) -> Option<String> {
+    fn emit_signal(&self, call: &Call) -> Option<String> {
         self.element.emit_by_name::<Option<String>>("function-call", &[&call.name, &call.call_id, &call.arguments])
     }
 
@@ -379,7 +379,7 @@ impl CallHost for RunCall {
         self.element.imp().warn(warning);
     }
 
-    fn give(&self, call_id: &str, output: String) {
+    fn send_output(&self, call_id: &str, output: String) {
         if !self.run.input_queue.command(Input::FunctionOutput { call_id: call_id.to_owned(), output }) {
             gst::debug!(CAT, obj = self.element, "the run was over before the output of {call_id} was there");
         }

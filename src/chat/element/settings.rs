@@ -8,7 +8,7 @@ use crate::chat::conversation::config::Config;
 use crate::chat::conversation::request;
 use crate::chat::element::{FrameSelection, Modalities, StreamMode};
 use crate::chat::session::Timeouts;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::media::enums::{FrameDetail, Provider, Silence, Timing};
 use crate::media::function_calls::Program;
 use crate::media::property_values::{JsonText, time};
@@ -120,8 +120,8 @@ impl Default for Settings {
 }
 
 /// The JSON in a property, if there is some.
-fn json(property: &str, text: Option<&JsonText>) -> Result<Option<Value>, Failure> {
-    let wrong = |why: String| Failure::Settings(format!("{property}: {why}"));
+fn json(property: &str, text: Option<&JsonText>) -> Result<Option<Value>, Error> {
+    let wrong = |why: String| Error::settings(format!("{property}: {why}"));
     let Some(text) = text.map(JsonText::text).transpose().map_err(&wrong)?.flatten() else { return Ok(None) };
     serde_json::from_str(text).map(Some).map_err(|error| wrong(openai_protocol::plain(&error)))
 }
@@ -159,8 +159,8 @@ impl Settings {
     }
 
     /// What requests are made of. `model` is what the endpoint calls it.
-    pub fn config(&self, model: &str, timing: types::Timing) -> Result<Config, Failure> {
-        let wrong = |property: &str, why: String| Failure::Settings(format!("{property}: {why}"));
+    pub fn config(&self, model: &str, timing: types::Timing) -> Result<Config, Error> {
+        let wrong = |property: &str, why: String| Error::settings(format!("{property}: {why}"));
         let tools = json("tools", self.tools.as_ref())?;
         let tools = tools.map(request::tools).transpose().map_err(|why| wrong("tools", why))?;
         let tool_choice = request::tool_choice(&self.tool_choice).map_err(|why| wrong("tool-choice", why))?;
@@ -208,7 +208,7 @@ impl Settings {
     }
 
     /// The program that answers function calls.
-    pub fn program(&self) -> Result<Option<Program>, Failure> {
+    pub fn program(&self) -> Result<Option<Program>, Error> {
         Program::parse(self.tool_command.as_deref().unwrap_or_default())
     }
 
@@ -219,8 +219,8 @@ impl Settings {
 }
 
 /// A response format: as the API has it, or a bare JSON schema.
-fn response_format(value: Value) -> Result<Value, Failure> {
-    let wrong = |why: &str| Failure::Settings(format!("response-format: {why}"));
+fn response_format(value: Value) -> Result<Value, Error> {
+    let wrong = |why: &str| Error::settings(format!("response-format: {why}"));
     if !value.is_object() {
         return Err(wrong("expected a JSON object"));
     }
@@ -264,6 +264,6 @@ mod tests {
         let schema = serde_json::json!({"type": "object", "properties": {}});
         let format = response_format(schema.clone()).expect("a format");
         assert_eq!((&format["type"], &format["json_schema"]["schema"]), (&"json_schema".into(), &schema));
-        assert_eq!(response_format(format.clone()).as_ref(), Ok(&format));
+        assert_eq!(response_format(format.clone()).expect("a format"), format);
     }
 }

@@ -85,7 +85,7 @@ impl Imp {
 
     fn send_function_output(&self, call_id: String, output: String) -> bool {
         let Some(run) = self.run() else { return self.not_taken("the element is not in PAUSED or PLAYING") };
-        match run.calls.answer(&call_id) {
+        match run.calls.take_open(&call_id) {
             Ok(()) => self.command(Input::FunctionOutput { call_id, output }),
             Err(why) => self.not_taken(&format!("send-function-output: {why}")),
         }

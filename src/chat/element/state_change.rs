@@ -6,7 +6,7 @@ use crate::chat::element::imp::{CAT, OpenAIChat};
 use crate::chat::element::run::Run;
 use crate::chat::element::sink_pads::SinkState;
 use crate::chat::element::stats::Stats;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::media;
 use crate::media::audio_src_task::{AudioSrcSettings, AudioSrcTask};
 use crate::media::clock_wait::ClockWaiter;
@@ -26,7 +26,7 @@ type Changed = Result<gst::StateChangeSuccess, gst::StateChangeError>;
 
 impl OpenAIChat {
     /// Makes a run; what can be known to be wrong is found now.
-    fn build_run(&self) -> Result<Arc<Run>, Failure> {
+    fn build_run(&self) -> Result<Arc<Run>, Error> {
         self.settings().read_again();
         let settings = self.settings().clone();
         let env = |name: &str| std::env::var(name).ok();
@@ -73,7 +73,7 @@ impl OpenAIChat {
         *self.stats() = Stats::default();
         let run = self.build_run().map_err(|failure| {
             gst::error!(CAT, imp = self, "{failure}");
-            errors::post_failure(self.obj().upcast_ref(), &failure, None);
+            errors::post_error(self.obj().upcast_ref(), &failure, None);
             gst::StateChangeError
         })?;
         gst::info!(CAT, imp = self, "requests go to {}", run.place());

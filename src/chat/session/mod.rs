@@ -13,7 +13,7 @@ use crate::chat::conversation::config::Config;
 use crate::chat::conversation::io::{AnswerEvent, Event, Input, Output, RequestError, Target};
 use crate::chat::session::input_queue::InputQueue;
 use crate::chat::session::request::{RequestContext, RequestUpdate};
-use crate::error::{Failure, Warning};
+use crate::error::{Error, Warning};
 use crate::net::clock::Clock;
 use crate::net::connection_pool::ConnectionPool;
 use crate::net::endpoint::Endpoint;
@@ -48,7 +48,7 @@ pub enum BusEvent {
     /// A request or a piece of an answer, for `event_src`.
     Trace(TraceEvent),
     /// The run has failed.
-    Fail(Failure),
+    Fail(Error),
     /// All is answered; the streams end there.
     Finished(Duration),
 }
@@ -187,7 +187,7 @@ impl Driver {
         };
         self.requests.remove(&id);
         if ended.is_err_and(|error| error.is_panic()) {
-            let failure = Failure::Lost("a request ended unexpectedly".into());
+            let failure = Error::lost("a request ended unexpectedly");
             let error =
                 RequestError { failure, again: false, retry_after: None, status: None, body: ErrorBody::default() };
             self.conversation.handle(

@@ -4,7 +4,7 @@
 
 use crate::chat::conversation::io::{AnswerEvent, RequestError};
 use crate::chat::session::Timeouts;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::net::clock::Clock;
 use crate::net::connect::again;
 use crate::net::connection_pool::ConnectionPool;
@@ -60,8 +60,9 @@ impl RequestContext {
         let result = result.unwrap_or_else(|| {
             let limit = self.timeouts.request;
             let name = self.endpoint.name();
-            Ok(Err(again(Failure::Lost(format!("no whole answer from {name} within {limit:.0?} (request-timeout)")))
-                .into()))
+            Ok(Err(
+                again(Error::lost(format!("no whole answer from {name} within {limit:.0?} (request-timeout)"))).into()
+            ))
         });
         match result {
             // The session is over.
@@ -73,7 +74,7 @@ impl RequestContext {
                 }
                 drop(self.answer(AnswerEvent::Ended { done }).await);
             }
-            Ok(Err(error)) => drop(self.answer(AnswerEvent::Failed(self.told(error))).await),
+            Ok(Err(error)) => drop(self.answer(AnswerEvent::Failed(self.user_error(error))).await),
         }
     }
 
@@ -164,18 +165,18 @@ impl RequestContext {
     }
 
     fn broken(&self, why: &str, retry: bool) -> HttpError {
-        let mut error = again(Failure::Lost(format!("{}: {why}", self.endpoint.name())));
+        let mut error = again(Error::lost(format!("{}: {why}", self.endpoint.name())));
         error.again = retry;
         error.into()
     }
 
-    /// The error without what is secret, and with advice.
-    fn told(&self, error: HttpError) -> RequestError {
+    /// The error as it is shown to the user: without secrets, and with a hint.
+    fn user_error(&self, error: HttpError) -> RequestError {
         let HttpError { error, status, mut body } = error;
         let redact = |text: &mut String| self.endpoint.redact(text);
         redact(&mut body.message);
         [&mut body.kind, &mut body.param, &mut body.code].into_iter().flatten().for_each(redact);
-        let failure = self.endpoint.told(error.failure);
+        let failure = self.endpoint.user_error(error.failure);
         RequestError { failure, again: error.again, retry_after: error.retry_after, status, body }
     }
 

@@ -4,7 +4,7 @@
 
 use super::uri::{dialect_of, is_azure_host, is_loopback, is_plain, is_public_parameter};
 use super::{Api, Endpoint};
-use crate::error::Failure;
+use crate::error::Error;
 use crate::net::credentials::{self, CredentialSource, Credentials, CredentialsProvider};
 use crate::net::proxy::Proxy;
 use crate::net::secret::Secret;
@@ -67,7 +67,7 @@ pub struct EndpointConfig {
 
 impl EndpointConfig {
     /// Finds the place to connect to. `env` gives the environment's variables.
-    pub fn endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Endpoint, Failure> {
+    pub fn endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Endpoint, Error> {
         let env = |name: &str| env(name).filter(|value| !value.trim().is_empty());
         let (url, azure) = self.url(&env)?;
         let key = Credentials::new(self.key(azure, &url, &env)?, azure, self.credentials.clone())?;
@@ -86,11 +86,11 @@ impl EndpointConfig {
     }
 
     /// The first place and those that stand by, in their order.
-    pub fn targets(&self, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Endpoint>, Failure> {
+    pub fn targets(&self, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Endpoint>, Error> {
         let first = self.endpoint(&env)?;
         let others = self.fallback_uris.iter().map(|uri| {
             let standby = self.standby(uri, first.is_azure());
-            standby.endpoint(&env).map_err(|failure| failure.map(|text| format!("fallback-uris: {text}")))
+            standby.endpoint(&env).map_err(|error| error.map_message(|text| format!("fallback-uris: {text}")))
         });
         let others = others.collect::<Result<Vec<_>, _>>()?;
         Ok(std::iter::once(first).chain(others).collect())
@@ -121,7 +121,7 @@ impl EndpointConfig {
     }
 
     /// The URL, and whether Azure is behind it.
-    fn url(&self, env: &impl Fn(&str) -> Option<String>) -> Result<(Url, bool), Failure> {
+    fn url(&self, env: &impl Fn(&str) -> Option<String>) -> Result<(Url, bool), Error> {
         let azure_endpoint = || (self.provider != Provider::OpenAi).then(|| env("AZURE_OPENAI_ENDPOINT")).flatten();
         let openai_base = || (self.provider != Provider::Azure).then(|| env("OPENAI_BASE_URL")).flatten();
         let (text, from) = if let Some(uri) = self.uri.clone().filter(|uri| !uri.trim().is_empty()) {
@@ -131,11 +131,11 @@ impl EndpointConfig {
         } else if let Some(endpoint) = azure_endpoint() {
             (endpoint, "AZURE_OPENAI_ENDPOINT")
         } else if self.provider == Provider::Azure {
-            return Err(Failure::Settings("provider=azure needs uri or AZURE_OPENAI_ENDPOINT".into()));
+            return Err(Error::settings("provider=azure needs uri or AZURE_OPENAI_ENDPOINT"));
         } else {
             ("https://api.openai.com/v1".into(), "uri")
         };
-        let wrong = |why: String| Failure::Settings(format!("{from} is not usable: {why}"));
+        let wrong = |why: String| Error::settings(format!("{from} is not usable: {why}"));
         let mut url = Url::parse(text.trim()).map_err(|error| wrong(format!("{error}")))?;
         let scheme = match url.scheme() {
             "http" | "ws" => self.api.scheme(false),
@@ -209,7 +209,7 @@ impl EndpointConfig {
     }
 
     /// The key: the property, then the file, then the environment.
-    fn key(&self, azure: bool, url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<CredentialSource, Failure> {
+    fn key(&self, azure: bool, url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<CredentialSource, Error> {
         if let Some(key) = &self.api_key {
             return Ok(CredentialSource::Property(key.clone()));
         }
@@ -220,7 +220,7 @@ impl EndpointConfig {
             Some(key) => Ok(CredentialSource::Environment(key)),
             None if is_loopback(url) => Ok(CredentialSource::None),
             None if self.credentials.is_some() => Ok(CredentialSource::Application),
-            None => Err(Failure::NotAuthorized(format!(
+            None => Err(Error::not_authorized(format!(
                 "no key for {}: {}",
                 url.host_str().unwrap_or_default(),
                 credentials::how_to_set_key(azure)
@@ -233,7 +233,7 @@ impl EndpointConfig {
         azure: bool,
         dialect: Dialect,
         env: &impl Fn(&str) -> Option<String>,
-    ) -> Result<HeaderMap, Failure> {
+    ) -> Result<HeaderMap, Error> {
         let mut headers = HeaderMap::new();
         if self.api == Api::Realtime && dialect == Dialect::Beta && !azure {
             headers.insert("openai-beta", HeaderValue::from_static("realtime=v1"));
@@ -243,7 +243,7 @@ impl EndpointConfig {
         let own = [("openai-organization", organization), ("openai-project", project)];
         let own = own.into_iter().filter(|_| !azure).filter_map(|(name, value)| Some((name.to_owned(), value?)));
         for (name, value) in own.chain(self.headers.iter().cloned()) {
-            let wrong = || Failure::Settings(format!("headers: '{name}' is no valid header"));
+            let wrong = || Error::settings(format!("headers: '{name}' is no valid header"));
             let header = HeaderName::try_from(&name).map_err(|_| wrong())?;
             let mut value = HeaderValue::try_from(&value).map_err(|_| wrong())?;
             value.set_sensitive(true);

@@ -13,8 +13,8 @@ mod uri;
 pub use config::{EndpointConfig, Provider};
 pub use uri::{is_plain, redacted_uri};
 
-use crate::error::Failure;
-use crate::net::credentials::{Credentials, KeyHeader};
+use crate::error::{Error, ErrorKind};
+use crate::net::credentials::{Credentials, KeyError, KeyHeader};
 use crate::net::proxy::Proxy;
 use crate::net::secret::Secret;
 use openai_protocol::dialect::Dialect;
@@ -114,28 +114,17 @@ impl Endpoint {
         scrubbed
     }
 
-    /// The failure as it may be told: without them, and with advice.
-    pub fn told(&self, failure: Failure) -> Failure {
-        let hint = self.hint(&failure);
-        failure.map(|mut text| {
-            self.redact(&mut text);
-            match hint {
-                Some(hint) => format!("{}; {hint}", text.trim_end_matches('.')),
-                None => text,
+    /// The error as it is shown to the user: without secrets, and with a hint where the key was refused.
+    pub fn user_error(&self, error: Error) -> Error {
+        // An unusable key is an error of its own, which says where the key comes from.
+        let is_refused = error.kind() == ErrorKind::NotAuthorized && error.cause::<KeyError>().is_none();
+        let error = error.redacted(|text| self.redact(text));
+        match is_refused {
+            true if KEY_HEADERS.iter().any(|name| self.headers.contains_key(*name)) => {
+                error.with_hint("check the key (from headers)")
             }
-        })
-    }
-
-    /// What helps against a failure that does not say so itself.
-    fn hint(&self, failure: &Failure) -> Option<String> {
-        match failure {
-            // What is wrong with a file is said with its name.
-            Failure::NotAuthorized(text) if text.contains("api-key-file") => None,
-            Failure::NotAuthorized(_) if KEY_HEADERS.iter().any(|name| self.headers.contains_key(*name)) => {
-                Some("check the key (from headers)".into())
-            }
-            Failure::NotAuthorized(_) => Some(self.key.hint()),
-            _ => None,
+            true => error.with_hint(self.key.hint()),
+            false => error,
         }
     }
 
@@ -155,7 +144,7 @@ impl Endpoint {
     }
 
     /// The key's header, unless the user has said another one. A file may be read for it.
-    pub(crate) fn key_header(&self, asked: Option<Secret>) -> Result<Option<KeyHeader>, Failure> {
+    pub(crate) fn key_header(&self, asked: Option<Secret>) -> Result<Option<KeyHeader>, Error> {
         Ok(self.key.header(asked)?.filter(|(name, _)| !self.headers.contains_key(*name)))
     }
 

@@ -5,7 +5,7 @@
 //! Applications do as they like in their handlers, so what is told never comes from a thread that a session or a stream
 //! needs.
 
-use crate::error::{Failure, Warning};
+use crate::error::{Error, Warning};
 use crate::media::errors;
 use crate::media::glib_text;
 use crate::media::text_src_task::{TextItem, TextSrcTask};
@@ -37,7 +37,7 @@ impl Run {
             }
         });
         if let Err(error) = started {
-            self.fail(&Failure::Connect(format!("no thread to be had: {error}")), None);
+            self.fail(&Error::connect(format!("no thread to be had: {error}")), None);
         }
     }
 
@@ -48,7 +48,7 @@ impl Run {
             state.end == End::No && !state.stopped
         };
         if is_due {
-            self.fail(&Failure::Lost("the session ended unexpectedly".into()), None);
+            self.fail(&Error::lost("the session ended unexpectedly"), None);
         }
     }
 
@@ -133,13 +133,13 @@ impl Run {
 
     /// Posts an ERROR, with the place on the input up to which all is done; from then on nothing more is taken from
     /// upstream, and the stream ends.
-    pub(crate) fn fail(self: &Arc<Self>, failure: &Failure, done: Option<Duration>) {
+    pub(crate) fn fail(self: &Arc<Self>, failure: &Error, done: Option<Duration>) {
         self.end_progress(gst::ProgressType::Error, "No session");
         if let Some(element) = self.element.upgrade() {
             let closed = SessionEvent::Closed { reason: failure.to_string(), running_time: done };
             self.post_event(&Event::Session(closed));
             gst::error!(imp::CAT, obj = element, "{failure}");
-            errors::post_failure(element.upcast_ref(), failure, done);
+            errors::post_error(element.upcast_ref(), failure, done);
         }
         self.state().end = End::Failed;
         self.input_queue.close();

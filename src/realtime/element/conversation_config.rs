@@ -4,7 +4,7 @@
 //! for how long. What the session's JSON says counts here as well.
 
 use crate::audio::vad::VadConfig;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::media::property_values::time;
 use crate::realtime::conversation::config::{Config, Detection};
 use crate::realtime::conversation::config::{Dedupe, FrameConfig};
@@ -63,17 +63,17 @@ impl Settings {
     }
 
     /// Finds what no server takes, before there is one.
-    fn check(&self) -> Result<(), Failure> {
+    fn check(&self) -> Result<(), Error> {
         self.program()?;
         for (name, text) in [("model", &self.model), ("voice", &self.voice)] {
             if text.trim().is_empty() {
-                return Err(Failure::Settings(format!("{name}: it is empty")));
+                return Err(Error::settings(format!("{name}: it is empty")));
             }
         }
         let idle = Duration::from_nanos(self.vad_idle_timeout);
         if !idle.is_zero() && !IDLE.contains(&idle) {
             let message = format!("vad-idle-timeout: {idle:?} is not from 5 to 30 seconds (in nanoseconds), or 0");
-            return Err(Failure::Settings(message));
+            return Err(Error::settings(message));
         }
         Ok(())
     }
@@ -85,7 +85,7 @@ impl Settings {
         input: AudioFormat,
         output: AudioFormat,
         dialect: Dialect,
-    ) -> Result<Configured, Failure> {
+    ) -> Result<Configured, Error> {
         self.check()?;
         let wished = self.detection(timing);
         let merged = self.merged_session(timing, wished, &input, &output, dialect)?;

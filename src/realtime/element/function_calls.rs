@@ -22,7 +22,7 @@ struct RunCall {
 }
 
 impl CallHost for RunCall {
-    fn ask(&self, call: &Call) -> Option<String> {
+    fn emit_signal(&self, call: &Call) -> Option<String> {
         self.element.emit_by_name::<Option<String>>("function-call", &[&call.name, &call.call_id, &call.arguments])
     }
 
@@ -38,7 +38,7 @@ impl CallHost for RunCall {
         self.element.imp().warn(warning);
     }
 
-    fn give(&self, call_id: &str, output: String) {
+    fn send_output(&self, call_id: &str, output: String) {
         let command = Command::FunctionOutput { call_id: call_id.to_owned(), output };
         if self.run.input_queue.push_command(command, false).is_err() {
             gst::debug!(CAT, obj = self.element, "the session was over before the output of {call_id} was there");
@@ -50,6 +50,6 @@ impl Run {
     /// The model calls a function.
     pub fn call(self: &Arc<Self>, element: &OpenAIRealtime, call: FunctionCall) {
         let plain = Call { call_id: call.call_id.clone(), name: call.name.clone(), arguments: call.arguments.clone() };
-        self.calls.call(RunCall { run: self.clone(), element: element.clone(), call }, plain);
+        self.calls.start(RunCall { run: self.clone(), element: element.clone(), call }, plain);
     }
 }

@@ -5,7 +5,7 @@
 //! A change is wished for at once and in force when the server has accepted it. Until then the property shows the wish.
 //! Each property is settled apart: what is refused goes back to what is in force, and nothing else does.
 
-use crate::error::{Failure, Warning};
+use crate::error::{Error, Warning};
 use crate::realtime::conversation::Input;
 use crate::realtime::conversation::config::{Config, ConfigUpdate};
 use crate::realtime::element::Messages;
@@ -108,7 +108,7 @@ impl OpenAIRealtime {
         }
     }
 
-    fn wished_config(&self, run: &Run) -> Result<Configured, Failure> {
+    fn wished_config(&self, run: &Run) -> Result<Configured, Error> {
         let settings = self.settings().clone();
         let timing = run.timing().unwrap_or(Timing::Live);
         settings.config(timing, self.likely_input_format(), run.output().clone(), run.dialect())

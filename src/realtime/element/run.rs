@@ -5,7 +5,7 @@
 //! It owns the session, the stream of the source pad and the paces of the streaming threads. What the session tells
 //! goes through it to the application and to the pads of text.
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::media::audio_src_task::AudioSrcTask;
 use crate::media::bus_thread::BusThread;
 use crate::media::clock_wait::ClockWaiter;
@@ -209,7 +209,7 @@ impl Run {
     }
 
     /// The configuration that a session of this timing would have.
-    pub fn config(&self, timing: Timing, input: AudioFormat) -> Result<Config, Failure> {
+    pub fn config(&self, timing: Timing, input: AudioFormat) -> Result<Config, Error> {
         let settings = self.settings().clone();
         settings.config(timing, input, self.output.clone(), self.endpoint().dialect()).map(|(config, _)| config)
     }
@@ -260,7 +260,7 @@ impl Run {
                 traces: self.traces.clone(),
                 clock: Clock::default(),
             };
-            Session::start(setup).map_err(|error| Failure::Connect(format!("no thread to be had: {error}")))
+            Session::start(setup).map_err(|error| Error::connect(format!("no thread to be had: {error}")))
         });
         match session {
             Ok(session) => {

@@ -5,7 +5,7 @@
 //! The JSON of the property `session` is laid over all others, and what it says counts for the element's own decisions
 //! as well. What the model or the server is known to refuse is left out and told.
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::media::property_values::JsonText;
 use crate::realtime::element::conversation_config::SERVER_SILENCE;
 use crate::realtime::element::settings::{MILLISECOND, Settings};
@@ -38,9 +38,9 @@ impl Settings {
         input: &AudioFormat,
         output: &AudioFormat,
         dialect: Dialect,
-    ) -> Result<Merged, Failure> {
+    ) -> Result<Merged, Error> {
         let session = self.plain_session(timing, detection, input, output)?;
-        let wrong = |why: String| Failure::Settings(format!("session: {why}"));
+        let wrong = |why: String| Error::settings(format!("session: {why}"));
         let mut merged = serde_json::to_value(session).map_err(|error| wrong(error.to_string()))?;
         let mut answers = None;
         if let Some(text) = self.session.as_ref().map_or(Ok(None), JsonText::text).map_err(wrong)? {
@@ -81,7 +81,7 @@ impl Settings {
         detection: TurnDetection,
         input: &AudioFormat,
         output: &AudioFormat,
-    ) -> Result<Session, Failure> {
+    ) -> Result<Session, Error> {
         let audio_input = AudioInput {
             format: Some(input.clone()),
             transcription: self.transcription().map_or(Setting::Keep, Setting::Set),
@@ -146,8 +146,8 @@ impl Settings {
         Some(Reasoning { effort: Some(effort.into()), ..Default::default() })
     }
 
-    fn tools(&self) -> Result<Option<Vec<Value>>, Failure> {
-        let wrong = |why: String| Failure::Settings(format!("tools: {why}"));
+    fn tools(&self) -> Result<Option<Vec<Value>>, Error> {
+        let wrong = |why: String| Error::settings(format!("tools: {why}"));
         let text = self.tools.as_ref().map_or(Ok(None), JsonText::text).map_err(wrong)?;
         let Some(text) = text else { return Ok(None) };
         let tools: Vec<Value> = serde_json::from_str(text).map_err(|error| wrong(format!("a JSON array: {error}")))?;
@@ -158,25 +158,25 @@ impl Settings {
     }
 
     /// `auto`, `none`, `required`, a function's name, or JSON.
-    fn tool_choice(&self) -> Result<Option<Value>, Failure> {
+    fn tool_choice(&self) -> Result<Option<Value>, Error> {
         let text = self.tool_choice.trim();
         Ok(match text {
             "" | "auto" => None,
             "none" | "required" => Some(json!(text)),
             text if text.starts_with('{') => Some(
                 serde_json::from_str(text)
-                    .map_err(|error| Failure::Settings(format!("tool-choice: no JSON object: {error}")))?,
+                    .map_err(|error| Error::settings(format!("tool-choice: no JSON object: {error}")))?,
             ),
             name => Some(json!({"type": "function", "name": name})),
         })
     }
 
     /// A name that no function has is most probably another word that is misspelt.
-    pub(crate) fn check_tool_choice(&self, session: &Session) -> Result<(), Failure> {
+    pub(crate) fn check_tool_choice(&self, session: &Session) -> Result<(), Error> {
         let name = session.tool_choice.as_ref().and_then(|choice| choice["name"].as_str());
         let is_it = |name: &str| session.tools.iter().flatten().any(|tool| tool["name"].as_str() == Some(name));
         match name.filter(|name| *name == self.tool_choice.trim() && !is_it(name)) {
-            Some(name) => Err(Failure::Settings(format!(
+            Some(name) => Err(Error::settings(format!(
                 "tool-choice: '{name}' is none of auto, none and required, and no function of tools has this name"
             ))),
             None => Ok(()),
@@ -296,6 +296,7 @@ fn merge(under: &mut Value, over: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use crate::realtime::conversation::config::{Config, Detection};
     use serde_json::json;
     use std::time::Duration;
@@ -304,7 +305,7 @@ mod tests {
         settings.config(timing, AudioFormat::Pcm, AudioFormat::Pcm, Dialect::Ga).expect("a configuration").0
     }
 
-    fn refusal(settings: &Settings) -> Failure {
+    fn refusal(settings: &Settings) -> Error {
         let live = crate::types::Timing::Live;
         settings.config(live, AudioFormat::Pcm, AudioFormat::Pcm, Dialect::Ga).expect_err("refused")
     }
@@ -345,7 +346,7 @@ mod tests {
             let settings = Settings { session: Some(text.into()), ..Default::default() };
             let failure = refusal(&settings);
             assert!(
-                matches!(&failure, Failure::Settings(message) if message.starts_with("session: ") && message.contains(expected)),
+                failure.message().starts_with("session: ") && failure.says(ErrorKind::Settings, expected),
                 "{text}: {failure}"
             );
         }
@@ -379,7 +380,7 @@ mod tests {
             session: Some(r#"{"audio": {"output": {"format": {"type": "audio/pcmu"}}}}"#.into()),
             ..Default::default()
         };
-        assert!(matches!(refusal(&settings), Failure::Settings(why) if why.contains("audio.output.format")));
+        assert!(refusal(&settings).says(ErrorKind::Settings, "audio.output.format"));
     }
 
     #[test]
@@ -393,7 +394,7 @@ mod tests {
         std::fs::remove_file(&path).expect("removed");
         assert!(!config(&settings, crate::types::Timing::Live).create_response);
         settings.read_again();
-        assert!(matches!(refusal(&settings), Failure::Settings(why) if why.starts_with("session: the file")));
+        assert!(refusal(&settings).says(ErrorKind::Settings, "session: the file"));
     }
 
     #[test]
@@ -429,8 +430,7 @@ mod tests {
         ] {
             let settings = Settings { tools: Some(text.into()), ..Default::default() };
             let failure = refusal(&settings);
-            let fits =
-                matches!(&failure, Failure::Settings(why) if why.starts_with("tools: ") && why.contains(expected));
+            let fits = failure.message().starts_with("tools: ") && failure.says(ErrorKind::Settings, expected);
             assert!(fits, "{text}: {failure}");
         }
     }
@@ -445,7 +445,7 @@ mod tests {
             (Settings { vad_idle_timeout: 31 * second, ..Default::default() }, "vad-idle-timeout: 31s"),
         ] {
             let failure = refusal(&settings);
-            assert!(matches!(&failure, Failure::Settings(why) if why.starts_with(expected)), "{failure}");
+            assert!(failure.kind() == ErrorKind::Settings && failure.message().starts_with(expected), "{failure}");
         }
         config(&Settings { vad_idle_timeout: 5 * second, ..Default::default() }, crate::types::Timing::Live);
     }
@@ -459,9 +459,9 @@ mod tests {
             settings.check_tool_choice(&config(&settings, crate::types::Timing::Live).session)
         };
         for right in ["auto", "required", "look_up", r#"{"type": "mcp", "server_label": "s"}"#] {
-            assert_eq!(with(right), Ok(()), "{right}");
+            with(right).expect(right);
         }
-        assert!(matches!(with("requierd"), Err(Failure::Settings(why)) if why.contains("requierd")));
+        assert!(with("requierd").is_err_and(|error| error.says(ErrorKind::Settings, "requierd")));
     }
 
     #[test]

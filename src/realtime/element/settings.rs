@@ -4,7 +4,7 @@
 //!
 //! Everything that can be known to be wrong is found before anything is started, with the name of the property.
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::media::function_calls::Program;
 use crate::media::property_values::{JsonText, time};
 use crate::net::endpoint;
@@ -200,7 +200,7 @@ impl Settings {
     }
 
     /// The program that answers function calls.
-    pub fn program(&self) -> Result<Option<Program>, Failure> {
+    pub fn program(&self) -> Result<Option<Program>, Error> {
         Program::parse(self.tool_command.as_deref().unwrap_or_default())
     }
 

@@ -137,7 +137,7 @@ impl OpenAIRealtime {
 
     fn send_function_output(&self, call_id: String, output: String) -> bool {
         let Some(run) = self.run() else { return self.not_taken("the element is not in PAUSED or PLAYING") };
-        if let Err(why) = run.calls.answer(&call_id) {
+        if let Err(why) = run.calls.take_open(&call_id) {
             return self.not_taken(&format!("send-function-output: {why}"));
         }
         self.command(Command::FunctionOutput { call_id, output })

@@ -2,7 +2,7 @@
 
 //! The element's life: a run is made, played, paused and ended with the element's states.
 
-use crate::error::{Failure, Warning};
+use crate::error::{Error, Warning};
 use crate::media;
 use crate::media::audio_src_task::{AudioSrcSettings, AudioSrcTask};
 use crate::media::clock_wait::ClockWaiter;
@@ -29,7 +29,7 @@ type Changed = Result<gst::StateChangeSuccess, gst::StateChangeError>;
 
 impl OpenAIRealtime {
     /// Makes a run; what can be known to be wrong is found now.
-    fn build_run(&self) -> Result<Arc<Run>, Failure> {
+    fn build_run(&self) -> Result<Arc<Run>, Error> {
         self.settings().read_again();
         let settings = self.settings().clone();
         let mut connection = settings.connection();
@@ -161,7 +161,7 @@ impl OpenAIRealtime {
         *self.status() = ElementStatus::default();
         let run = self.build_run().map_err(|failure| {
             gst::error!(CAT, imp = self, "{failure}");
-            errors::post_failure(self.obj().upcast_ref(), &failure, None);
+            errors::post_error(self.obj().upcast_ref(), &failure, None);
             gst::StateChangeError
         })?;
         gst::info!(CAT, imp = self, "starting a session with {}", run.place());

@@ -3,7 +3,7 @@
 //! The way to a session, for the first one and for every one after it: which server is tried, how often, and with which
 //! delays. What is worth another try is known from types and codes, never from the words of an error.
 
-use crate::error::Failure;
+use crate::error::{Error, ErrorKind};
 use crate::net::backoff::{Backoff, LONGEST_RETRY_AFTER};
 use crate::net::clock::Clock;
 use crate::net::connect::ConnectError;
@@ -76,13 +76,9 @@ impl Dialler {
         scrubbed
     }
 
-    /// The failure as it may be told.
-    pub fn told(&self, failure: Failure) -> Failure {
-        let failure = self.endpoint().told(failure);
-        failure.map(|mut text| {
-            self.redact(&mut text);
-            text
-        })
+    /// The error as it is shown to the user: without secrets, and with a hint.
+    pub fn user_error(&self, error: Error) -> Error {
+        self.endpoint().user_error(error).redacted(|text| self.redact(text))
     }
 
     /// Whether another server can be tried after this one.
@@ -109,7 +105,7 @@ impl Dialler {
     }
 
     /// The session was lost, or did not come about. With `again`, it may be had from the same server.
-    pub fn failed(&mut self, failure: Failure, again: bool) {
+    pub fn failed(&mut self, failure: Error, again: bool) {
         self.last = Some(ConnectError { failure, again, retry_after: None });
     }
 
@@ -119,7 +115,7 @@ impl Dialler {
     }
 
     /// Tries until there is a connection, or no use in trying.
-    pub async fn connect(&mut self) -> Result<Socket, Failure> {
+    pub async fn connect(&mut self) -> Result<Socket, Error> {
         loop {
             let (delay, reason) = match self.last.take() {
                 None => (Duration::ZERO, None),
@@ -141,7 +137,7 @@ impl Dialler {
                 Some(Err(error)) => error,
                 None => {
                     let (name, timeout) = (self.endpoint().name(), self.retry_policy.timeout);
-                    let failure = Failure::Connect(format!("{name} did not answer within {timeout:.1?}"));
+                    let failure = Error::connect(format!("{name} did not answer within {timeout:.1?}"));
                     ConnectError { failure, again: true, retry_after: None }
                 }
             });
@@ -165,7 +161,7 @@ impl Dialler {
         self.deadline = self.deadline.map(|_| self.clock.now() + self.retry_policy.timeout);
     }
 
-    async fn tell(&self, delay: Duration, reason: Option<String>) -> Result<(), Failure> {
+    async fn tell(&self, delay: Duration, reason: Option<String>) -> Result<(), Error> {
         let reason = reason.map(|mut reason| {
             self.redact(&mut reason);
             reason
@@ -173,21 +169,23 @@ impl Dialler {
         let uri = Some(self.endpoint().name());
         let connecting = SessionEvent::Connecting { attempt: self.attempt, delay, uri, reason };
         let told = self.bus_tx.send(BusEvent::Event(Event::Session(connecting))).await;
-        told.map_err(|_| Failure::Connect("stopped".into()))
+        told.map_err(|_| Error::connect("stopped"))
     }
 
     /// What is told when there is no use in trying any more.
-    fn final_failure(&self, error: ConnectError) -> Failure {
+    fn final_failure(&self, error: ConnectError) -> Error {
         let asks = error
             .retry_after
             .filter(|after| *after > LONGEST_RETRY_AFTER || self.deadline.is_some() && *after >= self.time_left());
         let asks = asks.map(|after| format!("; it asks to be tried again in {} s, which is too long", after.as_secs()));
-        let failure = error.failure.map(|text| format!("{text}{}", asks.unwrap_or_default()));
+        let failure = error.failure.map_message(|text| format!("{text}{}", asks.unwrap_or_default()));
         match failure {
             failure if !self.had_session => failure,
             // It is known what was wrong, and it is not the connection.
-            failure if !error.again && !matches!(failure, Failure::Connect(_)) => failure,
-            failure => Failure::Lost(format!("the connection was lost and not to be had back: {failure}")),
+            failure if !error.again && failure.kind() != ErrorKind::Connect => failure,
+            failure => failure
+                .with_kind(ErrorKind::Lost)
+                .map_message(|text| format!("the connection was lost and not to be had back: {text}")),
         }
     }
 }

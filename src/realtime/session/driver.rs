@@ -3,7 +3,7 @@
 //! A session with a connection: what arrives is handed to the conversation, and what that decides is carried out.
 
 use crate::error::warning_limit::WarningLimit;
-use crate::error::{Failure, Warning};
+use crate::error::{Error, Warning};
 use crate::net::clock::Clock;
 use crate::net::websocket::{SocketEvent, WebSocket};
 use crate::realtime::conversation::io::SessionEvent;
@@ -121,12 +121,12 @@ impl Driver {
             self.dialler.worked();
         }
         if let Some(loss) = self.conversation.take_loss() {
-            self.dialler.failed(loss.failure, loss.again);
+            self.dialler.failed(loss.failure.into(), loss.again);
         }
     }
 
     /// There is no session to be had.
-    async fn fail(&mut self, failure: Failure) {
+    async fn fail(&mut self, failure: Error) {
         self.warn_of_dropped_audio().await;
         self.tell_left_out(true).await;
         let done = self.conversation.done_until();
@@ -278,7 +278,7 @@ impl Driver {
                 Output::Fail(failure) => {
                     self.over = true;
                     let done = self.conversation.done_until();
-                    self.post(BusEvent::Fail(failure, done)).await;
+                    self.post(BusEvent::Fail(failure.into(), done)).await;
                 }
                 Output::Finished { at } => {
                     self.over = true;
@@ -325,7 +325,7 @@ impl Driver {
             BusEvent::Event(Event::Response(response)) => response.error_message.iter_mut().for_each(redact),
             BusEvent::Event(Event::Session(SessionEvent::Reconnecting { reason })) => redact(reason),
             BusEvent::Trace(event) => redact(&mut event.json),
-            BusEvent::Fail(failure, _) => *failure = self.dialler.told(failure.clone()),
+            BusEvent::Fail(failure, _) => *failure = self.dialler.user_error(failure.clone()),
             BusEvent::Event(_) | BusEvent::Text(_) | BusEvent::TextGap(..) | BusEvent::Finished(_) => {}
         }
         // Nobody listens any more only when the session is being stopped.

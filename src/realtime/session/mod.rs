@@ -19,7 +19,7 @@ pub use crate::net::secret::Secret;
 pub use crate::queue::playout::Playout;
 pub use crate::realtime::session::input_queue::InputQueue;
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::net::clock::Clock;
 use crate::net::runtime::SharedRuntime;
 use crate::net::websocket::WebSocket;
@@ -51,7 +51,7 @@ pub enum BusEvent {
     /// An event of the wire.
     Trace(TraceEvent),
     /// The session has failed. Up to this place on the input, all turns are written down and answered.
-    Fail(Failure, Option<Duration>),
+    Fail(Error, Option<Duration>),
     /// All is said and told; the stream ends there.
     Finished(Duration),
 }
