@@ -33,28 +33,29 @@ pub fn post_error(element: &gst::Element, error: &Error, done: Option<Duration>)
     let _ = element.post_message(message.build());
 }
 
-/// Posts what downstream did not take, as the base classes of GStreamer do.
-pub fn post_flow_error(element: &gst::Element, error: gst::FlowError) {
+/// Posts the error of a push on a source pad, as the base classes of GStreamer do. EOS is none.
+pub fn post_flow_error(pad: &gst::Pad, error: gst::FlowError) {
+    let Some(element) = pad.parent_element().filter(|_| error != gst::FlowError::Eos) else { return };
     let reason = gst::FlowReturn::from(Err::<gst::FlowSuccess, _>(error));
     let details = gst::Structure::builder("details").field("flow-return", reason.into_glib()).build();
-    gst::element_error!(
-        element,
-        gst::StreamError::Failed,
-        ("Internal data stream error."),
-        ["streaming stopped, reason {error}"],
-        details: details
-    );
-}
-
-/// Posts that downstream takes other caps than those that were chosen when the stream began.
-pub fn post_not_negotiated(element: &gst::Element, pad: &str, is: &gst::Caps, wished: &gst::Caps) {
-    let text = format!(
-        "{pad} is linked to what takes {wished}, but its format was chosen at PAUSED and is {is}: link it before, or \
-         convert (audioconvert ! audioresample, and an encoder) behind it"
-    );
-    let reason = gst::FlowReturn::NotNegotiated.into_glib();
-    let details = gst::Structure::builder("details").field("flow-return", reason).build();
-    gst::element_error!(element, gst::StreamError::Format, ("{text}"), ["not negotiated"], details: details);
+    match pad.current_caps().filter(|_| error == gst::FlowError::NotNegotiated) {
+        Some(caps) => {
+            let text = format!(
+                "{} is linked to what takes {}, but its format was chosen at PAUSED and is {caps}: link it before, or \
+                 convert (audioconvert ! audioresample, and an encoder) behind it",
+                pad.name(),
+                pad.peer_query_caps(None)
+            );
+            gst::element_error!(element, gst::StreamError::Format, ("{text}"), ["not negotiated"], details: details);
+        }
+        None => gst::element_error!(
+            element,
+            gst::StreamError::Failed,
+            ("Internal data stream error."),
+            ["streaming stopped, reason {error}"],
+            details: details
+        ),
+    }
 }
 
 /// Posts a warning with its details as a structure.

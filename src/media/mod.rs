@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! GStreamer parts that both elements share: source pad tasks, clock waits, live detection, property types, function calls
-//! and the mapping of failures to bus errors.
+//! GStreamer parts that both elements share: tasks of source pads, clock waits, live detection, property types, function
+//! calls, and errors and warnings as bus messages.
 
 pub(crate) mod audio_src_task;
 pub(crate) mod bus_thread;
 pub(crate) mod clock_wait;
+pub(crate) mod downstream_flush;
 pub(crate) mod enums;
 pub(crate) mod errors;
 pub(crate) mod function_calls;
@@ -13,6 +14,7 @@ pub(crate) mod liveness;
 pub(crate) mod property_values;
 pub(crate) mod recorder;
 pub(crate) mod segment;
+pub(crate) mod text_item;
 pub(crate) mod text_src_task;
 
 use gst::glib;

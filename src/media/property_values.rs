@@ -1,9 +1,25 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Values of properties that need more than their type: durations, and JSON that may be in a file.
+//! Settings of an element with their defaults, and values that need more than their type: durations, and JSON that may be
+//! in a file.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+/// Declares the settings of an element: a line for each property with its type and its default.
+macro_rules! settings {
+    ($(#[$meta:meta])* pub struct $name:ident { $($field:ident: $type:ty = $default:expr,)* }) => {
+        $(#[$meta])*
+        pub struct $name { $(pub $field: $type,)* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+    };
+}
+pub(crate) use settings;
 
 /// Longest wait: not every system's clock can represent times further away.
 const MAX_WAIT: Duration = Duration::from_secs(365 * 86_400);

@@ -6,5 +6,6 @@
 //! `chat::session::input_queue`), because their order and their limits depend on what the element does with its input.
 
 pub(crate) mod playout;
+pub(crate) mod playout_log;
 pub(crate) mod push_error;
 pub mod timeline;

@@ -13,7 +13,8 @@ use crate::media::audio_src_task::AudioSrcTask;
 use crate::media::bus_thread::BusThread;
 use crate::media::enums::Timing as TimingSetting;
 use crate::media::function_calls::{Call, CallHost, Calls, Program};
-use crate::media::text_src_task::{TextItem, TextSrcTask};
+use crate::media::text_item::TextItem;
+use crate::media::text_src_task::TextSrcTask;
 use crate::media::{errors, glib_text};
 use crate::net::clock::Clock;
 use crate::net::endpoint::Endpoint;
@@ -212,7 +213,7 @@ impl Run {
         match event {
             BusEvent::Event(event) => self.post_event(&event),
             BusEvent::Text(text) => self.send_text(TextPadKind::Answers, &TextItem::Words(text)),
-            BusEvent::TextGap(until) => self.send_text(TextPadKind::Answers, &TextItem::Quiet(until)),
+            BusEvent::TextGap(until) => self.send_text(TextPadKind::Answers, &TextItem::GapUntil(until)),
             BusEvent::Trace(event) => self.send_text(TextPadKind::Events, &TextItem::Event(event)),
             BusEvent::Fail(failure) => self.fail(&failure),
             BusEvent::Finished(at) => {
@@ -277,7 +278,7 @@ impl Run {
     /// A source pad of text joins. `None` where it has.
     pub fn add_text(&self, pad: &gst::Pad, kind: TextPadKind) -> Option<Arc<TextSrcTask>> {
         let timing = self.state().timing;
-        let (pace, group) = (self.source.pace.clone(), self.source.group);
+        let (pace, group) = (self.source.clock_wait.clone(), self.source.group);
         let stream = Arc::new(TextSrcTask::new(pad.clone(), pace, group, Duration::ZERO, timing));
         {
             let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -324,12 +325,12 @@ impl Run {
 
     /// The clock runs.
     pub fn play(&self, clock: gst::Clock, base: gst::ClockTime) {
-        self.source.pace.play(clock, base);
+        self.source.clock_wait.play(clock, base);
     }
 
     /// The clock stands still.
     pub fn pause(&self) {
-        self.source.pace.pause();
+        self.source.clock_wait.pause();
     }
 
     /// Lets go every thread that waits in here, so that the pads can be shut.
@@ -348,7 +349,6 @@ impl Run {
         self.bus_thread.wait(BUS_HANDLER_TIMEOUT);
     }
 
-    /// Where requests go, for logs.
     pub fn place(&self) -> String {
         self.endpoint.name()
     }

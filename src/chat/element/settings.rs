@@ -11,7 +11,7 @@ use crate::chat::session::Timeouts;
 use crate::error::Error;
 use crate::media::enums::{FrameDetail, Provider, Silence, Timing};
 use crate::media::function_calls::Program;
-use crate::media::property_values::{JsonText, time};
+use crate::media::property_values::{JsonText, settings, time};
 use crate::net::credentials::CredentialsProvider;
 use crate::net::endpoint::{Api, DEFAULT_CHAT_MODEL, EndpointConfig};
 use crate::net::secret::Secret;
@@ -21,101 +21,53 @@ use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// The properties' values.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub uri: Option<String>,
-    pub provider: Provider,
-    pub model: String,
-    pub vision_model: Option<String>,
-    pub api_version: Option<String>,
-    pub api_key: Option<Secret>,
-    pub api_key_file: Option<String>,
-    pub organization: Option<String>,
-    pub project: Option<String>,
-    pub headers: Option<gst::Structure>,
-    pub ca_file: Option<String>,
-    pub allow_insecure: bool,
-    pub connect_timeout: u64,
-    pub request_timeout: u64,
-    pub max_reconnects: u32,
-    pub reconnect_delay: u64,
-    pub prompt: Option<String>,
-    pub instructions: Option<String>,
-    pub modalities: Modalities,
-    pub voice: String,
-    pub segment_duration: u64,
-    pub segment_gap: u64,
-    pub vad_threshold: f64,
-    pub max_frames: u32,
-    pub frame_selection: FrameSelection,
-    pub frame_detail: FrameDetail,
-    pub max_frame_size: u32,
-    pub history: u32,
-    pub max_requests: u32,
-    pub response_format: Option<JsonText>,
-    pub max_tokens: u32,
-    pub temperature: f64,
-    pub tools: Option<JsonText>,
-    pub tool_choice: String,
-    pub tool_command: Option<String>,
-    pub tool_timeout: u64,
-    pub extra: Option<JsonText>,
-    pub stream: StreamMode,
-    pub requests_per_minute: u32,
-    pub max_cost: f64,
-    pub timing: Timing,
-    pub buffer_time: u64,
-    pub silence: Silence,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            uri: None,
-            provider: Provider::Auto,
-            model: DEFAULT_CHAT_MODEL.into(),
-            vision_model: None,
-            api_version: None,
-            api_key: None,
-            api_key_file: None,
-            organization: None,
-            project: None,
-            headers: None,
-            ca_file: None,
-            allow_insecure: false,
-            connect_timeout: 10 * SECOND,
-            request_timeout: 600 * SECOND,
-            max_reconnects: 5,
-            reconnect_delay: SECOND,
-            prompt: None,
-            instructions: None,
-            modalities: Modalities::Text,
-            voice: "alloy".into(),
-            segment_duration: 0,
-            segment_gap: 0,
-            vad_threshold: 0.5,
-            max_frames: 4,
-            frame_selection: FrameSelection::Newest,
-            frame_detail: FrameDetail::Auto,
-            max_frame_size: 4 << 20,
-            history: 0,
-            max_requests: 4,
-            response_format: None,
-            max_tokens: 0,
-            temperature: -1.0,
-            tools: None,
-            tool_choice: "auto".into(),
-            tool_command: None,
-            tool_timeout: 30 * SECOND,
-            extra: None,
-            stream: StreamMode::Auto,
-            requests_per_minute: 0,
-            max_cost: 0.0,
-            timing: Timing::Auto,
-            buffer_time: 40_000_000,
-            silence: Silence::Buffers,
-        }
+settings! {
+    /// The values of the properties.
+    #[derive(Clone, Debug)]
+    pub struct Settings {
+        uri: Option<String> = None,
+        provider: Provider = Provider::Auto,
+        model: String = DEFAULT_CHAT_MODEL.into(),
+        vision_model: Option<String> = None,
+        api_version: Option<String> = None,
+        api_key: Option<Secret> = None,
+        api_key_file: Option<String> = None,
+        organization: Option<String> = None,
+        project: Option<String> = None,
+        headers: Option<gst::Structure> = None,
+        ca_file: Option<String> = None,
+        allow_insecure: bool = false,
+        connect_timeout: u64 = 10 * SECOND,
+        request_timeout: u64 = 600 * SECOND,
+        max_reconnects: u32 = 5,
+        reconnect_delay: u64 = SECOND,
+        prompt: Option<String> = None,
+        instructions: Option<String> = None,
+        modalities: Modalities = Modalities::Text,
+        voice: String = "alloy".into(),
+        segment_duration: u64 = 0,
+        segment_gap: u64 = 0,
+        vad_threshold: f64 = 0.5,
+        max_frames: u32 = 4,
+        frame_selection: FrameSelection = FrameSelection::Newest,
+        frame_detail: FrameDetail = FrameDetail::Auto,
+        max_frame_size: u32 = 4 << 20,
+        history: u32 = 0,
+        max_requests: u32 = 4,
+        response_format: Option<JsonText> = None,
+        max_tokens: u32 = 0,
+        temperature: f64 = -1.0,
+        tools: Option<JsonText> = None,
+        tool_choice: String = "auto".into(),
+        tool_command: Option<String> = None,
+        tool_timeout: u64 = 30 * SECOND,
+        extra: Option<JsonText> = None,
+        stream: StreamMode = StreamMode::Auto,
+        requests_per_minute: u32 = 0,
+        max_cost: f64 = 0.0,
+        timing: Timing = Timing::Auto,
+        buffer_time: u64 = 40_000_000,
+        silence: Silence = Silence::Buffers,
     }
 }
 
@@ -132,7 +84,7 @@ fn some_time(nanoseconds: u64) -> Option<Duration> {
 
 impl Settings {
     /// A run begins: files are read again.
-    pub fn read_again(&mut self) {
+    pub fn reload_files(&mut self) {
         for text in [&mut self.tools, &mut self.extra, &mut self.response_format].into_iter().flatten() {
             *text = text.given.clone().into();
         }

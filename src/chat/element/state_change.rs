@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::media;
 use crate::media::audio_src_task::{AudioSrcSettings, AudioSrcTask};
 use crate::media::clock_wait::ClockWaiter;
+use crate::media::downstream_flush::{DownstreamFlush, FlushSettings};
 use crate::media::enums::Silence;
 use crate::media::errors;
 use crate::queue::playout::Playout;
@@ -27,7 +28,7 @@ type Changed = Result<gst::StateChangeSuccess, gst::StateChangeError>;
 impl OpenAIChat {
     /// Makes a run; what can be known to be wrong is found now.
     fn build_run(&self) -> Result<Arc<Run>, Error> {
-        self.settings().read_again();
+        self.settings().reload_files();
         let settings = self.settings().clone();
         let env = |name: &str| std::env::var(name).ok();
         let credentials = self.credentials();
@@ -48,19 +49,16 @@ impl OpenAIChat {
             format: AudioFormat::Pcm,
             lead: Duration::from_nanos(settings.buffer_time),
             gaps,
-            // Answers are never cut off.
-            flushes: false,
-            keeps: Box::new(|_| None),
-            kept: Box::new(|_| {}),
-            began: Box::new(|_, _| {}),
-            silenced: Box::new(|_| {}),
-            ended: Box::new(move || {
+            on_item_started: Box::new(|_, _| {}),
+            on_eos: Box::new(move || {
                 if let Some(element) = element.upgrade() {
                     element.imp().stream_ended();
                 }
             }),
         };
-        let source = AudioSrcTask::new(self.src.clone(), playout.clone(), pace, self.latency.clone(), source_settings);
+        let flush = DownstreamFlush::new(self.src.clone(), FlushSettings::disabled());
+        let source =
+            AudioSrcTask::new(self.src.clone(), playout.clone(), pace, self.latency.clone(), source_settings, flush);
         Ok(Arc::new(Run::new(&self.obj(), settings, endpoint, vision_endpoint.transpose()?, playout, Arc::new(source))))
     }
 

@@ -8,7 +8,8 @@
 use crate::error::{Error, Warning};
 use crate::media::errors;
 use crate::media::glib_text;
-use crate::media::text_src_task::{TextItem, TextSrcTask};
+use crate::media::text_item::TextItem;
+use crate::media::text_src_task::TextSrcTask;
 use crate::realtime::conversation::Event;
 use crate::realtime::conversation::io::SessionEvent;
 use crate::realtime::element::imp;
@@ -63,7 +64,9 @@ impl Run {
         match post {
             BusEvent::Event(event) => self.post_event(&event),
             BusEvent::Text(words) => self.send_text(TextPadKind::Words(words.role), &TextItem::Words(words)),
-            BusEvent::TextGap(speaker, until) => self.send_text(TextPadKind::Words(speaker), &TextItem::Quiet(until)),
+            BusEvent::TextGap(speaker, until) => {
+                self.send_text(TextPadKind::Words(speaker), &TextItem::GapUntil(until))
+            }
             BusEvent::Trace(event) => self.post_trace_event(event),
             BusEvent::Fail(failure, done) => self.fail(&failure, done),
             BusEvent::Finished(at) => {

@@ -303,13 +303,13 @@ impl Run {
 
     /// The clock runs.
     pub fn play(&self, clock: gst::Clock, base: gst::ClockTime) {
-        self.source.pace.play(clock.clone(), base);
+        self.source.clock_wait.play(clock.clone(), base);
         self.each_pace(|pace| pace.play(clock.clone(), base));
     }
 
     /// The clock stands still.
     pub fn pause(&self) {
-        self.source.pace.pause();
+        self.source.clock_wait.pause();
         self.each_pace(ClockWaiter::pause);
     }
 

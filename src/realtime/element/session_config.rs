@@ -393,7 +393,7 @@ mod tests {
         // It is read once, until the next run begins.
         std::fs::remove_file(&path).expect("removed");
         assert!(!config(&settings, crate::types::Timing::Live).create_response);
-        settings.read_again();
+        settings.reload_files();
         assert!(refusal(&settings).says(ErrorKind::Settings, "session: the file"));
     }
 

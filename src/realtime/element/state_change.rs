@@ -6,6 +6,7 @@ use crate::error::{Error, Warning};
 use crate::media;
 use crate::media::audio_src_task::{AudioSrcSettings, AudioSrcTask};
 use crate::media::clock_wait::ClockWaiter;
+use crate::media::downstream_flush::{DownstreamFlush, FlushSettings};
 use crate::media::errors;
 use crate::media::recorder;
 use crate::realtime::conversation::io::SessionEvent;
@@ -30,7 +31,7 @@ type Changed = Result<gst::StateChangeSuccess, gst::StateChangeError>;
 impl OpenAIRealtime {
     /// Makes a run; what can be known to be wrong is found now.
     fn build_run(&self) -> Result<Arc<Run>, Error> {
-        self.settings().read_again();
+        self.settings().reload_files();
         let settings = self.settings().clone();
         let mut connection = settings.connection();
         connection.credentials = self.credentials();
@@ -47,40 +48,29 @@ impl OpenAIRealtime {
             playout.skip_to(now);
         }
         let input_queue = Arc::new(InputQueue::default());
-        let keeping = self.obj().downgrade();
-        let (began, element, silenced) = (input_queue.clone(), self.obj().downgrade(), self.obj().downgrade());
+        let (began, element) = (input_queue.clone(), self.obj().downgrade());
         let source_settings = AudioSrcSettings {
             caps,
             format: format.clone(),
             lead: Duration::from_nanos(settings.buffer_time),
             gaps,
-            flushes: settings.flush_on_interrupt,
-            keeps: Box::new(recorder::downstream_of),
-            kept: Box::new(move |keeper: &gst::Element| {
-                if let Some(element) = keeping.upgrade() {
-                    element.imp().warn_of_recording(keeper);
-                }
-            }),
-            began: Box::new(move |item_id, at| began.push(Input::Began { item_id, at })),
-            silenced: Box::new(move |time| {
-                if let Some(element) = silenced.upgrade() {
-                    element.imp().silenced(time);
-                }
-            }),
-            ended: Box::new(move || {
+            on_item_started: Box::new(move |item_id, at| began.push(Input::Began { item_id, at })),
+            on_eos: Box::new(move || {
                 if let Some(element) = element.upgrade() {
                     element.imp().stream_ended();
                 }
             }),
         };
-        let source = AudioSrcTask::new(self.src.clone(), playout.clone(), pace, self.latency.clone(), source_settings);
+        let flush = DownstreamFlush::new(self.src.clone(), self.flush_settings(settings.flush_on_interrupt));
+        let source =
+            AudioSrcTask::new(self.src.clone(), playout.clone(), pace, self.latency.clone(), source_settings, flush);
         let source = Arc::new(source);
         let fading = Arc::downgrade(&source);
         playout.fade_cuts_where(move || fading.upgrade().is_some_and(|source| !source.may_flush()));
         let flush_handler = Arc::downgrade(&source);
         playout.set_flush_handler(move |since| {
             if let Some(source) = flush_handler.upgrade() {
-                source.silence(since);
+                source.flush_downstream(since);
             }
         });
         // To find what is wrong with it, and what would be refused.
@@ -90,6 +80,24 @@ impl OpenAIRealtime {
         settings.check_tool_choice(&config.session)?;
         self.warn_of_left_out(left_out);
         Ok(Arc::new(Run::new(&self.obj(), settings, targets, format, playout, input_queue, source)))
+    }
+
+    fn flush_settings(&self, enabled: bool) -> FlushSettings {
+        let (keeping, silenced) = (self.obj().downgrade(), self.obj().downgrade());
+        FlushSettings {
+            enabled,
+            find_recorder: Box::new(recorder::downstream_of),
+            on_recorder: Box::new(move |recorder: &gst::Element| {
+                if let Some(element) = keeping.upgrade() {
+                    element.imp().warn_of_recording(recorder);
+                }
+            }),
+            on_silenced: Box::new(move |time| {
+                if let Some(element) = silenced.upgrade() {
+                    element.imp().silenced(time);
+                }
+            }),
+        }
     }
 
     /// Settings are not sent, because the model or the server is known to refuse them.

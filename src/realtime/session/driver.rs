@@ -301,7 +301,7 @@ impl Driver {
         let since = self.received.unwrap_or_else(|| self.clock.now());
         if self.playout.cut(since) {
             let playout = self.playout.clone();
-            tokio::task::spawn_blocking(move || playout.silence(since));
+            tokio::task::spawn_blocking(move || playout.flush_downstream(since));
         }
     }
 

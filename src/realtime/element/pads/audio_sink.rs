@@ -176,7 +176,7 @@ impl OpenAIRealtime {
             taken += piece.len() / size;
             let end = samples_to_time(taken as u64, format.rate());
             if let Some(start) = start {
-                run.pace.wait_until_woken(start + end).map_err(|_| gst::FlowError::Flushing)?;
+                run.pace.wait_until_reached(start + end).map_err(|_| gst::FlowError::Flushing)?;
             }
             let sound = AudioChunk { data: piece, at: Some(at + position) };
             run.input_queue.push_audio(sound).map_err(|refused| run.flow_of(refused))?;

@@ -60,7 +60,7 @@ impl OpenAIRealtime {
         }
         let at = self.running_time_of(pad, buffer.pts());
         if let Some(at) = at.filter(|_| run.paces_input()) {
-            run.pace_of(&pad.name()).wait_until_woken(at).map_err(|_| gst::FlowError::Flushing)?;
+            run.pace_of(&pad.name()).wait_until_reached(at).map_err(|_| gst::FlowError::Flushing)?;
         }
         let command = Command::Text { text: text.to_owned(), respond: true, at };
         run.input_queue.push_blocking(&pad.name(), command, at).map_err(|refused| run.flow_of(refused))?;
@@ -126,7 +126,7 @@ impl Run {
     /// A pad of text joins. `None` where it has.
     fn add_text(&self, pad: &gst::Pad, carries: TextPadKind) -> Option<Arc<TextSrcTask>> {
         let latency = Duration::from_nanos(self.settings().text_latency(carries));
-        let (pace, group) = (self.source.pace.clone(), self.source.group);
+        let (pace, group) = (self.source.clock_wait.clone(), self.source.group);
         let stream = Arc::new(TextSrcTask::new(pad.clone(), pace, group, latency, self.timing()));
         {
             let mut texts = self.texts();

@@ -157,7 +157,7 @@ impl OpenAIRealtime {
         let is_paced = known.unwrap_or_else(|| run.is_live() && self.pad_is_live(pad.upcast_ref()) == Some(false));
         lock(&pad.imp().seen).is_paced = Some(is_paced);
         if is_paced {
-            run.pace_of(&name).wait_until_woken(at).map_err(|_| gst::FlowError::Flushing)?;
+            run.pace_of(&name).wait_until_reached(at).map_err(|_| gst::FlowError::Flushing)?;
         }
         match self.frame(Some(pad), buffer, at) {
             Ok(frame) => {
