@@ -29,8 +29,6 @@ LONG_FILES = {
     "src/realtime/conversation/response/responses.rs": 373,
     "src/realtime/conversation/transcript/captions.rs": 351,
     "src/realtime/conversation/video/frames.rs": 352,
-    "src/realtime/element/imp.rs": 454,
-    "src/realtime/element/pads/audio_sink.rs": 354,
     "src/realtime/session/driver.rs": 398,
 }
 LONG_FUNCTIONS = {

@@ -15,7 +15,9 @@ pub(crate) mod property_values;
 pub(crate) mod recorder;
 pub(crate) mod segment;
 pub(crate) mod text_item;
+pub(crate) mod text_outputs;
 pub(crate) mod text_src_task;
+pub(crate) mod warnings;
 
 use gst::glib;
 use gst::prelude::*;

@@ -2,22 +2,34 @@
 
 //! The element `openairealtime`: a voice conversation with a realtime model as part of a pipeline.
 
+pub(crate) mod actions;
+pub(crate) mod audio_caps;
+pub(crate) mod audio_input;
 pub(crate) mod bus;
+pub(crate) mod context;
 pub(crate) mod conversation_config;
+pub(crate) mod eos;
+pub(crate) mod frame;
 pub(crate) mod function_calls;
 #[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
 pub(crate) mod imp;
+pub(crate) mod input_waits;
 #[allow(missing_docs, reason = "the macro that makes flags leaves them out")]
 pub(crate) mod message_flags;
 pub(crate) mod messages;
+pub(crate) mod messenger;
 pub(crate) mod pads;
 pub(crate) mod property_sync;
 pub(crate) mod run;
+pub(crate) mod run_setup;
 pub(crate) mod session_config;
+pub(crate) mod session_start;
 pub(crate) mod settings;
 pub(crate) mod signals;
 pub(crate) mod state_change;
 pub(crate) mod stats;
+pub(crate) mod structure_properties;
+pub(crate) mod text_pad_kind;
 
 pub use crate::media::enums::{FrameDetail, Provider, Silence, Timing};
 pub use crate::realtime::element::message_flags::Messages;
@@ -25,6 +37,12 @@ pub use crate::realtime::element::message_flags::Messages;
 use crate::realtime::conversation::config;
 use gst::glib;
 use gst::prelude::*;
+use std::sync::LazyLock;
+
+/// Debug category of the element.
+pub(crate) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("openairealtime", gst::DebugColorFlags::empty(), Some("OpenAI Realtime voice agent"))
+});
 
 glib::wrapper! {
     /// The element `openairealtime`.

@@ -13,7 +13,6 @@ pub(crate) mod left_out_fields;
 pub(crate) mod standby;
 pub(crate) mod trace;
 
-pub use crate::net::credentials::CredentialsProvider;
 pub use crate::net::endpoint::{Endpoint, EndpointConfig};
 pub use crate::net::secret::Secret;
 pub use crate::queue::playout::Playout;
