@@ -21,15 +21,12 @@ LONG_FILES = {
     "crates/protocol/src/server.rs": 406,
     "crates/realtime-server/src/function_calling/requests.rs": 391,
     "crates/voice-chat/src/media/peer.rs": 423,
-    "src/chat/element/imp.rs": 394,
-    "src/chat/element/run.rs": 406,
     "src/realtime/conversation/input/audio_input.rs": 475,
     "src/realtime/conversation/mod.rs": 397,
     "src/realtime/conversation/response/function_calls.rs": 428,
     "src/realtime/conversation/response/responses.rs": 373,
     "src/realtime/conversation/transcript/captions.rs": 351,
     "src/realtime/conversation/video/frames.rs": 352,
-    "src/realtime/session/driver.rs": 398,
 }
 LONG_FUNCTIONS = {
     "crates/model-convert/src/pytorch/pickle.rs: step": 65,

@@ -29,7 +29,7 @@ pub fn post_error(element: &gst::Element, error: &Error, done: Option<Duration>)
         let done = done.as_nanos() as u64;
         message = message.details(gst::Structure::builder("openairealtime/error").field("running-time", done).build());
     }
-    // Without a bus there is nobody to be told.
+    // An element outside a pipeline has no bus.
     let _ = element.post_message(message.build());
 }
 
@@ -71,6 +71,6 @@ pub fn post_warning(element: &gst::Element, warning: &Warning) {
         .details(details)
         .src(element)
         .build();
-    // Without a bus there is nobody to be warned.
+    // An element outside a pipeline has no bus.
     let _ = element.post_message(message);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The way to a target: addresses, TLS, the handshake, and what their errors mean.
+//! Connecting to an endpoint: name resolution, proxy, TCP, TLS, handshake, and the meaning of their errors.
 
 use crate::error::{Error, ErrorKind};
 use crate::net::backoff;
@@ -26,34 +26,34 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::{Response, StatusCode};
 use url::Url;
 
-/// How long one of several addresses of a host may take.
+/// Time limit for each address of a host but the last.
 const PER_ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
-/// So often a server may send the client on to another place of its own.
-pub(crate) const REDIRECTS: usize = 5;
-/// What was sent and is not acknowledged by the other machine for so long ends the connection.
+/// Maximum number of redirects within a host.
+pub(crate) const MAX_REDIRECTS: usize = 5;
+/// TCP_USER_TIMEOUT: data that is not acknowledged for this long ends the connection.
 #[cfg(any(target_os = "android", target_os = "linux"))]
-const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
-/// So many bytes wait in the system to be sent. With more, nobody could tell a slow network from one that is gone.
+const ACK_TIMEOUT: Duration = Duration::from_secs(10);
+/// TCP_NOTSENT_LOWAT: with more in the system's buffer, a slow network could not be told from one that is gone.
 #[cfg(any(target_os = "android", target_os = "linux"))]
-const UNSENT: u32 = 128 << 10;
+const MAX_UNSENT: u32 = 128 << 10;
 
-/// Why a try to connect failed, and whether another one makes sense.
+/// A failed attempt to connect.
 #[derive(Debug)]
 pub struct ConnectError {
-    /// What to tell the user.
+    /// For the user.
     pub failure: Error,
-    /// Whether it may go better in a moment.
+    /// Whether a retry may succeed.
     pub again: bool,
-    /// When the server wants to be asked again.
+    /// `Retry-After` of the server.
     pub retry_after: Option<Duration>,
 }
 
 impl Endpoint {
-    /// Tries to connect once.
+    /// Makes one attempt to connect.
     pub async fn connect(&self, clock: &Clock) -> Result<Socket, ConnectError> {
         let key = self.current_key(clock).await?;
         let mut url = self.url().clone();
-        for _ in 0..=REDIRECTS {
+        for _ in 0..=MAX_REDIRECTS {
             let stream = self.open(&url).await?;
             match upgrade(stream, &url, self.headers(), key.clone()).await {
                 Ok(socket) => return Ok(socket),
@@ -63,20 +63,20 @@ impl Endpoint {
                 Err(error) => return Err(self.error(error)),
             }
         }
-        Err(permanent(Error::connect(format!("{} redirects more than {REDIRECTS} times", self.name()))))
+        Err(permanent(Error::connect(format!("{} redirects more than {MAX_REDIRECTS} times", self.name()))))
     }
 
-    /// The header with the key as it is now, for the next connection or request.
+    /// The header with the current key, for a connection or a request.
     pub(crate) async fn current_key(&self, clock: &Clock) -> Result<Option<KeyHeader>, ConnectError> {
         let asked = self.key().ask(clock).await.map_err(again)?;
         let endpoint = self.clone();
-        // Files are read, and on some systems a service is asked: not a thing for a thread that others need.
+        // Reading files blocks.
         let key = tokio::task::spawn_blocking(move || endpoint.key_header(asked)).await;
-        // A file that cannot be read may be being written.
+        // A key file that cannot be read may be being replaced, so that is retried.
         key.map_err(|error| permanent(Error::connect(error.to_string())))?.map_err(again)
     }
 
-    /// A stream to a place, encrypted where that is wished.
+    /// A TCP or TLS stream to the host of a URL, through the proxy if there is one.
     pub(crate) async fn open(&self, url: &Url) -> Result<MaybeTlsStream<TcpStream>, ConnectError> {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = url.port_or_known_default().unwrap_or(443);
@@ -100,7 +100,7 @@ impl Endpoint {
         encrypted.map(MaybeTlsStream::Rustls).map_err(|error| self.error(error.into()))
     }
 
-    /// Where a server sends the client. It may be another place of the same host, which gets the same key.
+    /// Target of a redirect. It is followed within the same host only, because it gets the key.
     pub(crate) fn redirected(&self, url: &Url, response: &Response<Option<Vec<u8>>>) -> Result<Url, ConnectError> {
         let location = response.headers().get("location").and_then(|location| location.to_str().ok());
         let Some(mut to) = location.and_then(|location| url.join(location).ok()) else {
@@ -127,10 +127,10 @@ impl Endpoint {
         Err(permanent(Error::connect(message)))
     }
 
-    /// Connects to the first address of the host that takes it.
+    /// Connects to the first address of the host that accepts.
     async fn reach(&self, host: &str, port: u16, loopback: bool, name: &str) -> Result<TcpStream, ConnectError> {
-        // The system's words for why a name is not resolved are in the user's language, and a network that is out for
-        // a moment cannot be told from a name that does not exist.
+        // Always retried: a network that is down for a moment cannot be told from a name that does not exist, except by the
+        // text of the error, which is in the user's language.
         let addresses = tokio::net::lookup_host((host, port)).await.map_err(|error| {
             again(Error::connect(format!("the host '{host}' cannot be resolved: {error}")).with_source(error))
         })?;
@@ -138,7 +138,7 @@ impl Endpoint {
         while let Some(address) = addresses.next() {
             let connecting = TcpStream::connect(address);
             let error = match addresses.peek() {
-                // An address that leads nowhere must not use up the time of the next one.
+                // An unreachable address must not use up the time of the next one.
                 Some(_) => match timeout(PER_ADDRESS_TIMEOUT, connecting).await {
                     Ok(Ok(stream)) => return Ok(stream),
                     Ok(Err(_)) | Err(_) => continue,
@@ -153,7 +153,7 @@ impl Endpoint {
         Err(again(Error::connect(format!("the host '{host}' has no address"))))
     }
 
-    /// What a failed handshake means.
+    /// Error of a failed handshake.
     fn error(&self, error: tungstenite::Error) -> ConnectError {
         match error {
             tungstenite::Error::Http(response) => self.http_error(&response),
@@ -183,10 +183,10 @@ impl Endpoint {
         let status = response.status();
         let body: Value =
             response.body().as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
-        let said = said_in_body(&body).map(|said| format!(": {said}")).unwrap_or_default();
+        let said = message_in_body(&body).map(|said| format!(": {said}")).unwrap_or_default();
         let message = format!("{} answered {status}{said}", self.name());
         let retry_after = backoff::retry_after(response.headers(), SystemTime::now());
-        // It comes with the status of a server that is busy for the moment.
+        // It has status 429 like a rate limit, but a retry does not help.
         let quota = ["code", "type"].iter().any(|field| body["error"][field] == "insufficient_quota");
         let again = !quota && matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504);
         let failure = match status {
@@ -199,7 +199,7 @@ impl Endpoint {
     }
 }
 
-/// An explicit provider and configuration: nothing process-wide is touched.
+/// TLS configuration with an explicit crypto provider: a plugin must not install a process-wide one.
 fn tls(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Error> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -257,8 +257,8 @@ pub(crate) fn again(failure: Error) -> ConnectError {
     ConnectError { failure, again: true, retry_after: None }
 }
 
-/// A name says nothing of where it leads: an unencrypted connection that may not leave this machine goes to none but
-/// its own addresses.
+/// The addresses that a connection may use. A name like `localhost` may resolve to any address, so an unencrypted connection
+/// that must stay on this machine uses its loopback addresses only.
 fn permitted(addresses: Vec<SocketAddr>, loopback: bool, host: &str) -> Result<Vec<SocketAddr>, ConnectError> {
     if !loopback {
         return Ok(addresses);
@@ -274,14 +274,14 @@ fn permitted(addresses: Vec<SocketAddr>, loopback: bool, host: &str) -> Result<V
     Ok(own)
 }
 
-/// What the system is told about a connection.
+/// Sets the socket options.
 fn configure(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(any(target_os = "android", target_os = "linux"))]
     {
         let socket = socket2::SockRef::from(stream);
-        socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
-        socket.set_tcp_notsent_lowat(UNSENT)?;
+        socket.set_tcp_user_timeout(Some(ACK_TIMEOUT))?;
+        socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
     }
     Ok(())
 }
@@ -291,8 +291,8 @@ async fn tunnel(proxy: &Proxy, stream: &mut TcpStream, host: &str, port: u16) ->
     opened.map_err(|(failure, again)| ConnectError { failure, again, retry_after: None })
 }
 
-/// The message in an API's error body, shortened.
-fn said_in_body(body: &Value) -> Option<String> {
+/// The message in the body of an error, shortened.
+fn message_in_body(body: &Value) -> Option<String> {
     let places = [&body["error"]["message"], &body["error"], &body["message"]];
     let message = places.into_iter().find_map(Value::as_str)?;
     Some(message.chars().take(300).collect())

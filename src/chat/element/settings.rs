@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What the user set, and how endpoint and requests follow from it.
-//!
-//! Everything that can be known to be wrong is found before anything is started, with the name of the property.
+//! Settings: the values of the properties with their defaults, and the endpoint and the configuration of requests that follow
+//! from them. An error names the property at fault.
 
 use crate::chat::conversation::config::Config;
 use crate::chat::conversation::request;
@@ -71,7 +70,7 @@ settings! {
     }
 }
 
-/// The JSON in a property, if there is some.
+/// The JSON of a property, unless it is empty.
 fn json(property: &str, text: Option<&JsonText>) -> Result<Option<Value>, Error> {
     let wrong = |why: String| Error::settings(format!("{property}: {why}"));
     let Some(text) = text.map(JsonText::text).transpose().map_err(&wrong)?.flatten() else { return Ok(None) };
@@ -83,14 +82,14 @@ fn some_time(nanoseconds: u64) -> Option<Duration> {
 }
 
 impl Settings {
-    /// A run begins: files are read again.
+    /// Reads files again that properties name, for a new run.
     pub fn reload_files(&mut self) {
         for text in [&mut self.tools, &mut self.extra, &mut self.response_format].into_iter().flatten() {
             *text = text.given.clone().into();
         }
     }
 
-    /// Where requests go, and as whom.
+    /// Settings of the endpoint.
     pub fn endpoint(&self, model: &str, credentials: Option<CredentialsProvider>) -> EndpointConfig {
         EndpointConfig {
             api: Api::ChatCompletions,
@@ -110,7 +109,7 @@ impl Settings {
         }
     }
 
-    /// What requests are made of. `model` is what the endpoint calls it.
+    /// Configuration of requests. `model` is the name that the endpoint has for it.
     pub fn config(&self, model: &str, timing: types::Timing) -> Result<Config, Error> {
         let wrong = |property: &str, why: String| Error::settings(format!("{property}: {why}"));
         let tools = json("tools", self.tools.as_ref())?;
@@ -126,7 +125,7 @@ impl Settings {
         };
         let response_format =
             json("response-format", self.response_format.as_ref())?.map(response_format).transpose()?;
-        // It is wrong now or never.
+        // Checked now, so that an invalid program is no surprise in the middle of a run.
         self.program()?;
         Ok(Config {
             model: model.to_owned(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! One request in flight: sent, its answer read to the end, and what comes of it handed over in order.
+//! Task of one request: sends it, reads the answer to its end, and reports its events in order.
 
 use crate::chat::conversation::io::{AnswerEvent, RequestError};
 use crate::chat::session::Timeouts;
@@ -19,14 +19,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio::sync::mpsc;
 
-/// The longest answer. A minute of speech is 4 MB.
+/// Maximum length of an answer; a minute of speech is 4 MB.
 const MAX_ANSWER_LEN: usize = 256 << 20;
-/// The longest event of a stream. Servers that cannot speak while they think send minutes of audio at once.
+/// Maximum length of an event of a stream; some servers send minutes of audio in one.
 const MAX_EVENT_LEN: usize = 64 << 20;
-/// How much of what is no answer is shown.
-const SHOWN: usize = 200;
+/// How much of an unexpected body goes into the error.
+const MAX_SHOWN_LEN: usize = 200;
 
-/// What comes of requests.
+/// What a task reports.
 pub enum RequestUpdate {
     /// For `event_src`.
     Trace(TraceEvent),
@@ -34,11 +34,11 @@ pub enum RequestUpdate {
     Answer(u64, AnswerEvent),
 }
 
-/// What a request needs.
+/// Parts of a request.
 pub struct RequestContext {
     pub id: u64,
     pub endpoint: Endpoint,
-    /// The same for all tries of a request.
+    /// Idempotency key, the same for all retries.
     pub key: String,
     pub timeouts: Timeouts,
     pub connections: Arc<ConnectionPool>,
@@ -48,11 +48,11 @@ pub struct RequestContext {
     pub started: Instant,
 }
 
-/// Nobody waits for the answer any more.
+/// The session does not need the answer any more.
 struct Abandoned;
 
 impl RequestContext {
-    /// Sends the request and reads the answer. It ends early where nobody waits for it.
+    /// Sends the request and reads the answer.
     pub async fn run(self, body: Bytes) {
         let clock = self.clock.clone();
         let mut read = None;
@@ -68,7 +68,7 @@ impl RequestContext {
             // The session is over.
             Err(Abandoned) => {}
             Ok(Ok(done)) => {
-                // Before the end is told, so that the next request finds the connection.
+                // Before the end is reported, so that the next request can use the connection.
                 if let Some(response) = read {
                     response.release(&self.connections, &clock).await;
                 }
@@ -78,7 +78,7 @@ impl RequestContext {
         }
     }
 
-    /// Gives back whether the server has said that the answer is complete, and leaves its response in `read`.
+    /// Returns whether the server has said that the answer is complete, and leaves the response in `read`.
     async fn exchange(
         &self,
         body: Bytes,
@@ -107,7 +107,7 @@ impl RequestContext {
                     reader.finish(&mut events);
                     Ok(())
                 }
-                // What is there of a torn event counts for nothing.
+                // A truncated event is left out.
                 Err(_) => Ok(()),
             };
             let count = events.len();
@@ -119,7 +119,7 @@ impl RequestContext {
                         self.trace(true, "chat.completion.chunk", || data).await?;
                         self.answer(AnswerEvent::Chunk(chunk, left_out)).await?;
                     }
-                    // The last one may be torn, which the conversation finds out by the answer's having no end.
+                    // The last event may be truncated; then the answer has no end, which the conversation notices.
                     Err(_) if is_end && index + 1 == count => {}
                     Err(error) => {
                         let why = format!("sent what is no piece of an answer: {}: {}", error.plain(), shown(&data));
@@ -194,17 +194,17 @@ impl RequestContext {
     }
 }
 
-/// JSON without line breaks: a trace has one event a line.
+/// JSON without line breaks, because a trace is JSON lines.
 fn on_one_line(json: String) -> String {
     if !json.contains(['\n', '\r']) {
         return json;
     }
-    // What is traced was read as JSON before.
+    // It was parsed as JSON before.
     serde_json::from_str::<serde_json::Value>(&json).map_or(json, |value| value.to_string())
 }
 
-/// The begin of a text, for people.
+/// The beginning of a text, for an error.
 fn shown(text: &str) -> String {
-    let begin: String = text.chars().take(SHOWN).collect();
+    let begin: String = text.chars().take(MAX_SHOWN_LEN).collect();
     if begin.len() < text.len() { format!("{begin:?} …") } else { format!("{begin:?}") }
 }

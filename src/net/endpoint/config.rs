@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The endpoint as the user sets it, by properties and the environment, and how its URL, headers and key follow from that.
+//! Settings of an endpoint, from properties and the environment, and the URL, headers and credentials that follow from them.
 
 use super::uri::{dialect_of, is_azure_host, is_loopback, is_plain, is_public_parameter};
 use super::{Api, Endpoint};
@@ -13,60 +13,58 @@ use std::path::PathBuf;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-/// Shorter words than this are not taken for secrets, unless they are the key.
+/// Shorter values of headers and of the URL are not redacted.
 const MIN_SECRET_LEN: usize = 8;
 
-/// Who the server belongs to, which decides the URL and how to authenticate.
+/// Provider of the service, which decides on the URL and the authentication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Provider {
-    /// By the host's name.
+    /// By the host name.
     #[default]
     Auto,
-    /// OpenAI, or a server that is like it.
+    /// OpenAI or a compatible server.
     OpenAi,
     /// Azure OpenAI.
     Azure,
 }
 
-/// What the user said about the connection.
+/// Settings of an endpoint.
 #[derive(Clone, Debug, Default)]
 pub struct EndpointConfig {
-    /// The API that is spoken there.
     pub api: Api,
-    /// A base or a full URL.
+    /// Base URL or full URL.
     pub uri: Option<String>,
-    /// Whose server it is.
     pub provider: Provider,
-    /// The model; for Azure the deployment.
+    /// Model, or for Azure the deployment.
     pub model: String,
-    /// Azure preview URLs only.
+    /// Selects Azure's preview API.
     pub api_version: Option<String>,
-    /// The key itself.
+    /// Key; takes precedence over the file.
     pub api_key: Option<Secret>,
-    /// A file with the key in it.
+    /// File with the key.
     pub api_key_file: Option<PathBuf>,
-    /// An application that is asked for the key first.
+    /// Application that is asked for the key first.
     pub credentials: Option<CredentialsProvider>,
-    /// Where to connect when the first place is not to be had any more.
+    /// Further servers, for fail-over.
     pub fallback_uris: Vec<String>,
-    /// Routing.
+    /// `OpenAI-Organization`
     pub organization: Option<String>,
-    /// Routing.
+    /// `OpenAI-Project`
     pub project: Option<String>,
-    /// Extra request headers.
+    /// Additional headers.
     pub headers: Vec<(String, String)>,
-    /// Extra trust roots.
+    /// File with additional trusted certificates.
     pub ca_file: Option<PathBuf>,
     /// Whether an unencrypted connection may leave this machine.
     pub allow_insecure: bool,
-    /// Whether the session only writes down what is said.
+    /// Whether it is a transcription session.
     pub transcription: bool,
-    /// The generation of the protocol; `None` where the URL tells.
+    /// Dialect of the protocol; `None` = by the URL.
     pub dialect: Option<Dialect>,
 }
 
 impl EndpointConfig {
-    /// Finds the place to connect to. `env` gives the environment's variables.
+    /// Makes the endpoint. `env` returns environment variables.
     pub fn endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Endpoint, Error> {
         let env = |name: &str| env(name).filter(|value| !value.trim().is_empty());
         let (url, azure) = self.url(&env)?;
@@ -85,7 +83,7 @@ impl EndpointConfig {
         Ok(Endpoint { url, model, headers, key, ca_file, dialect, allow_insecure, proxy, secrets })
     }
 
-    /// The first place and those that stand by, in their order.
+    /// The endpoint and those of `fallback_uris`, in order.
     pub fn targets(&self, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Endpoint>, Error> {
         let first = self.endpoint(&env)?;
         let others = self.fallback_uris.iter().map(|uri| {
@@ -96,8 +94,7 @@ impl EndpointConfig {
         Ok(std::iter::once(first).chain(others).collect())
     }
 
-    /// The same for another place. Its key is its provider's: what the properties hold is meant for the first one, and
-    /// goes to no other provider.
+    /// Settings of a further server. The key in the properties is that of the first server's provider, and goes to no other.
     fn standby(&self, uri: &str, first_is_azure: bool) -> Self {
         let mut standby = Self { uri: Some(uri.to_owned()), ..self.clone() };
         let url = Url::parse(uri.trim()).ok();
@@ -120,7 +117,7 @@ impl EndpointConfig {
         }
     }
 
-    /// The URL, and whether Azure is behind it.
+    /// The URL, and whether it is Azure's.
     fn url(&self, env: &impl Fn(&str) -> Option<String>) -> Result<(Url, bool), Error> {
         let azure_endpoint = || (self.provider != Provider::OpenAi).then(|| env("AZURE_OPENAI_ENDPOINT")).flatten();
         let openai_base = || (self.provider != Provider::Azure).then(|| env("OPENAI_BASE_URL")).flatten();
@@ -142,7 +139,7 @@ impl EndpointConfig {
             "https" | "wss" => self.api.scheme(true),
             other => return Err(wrong(format!("the scheme '{other}' is none of ws, wss, http, https"))),
         };
-        // All four are special schemes, between which the library changes.
+        // It cannot fail between these schemes, which are all "special".
         let _ = url.set_scheme(scheme);
         if url.host().is_none() {
             return Err(wrong("it names no host".into()));
@@ -166,7 +163,7 @@ impl EndpointConfig {
         Ok((url, azure))
     }
 
-    /// Adds what is missing to the path and the query.
+    /// Completes path and query.
     fn complete(&self, url: &mut Url, azure: bool, env: &impl Fn(&str) -> Option<String>) {
         let preview = azure && (self.api_version.is_some() || url.query_pairs().any(|(key, _)| key == "api-version"));
         let path = url.path().trim_end_matches('/').to_owned();
@@ -202,13 +199,13 @@ impl EndpointConfig {
         }
     }
 
-    /// Azure's name for a model: the one that was set, or else the environment's.
+    /// Name of the Azure deployment: the model, or else the environment's.
     fn deployment(&self, env: &impl Fn(&str) -> Option<String>) -> String {
         let named = (self.model != self.api.default_model()).then(|| self.model.clone());
         named.or_else(|| env("AZURE_OPENAI_DEPLOYMENT")).unwrap_or_else(|| self.model.clone())
     }
 
-    /// The key: the property, then the file, then the environment.
+    /// Source of the key: the property, then the file, then the environment.
     fn key(&self, azure: bool, url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<CredentialSource, Error> {
         if let Some(key) = &self.api_key {
             return Ok(CredentialSource::Property(key.clone()));
@@ -253,7 +250,7 @@ impl EndpointConfig {
     }
 }
 
-/// The last word: of a header such as `Bearer …` what counts.
+/// The last word, which is the secret in a header such as `Bearer …`.
 fn last_word(text: &str) -> &str {
     text.rsplit(char::is_whitespace).next().unwrap_or_default()
 }

@@ -4,11 +4,11 @@
 //!
 //! Every action may come from any thread, and returns whether it was taken. A WARNING says why one was not.
 
+use crate::media::frame::{self, PadSettings};
 use crate::queue::push_error::PushError;
 use crate::realtime::conversation::Command;
 use crate::realtime::element::CAT;
 use crate::realtime::element::context::Context;
-use crate::realtime::element::frame::{self, PadSettings};
 use openai_protocol::{self, ClientEvent, ResponseParams};
 use std::time::Duration;
 

@@ -10,16 +10,9 @@ use crate::realtime::element::settings::Settings;
 use crate::realtime::element::stats::ElementStatus;
 use gst::glib;
 use gst::prelude::*;
-use gst::subclass::prelude::*;
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// An element that has a context; what its pads and signals are made for.
-pub trait HasContext: ElementImpl {
-    /// Its context.
-    fn context(&self) -> &Arc<Context>;
-}
 
 /// The shared parts of one element. Each lock is held for a moment only, and never while another one is.
 pub struct Context {

@@ -99,13 +99,13 @@ impl Settings {
         dialect: Dialect,
     ) -> Result<Configured, Error> {
         self.check()?;
-        let wished = self.detection(timing);
-        let merged = self.merged_session(timing, wished, &input, &output, dialect)?;
+        let requested = self.detection(timing);
+        let merged = self.merged_session(timing, requested, &input, &output, dialect)?;
         let session = merged.session;
         let audio_input = session.audio.as_ref().and_then(|audio| audio.input.as_ref());
         let transcribes = audio_input.is_some_and(|input| input.transcription.value().is_some());
         let by_server = audio_input.and_then(|input| input.turn_detection.value());
-        let detection = match (by_server, wished) {
+        let detection = match (by_server, requested) {
             (Some(server), _) => Detection::Server { silence: self.silence_of(server) },
             (None, TurnDetection::Local) => Detection::Local(self.vad_config(timing)),
             (None, _) => Detection::Manual,

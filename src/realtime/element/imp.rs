@@ -2,11 +2,12 @@
 
 //! The element's GObject: properties, and the way from GStreamer's virtual methods to the modules that implement them.
 
+use crate::media::element_context::HasContext;
 use crate::net::endpoint;
-use crate::realtime::element::context::{Context, HasContext};
+use crate::realtime::element::context::Context;
 use crate::realtime::element::conversation_config::SERVER_SILENCE;
 use crate::realtime::element::pads::{audio_sink, audio_src, crossing, request, templates};
-use crate::realtime::element::settings::Settings;
+use crate::realtime::element::settings::{DEFAULTS, Settings};
 use crate::realtime::element::stats::ElementStatus;
 use crate::realtime::element::{
     CAT, ConnectionState, Dialect, FrameDedupe, FrameDetail, FramePolicy, Messages, Modality, NoiseReduction, Provider,
@@ -18,8 +19,6 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
-
-static DEFAULTS: LazyLock<Settings> = LazyLock::new(Settings::default);
 
 /// The element.
 #[derive(glib::Properties)]
@@ -169,11 +168,12 @@ pub struct OpenAIRealtime {
 }
 
 impl HasContext for OpenAIRealtime {
+    type Context = Context;
+
     fn context(&self) -> &Arc<Context> {
         self.context.get_or_init(|| {
-            let (settings, status) = (self.settings.clone(), self.status.clone());
             let (audio_sink, src) = (self.audio_sink.clone(), self.src.clone());
-            Arc::new(Context::new(self.obj().upcast_ref(), settings, status, audio_sink, src))
+            Arc::new(Context::new(self.obj().upcast_ref(), self.settings.clone(), self.status.clone(), audio_sink, src))
         })
     }
 }

@@ -189,7 +189,7 @@ impl PropertySync {
             let is_first = state.requested.front().is_some_and(|(first, _)| *first == revision);
             let Some((_, requested)) = is_first.then(|| state.requested.pop_front()).flatten() else { return };
             let mut refused = Vec::new();
-            for (applied, requested) in state.applied.iter_mut().zip(requested).filter(|(is, wish)| is.1 != wish.1) {
+            for (applied, requested) in state.applied.iter_mut().zip(requested).filter(|(is, new)| is.1 != new.1) {
                 if refused_fields.iter().any(|field| comes_from(applied.0, field)) {
                     refused.push((applied.clone(), requested.1));
                 } else {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! How the properties become a session of the API.
+//! Session of the API (`session.update`), made from the properties.
 //!
-//! The JSON of the property `session` is laid over all others, and what it says counts for the element's own decisions
-//! as well. What the model or the server is known to refuse is left out and told.
+//! The JSON of the property `session` is merged over the others, and the merged session decides what the element does itself.
+//! Fields that the model or the server is known to refuse are left out with a warning.
 
 use crate::error::Error;
 use crate::media::property_values::JsonText;
@@ -20,17 +20,17 @@ use openai_protocol::session::{
 use openai_protocol::{Session, Setting, plain, session};
 use serde_json::{Value, json};
 
-/// The properties and the JSON of `session` in one.
+/// The session with the JSON of `session` merged in.
 pub(crate) struct Merged {
     pub session: Session,
-    /// What was left out of it, and why.
+    /// Descriptions of what was left out, and why.
     pub left_out: Vec<String>,
-    /// Whether a server that finds the turns answers them, where the JSON says so.
+    /// `create_response` of the JSON.
     pub answers: Option<bool>,
 }
 
 impl Settings {
-    /// The session that is wished.
+    /// Makes the session. An error names the property at fault.
     pub(crate) fn merged_session(
         &self,
         timing: Timing,
@@ -57,7 +57,7 @@ impl Settings {
         Ok(Merged { session, left_out, answers })
     }
 
-    /// Takes out what the model or the server is known to refuse, for it would refuse everything else with it.
+    /// Removes what the model or the server is known to refuse, because it would refuse the whole update.
     fn guard(&self, session: &mut Value, dialect: Dialect) -> Vec<String> {
         let mut left_out = Vec::new();
         let Some(session) = session.as_object_mut() else { return left_out };
@@ -85,7 +85,7 @@ impl Settings {
         let audio_input = AudioInput {
             format: Some(input.clone()),
             transcription: self.transcription().map_or(Setting::Keep, Setting::Set),
-            // Off is the server's default, and the published type of a request has no other word for it.
+            // Off is the default of the server, and the API's type of a request has no value for it.
             noise_reduction: self.noise().map_or(Setting::Keep, |kind| {
                 Setting::Set(session::NoiseReduction { kind: Some(kind.into()), ..Default::default() })
             }),
@@ -157,7 +157,7 @@ impl Settings {
         Ok(Some(tools))
     }
 
-    /// `auto`, `none`, `required`, a function's name, or JSON.
+    /// The property is `auto`, `none`, `required`, the name of a function, or JSON.
     fn tool_choice(&self) -> Result<Option<Value>, Error> {
         let text = self.tool_choice.trim();
         Ok(match text {
@@ -171,7 +171,7 @@ impl Settings {
         })
     }
 
-    /// A name that no function has is most probably another word that is misspelt.
+    /// Refuses the name of a function that is not in `tools`, which is most probably a misspelt mode.
     pub(crate) fn check_tool_choice(&self, session: &Session) -> Result<(), Error> {
         let name = session.tool_choice.as_ref().and_then(|choice| choice["name"].as_str());
         let is_it = |name: &str| session.tools.iter().flatten().any(|tool| tool["name"].as_str() == Some(name));
@@ -192,19 +192,19 @@ impl Settings {
         })
     }
 
-    /// Whether a server that finds the turns answers them by itself. The picture of a turn has to be there before the
-    /// answer begins, so there it is asked for.
+    /// Whether the server creates the responses itself. With frame-policy=turn the element requests them, because the frame of
+    /// the turn has to be sent before.
     fn server_responds(&self) -> bool {
         let waits_for_picture = self.frame_policy == FramePolicy::Turn && self.vad_idle_timeout == 0;
         self.create_response && !waits_for_picture
     }
 
-    /// What the server is told about turns; nothing where it has no part in them.
+    /// `turn_detection`, or `None` for local or no turn detection.
     fn server_detection(&self, timing: Timing, detection: TurnDetection) -> Option<session::TurnDetection> {
         let milliseconds = |nanoseconds: u64| nanoseconds / MILLISECOND;
         let both = session::TurnDetection {
             create_response: Some(self.server_responds()),
-            // Nobody listens to a file while it is made, so nobody interrupts.
+            // Offline, nobody hears the response while it is made, so nobody interrupts it.
             interrupt_response: Some(self.interrupt_response && timing == Timing::Live),
             ..Default::default()
         };
@@ -238,13 +238,13 @@ impl Settings {
     }
 }
 
-/// Whether a model takes what only models that reason do. Names that are not known are left to the server.
+/// Whether a model accepts `reasoning`. For unknown names, the server decides.
 fn reasons(model: &str) -> bool {
     const PLAIN: [&str; 5] = ["gpt-realtime-mini", "gpt-realtime-1.5", "gpt-4o-", "gpt-realtime-20", "gpt-audio"];
     model != "gpt-realtime" && !PLAIN.iter().any(|name| model.starts_with(name))
 }
 
-/// The pads say how sound is coded; a session cannot say otherwise.
+/// Refuses audio formats in `session`, which the caps of the pads decide on.
 fn check_formats(over: &Value, input: &AudioFormat, output: &AudioFormat) -> Result<(), String> {
     for (direction, is) in [("input", input), ("output", output)] {
         let Some(wished) = over["audio"][direction].get("format") else { continue };
@@ -258,7 +258,7 @@ fn check_formats(over: &Value, input: &AudioFormat, output: &AudioFormat) -> Res
     Ok(())
 }
 
-/// What is wrong with a tool, as far as that can be known.
+/// Checks a tool.
 fn check_tool(tool: &Value) -> Result<(), String> {
     let text = |name: &str| tool.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     if !tool.is_object() {
@@ -281,7 +281,7 @@ fn check_tool(tool: &Value) -> Result<(), String> {
     }
 }
 
-/// Lays one JSON value over another: objects are merged, everything else is replaced.
+/// Merges one JSON value over another: objects are merged, everything else is replaced.
 fn merge(under: &mut Value, over: Value) {
     match (under, over) {
         (Value::Object(under), Value::Object(over)) => {
@@ -390,7 +390,7 @@ mod tests {
             .expect("written");
         let mut settings = Settings { session: Some(format!("@{}", path.display()).into()), ..Default::default() };
         assert!(!config(&settings, crate::types::Timing::Live).create_response);
-        // It is read once, until the next run begins.
+        // It is read once, until the next run starts.
         std::fs::remove_file(&path).expect("removed");
         assert!(!config(&settings, crate::types::Timing::Live).create_response);
         settings.reload_files();

@@ -12,9 +12,13 @@ use crate::realtime::element::{
 };
 use crate::realtime::session::{EndpointConfig, RetryPolicy, Secret};
 use openai_protocol::dialect;
+use std::sync::LazyLock;
 
 const SECOND: u64 = 1_000_000_000;
 pub(crate) const MILLISECOND: u64 = 1_000_000;
+
+/// Defaults of the properties.
+pub(crate) static DEFAULTS: LazyLock<Settings> = LazyLock::new(Settings::default);
 
 settings! {
     /// The values of the properties.
@@ -94,8 +98,8 @@ settings! {
 impl Settings {
     /// Reads files again that properties name, for a new run.
     pub fn reload_files(&mut self) {
-        self.tools = self.tools.as_ref().map(JsonText::anew);
-        self.session = self.session.as_ref().map(JsonText::anew);
+        self.tools = self.tools.as_ref().map(JsonText::reloaded);
+        self.session = self.session.as_ref().map(JsonText::reloaded);
     }
 
     /// Settings of the endpoint.

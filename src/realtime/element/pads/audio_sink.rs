@@ -5,10 +5,11 @@
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
 use crate::error::Warning;
+use crate::media::element_context::{HasContext, in_pad};
 use crate::media::segment::{self, Segment};
 use crate::realtime::conversation::Input;
-use crate::realtime::element::context::{Context, HasContext};
-use crate::realtime::element::pads::crossing::{in_pad, own_query};
+use crate::realtime::element::context::Context;
+use crate::realtime::element::pads::crossing::own_query;
 use crate::realtime::element::pads::events;
 use crate::realtime::element::run::Run;
 use crate::realtime::element::{CAT, audio_caps, eos, session_start};
@@ -30,7 +31,7 @@ const MAX_LIVE_GAP_FILL: Duration = Duration::from_secs(5);
 const MAX_LIVE_BUFFER: Duration = Duration::from_secs(5);
 
 /// Makes the pad.
-pub fn make_pad<E: HasContext>(template: &gst::PadTemplate) -> gst::Pad {
+pub fn make_pad<E: HasContext<Context = Context>>(template: &gst::PadTemplate) -> gst::Pad {
     let pad = gst::Pad::builder_from_template(template)
         .chain_function(|_, parent, buffer| {
             in_pad::<E, _>(parent, || Err(gst::FlowError::Error), |context| chain(context, buffer))
@@ -43,7 +44,7 @@ pub fn make_pad<E: HasContext>(template: &gst::PadTemplate) -> gst::Pad {
 }
 
 /// Ends the input of a sink pad when it is unlinked, so that nothing waits for it.
-pub fn end_when_unlinked<E: HasContext>(pad: &gst::Pad) {
+pub fn end_when_unlinked<E: HasContext<Context = Context>>(pad: &gst::Pad) {
     pad.connect_unlinked(|pad, _| {
         let element = pad.parent_element().and_then(|element| element.downcast::<E::Type>().ok());
         if let Some(run) = element.and_then(|element| E::from_obj(&element).context().run()) {

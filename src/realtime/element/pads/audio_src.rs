@@ -4,15 +4,16 @@
 
 use crate::media;
 use crate::media::audio_src_task::Stream;
-use crate::realtime::element::context::{Context, HasContext};
-use crate::realtime::element::pads::crossing::{self, in_pad, own_query};
+use crate::media::element_context::{HasContext, in_pad};
+use crate::realtime::element::context::Context;
+use crate::realtime::element::pads::crossing::{self, own_query};
 use crate::realtime::element::text_pad_kind::TextPadKind;
 use crate::realtime::element::{CAT, actions};
 use gst::prelude::*;
 use std::sync::atomic::Ordering;
 
 /// Makes the pad.
-pub fn make_pad<E: HasContext>(template: &gst::PadTemplate) -> gst::Pad {
+pub fn make_pad<E: HasContext<Context = Context>>(template: &gst::PadTemplate) -> gst::Pad {
     gst::Pad::builder_from_template(template)
         .activatemode_function(|pad, parent, _mode, active| {
             in_pad::<E, _>(parent, || Ok(()), |context| activate(context, pad, active))

@@ -7,9 +7,8 @@
 
 use crate::error::Warning;
 use crate::realtime::element::CAT;
-use crate::realtime::element::context::{Context, HasContext};
+use crate::realtime::element::context::Context;
 use gst::prelude::*;
-use gst::subclass::prelude::*;
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
@@ -27,19 +26,6 @@ struct Crossing;
 impl Drop for Crossing {
     fn drop(&mut self) {
         CROSSING.with_borrow_mut(|crossing| crossing.pop());
-    }
-}
-
-/// Calls a pad function with the context of the pad's element. A pad has no parent before it is added and after it is
-/// removed; then, and if `act` panics, the result is `otherwise`.
-pub fn in_pad<E: HasContext, T>(
-    parent: Option<&gst::Object>,
-    otherwise: impl FnOnce() -> T,
-    act: impl FnOnce(&Context) -> T,
-) -> T {
-    match parent.filter(|parent| parent.type_().is_a(E::Type::static_type())) {
-        Some(parent) => E::catch_panic_pad_function(Some(parent), otherwise, |element: &E| act(element.context())),
-        None => otherwise(),
     }
 }
 

@@ -3,15 +3,16 @@
 //! Request pads: `video_sink_%u`, any number of them, and one of each kind for text.
 
 use crate::media;
+use crate::media::element_context::HasContext;
 use crate::realtime::conversation::Input;
-use crate::realtime::element::context::{Context, HasContext};
+use crate::realtime::element::context::Context;
 use crate::realtime::element::pads::{text_sink, text_src, video_sink};
 use crate::realtime::element::text_pad_kind::TextPadKind;
 use crate::realtime::element::{CAT, eos};
 use gst::prelude::*;
 
 /// Makes a pad and adds it to the element.
-pub fn add_pad<E: HasContext>(
+pub fn add_pad<E: HasContext<Context = Context>>(
     context: &Context,
     template: &gst::PadTemplate,
     requested: Option<&str>,

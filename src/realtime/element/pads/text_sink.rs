@@ -3,15 +3,16 @@
 //! The pad `text_sink`: each buffer is a message of the user.
 
 use crate::error::Warning;
+use crate::media::element_context::{HasContext, in_pad};
 use crate::realtime::conversation::Command;
-use crate::realtime::element::context::{Context, HasContext};
-use crate::realtime::element::pads::crossing::{in_pad, own_query};
+use crate::realtime::element::context::Context;
+use crate::realtime::element::pads::crossing::own_query;
 use crate::realtime::element::pads::events;
 use crate::realtime::element::session_start;
 use gst::prelude::*;
 
 /// Makes the pad.
-pub fn make_pad<E: HasContext>(template: &gst::PadTemplate, name: &str) -> gst::Pad {
+pub fn make_pad<E: HasContext<Context = Context>>(template: &gst::PadTemplate, name: &str) -> gst::Pad {
     gst::Pad::builder_from_template(template)
         .name(name)
         .chain_function(|pad, parent, buffer| {

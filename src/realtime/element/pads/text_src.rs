@@ -4,17 +4,17 @@
 
 use crate::error::Warning;
 use crate::media;
+use crate::media::element_context::{HasContext, in_pad};
 use crate::media::recorder;
 use crate::media::text_src_task::Stream;
 use crate::realtime::element::CAT;
-use crate::realtime::element::context::{Context, HasContext};
+use crate::realtime::element::context::Context;
 use crate::realtime::element::pads::audio_src::{on_event, stream_query};
-use crate::realtime::element::pads::crossing::in_pad;
 use crate::realtime::element::text_pad_kind::TextPadKind;
 use gst::prelude::*;
 
 /// Makes a pad.
-pub fn make_pad<E: HasContext>(template: &gst::PadTemplate, name: &str) -> gst::Pad {
+pub fn make_pad<E: HasContext<Context = Context>>(template: &gst::PadTemplate, name: &str) -> gst::Pad {
     gst::Pad::builder_from_template(template)
         .name(name)
         .activatemode_function(|pad, parent, _mode, active| {

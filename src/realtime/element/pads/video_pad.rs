@@ -2,8 +2,8 @@
 
 //! Type of the pads `video_sink_%u`, with properties that take precedence over those of the element.
 
+use crate::media::frame::PadSettings;
 use crate::realtime::element::FrameDetail;
-use crate::realtime::element::frame::PadSettings;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;

@@ -3,13 +3,14 @@
 //! The pads `video_sink_%u`: each buffer is a JPEG or PNG image. Of each pad the session keeps the newest frame.
 
 use crate::error::Warning;
+use crate::media::element_context::{HasContext, in_pad};
+use crate::media::frame::{FrameError, frame_duration, frame_of};
 use crate::media::liveness::pad_is_live;
 use crate::realtime::conversation::io::{FrameEvent, FrameState};
 use crate::realtime::conversation::{Event, Input};
-use crate::realtime::element::context::{Context, HasContext};
-use crate::realtime::element::frame::{FrameError, frame_of};
+use crate::realtime::element::context::Context;
 use crate::realtime::element::pads::audio_sink::end_when_unlinked;
-use crate::realtime::element::pads::crossing::{in_pad, own_query};
+use crate::realtime::element::pads::crossing::own_query;
 use crate::realtime::element::pads::events;
 use crate::realtime::element::pads::video_pad::{StreamState, VideoPad};
 use crate::realtime::element::{CAT, session_start};
@@ -21,7 +22,7 @@ use std::time::Duration;
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Makes a pad.
-pub fn make_pad<E: HasContext>(template: &gst::PadTemplate, name: &str) -> gst::Pad {
+pub fn make_pad<E: HasContext<Context = Context>>(template: &gst::PadTemplate, name: &str) -> gst::Pad {
     let pad = gst::PadBuilder::<VideoPad>::from_template(template)
         .name(name)
         .chain_function(|pad, parent, buffer| {
@@ -77,13 +78,6 @@ fn time_of(pad: &VideoPad, buffer: &gst::Buffer) -> Option<(Duration, Duration)>
     };
     stream.next = at.saturating_add(duration.unwrap_or(Duration::from_nanos(interval)));
     Some((at, at.saturating_add(duration.unwrap_or_default())))
-}
-
-/// Duration of a frame by the rate in the pad's caps.
-fn frame_duration(pad: &VideoPad) -> Option<Duration> {
-    let rate = pad.current_caps()?.structure(0)?.get::<gst::Fraction>("framerate").ok()?;
-    let (frames, seconds) = (u32::try_from(rate.numer()).ok()?, u32::try_from(rate.denom()).ok()?);
-    Duration::from_secs(1).checked_mul(seconds)?.checked_div(frames)
 }
 
 /// Posts that a frame is skipped. The stream goes on.

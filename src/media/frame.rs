@@ -7,10 +7,11 @@ use crate::image::check::{self, Kind};
 use crate::image::huffman;
 use crate::types::Frame;
 use bytes::Bytes;
+use gst::prelude::*;
 use openai_protocol::client::Detail;
 use std::time::Duration;
 
-/// Properties of a `video_sink` pad that are set on it.
+/// Name of a `video_sink` pad, and properties that are set on it.
 #[derive(Clone, Debug, Default)]
 pub struct PadSettings {
     pub pad: Option<String>,
@@ -68,4 +69,11 @@ pub fn frame_of(
         detail: settings.detail,
         prompt: settings.prompt,
     })
+}
+
+/// Duration of a frame by the rate in the pad's caps.
+pub fn frame_duration(pad: &impl IsA<gst::Pad>) -> Option<Duration> {
+    let rate = pad.current_caps()?.structure(0)?.get::<gst::Fraction>("framerate").ok()?;
+    let (frames, seconds) = (u32::try_from(rate.numer()).ok()?, u32::try_from(rate.denom()).ok()?);
+    Duration::from_secs(1).checked_mul(seconds)?.checked_div(frames)
 }
