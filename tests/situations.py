@@ -6,8 +6,9 @@
     tests/situations.py WORD...          those with one of the words in their name
     tests/situations.py --list           their names
 
-Situations: speech over an answer (barge-in), input that pauses for 10 s, input that comes in bursts of a second, Ctrl-C in
-the middle of an answer, and four at once. All talk to one local server, with the latency tracer on and warnings of GLib
+Situations of live pipelines: speech over an answer (barge-in), input that pauses for 10 s, input that comes in bursts of a
+second, Ctrl-C in the middle of an answer, and four at once. Scripts that work through files or lines are ended by Ctrl-C in
+the middle, alone and four at once, and what they leave behind has to be whole. All talk to one local server, with the latency tracer on and warnings of GLib
 fatal. The microphone is a UDP socket that raw samples arrive at, the loudspeaker a file written at the speed of sound.
 `CARGO_TARGET_DIR` and `PROFILE` (`release`, `dev`) name the build, as for the pipelines.
 """
@@ -41,14 +42,21 @@ class Failure(Exception):
     """What is not as it should be."""
 
 
+def launch(line):
+    """Runs a pipeline that makes an input, or that reads an output to its end."""
+    done = subprocess.run(['gst-launch-1.0', '-q', *shlex.split(line)], capture_output=True, text=True,
+                          env={**os.environ, 'GST_TRACERS': '', 'GST_DEBUG': ''})
+    if done.returncode or 'ERROR' in done.stderr:
+        raise Failure(f'{line}: {done.stderr[-300:]}')
+
+
 def converted(name, encoder, kind, folder):
     """A recording as raw bytes of another form."""
     made = folder / f'{name}.{kind}'
     if not made.exists():
         part = folder / f'{name}.{kind}.{threading.get_ident()}'
-        line = (f'gst-launch-1.0 -q filesrc location={MEDIA / name}.wav ! wavparse ! audioconvert ! audioresample ! '
-                f'{encoder} ! filesink location={part}')
-        subprocess.run(shlex.split(line), check=True, env={**os.environ, 'GST_TRACERS': ''})
+        launch(f'filesrc location={MEDIA / name}.wav ! wavparse ! audioconvert ! audioresample ! {encoder} '
+               f'! filesink location={part}')
         part.rename(made)
     return made.read_bytes()
 
@@ -137,14 +145,18 @@ def until(is_true, what, limit=PATIENCE):
 class Program:
     """A pipeline that runs, in a process group of its own as a shell gives it, and what it has said so far."""
 
-    def __init__(self, command, env, folder):
+    def __init__(self, command, env, folder, stdin=subprocess.DEVNULL):
         self.command, self.folder = command, folder
         self.said_file, self.complaints_file = folder / 'said', folder / 'complaints'
         with open(self.said_file, 'wb') as said, open(self.complaints_file, 'wb') as complaints:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=complaints, start_new_session=True,
+                command, stdin=stdin, stdout=said, stderr=complaints, start_new_session=True,
                 cwd=PROJECT, env={**os.environ, **env}, shell=isinstance(command, str), executable='/bin/bash'
                 if isinstance(command, str) else None)
+
+    def type(self, text):
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
 
     @property
     def said(self):
@@ -276,10 +288,7 @@ def live(name, situation, burst=PIECE):
 def check_recording(path):
     """A file that was ended well can be read to its end."""
     if path.exists():
-        line = f'gst-launch-1.0 -q filesrc location={path} ! matroskademux ! opusdec ! fakesink'
-        done = subprocess.run(shlex.split(line), capture_output=True, text=True, env={**os.environ, 'GST_TRACERS': ''})
-        if done.returncode or 'ERROR' in done.stderr:
-            raise Failure(f'{path} is not a good file: {done.stderr[-300:]}')
+        launch(f'filesrc location={path} ! matroskademux ! opusdec ! fakesink')
 
 
 def ctrl_c(microphone, program, sink):
@@ -342,7 +351,7 @@ def at_once(run, count=4):
 
 
 def long_recording(folder):
-    """Five sentences with a pause behind each, so that there is a middle to interrupt."""
+    """Thirty sentences with a pause behind each, so that there is a middle to interrupt."""
     path = folder / 'long.wav'
     samples = converted('goforward', Microphone.caps, 'raw', folder) + bytes(16000 * 2 * 2)
     with wave.open(str(path), 'wb') as out:
@@ -351,27 +360,166 @@ def long_recording(folder):
     return path
 
 
-def file_interrupted(name, ending, *arguments):
-    """A script that works through a file is ended by Ctrl-C when it has begun to write."""
+def film(folder):
+    """Two minutes of a speaker."""
+    path = folder / 'film.mkv'
+    launch(f'matroskamux name=film ! filesink location={path} filesrc location={long_recording(folder)} ! wavparse ! audioconvert '
+           '! flacenc ! queue ! film. videotestsrc pattern=ball num-buffers=1200 ! video/x-raw,width=160,height=120,framerate=10/1 '
+           '! jpegenc ! queue ! film.')
+    return path
+
+
+def album(folder):
+    """A folder with forty pictures."""
+    path = folder / 'album'
+    path.mkdir()
+    for number in range(40):
+        (path / f'{number:02}.jpg').write_bytes((MEDIA / 'flower.jpg').read_bytes())
+    return path
+
+
+def recordings(folder):
+    """A folder with twelve recordings."""
+    path = folder / 'recordings'
+    path.mkdir()
+    for number in range(12):
+        (path / f'{number:02}.wav').write_bytes((MEDIA / 'goforward.wav').read_bytes())
+    return path
+
+
+def grows(name):
+    def is_begun(program):
+        path = program.folder / name
+        return path.exists() and path.stat().st_size > 200
+    return is_begun
+
+
+def says(pattern):
+    return lambda program: re.search(pattern, program.said, re.I)
+
+
+def has_file(pattern):
+    return lambda program: any(program.folder.glob(pattern))
+
+
+def whole_sound(name):
+    def check(program):
+        with wave.open(str(program.folder / name)) as answer:
+            if answer.getnframes() == 0 or answer.getframerate() != 24000:
+                raise Failure(f'{name} has {answer.getnframes()} samples')
+    return check
+
+
+def whole_lines(*names):
+    def check(program):
+        for name in names:
+            if not (program.folder / name).read_text().endswith('\n'):
+                raise Failure(f'{name} ends in the middle of a line')
+    return check
+
+
+def whole_film(program):
+    launch(f'filesrc location={program.folder / "made.mkv"} ! matroskademux name=film film.video_0 ! queue ! fakesink')
+
+
+def whole_captions(program):
+    whole_lines('made.srt', 'made.vtt')(program)
+    whole_film(program)
+
+
+def whole_json(program):
+    for line in program.said.splitlines():
+        if not line.endswith('}'):
+            raise Failure(f'this line is not whole: {line}')
+
+
+def goes_on(program):
+    """What is there is complete, and running it again does the rest and leaves nothing else."""
+    made = program.folder / 'made'
+    for path in made.glob('[!.]*.srt'):
+        whole_lines(f'made/{path.name}')(program)
+    again = Program(program.command, {}, program.folder)
+    try:
+        again.until_end()
+        skipped, done = (len(re.findall(f'^{word} ', again.said, re.M)) for word in ('skipped', 'made'))
+        names = sorted(path.name for path in made.iterdir())
+        if (skipped < 1 or done < 1 or names != [f'{number:02}.srt' for number in range(12)]):
+            raise Failure(f'run again it skips {skipped}, makes {done}, and leaves {names}\n{again.report()}')
+    finally:
+        again.kill()
+
+
+# The scripts that work through files or lines: what they are started with, when they are in the middle of it, and what has
+# to be true of what they leave behind.
+FILES = {
+    'file-to-file': (lambda folder: [long_recording(folder), folder / 'made.wav'], grows('made.wav'), whole_sound('made.wav')),
+    'transcribe': (lambda folder: [long_recording(folder), folder / 'made.srt'], grows('made.srt'), whole_lines('made.srt')),
+    'ask-file': (lambda folder: [long_recording(folder), 'What is said?', folder / 'made.wav'], grows('made.wav'),
+                 whole_sound('made.wav')),
+    'video-to-video': (lambda folder: [film(folder), folder / 'made.mkv'], says('Model:'), whole_film),
+    'describe-video': (lambda folder: [film(folder)], says('Model:'), None),
+    'describe-folder': (lambda folder: [album(folder)], says('"file"'), whole_json),
+    'caption-video': (lambda folder: [film(folder), folder / 'made.mkv', '3'], grows('made.srt'), whole_captions),
+    'batch': (lambda folder: ['2', recordings(folder), folder / 'made'], has_file('made/[!.]*.srt'), goes_on),
+    'demo': (lambda folder: [long_recording(folder), folder / 'made.wav'], says('You:'), whole_sound('made.wav')),
+}
+LINES = {
+    'typed': ('What is two plus three?\n', says('is (5|five)')),
+    'tools': ('How many processors does this computer have?\n', says(f'Model:.*{os.cpu_count()}')),
+}
+
+
+def file_interrupted(name):
+    """A script that works through files is ended by Ctrl-C when it is in the middle."""
+    arguments, is_begun, check = FILES[name]
+
     def run(folder):
-        made = folder / f'made.{ending}'
-        recording = long_recording(folder)
-        program = Program([PROJECT / 'pipelines' / name, recording, *arguments, made], {}, folder)
+        program = Program([PROJECT / 'pipelines' / f'{name}.sh', *arguments(folder)], {}, folder)
         try:
-            until(lambda: program.process.poll() is not None or (made.exists() and made.stat().st_size > 200), 'it writes')
+            until(lambda: program.process.poll() is not None or is_begun(program), 'it is in the middle of its work')
             program.interrupt()
             program.until_end((0, 130, -signal.SIGINT))
-            if ending == 'wav':
-                with wave.open(str(made)) as answer:
-                    if answer.getnframes() == 0 or answer.getframerate() != 24000:
-                        raise Failure(f'{made} has {answer.getnframes()} samples')
-            elif not made.read_text().endswith('\n'):
-                raise Failure(f'{made} ends in the middle of a line')
+            if check:
+                check(program)
         except Failure as failure:
             raise Failure(f'{failure}\n{program.report()}') from None
         finally:
             program.kill()
     return run
+
+
+def lines_interrupted(name):
+    """A script that answers lines is ended by Ctrl-C in the middle of its second answer."""
+    line, is_answered = LINES[name]
+
+    def run(folder):
+        program = Program([PROJECT / 'pipelines' / f'{name}.sh'], {}, folder, stdin=subprocess.PIPE)
+        try:
+            program.type(line)
+            until(lambda: program.process.poll() is not None or is_answered(program), 'it answers')
+            program.type(line)
+            program.interrupt()
+            program.until_end((0, 130, -signal.SIGINT))
+            if not is_answered(program):
+                raise Failure('ended without an answer')
+        except Failure as failure:
+            raise Failure(f'{failure}\n{program.report()}') from None
+        finally:
+            program.kill()
+    return run
+
+
+def camera_interrupted(folder):
+    sink = folder / 'spoken.raw'
+    program = Program([PROJECT / 'pipelines' / 'rtsp-camera.sh'], {'CAMERA': CAMERA, 'SINK': RAW.format(sink=sink)}, folder)
+    try:
+        until_sounding(program, sink)
+        program.interrupt()
+        program.until_end((0, 130, -signal.SIGINT))
+    except Failure as failure:
+        raise Failure(f'{failure}\n{program.report()}') from None
+    finally:
+        program.kill()
 
 
 def situations():
@@ -384,12 +532,8 @@ def situations():
         if name != 'echo-cancelled':
             made[f'{name}: bursts of a second'] = live(name, burst, 1.0)
         made[f'{name}: four at once'] = at_once(live(name, ctrl_c))
-    files = {
-        'file-to-file': file_interrupted('file-to-file.sh', 'wav'),
-        'transcribe': file_interrupted('transcribe.sh', 'srt'),
-        'ask-file': file_interrupted('ask-file.sh', 'wav', 'What is said?'),
-    }
-    for name, run in files.items():
+    others = {name: file_interrupted(name) for name in FILES} | {name: lines_interrupted(name) for name in LINES}
+    for name, run in {**others, 'rtsp-camera': camera_interrupted}.items():
         made[f'{name}: Ctrl-C'] = run
         made[f'{name}: four at once'] = at_once(run)
     return made

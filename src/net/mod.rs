@@ -15,4 +15,5 @@ pub(crate) mod liveness;
 pub(crate) mod proxy;
 pub(crate) mod runtime;
 pub(crate) mod secret;
+pub(crate) mod sigpipe;
 pub(crate) mod websocket;

@@ -6,6 +6,7 @@ use crate::support::folder::Folder;
 use crate::support::pipeline::{SILENCE, recording};
 use crate::support::server::Server;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -168,4 +169,48 @@ fn mistakes_are_named_and_end_with_an_error() {
         complained.for_each(drop);
         assert!(!end_of(&mut child).success(), "{properties}");
     }
+}
+
+/// The line's process does not ignore SIGPIPE, as a Rust program does.
+#[test]
+fn a_program_that_reads_nothing_does_not_end_the_line() {
+    // More than a pipe holds, so that the write ends only when nobody can read it any more.
+    let arguments = serde_json::json!({ "text": "x".repeat(200_000) }).to_string();
+    let call = serde_json::json!({"response_id": "resp_1", "output_index": 0, "item": {"id": "item_1", "type": "function_call",
+        "status": "completed", "call_id": "call_1", "name": "note", "arguments": arguments}});
+    let server = Server::script(&format!(
+        r#"
+hello
+expect session.update
+send session.updated {{"session": {{"type": "realtime", "id": "sess_1", "model": "m"}}}}
+expect conversation.item.create
+expect response.create
+send response.created {{"response": {{"id": "resp_1", "status": "in_progress", "conversation_id": "conv_1", "output": []}}}}
+send response.output_item.done {call}
+send response.done {{"response": {{"id": "resp_1", "status": "completed", "conversation_id": "conv_1", "output": []}}}}
+expect conversation.item.create {{"item": {{"type": "function_call_output", "call_id": "call_1", "output": "noted"}}}}
+expect response.create
+respond "All is well."
+"#
+    ));
+    let folder = Folder::new();
+    let program = folder.join("note");
+    std::fs::write(&program, "#!/bin/sh\necho noted\n").expect("written");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let (question, tools) = (folder.join("question"), folder.join("tools.json"));
+    std::fs::write(&question, "Note this.").expect("written");
+    std::fs::write(&tools, r#"[{"type": "function", "name": "note", "parameters": {"type": "object"}}]"#)
+        .expect("written");
+    let (status, printed, complained) = run(launch(
+        &folder,
+        &format!(
+            "-m filesrc location={} ! text/x-raw,format=utf8 ! openairealtime tools=@{} tool-command={} uri={} ! fakesink",
+            question.display(),
+            tools.display(),
+            program.display(),
+            server.base()
+        ),
+    ));
+    assert_eq!(status.code(), Some(0), "{status}: {complained}");
+    assert!(printed.contains(r"All\ is\ well."), "{printed}");
 }

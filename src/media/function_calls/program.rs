@@ -7,6 +7,7 @@
 //! whose names look like those of secrets.
 
 use crate::error::{Error, ErrorKind};
+use crate::net::sigpipe;
 use gst::glib;
 use process_wrap::std::{ChildWrapper, CommandWrap};
 use std::ffi::OsString;
@@ -151,7 +152,10 @@ fn kill_and_wait(child: &Mutex<Box<dyn ChildWrapper>>) {
 /// Writes the arguments to standard input, on a thread that nobody waits for: a program need not read them.
 fn write_arguments(stdin: Option<impl Write + Send + 'static>, arguments: String) -> std::io::Result<()> {
     let thread = std::thread::Builder::new().name("openairt-stdin".into()).stack_size(COPY_STACK_SIZE);
-    let write = move || stdin.map(|mut stdin| stdin.write_all(arguments.as_bytes()));
+    let write = move || {
+        sigpipe::block_on_this_thread();
+        stdin.map(|mut stdin| stdin.write_all(arguments.as_bytes()))
+    };
     thread.spawn(write).map(drop)
 }
 

@@ -12,13 +12,13 @@ use crate::realtime::element::context::Context;
 use openai_protocol::{self, ClientEvent, ResponseParams};
 use std::time::Duration;
 
+const NO_RUN: &str = "the element is not in PAUSED or PLAYING";
+
 /// Queues a command. Those that must not wait for queued audio overtake it.
 pub fn send_command(context: &Context, command: Command) -> bool {
     let in_order =
         !matches!(command, Command::CancelResponse | Command::FunctionOutput { .. } | Command::Approve { .. });
-    let Some(run) = context.run() else {
-        return context.messenger.refuse_action("the element is not in PAUSED or PLAYING");
-    };
+    let Some(run) = context.run() else { return context.messenger.refuse_action(NO_RUN) };
     match run.input_queue.push_command(command, in_order) {
         Ok(()) => true,
         Err(PushError::Full) => context.messenger.refuse_action("too many commands wait already"),
@@ -43,9 +43,7 @@ pub fn create_response(context: &Context, options: Option<&str>) -> bool {
 }
 
 pub fn send_function_output(context: &Context, call_id: String, output: String) -> bool {
-    let Some(run) = context.run() else {
-        return context.messenger.refuse_action("the element is not in PAUSED or PLAYING");
-    };
+    let Some(run) = context.run() else { return context.messenger.refuse_action(NO_RUN) };
     if let Err(why) = run.calls.take_open(&call_id) {
         return context.messenger.refuse_action(&format!("send-function-output: {why}"));
     }
@@ -92,7 +90,7 @@ pub fn custom_event(context: &Context, event: &gst::EventRef) -> bool {
 /// Sends the frame in a sample, or without one the newest frame of each pad.
 pub fn send_frame(context: &Context, sample: Option<gst::Sample>) -> bool {
     let refuse = |why: &str| context.messenger.refuse_action(why);
-    let Some(run) = context.run() else { return refuse("the element is not in PAUSED or PLAYING") };
+    let Some(run) = context.run() else { return refuse(NO_RUN) };
     let Some(sample) = sample else { return send_command(context, Command::SendFrame(None)) };
     let Some(buffer) = sample.buffer_owned() else { return refuse("send-frame: the sample is empty") };
     let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());

@@ -255,7 +255,7 @@ impl Driver {
                 }
                 Output::Play(speech) => self.playout.play(speech),
                 Output::GapUntil(until) => self.playout.gap_until(until),
-                Output::FlushAudio => self.cut(),
+                Output::FlushAudio => self.flush_audio(),
                 Output::Text(text) => self.report(BusEvent::Text(text)).await,
                 Output::TextGapUntil(speaker, until) => self.report(BusEvent::TextGap(speaker, until)).await,
                 Output::Event(event) => {
@@ -290,7 +290,7 @@ impl Driver {
     }
 
     /// Drops queued audio and flushes downstream, on another thread because a sink may block.
-    fn cut(&self) {
+    fn flush_audio(&self) {
         let since = self.received.unwrap_or_else(|| self.clock.now());
         if self.playout.cut(since) {
             let playout = self.playout.clone();
