@@ -20,30 +20,18 @@ MAX_FILE, MAX_FUNCTION = 350, 60
 LONG_FILES = {
     "crates/protocol/src/server.rs": 406,
     "crates/voice-chat/src/media/peer.rs": 423,
-    "src/chat/element/imp.rs": 394,
-    "src/chat/element/run.rs": 406,
-    "src/media/audio_src_task.rs": 398,
-    "src/media/function_calls.rs": 392,
-    "src/media/text_src_task.rs": 353,
-    "src/queue/timeline.rs": 352,
     "src/realtime/conversation/input/audio_input.rs": 475,
     "src/realtime/conversation/mod.rs": 397,
     "src/realtime/conversation/response/function_calls.rs": 428,
     "src/realtime/conversation/response/responses.rs": 373,
     "src/realtime/conversation/transcript/captions.rs": 351,
     "src/realtime/conversation/video/frames.rs": 352,
-    "src/realtime/element/imp.rs": 454,
-    "src/realtime/element/pads/audio_sink.rs": 354,
-    "src/realtime/session/driver.rs": 398,
 }
 LONG_FUNCTIONS = {
     "crates/model-convert/src/pytorch/pickle.rs: step": 65,
     "crates/voice-chat/src/visitor/webrtc.rs: talk": 65,
     "src/realtime/conversation/response/barge_in.rs: interrupt": 64,
     "src/realtime/conversation/response/responses.rs: on_response_done": 62,
-    "src/realtime/element/conversation_config.rs: config": 62,
-    "src/realtime/element/settings.rs: default": 72,
-    "src/realtime/element/state_change.rs: build_run": 62,
 }
 
 HEAD = re.compile(r'^( *)(?:pub(?:\([^)]*\))? )?(?:const )?(?:async )?(?:unsafe )?(?:extern "C" )?fn (\w+)')

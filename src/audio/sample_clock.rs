@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Stretches remembered; times in older ones are extrapolated from the oldest one left.
+/// Maximum number of stretches; times before them are extrapolated from the oldest.
 const STRETCHES: usize = 1024;
 
 /// Difference of timestamps that begins a new stretch.

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Rate limit for warnings: at most one of a kind in ten seconds, the next one with the number of those left out.
+//! Rate limit for warnings: at most one of a kind in ten seconds, and the next one has the number of those left out.
 
 use crate::error::Warning;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// Minimum interval between two warnings of one kind.
-const AGAIN: Duration = Duration::from_secs(10);
+const MIN_INTERVAL: Duration = Duration::from_secs(10);
 /// Maximum number of kinds that are counted apart; further ones count as one kind.
-const KINDS: usize = 64;
+const MAX_KINDS: usize = 64;
 
 /// Kind of a warning: its code, the field at fault, and what it is about.
 type Kind = (String, String, String);
@@ -18,7 +18,7 @@ type Kind = (String, String, String);
 struct PostedKind {
     at: Instant,
     left_out: u64,
-    /// The last one that was left out.
+    /// The last warning that was left out.
     last: Option<Warning>,
 }
 
@@ -27,18 +27,18 @@ struct PostedKind {
 pub struct WarningLimit(HashMap<Kind, PostedKind>);
 
 impl WarningLimit {
-    /// The warning, if it may be told now. Otherwise it is counted, and told by [`Self::due`].
+    /// The warning, if it may be posted now. Otherwise it is counted, and returned by [`Self::due`] later.
     pub fn take(&mut self, warning: Warning, now: Instant) -> Option<Warning> {
-        self.0.retain(|_, told| told.left_out > 0 || now.saturating_duration_since(told.at) < AGAIN);
+        self.0.retain(|_, posted| posted.left_out > 0 || now.saturating_duration_since(posted.at) < MIN_INTERVAL);
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let mut kind = (text(&warning.code), text(&warning.param), text(&warning.subject));
-        if self.0.len() >= KINDS && !self.0.contains_key(&kind) {
+        if self.0.len() >= MAX_KINDS && !self.0.contains_key(&kind) {
             kind = Kind::default();
         }
         match self.0.get_mut(&kind) {
-            Some(told) => {
-                told.left_out += 1;
-                told.last = Some(warning);
+            Some(posted) => {
+                posted.left_out += 1;
+                posted.last = Some(warning);
                 None
             }
             None => {
@@ -48,25 +48,25 @@ impl WarningLimit {
         }
     }
 
-    /// What is to be posted now that this warning has come: those left out whose time has come, and itself if it may.
+    /// What to post when a warning comes: those that were left out and are due, and the warning itself if it may be posted.
     pub fn add(&mut self, warning: Warning, now: Instant) -> Vec<Warning> {
         let mut posted = self.due(now);
         posted.extend(self.take(warning, now));
         posted
     }
 
-    /// When something that was left out is to be told.
+    /// When a warning that was left out is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.0.values().filter(|told| told.left_out > 0).map(|told| told.at + AGAIN).min()
+        self.0.values().filter(|posted| posted.left_out > 0).map(|posted| posted.at + MIN_INTERVAL).min()
     }
 
-    /// What was left out and is to be told now, the last of each kind with how many it stands for.
+    /// The warnings that were left out and are due: the last of each kind, with the number that it stands for.
     pub fn due(&mut self, now: Instant) -> Vec<Warning> {
-        let due = self.0.values_mut().filter(|told| told.left_out > 0 && now >= told.at + AGAIN);
-        due.filter_map(|told| {
-            let count = std::mem::take(&mut told.left_out);
-            told.at = now;
-            let mut warning = told.last.take()?;
+        let due = self.0.values_mut().filter(|posted| posted.left_out > 0 && now >= posted.at + MIN_INTERVAL);
+        due.filter_map(|posted| {
+            let count = std::mem::take(&mut posted.left_out);
+            posted.at = now;
+            let mut warning = posted.last.take()?;
             if count > 1 {
                 warning.message = format!("{} (the last of {count} like it)", warning.message);
             }
@@ -75,9 +75,9 @@ impl WarningLimit {
         .collect()
     }
 
-    /// Everything that was left out, because there is no later.
+    /// All warnings that were left out, at the end of a run.
     pub fn rest(&mut self, now: Instant) -> Vec<Warning> {
-        self.due(now + AGAIN)
+        self.due(now + MIN_INTERVAL)
     }
 }
 
@@ -93,13 +93,13 @@ mod tests {
         assert!(warnings.take(Warning::new("other", "x"), start).is_some());
         assert_eq!(warnings.deadline(), None);
         (1..=20_000).for_each(|n| assert!(warnings.take(warning(n), start + Duration::from_secs(1)).is_none()));
-        assert_eq!(warnings.deadline(), Some(start + AGAIN));
+        assert_eq!(warnings.deadline(), Some(start + MIN_INTERVAL));
         assert!(warnings.due(start + Duration::from_secs(9)).is_empty());
-        let told = warnings.due(start + AGAIN);
+        let told = warnings.due(start + MIN_INTERVAL);
         assert_eq!(told.len(), 1);
         assert_eq!(told[0].message, "bad thing 20000 (the last of 20000 like it)");
-        assert!(warnings.take(warning(1), start + AGAIN).is_none(), "that was one");
-        assert_eq!(warnings.rest(start + AGAIN)[0].message, "bad thing 1");
+        assert!(warnings.take(warning(1), start + MIN_INTERVAL).is_none(), "that was one");
+        assert_eq!(warnings.rest(start + MIN_INTERVAL)[0].message, "bad thing 1");
     }
 
     #[test]
@@ -117,6 +117,6 @@ mod tests {
     fn kinds_without_an_end_are_one() {
         let (mut warnings, now) = (WarningLimit::default(), Instant::now());
         let told = (0..1_000).filter(|n| warnings.take(Warning::new(&format!("code {n}"), "x"), now).is_some());
-        assert_eq!(told.count(), KINDS + 1);
+        assert_eq!(told.count(), MAX_KINDS + 1);
     }
 }

@@ -10,9 +10,9 @@
 
 /// Number of tiles in each direction.
 const TILES: (usize, usize) = (32, 18);
-/// Largest picture that is decoded, in pixels: a little more than 3840 by 2160.
+/// Maximum size of a picture that is decoded, in pixels: a little more than 3840 by 2160.
 const MAX_PIXELS: u64 = 1 << 23;
-/// Most scans of a JPEG; a progressive one has ten. Each may be a few bytes long and still cost a pass over the picture.
+/// Maximum number of scans of a JPEG; a progressive one has ten. Each may be a few bytes long and still cost a pass over the picture.
 const MAX_SCANS: usize = 16;
 
 /// Mean colours of the tiles of a picture.
@@ -26,8 +26,8 @@ pub(crate) struct TileMeans {
 }
 
 impl TileMeans {
-    /// Looks at a file. Nothing comes of one that cannot be decoded, or only with much work. The decoder of JPEGs
-    /// panics where a file is wrong in ways that it did not think of, which is no more than that.
+    /// Decodes a file. `None` if it cannot be decoded, or only with much work. The JPEG decoder panics on some broken files,
+    /// which is caught.
     pub fn of(file: &[u8], media_type: &str) -> Option<Self> {
         if media_type != "image/jpeg" {
             return None;
@@ -69,7 +69,7 @@ impl Tiles {
         }
     }
 
-    /// Tiles of a picture that has fewer pixels than tiles are black, here and there.
+    /// If a picture has fewer pixels than tiles, tiles without a pixel are black.
     fn means(self) -> TileMeans {
         let mean = |(index, sum): (usize, &u64)| *sum as f32 / 255.0 / self.pixels[index / self.channels].max(1) as f32;
         let means = self.sums.iter().enumerate().map(mean).collect();
@@ -83,11 +83,11 @@ fn jpeg(file: &[u8]) -> Option<TileMeans> {
         return None;
     }
     let mut decoder = jpeg_decoder::Decoder::new(file);
-    // As it stands in the file, brightness apart from colour, which is what coders are inexact in.
+    // No conversion from YCbCr: chrominance, in which encoders are inexact, stays in channels of its own.
     decoder.set_color_transform(jpeg_decoder::ColorTransform::RGB);
-    // As small as may be, but with some pixels in each tile.
+    // As small as possible, but with some pixels in each tile.
     let (width, height) = decoder.scale(2 * TILES.0 as u16, 2 * TILES.1 as u16).ok()?;
-    // Scaled down by eight on each side at most.
+    // The decoder scales down by at most eight in each direction.
     if u64::from(width) * u64::from(height) * 64 > MAX_PIXELS {
         return None;
     }

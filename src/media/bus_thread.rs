@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Thread of a run that posts messages, so that handlers of the application may be slow.
+//! Thread of a run that posts messages: synchronous handlers of an application may be slow.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
@@ -37,8 +37,8 @@ impl Shared {
 pub struct BusThread(Arc<Shared>);
 
 impl BusThread {
-    /// Starts the thread. It counts as ended only after all that `work` holds was released, so that no reference outlives
-    /// an element that has waited for it.
+    /// Starts the thread. It counts as ended once `work` is dropped, so that no reference outlives an element that has waited
+    /// for it.
     pub fn start(&self, name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
         self.0.set(State::Starting);
         let shared = self.0.clone();

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Waiting for running times on the pipeline's clock, so that every wait can be ended: by a pause, a flush, a stop.
+//! Waits for a running time on the pipeline's clock, which a pause, a flush, a stop or another thread can end.
 
 use gst::prelude::*;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A wait was ended before its time.
+/// Why a wait ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitError {
-    /// A flush is going on.
+    /// The pad is flushing.
     Flushing,
-    /// Somebody wants the thread to look around.
-    Nudged,
-    /// The element is being stopped.
+    /// [`ClockWaiter::wake`] was called.
+    Woken,
+    /// The element goes to READY.
     Stopped,
 }
 
@@ -22,11 +22,11 @@ struct State {
     playing: Option<(gst::Clock, gst::ClockTime)>,
     waiting: Option<gst::SingleShotClockId>,
     flushing: bool,
-    nudged: bool,
+    woken: bool,
     stopped: bool,
 }
 
-/// The pace of one streaming thread.
+/// The clock waits of one streaming thread.
 #[derive(Debug, Default)]
 pub struct ClockWaiter {
     state: Mutex<State>,
@@ -49,17 +49,17 @@ impl ClockWaiter {
         self.changed.notify_all();
     }
 
-    /// The clock runs: running time 0 is at `base`.
+    /// PLAYING: running time 0 is at `base`.
     pub fn play(&self, clock: gst::Clock, base: gst::ClockTime) {
         self.change(|state| state.playing = Some((clock, base)));
     }
 
-    /// The clock stands still.
+    /// PAUSED: waits go on until it plays again.
     pub fn pause(&self) {
         self.change(|state| state.playing = None);
     }
 
-    /// One for another thread, in the same state but for flushes.
+    /// A waiter for another thread, with the same clock and base time.
     pub fn sibling(&self) -> Self {
         let state = self.state();
         let state = State { playing: state.playing.clone(), stopped: state.stopped, ..State::default() };
@@ -71,33 +71,33 @@ impl ClockWaiter {
         self.change(|state| state.flushing = flushing);
     }
 
-    /// Ends the wait that is going on, or else the next one.
+    /// Ends the current wait, or if there is none the next one.
     pub fn wake(&self) {
-        self.change(|state| state.nudged = true);
+        self.change(|state| state.woken = true);
     }
 
-    /// Ends every wait, now and later.
+    /// Ends all waits for good.
     pub fn stop(&self) {
         self.change(|state| state.stopped = true);
     }
 
-    /// The running time now, while the clock runs.
+    /// The running time, in PLAYING.
     pub fn now(&self) -> Option<Duration> {
         let (clock, base) = self.state().playing.clone()?;
         Some(clock.time().saturating_sub(base).into())
     }
 
-    /// As [`Self::wait_until`], for a thread that nobody nudges.
-    pub fn wait_until_woken(&self, time: Duration) -> Result<Duration, WaitError> {
+    /// As [`Self::wait_until`], but goes on after a [`Self::wake`].
+    pub fn wait_until_reached(&self, time: Duration) -> Result<Duration, WaitError> {
         loop {
             match self.wait_until(time) {
-                Err(WaitError::Nudged) => {}
+                Err(WaitError::Woken) => {}
                 ended => return ended,
             }
         }
     }
 
-    /// Waits until the clock has reached this running time. Gives back by how much it was too late for that.
+    /// Waits until the clock has reached this running time; returns by how much it was past it already.
     pub fn wait_until(&self, time: Duration) -> Result<Duration, WaitError> {
         loop {
             let mut state = self.state();
@@ -108,8 +108,8 @@ impl ClockWaiter {
                 if state.flushing {
                     return Err(WaitError::Flushing);
                 }
-                if std::mem::take(&mut state.nudged) {
-                    return Err(WaitError::Nudged);
+                if std::mem::take(&mut state.woken) {
+                    return Err(WaitError::Woken);
                 }
                 match &state.playing {
                     Some((clock, base)) => {
@@ -127,9 +127,9 @@ impl ClockWaiter {
             let (result, _jitter) = id.wait();
             match result {
                 Ok(_) => return Ok(Duration::ZERO),
-                // Something has changed: look again.
+                // The state has changed.
                 Err(gst::ClockError::Unscheduled) => {}
-                // Clocks that cannot wait do not hold anything up.
+                // A clock that cannot wait must not block the stream.
                 Err(_) => return Ok(Duration::ZERO),
             }
         }
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    /// A pace whose running time is this much before zero.
+    /// A waiter whose running time is zero in `before` seconds.
     fn playing(before: u64) -> (Arc<ClockWaiter>, gst::Clock) {
         gst::init().expect("GStreamer");
         let (pace, clock) = (Arc::new(ClockWaiter::default()), gst::SystemClock::obtain());
@@ -166,7 +166,7 @@ mod tests {
         for (end, expected) in [
             (ClockWaiter::stop as fn(&ClockWaiter), WaitError::Stopped),
             (|pace| pace.set_flushing(true), WaitError::Flushing),
-            (ClockWaiter::wake, WaitError::Nudged),
+            (ClockWaiter::wake, WaitError::Woken),
             (
                 |pace| {
                     pace.pause();

@@ -5,33 +5,33 @@
 use gst::glib;
 use openai_protocol::client::Detail;
 
-/// How the element relates to the pipeline's clock.
+/// `timing`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeTiming")]
 #[non_exhaustive]
 pub enum Timing {
-    /// By what upstream says of itself.
+    /// Live if upstream is.
     #[default]
     #[enum_value(name = "Auto: live when upstream is live", nick = "auto")]
     Auto,
-    /// In step with the clock.
+    /// Synchronized to the pipeline's clock.
     #[enum_value(name = "Live: in step with the pipeline clock", nick = "live")]
     Live,
-    /// As fast as the server takes it.
+    /// Not synchronized.
     #[enum_value(name = "Offline: no clock, as fast as the server takes it", nick = "offline")]
     Offline,
 }
 
-/// Whose server it is.
+/// `provider`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeProvider")]
 #[non_exhaustive]
 pub enum Provider {
-    /// By the host's name.
+    /// By the host name.
     #[default]
     #[enum_value(name = "Auto: by the name of the host", nick = "auto")]
     Auto,
-    /// OpenAI or a server that is like it.
+    /// OpenAI or a compatible server.
     #[enum_value(name = "OpenAI: and servers that are like it", nick = "openai")]
     OpenAi,
     /// Azure OpenAI.
@@ -49,33 +49,33 @@ impl From<Provider> for crate::net::endpoint::Provider {
     }
 }
 
-/// What stands for silence on the source pad.
+/// `silence`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeSilence")]
 #[non_exhaustive]
 pub enum Silence {
-    /// Zeros.
+    /// Buffers with the GAP flag.
     #[default]
     #[enum_value(name = "Buffers: silent samples with the GAP flag", nick = "buffers")]
     Buffers,
-    /// Events.
+    /// GAP events.
     #[enum_value(name = "Gaps: GAP events instead of samples", nick = "gaps")]
     Gaps,
 }
 
-/// How closely the model looks at a frame.
+/// `frame-detail`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeFrameDetail")]
 #[non_exhaustive]
 pub enum FrameDetail {
-    /// As the server likes.
+    /// Default of the server.
     #[default]
     #[enum_value(name = "Auto: the server decides", nick = "auto")]
     Auto,
-    /// Coarsely.
+    /// Low resolution, few tokens.
     #[enum_value(name = "Low: coarsely, for few tokens", nick = "low")]
     Low,
-    /// Closely.
+    /// High resolution, many tokens.
     #[enum_value(name = "High: closely, for many tokens", nick = "high")]
     High,
 }

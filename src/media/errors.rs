@@ -1,57 +1,61 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The table of errors: what went wrong, as GStreamer tells it.
+//! Posts errors and warnings on the bus: the GStreamer error of each kind, the debug text, and the details.
 
-use crate::error::{Failure, Warning};
+use crate::error::{Error, ErrorKind, Warning};
 use crate::media::glib_text;
 use gst::glib::translate::IntoGlib;
 use gst::prelude::*;
 use std::time::Duration;
 
-/// Posts a failure as an ERROR, with the place on the input up to which all was done. Its text says what to do, so that
-/// it stands in the line that a shell shows.
-pub fn post_failure(element: &gst::Element, failure: &Failure, done: Option<Duration>) {
-    let kind = match failure {
-        Failure::NotAuthorized(_) => gst::ResourceError::NotAuthorized,
-        Failure::NotFound(_) => gst::ResourceError::NotFound,
-        Failure::Settings(_) => gst::ResourceError::Settings,
-        Failure::Connect(_) => gst::ResourceError::OpenReadWrite,
-        Failure::Lost(_) => gst::ResourceError::Read,
-        Failure::Quota(_) => gst::ResourceError::NoSpaceLeft,
+/// Posts an error as an ERROR message. `done` is the running time up to which all input was processed. The text holds the
+/// hint as well, because shells show it without the debug text.
+pub fn post_error(element: &gst::Element, error: &Error, done: Option<Duration>) {
+    let kind = match error.kind() {
+        ErrorKind::NotAuthorized => gst::ResourceError::NotAuthorized,
+        ErrorKind::NotFound => gst::ResourceError::NotFound,
+        ErrorKind::Settings => gst::ResourceError::Settings,
+        ErrorKind::Connect => gst::ResourceError::OpenReadWrite,
+        ErrorKind::Lost => gst::ResourceError::Read,
+        ErrorKind::Quota => gst::ResourceError::NoSpaceLeft,
     };
-    let text = failure.to_string();
-    let text = glib_text(&text);
+    let (text, debug) = (error.to_string(), error.debug_text());
+    let (text, debug) = (glib_text(&text), debug.as_deref().map(glib_text));
     let mut message = gst::message::Error::builder(kind, &text).src(element);
+    if let Some(debug) = &debug {
+        message = message.debug(debug);
+    }
     if let Some(done) = done {
         let done = done.as_nanos() as u64;
         message = message.details(gst::Structure::builder("openairealtime/error").field("running-time", done).build());
     }
-    // Without a bus there is nobody to be told.
+    // An element outside a pipeline has no bus.
     let _ = element.post_message(message.build());
 }
 
-/// Posts what downstream did not take, as the base classes of GStreamer do.
-pub fn post_flow_error(element: &gst::Element, error: gst::FlowError) {
+/// Posts the error of a push on a source pad, as the base classes of GStreamer do. EOS is none.
+pub fn post_flow_error(pad: &gst::Pad, error: gst::FlowError) {
+    let Some(element) = pad.parent_element().filter(|_| error != gst::FlowError::Eos) else { return };
     let reason = gst::FlowReturn::from(Err::<gst::FlowSuccess, _>(error));
     let details = gst::Structure::builder("details").field("flow-return", reason.into_glib()).build();
-    gst::element_error!(
-        element,
-        gst::StreamError::Failed,
-        ("Internal data stream error."),
-        ["streaming stopped, reason {error}"],
-        details: details
-    );
-}
-
-/// Posts that downstream takes other caps than those that were chosen when the stream began.
-pub fn post_not_negotiated(element: &gst::Element, pad: &str, is: &gst::Caps, wished: &gst::Caps) {
-    let text = format!(
-        "{pad} is linked to what takes {wished}, but its format was chosen at PAUSED and is {is}: link it before, or \
-         convert (audioconvert ! audioresample, and an encoder) behind it"
-    );
-    let reason = gst::FlowReturn::NotNegotiated.into_glib();
-    let details = gst::Structure::builder("details").field("flow-return", reason).build();
-    gst::element_error!(element, gst::StreamError::Format, ("{text}"), ["not negotiated"], details: details);
+    match pad.current_caps().filter(|_| error == gst::FlowError::NotNegotiated) {
+        Some(caps) => {
+            let text = format!(
+                "{} is linked to what takes {}, but its format was chosen at PAUSED and is {caps}: link it before, or \
+                 convert (audioconvert ! audioresample, and an encoder) behind it",
+                pad.name(),
+                pad.peer_query_caps(None)
+            );
+            gst::element_error!(element, gst::StreamError::Format, ("{text}"), ["not negotiated"], details: details);
+        }
+        None => gst::element_error!(
+            element,
+            gst::StreamError::Failed,
+            ("Internal data stream error."),
+            ["streaming stopped, reason {error}"],
+            details: details
+        ),
+    }
 }
 
 /// Posts a warning with its details as a structure.
@@ -67,6 +71,6 @@ pub fn post_warning(element: &gst::Element, warning: &Warning) {
         .details(details)
         .src(element)
         .build();
-    // Without a bus there is nobody to be warned.
+    // An element outside a pipeline has no bus.
     let _ = element.post_message(message);
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Whether what is upstream of a pad is live.
+//! Detection of live upstreams.
 
 use gst::prelude::*;
 
-/// Whether what is linked to a pad is live; `None` when nothing upstream can tell yet.
+/// Whether upstream of a pad is live; `None` if that is not known yet.
 pub fn pad_is_live(pad: &gst::Pad) -> Option<bool> {
     let mut query = gst::query::Latency::new();
     if pad.peer_query(&mut query) {
         return Some(query.result().0);
     }
-    // A device cannot tell its latency before it is open. Sources that can be either say which.
+    // A device does not answer LATENCY before it is open. A source that can be live or not has the property `is-live`.
     let source = source_of(pad, 64)?;
     Some(match source.find_property("is-live") {
         Some(property) if property.value_type() == bool::static_type() => source.property("is-live"),
@@ -18,7 +18,7 @@ pub fn pad_is_live(pad: &gst::Pad) -> Option<bool> {
     })
 }
 
-/// The source at the end of the way upstream, if it is there already.
+/// The source element upstream of a pad, if it is linked already.
 fn source_of(sink: &gst::Pad, steps: u32) -> Option<gst::Element> {
     let steps = steps.checked_sub(1)?;
     let mut peer = sink.peer()?;

@@ -1,31 +1,38 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! GStreamer parts that both elements share: source pad tasks, clock waits, live detection, property types, function calls
-//! and the mapping of failures to bus errors.
+//! GStreamer parts that both elements share: tasks of source pads, clock waits, live detection, property types, function
+//! calls, and errors and warnings as bus messages.
 
 pub(crate) mod audio_src_task;
 pub(crate) mod bus_thread;
 pub(crate) mod clock_wait;
+pub(crate) mod downstream_flush;
+pub(crate) mod element_context;
 pub(crate) mod enums;
 pub(crate) mod errors;
+pub(crate) mod frame;
 pub(crate) mod function_calls;
 pub(crate) mod liveness;
 pub(crate) mod property_values;
 pub(crate) mod recorder;
 pub(crate) mod segment;
+pub(crate) mod signals;
+pub(crate) mod text_item;
+pub(crate) mod text_outputs;
 pub(crate) mod text_src_task;
+pub(crate) mod warnings;
 
 use gst::glib;
 use gst::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// Text as GLib can hold it: its strings end at the first U+0000, which a server's text may have in its midst.
+/// Text for GLib, whose strings end at the first U+0000, which texts of a server may contain.
 pub fn glib_text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
-/// The pairs of the property `headers`.
+/// Names and values of the property `headers`.
 pub fn headers(headers: Option<&gst::Structure>) -> Vec<(String, String)> {
     let pairs = headers.into_iter().flat_map(|headers| headers.iter()).map(|(name, value)| {
         let text = value
@@ -36,8 +43,8 @@ pub fn headers(headers: Option<&gst::Structure>) -> Vec<(String, String)> {
     pairs.collect()
 }
 
-/// Marks the element as a sink or a source where no pad of the other side is linked: a pipeline sends EOS to its sources, and
-/// waits for the EOS messages of its sinks.
+/// Sets the element flags SINK and SOURCE by whether pads are linked: a pipeline sends EOS to its sources, and waits for the
+/// EOS messages of its sinks.
 pub fn mark_ends(element: &gst::Element) {
     let (sinks, sources) = (element.sink_pads(), element.src_pads());
     for (pads, flag) in [(sources, gst::ElementFlags::SINK), (sinks, gst::ElementFlags::SOURCE)] {
@@ -49,10 +56,10 @@ pub fn mark_ends(element: &gst::Element) {
     }
 }
 
-/// Posts EOS where the pipeline ends with this element.
+/// Posts EOS if the element is a sink.
 pub fn post_eos_of_sink(element: &gst::Element) {
     if element.element_flags().contains(gst::ElementFlags::SINK) {
-        // Without a bus there is nobody to be told.
+        // An element outside a pipeline has no bus.
         let _ = element.post_message(gst::message::Eos::builder().src(element).build());
     }
 }
@@ -68,8 +75,8 @@ pub fn video_pad_name(element: &gst::Element, requested: Option<&str>) -> String
     format!("video_sink_{free}")
 }
 
-/// Adds a request pad, which has to be active in an element that is. `has_run`: whether the element has a run, from before it
-/// goes to PAUSED until after it has gone to READY.
+/// Adds a request pad, and activates it if the element is active. `has_run`: the element has a run from before it goes to
+/// PAUSED until after it has gone to READY.
 pub fn add_request_pad(
     element: &gst::Element,
     pad: &gst::Pad,
@@ -90,20 +97,20 @@ pub fn add_request_pad(
     Ok(())
 }
 
-/// Runs a pad's streaming thread, one turn after another until one says that it was the last.
+/// Starts the task of a source pad. It pauses when an iteration returns false.
 pub fn start_task(pad: &gst::Pad, mut turn: impl FnMut() -> bool + Send + 'static) -> Result<(), glib::BoolError> {
     let weak = pad.downgrade();
     pad.start_task(move || {
         if !turn()
             && let Some(pad) = weak.upgrade()
         {
-            // It fails only when the pad is being shut, which ends the task as well.
+            // It fails only if the pad is being deactivated, which ends the task as well.
             let _ = pad.pause_task();
         }
     })
 }
 
-/// A name for the stream of a source pad. GStreamer makes none for an element with several sink pads.
+/// Stream ID of a source pad. GStreamer makes none for an element with several sink pads.
 fn stream_id(pad: &gst::Pad, what: &str) -> String {
     let name = pad.parent_element().map(|element| element.name().to_string()).unwrap_or_default();
     format!("{name}-{}/{what}", glib::uuid_string_random())

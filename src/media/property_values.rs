@@ -1,11 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Values of properties that need more than their type: durations, and JSON that may be in a file.
+//! Settings of an element with their defaults, and values that need more than their type: durations, and JSON that may be
+//! in a file.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// Longest wait: not every system's clock can represent times further away.
+/// Declares the settings of an element: a line for each property with its type and its default.
+macro_rules! settings {
+    ($(#[$meta:meta])* pub struct $name:ident { $($field:ident: $type:ty = $default:expr,)* }) => {
+        $(#[$meta])*
+        pub struct $name { $(pub $field: $type,)* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+    };
+}
+pub(crate) use settings;
+
+/// Upper limit of durations, because not every system's clock can represent times further away.
 const MAX_WAIT: Duration = Duration::from_secs(365 * 86_400);
 
 /// Nanoseconds of a property as a duration, at most a year.
@@ -13,11 +29,11 @@ pub fn time(nanoseconds: u64) -> Duration {
     Duration::from_nanos(nanoseconds).min(MAX_WAIT)
 }
 
-/// JSON as it stands in a property, or behind an `@` the file that it is in: a shell's quotes and JSON's do not mix
-/// well. The file is read once for each time that the property is set or a run begins.
+/// A property that holds JSON, or `@` and a file with the JSON, because quoting JSON in a shell is difficult. The file is
+/// read once for each setting of the property and each run.
 #[derive(Clone, Debug)]
 pub struct JsonText {
-    /// As it was set.
+    /// The value as it was set.
     pub given: String,
     read: Arc<OnceLock<Result<String, String>>>,
 }
@@ -29,7 +45,7 @@ impl<T: Into<String>> From<T> for JsonText {
 }
 
 impl JsonText {
-    /// The JSON; `None` where there is none.
+    /// The JSON, or `None` if the property is empty.
     pub fn text(&self) -> Result<Option<&str>, String> {
         let read = self.read.get_or_init(|| match self.given.trim().strip_prefix('@') {
             Some(path) => std::fs::read_to_string(path).map_err(|error| format!("the file {path}: {error}")),
@@ -39,8 +55,8 @@ impl JsonText {
         Ok(Some(text.as_str()).filter(|_| !self.given.trim().is_empty()))
     }
 
-    /// The same, to be read again.
-    pub fn anew(&self) -> Self {
+    /// The same value, whose file will be read again.
+    pub fn reloaded(&self) -> Self {
         self.given.clone().into()
     }
 }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The input's segment: how timestamps become running times, and what cannot be heard.
+//! Segment of an input stream, and its validation.
 
-/// How timestamps become running times.
+/// Segment of our sink pad.
 #[derive(Debug, Default)]
 pub enum Segment {
-    /// Nothing has said so yet.
+    /// No SEGMENT event so far.
     #[default]
     None,
-    /// It cannot be; that was told.
+    /// Refused; the ERROR was posted.
     Invalid,
-    /// So.
+    /// In format TIME, at rate 1.0.
     Time(gst::FormattedSegment<gst::ClockTime>),
 }
 
-/// A segment as it is heard, or why it cannot be. Speech that runs backwards or at another speed is no speech.
+/// Refuses segments that are not in format TIME, or are played backwards or at another speed, which is not intelligible.
 pub fn validate(segment: &gst::Segment) -> Result<gst::FormattedSegment<gst::ClockTime>, String> {
     let Some(time) = segment.downcast_ref::<gst::ClockTime>() else {
         return Err(format!(

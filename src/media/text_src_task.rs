@@ -1,47 +1,32 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Source pads that carry text: words with their place on the timeline, or the events of the wire.
+//! Task of a source pad for text: transcripts with timestamps, or wire events.
 //!
-//! Each has a thread and a bounded queue of its own, so that a muxer that waits for one pad never holds up another.
-//! Text is rare: between two pieces GAP events tell downstream how far the time has come. The last piece of a message
-//! ends with a line break, the others with a space, so that a terminal shows one message a line.
+//! Each pad has a thread and a bounded queue of its own, so that a muxer that waits for one pad does not block another.
+//! Streams are sparse: GAP events between buffers tell downstream how far the running time has come.
 
 use crate::media::clock_wait::ClockWaiter;
 use crate::media::errors;
 use crate::media::recorder;
+use crate::media::text_item::{TextItem, buffer_text, event_line, role};
 use crate::types::Timing;
-use crate::types::TraceEvent;
-use crate::types::{Speaker, TimedText};
 use gst::prelude::*;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long a released pad's thread may take before what is downstream of it is flushed.
-const MAX_LEAVE_WAIT: Duration = Duration::from_millis(200);
+/// How long the release of a pad waits for its streaming thread before it flushes what is downstream.
+const RELEASE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// What waits at most. Beyond that a live stream loses its oldest, and offline whoever brings more has to wait.
-const WAITING: usize = 4096;
-/// How many events that pass may wait beyond that.
-const PASSING: usize = 1024;
-/// Lead of a live stream's GAP events over the clock, so that no picture waits for it, and their interval. Speech never
-/// begins nearer to the clock than this.
-const AHEAD: Duration = Duration::from_millis(20);
-/// How often it does where its words may be late, or nobody shows it beside pictures.
-const STEP: Duration = Duration::from_millis(100);
-
-/// What goes out.
-#[derive(Clone, Debug)]
-pub enum TextItem {
-    /// Somebody's words.
-    Words(TimedText),
-    /// An event of the wire.
-    Event(TraceEvent),
-    /// Nothing will begin before this running time.
-    Quiet(Duration),
-    /// A serialized event that passes.
-    Passing(gst::Event),
-}
+/// Maximum number of queued items: live the oldest is dropped, offline the producer waits.
+const MAX_ITEMS: usize = 4096;
+/// Maximum number of serialized events that may be queued beyond that.
+const MAX_EVENTS: usize = 1024;
+/// Lead of live GAP events over the clock, and their interval, so that video that is shown with the text does not wait for
+/// it. Speech never starts closer to the clock than this.
+const GAP_LEAD: Duration = Duration::from_millis(20);
+/// Interval of GAP events if the pad has a latency, which covers it, or no peer.
+const RELAXED_GAP_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 struct State {
@@ -49,23 +34,24 @@ struct State {
     waiting: VecDeque<TextItem>,
     ended: bool,
     stopped: bool,
-    /// The streaming thread is through, or was never there.
+    /// The streaming thread has ended.
     left: bool,
     dropped: u64,
 }
 
-/// What the streaming thread alone knows.
+/// State of the streaming thread.
 #[derive(Debug, Default)]
 pub struct Stream {
     began: bool,
-    told_speaker: bool,
+    /// `rstranscribe/speaker-change` was sent.
+    has_speaker: bool,
     position: gst::ClockTime,
-    /// By how much the words of a message are late that came after their time.
+    /// By how much the rest of a message is moved because its beginning came too late.
     shift: gst::ClockTime,
 }
 
 impl Stream {
-    /// Where words stand. All words of a message are late alike, so that they do not all stand at one time.
+    /// The timestamp of a piece of text. All pieces of a late message are moved alike, so that they keep their distances.
     fn shifted(&mut self, at: gst::ClockTime) -> gst::ClockTime {
         let late = self.position.saturating_sub(at);
         self.shift = if late.is_zero() { gst::ClockTime::ZERO } else { self.shift.max(late) };
@@ -73,29 +59,29 @@ impl Stream {
     }
 }
 
-/// The stream of one pad.
+/// The task of one pad.
 pub struct TextSrcTask {
     pad: gst::Pad,
-    pace: Arc<ClockWaiter>,
+    clock_wait: Arc<ClockWaiter>,
     group: gst::GroupId,
-    /// What the pad answers to LATENCY: live, the stream stays so far behind the clock.
+    /// The pad's answer to LATENCY; live, the stream stays behind the clock by this much.
     latency: Duration,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 impl TextSrcTask {
-    /// A stream that has not begun. What comes live is stamped as it is, if it comes within `latency`.
+    /// A task that was not started. Live text that comes within `latency` keeps its timestamp.
     pub fn new(
         pad: gst::Pad,
-        pace: Arc<ClockWaiter>,
+        clock_wait: Arc<ClockWaiter>,
         group: gst::GroupId,
         latency: Duration,
         timing: Option<Timing>,
     ) -> Self {
         Self {
             pad,
-            pace,
+            clock_wait,
             group,
             latency,
             state: Mutex::new(State { timing, ..State::default() }),
@@ -107,29 +93,29 @@ impl TextSrcTask {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The pad that it feeds.
+    /// The pad.
     pub fn pad(&self) -> &gst::Pad {
         &self.pad
     }
 
-    /// It is known now whether the stream is live.
+    /// Says whether the stream is live.
     pub fn set_timing(&self, timing: Timing) {
         self.state().timing = Some(timing);
         self.changed.notify_all();
     }
 
-    /// Brings something to be sent.
+    /// Queues an item. Offline this waits for room.
     pub fn push(&self, item: TextItem) {
         if !self.pad.is_linked() {
-            // Nobody could ever take it out again.
+            // The task would push it nowhere.
             return;
         }
         let mut state = self.state();
         let full = |state: &mut State| {
-            state.waiting.len() >= WAITING && state.timing == Some(Timing::Offline) && !state.stopped && !state.ended
+            state.waiting.len() >= MAX_ITEMS && state.timing == Some(Timing::Offline) && !state.stopped && !state.ended
         };
         state = self.changed.wait_while(state, full).unwrap_or_else(PoisonError::into_inner);
-        if state.waiting.len() >= WAITING {
+        if state.waiting.len() >= MAX_ITEMS {
             state.waiting.pop_front();
             state.dropped += 1;
         }
@@ -140,7 +126,8 @@ impl TextSrcTask {
         self.changed.notify_all();
     }
 
-    /// Brings an event that passes. That never waits: its thread is another stream's. False where there is no room.
+    /// Queues a serialized event without waiting, because it comes from another stream's thread. False if too many are
+    /// queued.
     pub fn push_event(&self, event: gst::Event) -> bool {
         if !self.pad.is_linked() {
             return true;
@@ -149,7 +136,7 @@ impl TextSrcTask {
         if state.stopped || state.ended {
             return true;
         }
-        let has_room = state.waiting.len() < WAITING + PASSING;
+        let has_room = state.waiting.len() < MAX_ITEMS + MAX_EVENTS;
         if has_room {
             state.waiting.push_back(TextItem::Passing(event));
         }
@@ -158,24 +145,24 @@ impl TextSrcTask {
         has_room
     }
 
-    /// No more will come.
+    /// Ends the stream with EOS behind the queue.
     pub fn finish(&self) {
         self.state().ended = true;
         self.changed.notify_all();
     }
 
-    /// Ends every wait, now and later.
+    /// Ends all waits for good.
     pub fn stop(&self) {
         self.state().stopped = true;
         self.changed.notify_all();
     }
 
-    /// Ends the stream of a pad that is about to be released. Where its thread is held up downstream, as by a sink that
-    /// prerolls, that is flushed: releasing a pad must not wait for ever. Returns the peer that was sent FLUSH_START, and
-    /// is to get FLUSH_STOP when the pad is inactive.
+    /// Ends the stream of a pad that is being released. If its thread is blocked downstream, as by a sink that prerolls, the
+    /// peer is flushed, because a release must not block for ever. Returns the peer that was sent FLUSH_START and needs
+    /// FLUSH_STOP once the pad is inactive.
     pub fn leave(&self) -> Option<gst::Pad> {
         self.stop();
-        if self.wait_until_left(MAX_LEAVE_WAIT) || recorder::downstream_of(&self.pad).is_some() {
+        if self.wait_until_left(RELEASE_TIMEOUT) || recorder::downstream_of(&self.pad).is_some() {
             return None;
         }
         let peer = self.pad.peer()?;
@@ -183,19 +170,19 @@ impl TextSrcTask {
         Some(peer)
     }
 
-    /// Waits until the streaming thread is through after a stop. False where it is held up downstream for so long.
+    /// Waits until the streaming thread has ended after a stop. False if it has not within `limit`.
     fn wait_until_left(&self, limit: Duration) -> bool {
         let state = self.state();
         let waited = self.changed.wait_timeout_while(state, limit, |state| !state.left);
         waited.unwrap_or_else(PoisonError::into_inner).0.left
     }
 
-    /// How many pieces were lost since this was asked last.
+    /// The number of items that were dropped since the last call.
     pub fn take_dropped(&self) -> u64 {
         std::mem::take(&mut self.state().dropped)
     }
 
-    /// One turn of the streaming thread. False when it is over.
+    /// One iteration of the streaming thread. False if the task has to pause.
     pub fn iterate(&self, stream: &mut Stream) -> bool {
         let goes_on = self.take_turn(stream);
         if !goes_on {
@@ -232,25 +219,25 @@ impl TextSrcTask {
             }
             None => {
                 let ahead = self.lead().0;
-                let until = self.pace.now().map(|now| clock_time((now + ahead).saturating_sub(self.latency)));
+                let until = self.clock_wait.now().map(|now| clock_time((now + ahead).saturating_sub(self.latency)));
                 self.gap_until(until, stream);
                 true
             }
         }
     }
 
-    /// How far ahead of the clock, less the latency, a live stream tells its time, and how often.
+    /// Lead of live GAP events over the clock less the latency, and their interval.
     fn lead(&self) -> (Duration, Duration) {
         if !self.pad.is_linked() {
-            (Duration::ZERO, STEP)
-        } else if self.latency > STEP * 2 {
-            (STEP + AHEAD, STEP)
+            (Duration::ZERO, RELAXED_GAP_INTERVAL)
+        } else if self.latency > RELAXED_GAP_INTERVAL * 2 {
+            (RELAXED_GAP_INTERVAL + GAP_LEAD, RELAXED_GAP_INTERVAL)
         } else {
-            (AHEAD, AHEAD)
+            (GAP_LEAD, GAP_LEAD)
         }
     }
 
-    /// Sends what stands before every stream, and a gap, so that sinks need not wait for the first words.
+    /// Pushes STREAM_START, CAPS, SEGMENT, and a GAP with which sinks preroll before the first text.
     fn begin(&self) {
         let stream_id = crate::media::stream_id(&self.pad, &self.pad.name());
         let start = gst::event::StreamStart::builder(&stream_id).group_id(self.group);
@@ -261,9 +248,9 @@ impl TextSrcTask {
     }
 
     fn send(&self, item: TextItem, stream: &mut Stream) -> bool {
-        let now = || self.pace.now().map(clock_time);
+        let now = || self.clock_wait.now().map(clock_time);
         match item {
-            TextItem::Quiet(until) => {
+            TextItem::GapUntil(until) => {
                 self.gap_until(Some(clock_time(until)), stream);
                 true
             }
@@ -271,43 +258,27 @@ impl TextSrcTask {
                 self.pad.push_event(event);
                 true
             }
-            TextItem::Event(event) => {
-                let side = if event.from_server { 's' } else { 'c' };
-                let line =
-                    format!("{{\"dir\":\"{side}\",\"t\":{:.3},\"ev\":{}}}\n", event.time.as_secs_f64(), event.json);
-                self.push_buffer(line, now(), None, stream)
-            }
+            TextItem::Event(event) => self.push_buffer(event_line(&event), now(), None, stream),
             TextItem::Words(words) => {
-                let role = match words.role {
-                    Speaker::User => "user",
-                    Speaker::Assistant => "assistant",
-                };
-                if !std::mem::replace(&mut stream.told_speaker, true) {
-                    self.tell(gst::Structure::builder("rstranscribe/speaker-change").field("speaker", role).build());
+                if !std::mem::replace(&mut stream.has_speaker, true) {
+                    let event = gst::Structure::builder("rstranscribe/speaker-change");
+                    self.push_custom_event(event.field("speaker", role(words.role)).build());
                 }
-                let at = words.at.map(clock_time).or_else(now);
-                let ends_well = words.text.ends_with(char::is_whitespace);
-                let text = match (words.last, ends_well) {
-                    (true, _) => format!("{}\n", words.text.trim_end()),
-                    (false, _) if words.duration.is_none() || ends_well => words.text,
-                    (false, _) => format!("{} ", words.text),
-                };
-                let text = if words.duration.is_some() { text.trim_start().to_owned() } else { text };
-                let at = at.map(|at| stream.shifted(at));
-                let goes_on = self.push_buffer(text, at, words.duration.map(clock_time), stream);
+                let at = words.at.map(clock_time).or_else(now).map(|at| stream.shifted(at));
+                let pushed = self.push_buffer(buffer_text(&words), at, words.duration.map(clock_time), stream);
                 if words.last {
                     stream.shift = gst::ClockTime::ZERO;
                 }
-                if goes_on && words.last {
-                    self.tell(gst::Structure::new_empty("rstranscribe/final-transcript"));
+                if pushed && words.last {
+                    self.push_custom_event(gst::Structure::new_empty("rstranscribe/final-transcript"));
                 }
-                goes_on
+                pushed
             }
         }
     }
 
-    /// An event of the family of transcribing elements.
-    fn tell(&self, structure: gst::Structure) {
+    /// Pushes an event that the transcribers of gst-plugins-rs send as well.
+    fn push_custom_event(&self, structure: gst::Structure) {
         self.pad.push_event(gst::event::CustomDownstream::new(structure));
     }
 
@@ -326,7 +297,7 @@ impl TextSrcTask {
         stream: &mut Stream,
     ) -> bool {
         let mut buffer = gst::Buffer::from_slice(text.into_bytes());
-        // Time does not run backwards, whatever comes late.
+        // Timestamps never go back.
         let at = at.map(|at| at.max(stream.position));
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(at);
@@ -336,11 +307,7 @@ impl TextSrcTask {
         match self.pad.push(buffer) {
             Ok(_) | Err(gst::FlowError::NotLinked | gst::FlowError::Flushing) => true,
             Err(error) => {
-                if error != gst::FlowError::Eos
-                    && let Some(element) = self.pad.parent_element()
-                {
-                    errors::post_flow_error(&element, error);
-                }
+                errors::post_flow_error(&self.pad, error);
                 false
             }
         }

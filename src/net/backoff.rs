@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! How long to wait between tries: doubling delays with jitter, a limit of tries, and the server's own wish.
+//! Delays between retries: exponential back-off with jitter, a limit of retries, and `Retry-After`.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, SystemTime};
 use tokio_tungstenite::tungstenite::http::HeaderMap;
 
-/// No delay of our own grows beyond this, as in the official clients.
+/// Upper limit of a computed delay, as in the official clients.
 const MAX_DELAY: Duration = Duration::from_secs(8);
-/// A server that wants to be left alone for longer than this is not waited for.
-pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// A longer `Retry-After` ends the retries.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// The delays of one row of tries.
+/// Delays of consecutive retries.
 #[derive(Debug)]
 pub struct Backoff {
     first: Duration,
@@ -20,18 +20,18 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// A row of at most `tries` further tries, the first after about `first`.
+    /// At most `tries` retries, the first after about `first`.
     pub fn new(first: Duration, tries: u32) -> Self {
         Self { first, tries, done: 0 }
     }
 
-    /// The row begins anew.
+    /// Starts over.
     pub fn reset(&mut self) {
         self.done = 0;
     }
 
-    /// The delay before the next try; `None` when there were enough, or when the server's `Retry-After` is too long.
-    /// It is never shorter than that.
+    /// The delay before the next retry, at least `Retry-After`. `None` if there are no more retries or `Retry-After` is too
+    /// long.
     pub fn next(&mut self, retry_after: Option<Duration>) -> Option<Duration> {
         self.next_with(retry_after, random_part())
     }
@@ -39,7 +39,7 @@ impl Backoff {
     /// As [`Self::next`], with the random part (0 to 1) given.
     pub fn next_with(&mut self, retry_after: Option<Duration>, random: f64) -> Option<Duration> {
         let retry_after = retry_after.unwrap_or_default();
-        if self.done >= self.tries || retry_after > LONGEST_RETRY_AFTER {
+        if self.done >= self.tries || retry_after > MAX_RETRY_AFTER {
             return None;
         }
         let doubled = self.first.saturating_mul(2u32.saturating_pow(self.done)).min(self.first.max(MAX_DELAY));
@@ -48,12 +48,12 @@ impl Backoff {
     }
 }
 
-/// A number from 0 to 1 that differs between processes and calls: enough for jitter, and no more is needed.
+/// A number from 0 to 1 that differs between processes and calls, which is random enough for jitter.
 fn random_part() -> f64 {
     (RandomState::new().build_hasher().finish() >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// When a server wants to be asked again: `retry-after-ms`, or `Retry-After` in seconds or as a date.
+/// The delay that a server asks for: `retry-after-ms`, or `Retry-After` in seconds or as a date.
 pub fn retry_after(headers: &HeaderMap, time_of_day: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let milliseconds = || text("retry-after-ms")?.parse().ok().map(Duration::from_millis);
@@ -84,7 +84,7 @@ mod tests {
     fn no_delay_is_endless() {
         let mut backoff = Backoff::new(Duration::from_secs(1), u32::MAX);
         (0..100).for_each(|_| assert!(backoff.next(None).is_some_and(|delay| delay <= MAX_DELAY)));
-        assert_eq!(backoff.next(Some(LONGEST_RETRY_AFTER)), Some(LONGEST_RETRY_AFTER));
+        assert_eq!(backoff.next(Some(MAX_RETRY_AFTER)), Some(MAX_RETRY_AFTER));
         assert_eq!(backoff.next(Some(Duration::from_secs(100_000))), None);
     }
 

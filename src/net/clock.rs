@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The clock of a session: the system's, or one that stands still until a test moves it.
+//! The clock of a session: the system's, or one that only a test advances.
 //!
-//! With a clock of a test, a time-out of ten seconds over a real socket is a matter of microseconds, and no machine is
-//! too slow for it: nothing times out while the other side is still at work.
+//! With a test's clock, a timeout of ten seconds over a real socket takes microseconds, and no test fails on a slow machine:
+//! nothing times out while the other side is still at work.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// A clock; copies show the same time.
+/// A clock; clones show the same time.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Option<Arc<Stopped>>);
 
@@ -18,11 +18,11 @@ pub struct Clock(Option<Arc<Stopped>>);
 struct Stopped {
     start: Instant,
     passed: watch::Sender<Duration>,
-    /// When the next of those wakes up who sleep, as far as it was asked for.
+    /// Wake-up times of the current sleeps.
     sleeping: std::sync::Mutex<Vec<Instant>>,
 }
 
-/// Somebody sleeps until then.
+/// A current sleep.
 struct Sleeping<'a>(&'a Stopped, Instant);
 
 impl Drop for Sleeping<'_> {
@@ -42,7 +42,7 @@ impl Clock {
         Self(Some(Arc::new(Stopped { start: Instant::now(), passed, sleeping: Default::default() })))
     }
 
-    /// The time.
+    /// The current time.
     pub fn now(&self) -> Instant {
         match &self.0 {
             Some(stopped) => stopped.start + *stopped.passed.borrow(),
@@ -51,7 +51,7 @@ impl Clock {
     }
 
     #[cfg(test)]
-    /// Moves a clock that stands still.
+    /// Advances a stopped clock.
     pub fn advance(&self, by: Duration) {
         if let Some(stopped) = &self.0 {
             stopped.passed.send_modify(|passed| *passed += by);
@@ -59,14 +59,14 @@ impl Clock {
     }
 
     #[cfg(test)]
-    /// Of a clock that stands still: how far away the next moment is that somebody waits for.
+    /// Time until the next wake-up, for a stopped clock.
     pub fn next(&self) -> Option<Duration> {
         let stopped = self.0.as_ref()?;
         let sleeping = stopped.sleeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         sleeping.iter().min().map(|at| at.saturating_duration_since(self.now()))
     }
 
-    /// Waits until then.
+    /// Waits until this time.
     pub async fn sleep_until(&self, at: Instant) {
         let Some(stopped) = &self.0 else { return tokio::time::sleep_until(at.into()).await };
         stopped.sleeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(at);
@@ -75,9 +75,9 @@ impl Clock {
         let _ = stopped.passed.subscribe().wait_for(|passed| stopped.start + *passed >= at).await;
     }
 
-    /// What comes of something, if it comes in time.
+    /// The result of a future, or `None` if it takes longer than `length`.
     pub async fn timeout<T>(&self, length: Duration, what: impl Future<Output = T>) -> Option<T> {
-        // Counted from here, not from when the sleep is polled first: that is after `what` has begun.
+        // From now, not from the first poll of the sleep, which comes after `what` has started.
         let until = self.now() + length;
         tokio::select! {
             biased;

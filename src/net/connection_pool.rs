@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Connections that have carried a request and may carry another one, so that not every request begins with the round
-//! trips of TCP and TLS.
+//! Idle HTTP connections, which later requests use again without the round trips of TCP and TLS.
 
 use crate::net::clock::Clock;
 use bytes::Bytes;
@@ -12,16 +11,16 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use url::{Origin, Url};
 
-/// How long a connection is kept without a request. Servers close theirs after five seconds to some minutes; a router on
-/// the way that forgets one says nothing at all.
+/// How long an idle connection is kept. Servers close theirs after five seconds to some minutes, and a router that forgets
+/// one does not say so.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many connections are kept.
+/// Maximum number of idle connections.
 const MAX_IDLE: usize = 8;
 
 /// An open connection; it is closed when this is dropped.
 pub(crate) struct Connection {
     pub sender: SendRequest<Full<Bytes>>,
-    /// Moves the bytes.
+    /// Task that drives the connection.
     pub task: JoinHandle<()>,
 }
 
@@ -42,8 +41,7 @@ struct Idle {
 pub(crate) struct ConnectionPool(Mutex<Vec<Idle>>);
 
 impl ConnectionPool {
-    /// An open connection to the place of a URL: the one that was used last, which is the least likely to be closed by
-    /// the server in this moment.
+    /// An idle connection to the origin of a URL: the last one used, which the server is least likely to have closed.
     pub(crate) fn take(&self, url: &Url, clock: &Clock) -> Option<Connection> {
         let (now, origin) = (clock.now(), url.origin());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,7 +52,7 @@ impl ConnectionPool {
         Some(all.remove(index).connection)
     }
 
-    /// Keeps a connection whose answer has been read to its end, where the server keeps it as well.
+    /// Keeps a connection whose response was read to its end, unless the server closes it.
     pub(crate) async fn give(&self, url: &Url, mut connection: Connection, clock: &Clock) {
         if connection.sender.ready().await.is_err() {
             return;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The key: where it comes from, the header that carries it, and what helps where a server does not take it.
+//! The API key: its source, its header, and the hint for a server that refuses it.
 //!
-//! One in a file is read anew for each connection, because there are keys that last for an hour and are renewed in
-//! their file.
+//! A key file is read for each connection, because some keys are valid for an hour and renewed in their file.
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::net::clock::Clock;
 use crate::net::secret::Secret;
 use std::collections::VecDeque;
@@ -15,18 +14,18 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-/// So many keys of a file are kept out of texts; the oldest ones are forgotten.
+/// Number of the newest keys that are redacted; a key file or an application gives new ones.
 const MAX_REMEMBERED_KEYS: usize = 8;
 
-/// How long an application may take to give a key.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long a handler of `get-credentials` may take.
+const PROVIDER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An application that gives the key for each connection, or nothing.
+/// The application as a source of the key for each connection (`get-credentials`).
 #[derive(Clone)]
 pub struct CredentialsProvider(Arc<dyn Fn() -> Option<String> + Send + Sync>);
 
 impl CredentialsProvider {
-    /// Who is asked. It may take its time.
+    /// `ask` may block. It returns `None` to leave the key to the other sources.
     pub fn new(ask: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(ask))
     }
@@ -38,50 +37,50 @@ impl std::fmt::Debug for CredentialsProvider {
     }
 }
 
-/// The name and the value of the header that carries a key.
+/// Name and value of the header that carries a key.
 pub type KeyHeader = (&'static str, Secret);
 
 /// Where a key comes from.
 #[derive(Clone)]
 pub enum CredentialSource {
-    /// From nowhere: a server on this machine needs none.
+    /// No key, for a server on this machine.
     None,
-    /// From the application alone, which is asked for it.
+    /// The application alone.
     Application,
-    /// From the property.
+    /// The property.
     Property(Secret),
-    /// From the environment.
+    /// An environment variable.
     Environment(Secret),
-    /// From a file, which is read for each connection.
+    /// A file, which is read for each connection.
     File(PathBuf),
-    /// From a pipe, which can be read only once.
+    /// A pipe, which was read once.
     Once(PathBuf, Secret),
 }
 
-/// A key that there is or will be.
+/// The key of an endpoint.
 #[derive(Clone)]
 pub struct Credentials {
     source: CredentialSource,
     is_azure: bool,
-    /// Who is asked before.
+    /// Takes precedence over the source.
     credentials: Option<CredentialsProvider>,
-    /// All that were used, by whichever connection.
+    /// Keys used so far, newest first; shared by all connections.
     used: Arc<Mutex<VecDeque<Secret>>>,
 }
 
 impl CredentialSource {
-    /// The one in this file.
-    pub fn file(path: &Path) -> Result<Self, Failure> {
+    /// The key in a file.
+    pub fn file(path: &Path) -> Result<Self, Error> {
         let is_file = std::fs::metadata(path).is_ok_and(|file| file.is_file());
         let path = path.to_owned();
         Ok(if is_file { Self::File(path) } else { Self::Once(path.clone(), read(&path)?) })
     }
 
-    /// The key. A file is read for it.
-    fn key(&self) -> Result<Option<Secret>, Failure> {
+    /// The key as it is now.
+    fn key(&self) -> Result<Option<Secret>, Error> {
         match self {
             Self::None => Ok(None),
-            Self::Application => Err(Failure::NotAuthorized("get-credentials gave no key".into())),
+            Self::Application => Err(Error::not_authorized("get-credentials gave no key")),
             Self::Property(key) | Self::Environment(key) | Self::Once(_, key) => Ok(Some(key.clone())),
             Self::File(path) => read(path).map(Some),
         }
@@ -89,12 +88,12 @@ impl CredentialSource {
 }
 
 impl Credentials {
-    /// The key from there, which is looked at, or from an application, which is asked when it is needed.
+    /// Checks the key now, unless only the application has it.
     pub fn new(
         source: CredentialSource,
         is_azure: bool,
         credentials: Option<CredentialsProvider>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Error> {
         let key = Self { source, is_azure, credentials, used: Arc::default() };
         match key.source {
             CredentialSource::Application => Ok(key),
@@ -102,29 +101,30 @@ impl Credentials {
         }
     }
 
-    /// Asks the application, on a thread that nobody else needs.
-    pub async fn ask(&self, clock: &Clock) -> Result<Option<Secret>, Failure> {
+    /// Asks the application, on a thread of its own because it may block.
+    pub async fn ask(&self, clock: &Clock) -> Result<Option<Secret>, Error> {
         let Some(CredentialsProvider(ask)) = self.credentials.clone() else { return Ok(None) };
         let (sender, answer) = oneshot::channel();
         let spawned = std::thread::Builder::new().name("openairt-key".into()).spawn(move || {
-            // Whoever waited may have given up.
+            // The receiver is gone after the timeout.
             let _ = sender.send(ask().map(Zeroizing::new));
         });
-        spawned.map_err(|error| Failure::Connect(format!("no thread to be had: {error}")))?;
-        match clock.timeout(ANSWER, answer).await {
+        spawned.map_err(|error| Error::connect(format!("no thread to be had: {error}")))?;
+        match clock.timeout(PROVIDER_TIMEOUT, answer).await {
             Some(answer) => Ok(answer.ok().flatten().and_then(|key| Secret::new(&key))),
-            None => {
-                Err(Failure::NotAuthorized(format!("get-credentials gave no answer within {} s", ANSWER.as_secs())))
-            }
+            None => Err(Error::not_authorized(format!(
+                "get-credentials gave no answer within {} s",
+                PROVIDER_TIMEOUT.as_secs()
+            ))),
         }
     }
 
-    /// The header that carries the key: the one that the application gave, or else that from the source, for which a
-    /// file is read.
-    pub fn header(&self, asked: Option<Secret>) -> Result<Option<KeyHeader>, Failure> {
+    /// The header for a key of the application, or else of the source.
+    pub fn header(&self, asked: Option<Secret>) -> Result<Option<KeyHeader>, Error> {
         let Some(key) = asked.map_or_else(|| self.source.key(), |key| Ok(Some(key)))? else { return Ok(None) };
         if key.expose().contains(|letter: char| letter.is_control()) {
-            return Err(Failure::NotAuthorized(format!("the key{} holds characters that no key has", self.from())));
+            let message = format!("the key{} holds characters that no key has", self.from());
+            return Err(Error::not_authorized(message).with_source(KeyError::Invalid));
         }
         {
             let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,7 +133,7 @@ impl Credentials {
                 used.push_front(key.clone());
             }
         }
-        // An Entra token is a JWT and goes as a bearer token even to Azure.
+        // Azure takes Entra tokens, which are JWTs, as bearer tokens.
         if self.is_azure && !key.expose().starts_with("eyJ") {
             return Ok(Some(("api-key", key)));
         }
@@ -146,12 +146,12 @@ impl Credentials {
         self.is_azure
     }
 
-    /// The text without any of the keys.
+    /// Redacts all keys in a text.
     pub fn redact(&self, text: &mut String) {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|key| key.redact(text));
     }
 
-    /// What a server sent, without any of the keys; nothing where none is there.
+    /// The JSON text without any of the keys, or `None` if it holds none.
     pub fn scrubbed_json(&self, text: &str) -> Option<String> {
         let mut scrubbed: Option<String> = None;
         for key in self.used.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(|key| key.is_unmistakable()) {
@@ -160,7 +160,7 @@ impl Credentials {
         scrubbed
     }
 
-    /// What to do where a server does not take it.
+    /// Hint for a server that refuses the key.
     pub fn hint(&self) -> String {
         match self.source {
             CredentialSource::None if self.credentials.is_none() => how_to_set_key(self.is_azure),
@@ -181,21 +181,35 @@ impl Credentials {
     }
 }
 
-/// The environment's variable for a key.
+/// Environment variable of the key.
 pub fn variable(is_azure: bool) -> &'static str {
     if is_azure { "AZURE_OPENAI_API_KEY" } else { "OPENAI_API_KEY" }
 }
 
-/// What to do without a key.
+/// Hint for a missing key.
 pub fn how_to_set_key(is_azure: bool) -> String {
     format!("set the environment variable {}, or the property api-key-file or api-key", variable(is_azure))
 }
 
-fn read(path: &Path) -> Result<Secret, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|error| Failure::NotAuthorized(format!("api-key-file {} cannot be read: {error}", path.display())))?;
-    Secret::new(&text).ok_or_else(|| Failure::NotAuthorized(format!("api-key-file {} is empty", path.display())))
+/// Why a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// Its file cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[source] std::io::Error),
+    /// Its file holds none.
+    #[error("is empty")]
+    Empty,
+    /// It holds control characters.
+    #[error("holds control characters")]
+    Invalid,
+}
+
+fn read(path: &Path) -> Result<Secret, Error> {
+    let wrong =
+        |why: KeyError| Error::not_authorized(format!("api-key-file {} {why}", path.display())).with_source(why);
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| wrong(KeyError::Unreadable(error)))?;
+    Secret::new(&text).ok_or_else(|| wrong(KeyError::Empty))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The upgrade from HTTP to a WebSocket, up to the first byte that is one's.
+//! WebSocket handshake over HTTP/1.1.
 //!
-//! It is done here because a server that refuses explains why in the body of its answer, which need not come together
-//! with the head, and whoever asks tungstenite for all of it gets no more than that.
+//! It is not left to tungstenite, which returns a refusal without the part of its body that comes after the head, and the
+//! reason is in the body.
 
 use crate::net::credentials::KeyHeader;
 use std::time::Duration;
@@ -21,17 +21,17 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use url::{Position, Url};
 use zeroize::Zeroizing;
 
-/// A connection as the pipeline sees it.
+/// An open WebSocket.
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Both official SDKs lift their libraries' limits: retrieved items and large deltas exceed a megabyte.
 const MAX_MESSAGE_SIZE: usize = 64 << 20;
-/// Most bytes of a response: of its head, and of the body of a refusal.
+/// Maximum length of a response: its head and the body of a refusal.
 const MAX_RESPONSE_LEN: usize = 16 << 10;
-/// Limit for reading the body of a refusal.
-const MAX_ERROR_BODY: Duration = Duration::from_secs(2);
+/// Time limit for the body of a refusal.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Asks the server to go on with a WebSocket. A refusal is an `Error::Http` with its body.
+/// Does the handshake. A refusal is an `Error::Http` with its body.
 pub async fn upgrade(
     mut stream: MaybeTlsStream<TcpStream>,
     url: &Url,
@@ -55,8 +55,8 @@ pub async fn upgrade(
     };
     let mut rest = read.split_off(head);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        // What has come until then may say enough.
-        let _ = timeout(MAX_ERROR_BODY, read_body(&mut stream, response.headers(), &mut rest)).await;
+        // A truncated body may be enough for the error text.
+        let _ = timeout(ERROR_BODY_TIMEOUT, read_body(&mut stream, response.headers(), &mut rest)).await;
         *response.body_mut() = Some(if is_chunked(response.headers()) { joined(&rest) } else { rest });
         return Err(Error::Http(response.into()));
     }
@@ -74,14 +74,14 @@ pub async fn upgrade(
 
 /// The request, in which the user's headers replace those of the same name.
 fn request(url: &Url, headers: &HeaderMap, key: Option<KeyHeader>, nonce: &str) -> Zeroizing<Vec<u8>> {
-    // Large enough not to grow, which would leave copies of secrets behind.
+    // Large enough never to be reallocated, which would leave copies of secrets in memory.
     let mut request = Zeroizing::new(Vec::with_capacity(MAX_RESPONSE_LEN));
     let line = format!("GET {} HTTP/1.1\r\n", &url[Position::BeforePath..Position::AfterQuery]);
     request.extend_from_slice(line.as_bytes());
     let mut add = |name: &str, value: &[u8]| {
         [name.as_bytes(), b": ", value, b"\r\n"].iter().for_each(|part| request.extend_from_slice(part));
     };
-    // Some servers want them spelt like this.
+    // Some servers compare the names case-sensitively.
     for (name, value) in [
         ("Host", &url[Position::BeforeHost..Position::AfterPort]),
         ("Connection", "Upgrade"),
@@ -103,20 +103,20 @@ fn is_chunked(headers: &HeaderMap) -> bool {
     headers.get("transfer-encoding").is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
 }
 
-/// Reads on to the end of the body.
+/// Reads the rest of the body.
 async fn read_body(stream: &mut MaybeTlsStream<TcpStream>, headers: &HeaderMap, body: &mut Vec<u8>) {
     let length = headers.get("content-length").and_then(|length| length.to_str().ok()?.trim().parse().ok());
     let length = length.unwrap_or(usize::MAX).min(MAX_RESPONSE_LEN);
     let is_chunked = is_chunked(headers);
     while body.len() < length && !(is_chunked && body.ends_with(b"0\r\n\r\n")) {
-        // An end that is not as it should be is an end as well.
+        // A truncated body is only used for the error text.
         if !matches!(stream.read_buf(body).await, Ok(1..)) {
             return;
         }
     }
 }
 
-/// What is in the chunks of a body, as far as they are there.
+/// Decodes a chunked body, which may be truncated.
 fn joined(mut chunks: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(line) = chunks.windows(2).position(|two| two == b"\r\n") {

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! HTTP requests to an endpoint: POST, with the endpoint's TLS, proxy and key, over a connection that is kept for the next
-//! request where the server keeps it as well.
+//! HTTP POST requests to an endpoint, with its TLS, proxy and key, over connections that are kept alive.
 //!
-//! A body is given out as it arrives, decompressed where the server has compressed it unasked. Dropping a response
-//! closes its connection, which is how a request in flight is cancelled; [`HttpResponse::release`] keeps it.
+//! A body is returned as it arrives, decompressed if the server has compressed it unasked. Dropping a response closes its
+//! connection, which cancels the request; [`HttpResponse::release`] keeps the connection.
 
-use crate::error::Failure;
+use crate::error::{Error, ErrorKind};
 use crate::net::clock::Clock;
-use crate::net::connect::{ConnectError, REDIRECTS, again, permanent};
+use crate::net::connect::{ConnectError, MAX_REDIRECTS, again, permanent};
 use crate::net::connection_pool::{Connection, ConnectionPool};
 use crate::net::credentials::KeyHeader;
 use crate::net::endpoint::Endpoint;
@@ -26,22 +25,22 @@ use std::io::Write;
 use std::time::Duration;
 use url::{Position, Url};
 
-/// How much of the body of a refusal is read, and for how long.
+/// Limits for reading the body of a refusal.
 const MAX_ERROR_LEN: usize = 64 << 10;
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
-/// What may be left of a body when its connection is to be kept, and for how long it is waited for: a stream ends behind
-/// its last event, most often in the same packet.
+/// Limits for reading the rest of a body in order to keep the connection. After the last event of a stream there is only its
+/// end, mostly in the same packet.
 const MAX_LEFT_LEN: usize = 64 << 10;
 const LEFT_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// A request that got no answer, or a refusal.
+/// A request without a response, or a refusal.
 #[derive(Debug)]
 pub struct HttpError {
-    /// What it means, and whether another try makes sense.
+    /// The error, and whether a retry may succeed.
     pub error: ConnectError,
-    /// The status, where the server answered.
+    /// Status, if there was a response.
     pub status: Option<u16>,
-    /// What the server said.
+    /// The API's error object.
     pub body: ErrorBody,
 }
 
@@ -51,7 +50,7 @@ impl From<ConnectError> for HttpError {
     }
 }
 
-/// A successful answer, whose body is still coming.
+/// A successful response, whose body is still arriving.
 pub struct HttpResponse {
     body: Incoming,
     decoder: Decoder,
@@ -62,8 +61,8 @@ pub struct HttpResponse {
 }
 
 impl HttpResponse {
-    /// Reads what is left of the body, and keeps the connection for the next request. Where that is too much, or does not
-    /// come, the connection is closed.
+    /// Reads the rest of the body and keeps the connection for the next request. If there is too much, or it takes too long,
+    /// the connection is closed.
     pub(crate) async fn release(mut self, pool: &ConnectionPool, clock: &Clock) {
         let mut left = 0;
         let read = async {
@@ -80,14 +79,14 @@ impl HttpResponse {
         }
     }
 
-    /// More of the body; `None` at its end. An error means that the body is not whole.
+    /// The next part of the body, or `None` at its end. An error means that the body is incomplete.
     pub async fn next(&mut self) -> Result<Option<Bytes>, String> {
         loop {
             let Some(frame) = self.body.frame().await else {
                 return self.decoder.finish().map(|rest| Some(rest).filter(|rest| !rest.is_empty()));
             };
             let frame = frame.map_err(|error| with_causes(&error))?;
-            // Trailers say nothing here.
+            // Trailers are of no use.
             let Ok(data) = frame.into_data() else { continue };
             let data = self.decoder.decode(data)?;
             if !data.is_empty() {
@@ -97,7 +96,7 @@ impl HttpResponse {
     }
 }
 
-/// Takes back the compression of a body.
+/// Decompresses a body.
 enum Decoder {
     Identity,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
@@ -141,7 +140,7 @@ impl Decoder {
     }
 }
 
-/// An error with what caused it: hyper's own words alone rarely say what happened.
+/// An error with its causes, without which hyper's errors say little.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -156,9 +155,9 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 impl Endpoint {
-    /// Sends a JSON body and waits for the head of the answer. Redirects are followed within the same host alone, and
-    /// only those that keep the request as it is. A server that honours `idempotency_key` answers a request that is
-    /// sent again as it did before.
+    /// Sends a JSON body and waits for the head of the response. Redirects are followed within the same host, and only those
+    /// that keep method and body. A retry with the same `idempotency_key` gets the same response from a server that honours
+    /// it.
     pub(crate) async fn post(
         &self,
         body: Bytes,
@@ -169,7 +168,7 @@ impl Endpoint {
     ) -> Result<HttpResponse, HttpError> {
         let key = self.current_key(clock).await?;
         let mut url = self.url().clone();
-        for _ in 0..=REDIRECTS {
+        for _ in 0..=MAX_REDIRECTS {
             let request = self.request(&url, body.clone(), idempotency_key, key.clone())?;
             let (response, connection) = self.exchange(&url, request, connect_timeout, pool, clock).await?;
             let status = response.status();
@@ -186,13 +185,13 @@ impl Endpoint {
                 .get(header::CONTENT_TYPE)
                 .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
             let decoder = Decoder::of(headers.get(header::CONTENT_ENCODING))
-                .map_err(|why| permanent(Failure::Connect(format!("{}: {why}", self.name()))))?;
+                .map_err(|why| permanent(Error::connect(format!("{}: {why}", self.name()))))?;
             return Ok(HttpResponse { body: response.into_body(), decoder, is_event_stream, url, connection });
         }
-        Err(permanent(Failure::Connect(format!("{} redirects more than {REDIRECTS} times", self.name()))).into())
+        Err(permanent(Error::connect(format!("{} redirects more than {MAX_REDIRECTS} times", self.name()))).into())
     }
 
-    /// The request, in which the user's headers replace those of the same name.
+    /// The request. Headers of the user replace those of the same name.
     fn request(
         &self,
         url: &Url,
@@ -200,7 +199,7 @@ impl Endpoint {
         idempotency_key: &str,
         key: Option<KeyHeader>,
     ) -> Result<Request<Full<Bytes>>, ConnectError> {
-        let wrong = |error: hyper::http::Error| permanent(Failure::Connect(format!("{}: {error}", self.name())));
+        let wrong = |error: hyper::http::Error| permanent(Error::connect(format!("{}: {error}", self.name())));
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(&url[Position::BeforePath..Position::AfterQuery])
@@ -224,7 +223,7 @@ impl Endpoint {
         Ok(request)
     }
 
-    /// One request, up to the head of its answer.
+    /// Sends one request and reads the head of its response.
     async fn exchange(
         &self,
         url: &Url,
@@ -234,32 +233,32 @@ impl Endpoint {
         clock: &Clock,
     ) -> Result<(Response<Incoming>, Connection), ConnectError> {
         let lost = |error: hyper::Error| {
-            again(Failure::Lost(format!("no answer from {}: {}", self.name(), with_causes(&error))))
+            again(Error::lost(format!("no answer from {}: {}", self.name(), with_causes(&error))))
         };
         if let Some(mut kept) = pool.take(url, clock) {
-            // A server may close a connection in the moment in which it is used again. That is no failure of the request.
+            // The server may close a kept connection at this moment; then a new one is made.
             if let Ok(response) = kept.sender.send_request(request.clone()).await {
                 return Ok((response, kept));
             }
         }
         let stream = clock.timeout(connect_timeout, self.open(url)).await.unwrap_or_else(|| {
             let why = format!("no connection to {} within {connect_timeout:.0?} (connect-timeout)", self.name());
-            Err(again(Failure::Connect(why)))
+            Err(again(Error::connect(why)))
         })?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
-        // What is wrong with the connection is an error of the request or of the body as well.
+        // Its errors are those of the request or of the body.
         let task = tokio::spawn(async move { drop(connection.await) });
         let mut connection = Connection { sender, task };
         let response = connection.sender.send_request(request).await.map_err(lost)?;
         Ok((response, connection))
     }
 
-    /// What a status other than success means.
+    /// Error of a status other than 2xx.
     async fn refusal(&self, url: &Url, response: Response<Incoming>) -> HttpError {
         let (parts, mut body) = response.into_parts();
         if parts.status.is_redirection() {
             let response = Response::from_parts(parts, None);
-            // It would become a GET without the body.
+            // A redirect that would turn the POST into a GET is not followed.
             let error = match self.redirected(url, &response) {
                 Ok(_) => self.http_error(&response),
                 Err(error) => error,
@@ -283,7 +282,7 @@ impl Endpoint {
                 }
             }
         };
-        // What has come until then may say enough.
+        // A truncated body may be enough for the error text.
         let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, read).await;
         let value: Value = serde_json::from_slice(&text).unwrap_or_default();
         let said = ErrorBody::read(&value["error"]).unwrap_or_default();
@@ -291,9 +290,9 @@ impl Endpoint {
         let mut error = self.http_error(&Response::from_parts(parts, Some(text)));
         match status.as_u16() {
             400 | 413 | 415 | 422 => {
-                error.failure = Failure::Settings(error.failure.to_string());
+                error.failure = error.failure.with_kind(ErrorKind::Settings);
             }
-            409 | 500..=599 => error.again |= !matches!(error.failure, Failure::Quota(_)),
+            409 | 500..=599 => error.again |= error.failure.kind() != ErrorKind::Quota,
             _ => {}
         }
         HttpError { error, status: Some(status.as_u16()), body: said }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! HTTP proxies of the environment: which one a connection goes through, and the tunnel (CONNECT) that it opens.
+//! HTTP proxies of the environment (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), and tunnels through them (CONNECT).
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::net::secret::Secret;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -12,28 +12,26 @@ use tokio::net::TcpStream;
 use url::Url;
 use zeroize::Zeroizing;
 
-/// Of a proxy's answer.
-const LARGEST_HEAD: usize = 16 << 10;
+/// Maximum length of the head of a proxy's response.
+const MAX_HEAD_LEN: usize = 16 << 10;
 
 /// A proxy.
 #[derive(Clone)]
 pub struct Proxy {
-    /// Its host, as the system's resolver takes it.
+    /// Host, without the brackets of an IPv6 address.
     pub host: String,
-    /// Its port.
     pub port: u16,
-    /// The variable that names it.
+    /// Environment variable that it comes from.
     variable: &'static str,
-    /// What goes as `Proxy-Authorization`.
+    /// Value of `Proxy-Authorization`.
     authorization: Option<Secret>,
-    /// The password as it stands in the variable, to keep it out of texts.
+    /// Password as in the variable, for redaction.
     pub password: Option<Secret>,
 }
 
 impl Proxy {
-    /// The proxy for this place, if the environment names one. Nothing on this machine is reached through a proxy; who
-    /// calls this takes care of that.
-    pub fn of(url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Failure> {
+    /// The proxy for a URL, if the environment names one. The caller excludes hosts on this machine.
+    pub fn of(url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Error> {
         let either = |lower: &'static str, upper: &'static str| {
             env(lower).map(|value| (lower, value)).or_else(|| env(upper).map(|value| (upper, value)))
         };
@@ -47,8 +45,8 @@ impl Proxy {
         Self::parse(&value, variable).map(Some)
     }
 
-    fn parse(value: &str, variable: &'static str) -> Result<Self, Failure> {
-        let wrong = |why: String| Failure::Settings(format!("{variable} is not usable: {why}"));
+    fn parse(value: &str, variable: &'static str) -> Result<Self, Error> {
+        let wrong = |why: String| Error::settings(format!("{variable} is not usable: {why}"));
         let value = value.trim();
         let text = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
         let url = Url::parse(&text).map_err(|error| wrong(error.to_string()))?;
@@ -73,14 +71,14 @@ impl Proxy {
         })
     }
 
-    /// Its name without anything that could be secret.
+    /// Its URL without secrets.
     pub fn name(&self) -> String {
         format!("the proxy {}:{} (from {})", self.host, self.port, self.variable)
     }
 
-    /// Makes the stream to the proxy one to this host. Gives back what is wrong, and whether it may go better later.
-    pub async fn tunnel(&self, stream: &mut TcpStream, host: &str, port: u16) -> Result<(), (Failure, bool)> {
-        let broken = |error: String| (Failure::Connect(format!("no tunnel through {}: {error}", self.name())), true);
+    /// Opens a tunnel to a host. An error says whether a retry may succeed.
+    pub async fn tunnel(&self, stream: &mut TcpStream, host: &str, port: u16) -> Result<(), (Error, bool)> {
+        let broken = |error: String| (Error::connect(format!("no tunnel through {}: {error}", self.name())), true);
         let head = self.ask(stream, host, port).await.map_err(|error| broken(error.to_string()))?;
         let status = head.split_whitespace().nth(1).and_then(|status| status.parse::<u16>().ok());
         match status {
@@ -88,20 +86,20 @@ impl Proxy {
             Some(407) => {
                 let hint = format!("check the user name and the password in {}", self.variable);
                 Err((
-                    Failure::Connect(format!("{} answered 407 Proxy Authentication Required; {hint}", self.name())),
+                    Error::connect(format!("{} answered 407 Proxy Authentication Required; {hint}", self.name())),
                     false,
                 ))
             }
             Some(status) => {
                 let line = head.lines().next().unwrap_or_default().split_once(' ').map_or("", |(_, rest)| rest);
-                let failure = Failure::Connect(format!("{} answered {}", self.name(), line.trim()));
+                let failure = Error::connect(format!("{} answered {}", self.name(), line.trim()));
                 Err((failure, matches!(status, 408 | 429 | 500 | 502 | 503 | 504)))
             }
             None => Err((broken("it speaks no HTTP".into()).0, false)),
         }
     }
 
-    /// The head of what it answers.
+    /// Sends CONNECT and reads the head of the response.
     async fn ask(&self, stream: &mut TcpStream, host: &str, port: u16) -> std::io::Result<String> {
         let host = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let mut request = Zeroizing::new(format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n"));
@@ -111,9 +109,9 @@ impl Proxy {
         request.push_str("\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut head = Vec::new();
-        // A byte at a time: what follows the head is another's.
+        // A byte at a time, because what follows the head belongs to the tunnel.
         while !head.ends_with(b"\r\n\r\n") {
-            if head.len() >= LARGEST_HEAD {
+            if head.len() >= MAX_HEAD_LEN {
                 return Err(std::io::Error::other("its answer has no end"));
             }
             head.push(stream.read_u8().await?);
@@ -122,7 +120,7 @@ impl Proxy {
     }
 }
 
-/// Whether a host is reached without the proxy: `*`, a host or a domain, with a port or without.
+/// Whether `NO_PROXY` names the host of a URL: `*`, a host or a domain, with or without a port.
 fn is_exception(url: &Url, exceptions: &str) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_lowercase();
     let port = url.port_or_known_default().unwrap_or_default().to_string();
@@ -147,7 +145,7 @@ fn is_exception(url: &Url, exceptions: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn of(url: &str, env: &[(&str, &str)]) -> Result<Option<Proxy>, Failure> {
+    fn of(url: &str, env: &[(&str, &str)]) -> Result<Option<Proxy>, Error> {
         let env = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         Proxy::of(&Url::parse(url).expect("a URL"), &env)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The threads that all sessions of a process share: one worker, as long as there is a session, and none after.
+//! The tokio runtime that all sessions of a process share: one worker thread, as long as there is a session.
 
 use crate::net::sigpipe;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -8,12 +8,12 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 static SHARED: Mutex<Weak<SharedRuntime>> = Mutex::new(Weak::new());
 
-/// A share in the runtime. The last one that is dropped ends its threads.
+/// A reference to the runtime, which ends with the last one.
 #[derive(Debug)]
 pub struct SharedRuntime(Option<Runtime>);
 
 impl SharedRuntime {
-    /// A share in the runtime that is there, or else in a new one.
+    /// The current runtime, or a new one.
     pub fn get() -> std::io::Result<Arc<Self>> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = shared.upgrade() {
@@ -31,7 +31,7 @@ impl SharedRuntime {
         Ok(runtime)
     }
 
-    /// Where tasks are spawned.
+    /// Handle for spawning tasks.
     pub fn handle(&self) -> &Handle {
         self.0.as_ref().unwrap_or_else(|| unreachable!("taken only when dropped")).handle()
     }
@@ -40,7 +40,7 @@ impl SharedRuntime {
 impl Drop for SharedRuntime {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
-            // Never waits, so it may run on a thread of an application's own runtime.
+            // Does not block, so it may run on a thread of an application's runtime.
             runtime.shutdown_background();
         }
     }

@@ -1,37 +1,36 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! A key: it prints as `[redacted]`, is zeroed when dropped, and is taken out of every text that could carry it away.
+//! A secret: it prints as `[redacted]`, is zeroed when dropped, and can be redacted in any text.
 
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// What stands in place of a key.
+/// Replacement of a secret in texts.
 pub const REDACTED: &str = "[redacted]";
 
-/// A key or a token.
+/// A key, token or password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a key; white space around it is none of it. `None` when nothing is left.
+    /// Trims white space. `None` if nothing is left.
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
         (!text.is_empty()).then(|| Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// The key itself, for the one place that sends it.
+    /// The secret itself, for the header that carries it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether it can be taken out of a server's events without harm: it is no word and no number, of which there may
-    /// be others there.
+    /// Whether it can be redacted in a server's events: an ordinary word or number would be replaced where it is none.
     pub fn is_unmistakable(&self) -> bool {
         let has = |is: fn(&char) -> bool| self.0.chars().any(|letter| is(&letter));
         self.0.len() >= 8 && has(|c| c.is_alphabetic()) && has(|c| c.is_ascii_digit() || c.is_uppercase())
     }
 
-    /// The JSON text without the key, where it is there; a slash may be written in two ways.
+    /// The JSON text with the secret redacted, or `None` if it is not there. JSON has two ways to write a slash.
     pub fn scrubbed_json(&self, text: &str) -> Option<String> {
         let scrubbed = text.contains(self.0.as_str()).then(|| text.replace(self.0.as_str(), REDACTED));
         if !self.0.contains('/') {
@@ -42,7 +41,7 @@ impl Secret {
         if so_far.contains(escaped.as_str()) { Some(so_far.replace(escaped.as_str(), REDACTED)) } else { scrubbed }
     }
 
-    /// The text without the key.
+    /// Redacts the secret in a text.
     pub fn redact(&self, text: &mut String) {
         if self.0.len() >= 4 && text.contains(self.0.as_str()) {
             *text = text.replace(self.0.as_str(), REDACTED);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The socket of a session: writes what is queued while it reads, and notices when the other side is gone.
+//! WebSocket of a session with a send queue and liveness checks.
 //!
-//! Reading and writing go on in one place, so neither can starve the other, and whatever was queued is sent even when
-//! the wait for it was given up in between.
+//! One future reads and writes, so that neither starves the other, and a message stays queued if that future is dropped.
 
 use crate::net::clock::Clock;
 use crate::net::handshake::Socket;
@@ -17,32 +16,32 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
-/// More than this in the queue, and the link is behind.
-const MAX_BACKLOG: usize = 256 << 10;
-/// What our library says in place of a close code that none may send.
-const ILLEGAL: &str = "Protocol violation";
+/// Length of the send queue above which the connection counts as congested.
+const MAX_SEND_QUEUE: usize = 256 << 10;
+/// Reason that tungstenite gives for a close code that must not be sent.
+const ILLEGAL_CODE_REASON: &str = "Protocol violation";
 
-/// What happens on a socket.
+/// Event of a WebSocket.
 #[derive(Debug)]
 pub enum SocketEvent {
-    /// Everything that was queued is written.
+    /// The send queue is empty.
     Written,
-    /// A message.
+    /// A text message.
     Text(Utf8Bytes),
-    /// A message of bytes, which the protocol does not know.
+    /// A binary message, which the API does not have.
     Binary(Bytes),
-    /// It has given no sign of life for so long, although it was asked for one.
+    /// The server has been silent for this long in spite of a ping.
     Gone(Duration),
-    /// It is closed or broken.
+    /// The connection was closed or broke.
     Closed {
-        /// The close code, where there was one.
+        /// Close code, if there was a close frame.
         code: Option<u16>,
-        /// Why.
+        /// Reason of the close frame, or the I/O error.
         reason: String,
     },
 }
 
-/// A socket with its queue.
+/// A WebSocket with its send queue.
 pub struct WebSocket {
     socket: Socket,
     queue: VecDeque<Message>,
@@ -65,20 +64,20 @@ impl WebSocket {
         self.queue.push_back(Message::text(text));
     }
 
-    /// True when the network takes less than is queued.
+    /// Whether the send queue is congested.
     pub fn is_behind(&self) -> bool {
-        self.queued > MAX_BACKLOG
+        self.queued > MAX_SEND_QUEUE
     }
 
-    /// When the other side gave its last sign of life.
+    /// Time of the last data.
     pub fn last_heard(&self) -> Instant {
         self.liveness.last_heard()
     }
 
-    /// Waits for the next thing to happen; reads only with `read`. With `owed`, the server is not to be silent.
+    /// Waits for the next event; reads only if `read` is true. `owed`: a response of the server is due.
     pub async fn next(&mut self, read: bool, owed: bool) -> SocketEvent {
         if !read {
-            // Who does not listen cannot say that nobody speaks.
+            // Silence means nothing while nothing is read.
             self.liveness.heard(self.clock.now());
         }
         let clock = self.clock.clone();
@@ -99,24 +98,24 @@ impl WebSocket {
         }
     }
 
-    /// Writes out what is queued; a broken connection ends that as well.
+    /// Writes the send queue, unless the connection breaks.
     pub async fn flush(&mut self) {
         let written = poll_fn(|cx| self.poll_write(cx)).await;
         drop(written);
     }
 
-    /// Says good-bye.
+    /// Sends a close frame.
     pub async fn close(&mut self) -> Result<(), Error> {
         let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
         self.socket.close(Some(frame)).await
     }
 
-    /// `None` where something was read that is nobody's concern.
+    /// `None` for a frame without an event, such as a pong.
     fn poll_next(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Option<SocketEvent>> {
         if !self.queue.is_empty() || self.unflushed {
             match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Some(SocketEvent::Written)),
-                // What the server said last explains the error better than the error does: read first.
+                // Read before reporting an error of a write: the server's last message explains it better.
                 Poll::Ready(Err(error)) if !read => return Poll::Ready(Some(closed(error))),
                 Poll::Ready(Err(_)) | Poll::Pending => {}
             }
@@ -131,9 +130,9 @@ impl WebSocket {
             match message {
                 Some(Ok(Message::Text(text))) => Some(SocketEvent::Text(text)),
                 Some(Ok(Message::Binary(data))) => Some(SocketEvent::Binary(data)),
-                // A code that none may send is none.
+                // A close code that must not be sent counts as none.
                 Some(Ok(Message::Close(Some(frame))))
-                    if frame.code == CloseCode::Protocol && frame.reason.as_str() == ILLEGAL =>
+                    if frame.code == CloseCode::Protocol && frame.reason.as_str() == ILLEGAL_CODE_REASON =>
                 {
                     Some(SocketEvent::Closed {
                         code: None,

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Hand-over between streaming threads and the session task: a bounded input queue in, the playout timeline out.
+//! Queues between streaming threads and session tasks: the playout queue of the source pad, which both elements use.
+//!
+//! The input queues are in the session of each element (`realtime::session::input_queue`,
+//! `chat::session::input_queue`), because their order and their limits depend on what the element does with its input.
 
-pub(crate) mod input_queue;
-pub(crate) mod pad_queues;
 pub(crate) mod playout;
+pub(crate) mod playout_log;
+pub(crate) mod push_error;
 pub mod timeline;

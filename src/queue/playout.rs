@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The way out: the answer's timeline, between the session that fills it and the source pad that empties it.
+//! Playout queue: the timeline of the output audio between the session, which fills it, and the task of `src`, which
+//! empties it.
 //!
-//! It is bounded by length: when a server sends minutes of speech at once, the session stops reading its socket until
-//! some of it is played. Nothing here asks a clock; where the listener is comes from whoever knows it.
+//! It is bounded by duration: when a server sends minutes of speech at once, the session stops reading its socket until
+//! some of them are played. It asks no clock; the playback position comes from a closure.
 
 use crate::audio::sample_clock::time_to_samples;
 use crate::queue::timeline::{Next, Timeline};
@@ -13,38 +14,38 @@ use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// How much speech waits at most.
-const LIMIT: Duration = Duration::from_secs(600);
+/// Queued speech above which the session stops reading.
+const MAX_QUEUED: Duration = Duration::from_secs(600);
 
 struct State {
     timeline: Timeline,
     stopped: bool,
-    /// OutputAudio was dropped. What is out of it already is to be silenced before the stream goes on.
+    /// The queue was dropped, and the pad's task has not taken note of it.
     cut: Option<Cut>,
-    /// Behind the last sample of speech that went out.
-    spoken: u64,
-    /// Where the listener was when that was asked last; what they had heard by then is known.
-    told: u64,
+    /// Position behind the last sample of speech that was taken.
+    speech_end: u64,
+    /// Playback position of the last report.
+    reported: u64,
 }
 
-/// The model is to be silent.
+/// The queue was dropped, because the model has to be silent (barge-in).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// When that was known.
+    /// When the reason for it arrived.
     pub since: Instant,
 }
 
-/// The play-out.
+/// The queue.
 pub struct Playout {
     state: Mutex<State>,
     changed: Condvar,
     room: Notify,
     listener: Box<dyn Fn() -> Option<Duration> + Send + Sync>,
-    /// Whether a cut ends in a fade.
+    /// Whether speech that is cut off is faded out.
     fades: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
-    /// Silences what is out already.
+    /// Flushes what was taken already.
     flush_handler: OnceLock<Box<dyn Fn(Instant) + Send + Sync>>,
-    /// Ends the wait for the next piece of silence.
+    /// Wakes the pad's task while it waits to push silence.
     speech_handler: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -55,7 +56,7 @@ impl std::fmt::Debug for Playout {
 }
 
 impl Playout {
-    /// An empty play-out. `listener` tells the running time that is being heard now, where there is a clock.
+    /// An empty queue. `listener` returns the running time that is being heard now, if there is a clock.
     pub fn new(
         format: AudioFormat,
         split_silence: bool,
@@ -66,8 +67,8 @@ impl Playout {
                 timeline: Timeline::new(format, split_silence),
                 stopped: false,
                 cut: None,
-                spoken: 0,
-                told: 0,
+                speech_end: 0,
+                reported: 0,
             }),
             changed: Condvar::new(),
             room: Notify::new(),
@@ -88,7 +89,7 @@ impl Playout {
         result
     }
 
-    /// Puts speech behind what is there.
+    /// Appends speech.
     pub fn play(&self, speech: OutputAudio) {
         let begins = self.change(|timeline| {
             let was_silent = timeline.queued() == 0;
@@ -100,31 +101,31 @@ impl Playout {
         }
     }
 
-    /// Nothing new begins before this running time.
+    /// No further speech starts before this running time.
     pub fn gap_until(&self, time: Duration) {
         self.change(|timeline| timeline.gap_until(time));
     }
 
-    /// Sets who silences what is out already.
+    /// Sets the handler that [`Self::flush_downstream`] calls.
     pub fn set_flush_handler(&self, flush_handler: impl Fn(Instant) + Send + Sync + 'static) {
-        // It is set once, by the one who made the play-out.
+        // Set once, where the queue is made.
         let _ = self.flush_handler.set(Box::new(flush_handler));
     }
 
-    /// A cut does not end in a click but in a very short fade, where this says so.
+    /// Sets whether speech that is cut off is faded out, which nobody hears if a flush follows.
     pub fn fade_cuts_where(&self, fades: impl Fn() -> bool + Send + Sync + 'static) {
-        // It is set once, by the one who made the play-out.
+        // Set once, where the queue is made.
         let _ = self.fades.set(Box::new(fades));
     }
 
-    /// Sets who is told that speech begins after silence.
+    /// Sets the handler for speech that is appended to an empty queue.
     pub fn set_speech_handler(&self, speech_handler: impl Fn() + Send + Sync + 'static) {
-        // It is set once, by the one who made the play-out.
+        // Set once, where the queue is made.
         let _ = self.speech_handler.set(Box::new(speech_handler));
     }
 
-    /// Drops what is not out yet; nothing more goes out before [`Self::take_cut`]. `since` is when it was known that
-    /// the model has to be silent. True where what is out already is to be silenced by [`Self::silence`], once.
+    /// Drops the queue; nothing can be taken before [`Self::take_cut`]. `since` is when the reason arrived. Returns whether
+    /// the caller has to call [`Self::flush_downstream`], which is so once for each cut that is taken.
     pub fn cut(&self, since: Instant) -> bool {
         let fades = self.fades.get().is_some_and(|fades| fades());
         let mut state = self.state();
@@ -136,19 +137,19 @@ impl Playout {
         is_new
     }
 
-    /// Silences what is out already. That may take its time where a sink is slow.
-    pub fn silence(&self, since: Instant) {
+    /// Flushes what was taken already. It blocks while a sink handles the flush.
+    pub fn flush_downstream(&self, since: Instant) {
         if let Some(flush_handler) = self.flush_handler.get() {
             flush_handler(since);
         }
     }
 
-    /// Once after each cut; the stream may go on then.
+    /// The cut, once; the stream goes on after it.
     pub fn take_cut(&self) -> Option<Cut> {
         self.state().cut.take()
     }
 
-    /// The stream ends here, and what is not out yet never will be.
+    /// Ends the stream at once and drops the queue.
     pub fn abandon(&self) {
         self.change(|timeline| {
             timeline.cut(false);
@@ -157,26 +158,27 @@ impl Playout {
         self.room.notify_one();
     }
 
-    /// The stream ends with what is there, and not before this running time.
+    /// Ends the stream behind the queue, but not before this running time.
     pub fn finish(&self, time: Duration) {
         self.change(|timeline| timeline.finish(time));
     }
 
-    /// Where the listener is, and what they have heard, as far as that is news.
+    /// The running time that is being heard and what was played of each item; no items if nothing was played since the
+    /// last report.
     pub fn heard(&self) -> Option<(Duration, Vec<PlayedPart>)> {
         let now = (self.listener)()?;
         let mut state = self.state();
-        if state.told >= state.spoken {
+        if state.reported >= state.speech_end {
             return Some((now, Vec::new()));
         }
-        state.told = time_to_samples(now, state.timeline.format().rate());
+        state.reported = time_to_samples(now, state.timeline.format().rate());
         Some((now, state.timeline.played_at(now)))
     }
 
-    /// True while no more speech should be put in.
+    /// Whether the session should append nothing more.
     pub fn is_full(&self) -> bool {
         let state = self.state();
-        state.timeline.queued() > time_to_samples(LIMIT, state.timeline.format().rate())
+        state.timeline.queued() > time_to_samples(MAX_QUEUED, state.timeline.format().rate())
     }
 
     /// Waits until there may be room.
@@ -184,19 +186,19 @@ impl Playout {
         self.room.notified().await;
     }
 
-    /// Where the next piece goes, and whether there will be speech in it.
+    /// Running time of the next piece, and whether it will hold speech.
     pub fn next_at(&self) -> (Duration, bool) {
         let state = self.state();
         (state.timeline.time_of(state.timeline.position()), state.timeline.queued() > 0)
     }
 
-    /// Moves the position forward when the stream has fallen behind.
+    /// Moves the position forward when the stream is late.
     pub fn skip_to(&self, time: Duration) {
         self.state().timeline.skip_to(time);
     }
 
-    /// The next piece of a live stream: so many samples with speech in them, or so many of silence. `None` when there
-    /// was a cut, which comes first.
+    /// The next piece of a live stream: `speech` samples if there is speech in them, or else `silence`. `None` if
+    /// [`Self::take_cut`] has to come first.
     pub fn next_live(&self, speech: u64, silence: u64) -> Option<Next> {
         let mut state = self.state();
         if state.cut.is_some() {
@@ -207,14 +209,14 @@ impl Playout {
         if let Next::Piece(piece) = &next
             && !piece.silent
         {
-            state.spoken = piece.position + piece.samples;
+            state.speech_end = piece.position + piece.samples;
         }
         drop(state);
         self.room.notify_one();
         Some(next)
     }
 
-    /// The next piece of an offline stream; waits until it is settled. `None` when it was stopped.
+    /// The next piece of an offline stream, for which it waits. `None` if it was stopped.
     pub fn next_offline(&self, samples: u64) -> Option<Next> {
         let mut state = self.state();
         loop {

@@ -1,32 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The answer's timeline: what the model says, laid out sample by sample on the output's running time.
-//!
-//! The output is one stream without holes. Where the model speaks there is sound, elsewhere silence, cut into pieces
-//! of equal length. The timeline remembers which sample of which item went out where, so it can tell at any time what
-//! a listener has heard of an item.
+//! Timeline of the output audio: speech of the model laid out sample by sample on the running time of `src`, and silence
+//! between. The output is one continuous stream, taken in pieces of equal length.
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
+use crate::queue::playout_log::PlayoutLog;
 use crate::types::{OutputAudio, PlayedPart};
 use bytes::{Bytes, BytesMut};
 use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Stretches of items that are remembered after they went out.
-const MAX_SENT_ITEMS: usize = 256;
-
-/// Items whose sound may come interleaved.
+/// Maximum number of content parts whose audio may arrive interleaved.
 const MAX_INTERLEAVED: usize = 8;
 
-/// Silence that is known in one step and is longer is left out of an offline stream, whose timestamps go on behind it:
-/// how long it is comes from outside, and nobody has a disk for it.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+/// Longer silence is left out of an offline stream, as a jump of its timestamps: its length comes from timestamps of the
+/// input or from the server, and a wrong one would fill the disk.
+const MAX_OFFLINE_SILENCE: Duration = Duration::from_secs(60);
 
-/// How long speech that is cut off takes to fade: too short to be heard as speech, long enough not to click.
+/// Fade-out of speech that is cut off: too short to be heard as speech, long enough not to click.
 const FADE_DURATION: Duration = Duration::from_millis(5);
 
-/// The first so many samples (16 bit), fading to nothing.
+/// The first `samples` samples (S16LE) with a linear fade-out.
 fn faded(data: &[u8], samples: usize) -> Bytes {
     let fading = data.chunks_exact(2).take(samples).enumerate().flat_map(|(index, sample)| {
         let sample = i64::from(i16::from_le_bytes([sample[0], sample[1]]));
@@ -36,27 +31,27 @@ fn faded(data: &[u8], samples: usize) -> Bytes {
     fading.collect::<Vec<u8>>().into()
 }
 
-/// A piece of the output.
+/// A piece of the output stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Samples in the output's format; empty where there is silence.
+    /// Audio in the output's format; empty if it is all silence.
     pub data: Bytes,
-    /// How many samples.
+    /// Number of samples.
     pub samples: u64,
     /// Position of the first sample in the stream.
     pub position: u64,
-    /// True where it is all silence.
+    /// Whether it is all silence.
     pub silent: bool,
-    /// Items that begin in this piece, with the position of their first sample.
+    /// Items that start in this piece, with the position of their first sample.
     pub begins: Vec<(String, u64)>,
 }
 
-/// What the next piece can be.
+/// Result of asking for the next piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Sound or silence.
+    /// Audio or silence.
     Piece(Piece),
-    /// Not known yet.
+    /// Offline: it may still change.
     Wait,
     /// The stream has ended.
     End,
@@ -66,20 +61,11 @@ pub enum Next {
 struct Queued {
     item_id: String,
     content_index: u32,
-    /// Position of `data` in the item's part.
+    /// Offset of `data` in the content part, in samples.
     offset: u64,
-    /// Position in the stream before which it may not begin.
+    /// Earliest position in the stream.
     not_before: u64,
     data: Bytes,
-}
-
-#[derive(Debug)]
-struct Sent {
-    item_id: String,
-    content_index: u32,
-    offset: u64,
-    position: u64,
-    samples: u64,
 }
 
 /// The timeline.
@@ -89,19 +75,21 @@ pub struct Timeline {
     position: u64,
     queue: VecDeque<Queued>,
     queued: u64,
-    /// How much of the newest items has come so far, by item and part.
+    /// Samples received so far of the newest content parts.
     received: VecDeque<(String, u32, u64)>,
-    sent: VecDeque<Sent>,
+    log: PlayoutLog,
+    /// Position before which no further speech starts.
     quiet: u64,
+    /// Position of EOS, once it is known.
     ends_at: Option<u64>,
-    /// Offline: where the stream leaves silence out, and where it goes on.
+    /// Offline: positions from and to which the stream jumps over silence.
     jumps: VecDeque<(u64, u64)>,
-    /// Silence as pieces of its own, so that it can be left out.
+    /// Whether no piece holds both speech and silence.
     split_silence: bool,
 }
 
 impl Timeline {
-    /// An empty timeline. With `split_silence` no piece mixes sound and silence.
+    /// An empty timeline. With `split_silence` no piece holds both speech and silence, so that silence can be left out.
     pub fn new(format: AudioFormat, split_silence: bool) -> Self {
         Self {
             format,
@@ -109,7 +97,7 @@ impl Timeline {
             queue: VecDeque::new(),
             queued: 0,
             received: VecDeque::new(),
-            sent: VecDeque::new(),
+            log: PlayoutLog::default(),
             quiet: 0,
             ends_at: None,
             jumps: VecDeque::new(),
@@ -122,7 +110,7 @@ impl Timeline {
         &self.format
     }
 
-    /// Where the next sample goes.
+    /// Position of the next sample.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -132,12 +120,12 @@ impl Timeline {
         samples_to_time(position, self.format.rate())
     }
 
-    /// Samples of speech that are not out yet.
+    /// Samples of speech in the queue.
     pub fn queued(&self) -> u64 {
         self.queued
     }
 
-    /// Puts speech behind what is there.
+    /// Appends speech.
     pub fn play(&mut self, speech: OutputAudio) {
         let size = self.format.sample_size();
         let samples = (speech.data.len() / size) as u64;
@@ -157,7 +145,7 @@ impl Timeline {
         });
     }
 
-    /// Counts what has come of the item. Gives back how much that was before.
+    /// Adds to the samples received of the content part; returns how many there were before.
     fn receive(&mut self, speech: &OutputAudio, samples: u64) -> u64 {
         let same = |(item, part, _): &&mut (String, u32, u64)| *part == speech.content_index && *item == speech.item_id;
         if let Some((_, _, so_far)) = self.received.iter_mut().rev().find(same) {
@@ -171,35 +159,35 @@ impl Timeline {
         0
     }
 
-    /// Nothing new will begin before this running time.
+    /// No further speech starts before this running time.
     pub fn gap_until(&mut self, time: Duration) {
         let quiet = time_to_samples(time, self.format.rate());
         self.leave_out_silence(quiet);
         self.quiet = self.quiet.max(quiet);
     }
 
-    /// The stream is known up to this position.
+    /// Offline: jumps over the silence before this position if it is too long.
     fn leave_out_silence(&mut self, position: u64) {
         let known = self.known();
-        if position.saturating_sub(known) > time_to_samples(LONGEST_SILENCE, self.format.rate()) {
+        if position.saturating_sub(known) > time_to_samples(MAX_OFFLINE_SILENCE, self.format.rate()) {
             self.jumps.push_back((known, position));
         }
     }
 
-    /// Nothing new will come at all; the stream ends with what is there, and not before this running time.
+    /// No further speech comes: the stream ends behind the queue, but not before this running time.
     pub fn finish(&mut self, time: Duration) {
         self.gap_until(time);
         self.ends_at = Some(self.quiet);
     }
 
-    /// Moves the position forward when the stream has fallen behind; what is queued is kept.
+    /// Moves the position forward when the stream is late; the queue is kept.
     pub fn skip_to(&mut self, time: Duration) {
         self.position = self.position.max(time_to_samples(time, self.format.rate()));
     }
 
-    /// Drops what is not out yet. With `fades`, speech that is being played ends within a moment instead of at once.
+    /// Drops the queue. With `fades`, speech that is being played is faded out.
     pub fn cut(&mut self, fades: bool) {
-        let goes_on = self.sent.back().is_some_and(|sent| sent.position + sent.samples == self.position);
+        let goes_on = self.log.end() == Some(self.position);
         let end = self.queue.pop_front().filter(|next| fades && goes_on && next.not_before <= self.position);
         self.queue.clear();
         self.queued = 0;
@@ -210,8 +198,8 @@ impl Timeline {
         }
     }
 
-    /// The next piece of a live stream: sound where there is some, else silence, always `samples` long (but for the
-    /// last one, and where silence is split off).
+    /// The next piece of a live stream, speech or silence. It has `samples` samples, unless it is the last or silence is
+    /// split off.
     pub fn next_live(&mut self, samples: u64) -> Next {
         if self.ends_at.is_some() && self.queue.is_empty() {
             return Next::End;
@@ -219,7 +207,7 @@ impl Timeline {
         Next::Piece(self.take(samples))
     }
 
-    /// The next piece of an offline stream, as soon as it cannot change any more.
+    /// The next piece of an offline stream, once it cannot change any more.
     pub fn next_offline(&mut self, samples: u64) -> Next {
         while let Some((_, to)) = self.jumps.pop_front_if(|(from, _)| *from <= self.position) {
             self.position = self.position.max(to);
@@ -235,7 +223,7 @@ impl Timeline {
         }
     }
 
-    /// The position up to which everything is settled.
+    /// Position up to which the stream cannot change any more.
     fn known(&self) -> u64 {
         let queued = self.queue.iter().fold(self.position, |at, speech| {
             at.max(speech.not_before) + (speech.data.len() / self.format.sample_size()) as u64
@@ -285,7 +273,7 @@ impl Timeline {
         piece
     }
 
-    /// From here on the piece is put together from several parts.
+    /// Copies a piece that holds one buffer so far, because more is appended.
     fn to_mixed(piece: &mut Piece, mixed: &mut BytesMut) {
         if mixed.is_empty() {
             mixed.extend_from_slice(&piece.data);
@@ -298,7 +286,7 @@ impl Timeline {
         mixed.resize(length, self.format.silence()[0]);
     }
 
-    /// Takes up to so many samples off the queue's first entry.
+    /// Takes up to `samples` samples off the front of the queue.
     fn take_speech(&mut self, samples: u64, begins: &mut Vec<(String, u64)>) -> Bytes {
         let Some(front) = self.queue.front_mut() else { return Bytes::new() };
         let size = self.format.sample_size();
@@ -309,20 +297,7 @@ impl Timeline {
         if offset == 0 && content_index == 0 {
             begins.push((front.item_id.clone(), self.position));
         }
-        let goes_on = |last: &&mut Sent| {
-            last.item_id == front.item_id
-                && last.content_index == content_index
-                && last.position + last.samples == self.position
-        };
-        if let Some(last) = self.sent.back_mut().filter(goes_on) {
-            last.samples += count;
-        } else {
-            if self.sent.len() == MAX_SENT_ITEMS {
-                self.sent.pop_front();
-            }
-            let item_id = front.item_id.clone();
-            self.sent.push_back(Sent { item_id, content_index, offset, position: self.position, samples: count });
-        }
+        self.log.add(&front.item_id, content_index, offset, self.position, count);
         if front.data.is_empty() {
             self.queue.pop_front();
         }
@@ -331,22 +306,8 @@ impl Timeline {
         data
     }
 
-    /// What a listener who is at this running time has heard of every item that is remembered.
+    /// What was played of each item when the running time `time` is being heard.
     pub fn played_at(&self, time: Duration) -> Vec<PlayedPart> {
-        let here = time_to_samples(time, self.format.rate());
-        let mut items: Vec<PlayedPart> = Vec::new();
-        for sent in &self.sent {
-            let heard = sent.offset + here.saturating_sub(sent.position).min(sent.samples);
-            match items.iter_mut().find(|i| i.item_id == sent.item_id && i.content_index == sent.content_index) {
-                Some(item) if here > sent.position => item.heard = item.heard.max(heard),
-                Some(_) => {}
-                None => items.push(PlayedPart {
-                    item_id: sent.item_id.clone(),
-                    content_index: sent.content_index,
-                    heard: if here > sent.position { heard } else { sent.offset },
-                }),
-            }
-        }
-        items
+        self.log.played_at(time_to_samples(time, self.format.rate()))
     }
 }

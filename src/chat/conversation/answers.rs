@@ -7,7 +7,7 @@ use crate::chat::conversation::config::StreamMode;
 use crate::chat::conversation::io::{AnswerEvent, Event, Output, RequestError, Target};
 use crate::chat::conversation::turn::{MAX_ROUNDS, Outcome, Stage, Turn};
 use crate::chat::conversation::{Conversation, request};
-use crate::error::Failure;
+use crate::error::{Error, ErrorKind};
 use openai_protocol::chat::{ErrorBody, Part, RequestMessage};
 
 impl Conversation {
@@ -36,8 +36,8 @@ impl Conversation {
             }
             AnswerEvent::Ended { done } => return self.answer_ended(index, done),
             // The server has said how the answer ends: what is lost is no part of it.
-            AnswerEvent::Failed(RequestError { failure: Failure::Lost(_), again: true, .. })
-                if answer.finish_reason.is_some() =>
+            AnswerEvent::Failed(RequestError { ref failure, again: true, .. })
+                if failure.kind() == ErrorKind::Lost && answer.finish_reason.is_some() =>
             {
                 return self.answer_ended(index, true);
             }
@@ -51,7 +51,7 @@ impl Conversation {
             Ok(()) => {}
             Err(AnswerFault::TooLong) => {
                 self.abort(index);
-                self.request_failed(index, permanent(Failure::Lost("the answer has no end: it is given up".into())));
+                self.request_failed(index, permanent(Error::lost("the answer has no end: it is given up")));
             }
             Err(AnswerFault::Audio(why)) => self.warn("audio-format", why),
         }
@@ -63,9 +63,9 @@ impl Conversation {
         let again = ["server_error", "rate_limit_exceeded", "overloaded_error", "timeout"].into_iter().any(is);
         let text = format!("the server broke off with an error: {}", body.message);
         let failure = match () {
-            () if is("insufficient_quota") => Failure::Quota(text),
-            () if again => Failure::Lost(text),
-            () => Failure::Settings(text),
+            () if is("insufficient_quota") => Error::new(ErrorKind::Quota, text),
+            () if again => Error::lost(text),
+            () => Error::settings(text),
         };
         self.abort(index);
         self.request_failed(index, RequestError { failure, again, retry_after: None, status: None, body });
@@ -119,7 +119,7 @@ impl Conversation {
         let is_cut = !done && answer.finish_reason.is_none();
         if answer.is_empty() || is_cut && !turn.is_out {
             turn.stage = Stage::InFlight { id: 0, answer: Box::new(answer), sent, first };
-            let failure = Failure::Lost("the server ended the answer before it was complete".into());
+            let failure = Error::lost("the server ended the answer before it was complete");
             let error = RequestError { again: true, ..permanent(failure) };
             return self.request_failed(index, error);
         }
@@ -191,11 +191,11 @@ fn with_hint(mut error: RequestError, turn: &Turn) -> RequestError {
         (false, false) => return error,
     };
     if matches!(error.status, Some(400 | 415 | 422)) {
-        error.failure = error.failure.map(|text| format!("{}; {hint}", text.trim_end_matches('.')));
+        error.failure = error.failure.with_hint(hint);
     }
     error
 }
 
-fn permanent(failure: Failure) -> RequestError {
+fn permanent(failure: Error) -> RequestError {
     RequestError { failure, again: false, retry_after: None, status: None, body: ErrorBody::default() }
 }

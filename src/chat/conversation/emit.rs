@@ -10,7 +10,7 @@ use crate::chat::conversation::Conversation;
 use crate::chat::conversation::answer::{Answer, RATE};
 use crate::chat::conversation::io::{Event, Output};
 use crate::chat::conversation::turn::{Outcome, Stage, Turn};
-use crate::error::{Failure, Warning};
+use crate::error::{ErrorKind, Warning};
 use crate::types::{OutputAudio, Speaker, TimedText};
 use bytes::Bytes;
 use std::time::Duration;
@@ -131,9 +131,9 @@ impl Conversation {
         };
         // What is refused at the very first is a matter of settings; later it is one of this segment. A server that is
         // lost is lost for all.
-        let is_fatal = match error.failure {
-            Failure::Settings(_) => !self.has_succeeded,
-            Failure::Lost(_) => !turn.is_out,
+        let is_fatal = match error.failure.kind() {
+            ErrorKind::Settings => !self.has_succeeded,
+            ErrorKind::Lost => !turn.is_out,
             _ => true,
         };
         if is_fatal {

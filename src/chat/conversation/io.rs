@@ -2,7 +2,7 @@
 
 //! What goes into the conversation, and what comes out of it.
 
-use crate::error::{Failure, Warning};
+use crate::error::{Error, Warning};
 use crate::types::{AudioChunk, Frame, OutputAudio, TimedText};
 use bytes::Bytes;
 use openai_protocol::Usage;
@@ -68,7 +68,7 @@ pub enum AnswerEvent {
 #[derive(Clone, Debug)]
 pub struct RequestError {
     /// For people.
-    pub failure: Failure,
+    pub failure: Error,
     /// It may go better in a moment.
     pub again: bool,
     /// When the server wants to be asked again.
@@ -104,7 +104,7 @@ pub enum Output {
     /// To be told.
     Event(Event),
     /// The run has failed.
-    Fail(Failure),
+    Fail(Error),
     /// All is answered; the streams end there.
     Finished(Duration),
 }

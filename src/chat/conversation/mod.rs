@@ -28,7 +28,7 @@ use crate::chat::conversation::io::{Event, Input, Output, Target};
 use crate::chat::conversation::limits::Limits;
 use crate::chat::conversation::segmenter::{Segment, Segmenter};
 use crate::chat::conversation::turn::{Stage, Turn};
-use crate::error::{Failure, Warning};
+use crate::error::{Error, Warning};
 use crate::net::backoff::Backoff;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -105,7 +105,7 @@ impl Conversation {
             }
             Input::Format(coding) => match self.segmenter.set_format(coding) {
                 Ok(segment) => segment.into_iter().for_each(|segment| self.begin_turn(segment)),
-                Err(why) => self.fail(Failure::Settings(why)),
+                Err(why) => self.fail(Error::settings(why)),
             },
             Input::Audio(chunk) => self.segmenter.push_audio(AUDIO_PAD, chunk),
             Input::Frame(frame) => self.segmenter.push_frame(frame),
@@ -293,7 +293,7 @@ impl Conversation {
         };
         let body = match body {
             Ok(body) => body,
-            Err(why) => return self.fail(Failure::Settings(format!("a request cannot be written: {why}"))),
+            Err(why) => return self.fail(Error::settings(format!("a request cannot be written: {why}"))),
         };
         let id = self.next_request;
         self.next_request += 1;
@@ -321,7 +321,7 @@ impl Conversation {
         }
     }
 
-    fn fail(&mut self, failure: Failure) {
+    fn fail(&mut self, failure: Error) {
         self.turns.iter().filter_map(Turn::in_flight).for_each(|id| self.outputs.push_back(Output::Abort(id)));
         self.turns.clear();
         self.ended = true;

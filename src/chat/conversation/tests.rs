@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::chat::conversation::io::{AnswerEvent, AudioCoding, RequestError, ResponseEvent};
+use crate::error::ErrorKind;
 use crate::types::{AudioChunk, Frame, TimedText};
 use openai_protocol::chat::{Completion, ErrorBody, StreamEvent};
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ struct Dialogue {
     texts: Vec<TimedText>,
     audio: Vec<(Duration, usize)>,
     events: Vec<Event>,
-    failure: Option<Failure>,
+    failure: Option<Error>,
     finished: Option<Duration>,
     quiet: Duration,
 }
@@ -145,9 +146,9 @@ impl Dialogue {
 
     fn fail(&mut self, id: u64, status: Option<u16>, again: bool, param: Option<&str>) {
         let failure = match status {
-            Some(400) => Failure::Settings("refused".into()),
-            Some(_) => Failure::Connect("busy".into()),
-            None => Failure::Lost("gone".into()),
+            Some(400) => Error::settings("refused"),
+            Some(_) => Error::connect("busy"),
+            None => Error::lost("gone"),
         };
         let body = ErrorBody { param: param.map(Into::into), ..ErrorBody::default() };
         let error = RequestError { failure, again, retry_after: None, status, body };
@@ -326,7 +327,7 @@ fn what_may_go_better_is_tried_again_and_nothing_comes_twice() {
     let (last, _) = dialogue.expect_sent();
     dialogue.answer(last, "Hello.");
     assert_eq!(dialogue.told(), [("Hello.", 0.0, None)]);
-    assert_eq!(dialogue.failure, None);
+    assert!(dialogue.failure.is_none());
 }
 
 #[test]
@@ -339,7 +340,7 @@ fn a_server_that_is_lost_ends_the_run() {
         dialogue.after(9.0);
     }
     dialogue.expect_none_sent();
-    assert!(matches!(dialogue.failure, Some(Failure::Lost(_))), "{:?}", dialogue.failure);
+    assert_eq!(dialogue.failure.as_ref().map(Error::kind), Some(ErrorKind::Lost));
     assert_eq!(dialogue.responses()[0].state, "failed");
 }
 
@@ -349,7 +350,7 @@ fn what_is_refused_at_first_ends_the_run_and_later_only_its_segment() {
     dialogue.text("Hi", None);
     let (id, _) = dialogue.expect_sent();
     dialogue.fail(id, Some(400), false, None);
-    assert_eq!(dialogue.failure, Some(Failure::Settings("refused".into())));
+    assert!(dialogue.failure.is_some_and(|failure| failure.says(ErrorKind::Settings, "refused")));
 
     let mut dialogue = Dialogue::new(Config::default());
     for (text, is_refused) in [("Hi", false), ("bad", true), ("good", false)] {
@@ -357,7 +358,7 @@ fn what_is_refused_at_first_ends_the_run_and_later_only_its_segment() {
         let (id, _) = dialogue.expect_sent();
         if is_refused { dialogue.fail(id, Some(400), false, None) } else { dialogue.answer(id, text) }
     }
-    assert_eq!((dialogue.failure.clone(), dialogue.warnings().len()), (None, 1));
+    assert_eq!((dialogue.failure.is_none(), dialogue.warnings().len()), (true, 1));
     assert_eq!(dialogue.responses().iter().map(|r| r.state).collect::<Vec<_>>(), ["completed", "failed", "completed"]);
 }
 
@@ -395,7 +396,7 @@ fn live_an_answer_goes_out_as_it_comes_and_is_not_asked_for_again() {
     dialogue.fail(id, None, true, None);
     dialogue.after(60.0);
     dialogue.expect_none_sent();
-    assert_eq!((dialogue.responses()[0].state, dialogue.failure.as_ref()), ("incomplete", None));
+    assert_eq!((dialogue.responses()[0].state, dialogue.failure.is_none()), ("incomplete", true));
     assert_eq!(dialogue.told().len(), 1, "what was heard is told");
 }
 
@@ -589,7 +590,7 @@ fn nothing_but_silence_is_told() {
     assert!(dialogue.finished.is_some());
     let mut dialogue = Dialogue::new(Config { segment_gap: Some(seconds(0.6)), ..Config::default() });
     dialogue.input(Input::Format(AudioCoding::Mp3));
-    assert!(matches!(dialogue.failure, Some(Failure::Settings(_))));
+    assert_eq!(dialogue.failure.as_ref().map(Error::kind), Some(ErrorKind::Settings));
 }
 
 #[test]

@@ -4,7 +4,6 @@
 
 use crate::chat::conversation::answer::Answer;
 use crate::chat::conversation::io::{RequestError, RequestEvent, ResponseEvent, Target};
-use crate::error::Failure;
 use crate::net::backoff::Backoff;
 use bytes::Bytes;
 use openai_protocol::chat::{Part, RequestMessage, ToolCall};
@@ -127,14 +126,10 @@ impl Turn {
 
     /// An outcome without an answer.
     pub fn failed(&self, error: RequestError, answer: Answer) -> Outcome {
-        let message = match &error.failure {
-            Failure::Settings(text) | Failure::Connect(text) | Failure::Lost(text) => text.clone(),
-            failure => failure.to_string(),
-        };
         let response = ResponseEvent {
             state: if self.is_out { "incomplete" } else { "failed" },
             error_code: error.body.code.clone().or(error.status.map(|status| status.to_string())),
-            error_message: Some(message),
+            error_message: Some(error.failure.to_string()),
             ..self.response(&answer)
         };
         Outcome { answer, response, error: Some(error) }

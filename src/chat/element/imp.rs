@@ -1,30 +1,20 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The element's GObject: properties, pads and states. It converts and never decides.
+//! The element's GObject: properties, and the way from GStreamer's virtual methods to the modules that implement them.
 
 use crate::chat::conversation::io::Input;
-use crate::chat::element::run::Run;
+use crate::chat::element::context::Context;
+use crate::chat::element::pads::{audio_sink, request, src, templates};
 use crate::chat::element::settings::Settings;
-use crate::chat::element::sink_pads::SinkState;
-use crate::chat::element::stats::Stats;
-use crate::chat::element::{FrameSelection, Modalities, StreamMode};
-use crate::error::Warning;
-use crate::error::warning_limit::WarningLimit;
+use crate::chat::element::{CAT, FrameSelection, Modalities, StreamMode, eos, signals, state_change};
+use crate::media::element_context::HasContext;
 use crate::media::enums::{FrameDetail, Provider, Silence, Timing};
-use crate::media::{self, errors};
 use crate::net::endpoint;
 use crate::net::secret::Secret;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
-
-/// The element's debug category.
-pub static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("openaichat", gst::DebugColorFlags::empty(), Some("OpenAI Chat Completions"))
-});
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 static DEFAULTS: LazyLock<Settings> = LazyLock::new(Settings::default);
 
@@ -32,7 +22,7 @@ static DEFAULTS: LazyLock<Settings> = LazyLock::new(Settings::default);
 #[derive(glib::Properties)]
 #[properties(wrapper_type = crate::chat::element::OpenAIChat)]
 pub struct OpenAIChat {
-    #[property(name = "uri", get = Self::uri, set = Self::set_uri, type = Option<String>, nick = "URI",
+    #[property(name = "uri", get = Self::uri, set, type = Option<String>, member = uri, nick = "URI",
         blurb = "Base URL (https://host/v1, http://127.0.0.1:8080/v1) or full URL of the server (path ends in /chat/completions) (unset = OPENAI_BASE_URL, then AZURE_OPENAI_ENDPOINT, then OpenAI)", mutable_ready)]
     #[property(name = "provider", get, set, type = Provider, member = provider, nick = "Provider",
         blurb = "Service that the server belongs to, which decides how the URL is built and how to authenticate", mutable_ready, builder(Provider::Auto))]
@@ -116,147 +106,82 @@ pub struct OpenAIChat {
         blurb = "How far ahead of the clock audio is pushed when live (in nanoseconds)", mutable_ready)]
     #[property(name = "silence", get, set, type = Silence, member = silence, nick = "Silence",
         blurb = "What is pushed on src while there is no spoken answer", mutable_ready, builder(Silence::Buffers))]
-    settings: Mutex<Settings>,
-    stats: Mutex<Stats>,
-    warnings: Mutex<WarningLimit>,
-    run: Mutex<Option<Arc<Run>>>,
-    sink: Mutex<SinkState>,
-    /// The pipeline's latency in nanoseconds.
-    pub(crate) latency: Arc<AtomicU64>,
-    pub(crate) audio_sink: gst::Pad,
-    pub(crate) src: gst::Pad,
+    settings: Arc<Mutex<Settings>>,
+    context: OnceLock<Arc<Context>>,
+    audio_sink: gst::Pad,
+    src: gst::Pad,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl HasContext for OpenAIChat {
+    type Context = Context;
+
+    fn context(&self) -> &Arc<Context> {
+        self.context.get_or_init(|| {
+            let (settings, audio_sink, src) = (self.settings.clone(), self.audio_sink.clone(), self.src.clone());
+            Arc::new(Context::new(self.obj().upcast_ref(), settings, audio_sink, src))
+        })
+    }
 }
 
+/// Getters and setters of properties that are not fields of the settings as they are.
 impl OpenAIChat {
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set_api_key(&self, key: Option<String>) {
-        lock(&self.settings).api_key = key.map(zeroize::Zeroizing::new).and_then(|key| Secret::new(&key));
+        self.settings().api_key = key.map(zeroize::Zeroizing::new).and_then(|key| Secret::new(&key));
     }
 
     /// It can be seen in graphs of the pipeline, so what may be a secret in it is not shown.
     fn uri(&self) -> Option<String> {
-        lock(&self.settings).uri.as_deref().map(endpoint::redacted_uri)
-    }
-
-    fn set_uri(&self, uri: Option<String>) {
-        lock(&self.settings).uri = uri;
+        self.settings().uri.as_deref().map(endpoint::redacted_uri)
     }
 
     fn tools(&self) -> Option<String> {
-        lock(&self.settings).tools.as_ref().map(|tools| tools.given.clone())
+        self.settings().tools.as_ref().map(|tools| tools.given.clone())
     }
 
     fn set_tools(&self, tools: Option<String>) {
-        lock(&self.settings).tools = tools.map(Into::into);
+        self.settings().tools = tools.map(Into::into);
     }
 
     fn extra(&self) -> Option<String> {
-        lock(&self.settings).extra.as_ref().map(|extra| extra.given.clone())
+        self.settings().extra.as_ref().map(|extra| extra.given.clone())
     }
 
     fn set_extra(&self, extra: Option<String>) {
-        lock(&self.settings).extra = extra.map(Into::into);
+        self.settings().extra = extra.map(Into::into);
     }
 
     fn response_format(&self) -> Option<String> {
-        lock(&self.settings).response_format.as_ref().map(|format| format.given.clone())
+        self.settings().response_format.as_ref().map(|format| format.given.clone())
     }
 
     fn set_response_format(&self, format: Option<String>) {
-        lock(&self.settings).response_format = format.map(Into::into);
+        self.settings().response_format = format.map(Into::into);
     }
 
     fn set_requests_per_minute(&self, limit: u32) {
-        lock(&self.settings).requests_per_minute = limit;
+        self.settings().requests_per_minute = limit;
         self.limits_changed();
     }
 
     fn set_max_cost(&self, limit: f64) {
-        lock(&self.settings).max_cost = limit;
+        self.settings().max_cost = limit;
         self.limits_changed();
     }
 
     /// A running session takes new limits at once.
     fn limits_changed(&self) {
         let (requests_per_minute, max_cost) = {
-            let settings = lock(&self.settings);
+            let settings = self.settings();
             (settings.requests_per_minute, settings.max_cost)
         };
-        if let Some(run) = self.run() {
+        if let Some(run) = self.context().run() {
             // One that is over needs none.
             run.input_queue.command(Input::Limits { requests_per_minute, max_cost });
         }
-    }
-
-    pub(crate) fn settings(&self) -> MutexGuard<'_, Settings> {
-        lock(&self.settings)
-    }
-
-    pub(crate) fn stats(&self) -> MutexGuard<'_, Stats> {
-        lock(&self.stats)
-    }
-
-    pub(crate) fn sink(&self) -> MutexGuard<'_, SinkState> {
-        lock(&self.sink)
-    }
-
-    pub(crate) fn run(&self) -> Option<Arc<Run>> {
-        lock(&self.run).clone()
-    }
-
-    pub(crate) fn set_run(&self, run: Option<Arc<Run>>) -> Option<Arc<Run>> {
-        std::mem::replace(&mut *lock(&self.run), run)
-    }
-
-    /// Posts a WARNING: one of a kind in ten seconds. What is left out is posted with its number as soon as something is
-    /// told after that, and at the latest when the run ends.
-    pub(crate) fn warn(&self, warning: Warning) {
-        let posted = lock(&self.warnings).add(warning, Instant::now());
-        posted.iter().for_each(|warning| self.post_warning(warning));
-    }
-
-    /// Posts the warnings that were left out: those whose time has come, or all.
-    pub(crate) fn post_left_out_warnings(&self, all: bool) {
-        let now = Instant::now();
-        let mut warnings = lock(&self.warnings);
-        let due = if all { warnings.rest(now) } else { warnings.due(now) };
-        drop(warnings);
-        due.iter().for_each(|warning| self.post_warning(warning));
-    }
-
-    fn post_warning(&self, warning: &Warning) {
-        gst::warning!(CAT, imp = self, "{}", warning.message);
-        self.stats().warnings += 1;
-        errors::post_warning(self.obj().upcast_ref(), warning);
-    }
-
-    /// A pad function's way into the element. A pad has no parent before it is added and after it is removed.
-    pub(crate) fn in_pad<T>(
-        parent: Option<&gst::Object>,
-        otherwise: impl FnOnce() -> T,
-        act: impl FnOnce(&Self) -> T,
-    ) -> T {
-        match parent.filter(|parent| parent.is::<crate::chat::element::OpenAIChat>()) {
-            Some(parent) => Self::catch_panic_pad_function(Some(parent), otherwise, act),
-            None => otherwise(),
-        }
-    }
-
-    fn src_activate(&self, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
-        if !active {
-            // It need not be the element's state that changes.
-            if let Some(run) = self.run() {
-                run.source.stop();
-            }
-            return pad.stop_task().map_err(|error| gst::loggable_error!(CAT, "the task does not stop: {error}"));
-        }
-        let run = self.run().ok_or_else(|| gst::loggable_error!(CAT, "no run"))?;
-        let (source, mut stream) = (run.source.clone(), Default::default());
-        let started = media::start_task(pad, move || source.iterate(&mut stream));
-        started.map_err(|error| gst::loggable_error!(CAT, "the task does not start: {error}"))
     }
 }
 
@@ -268,35 +193,18 @@ impl ObjectSubclass for OpenAIChat {
 
     fn with_class(class: &Self::Class) -> Self {
         let template = |name| class.pad_template(name).unwrap_or_else(|| unreachable!("declared below"));
-        let audio_sink = gst::Pad::builder_from_template(&template("audio_sink"))
-            .chain_function(|pad, parent, buffer| {
-                Self::in_pad(parent, || Err(gst::FlowError::Error), |this| this.audio_chain(pad, buffer))
-            })
-            .event_function(|pad, parent, event| Self::in_pad(parent, || false, |this| this.sink_event(pad, event)))
-            .build();
-        let src = gst::Pad::builder_from_template(&template("src"))
-            .activatemode_function(|pad, parent, _mode, active| {
-                Self::in_pad(parent, || Ok(()), |this| this.src_activate(pad, active))
-            })
-            .query_function(|pad, parent, query| Self::in_pad(parent, || false, |this| this.src_query(pad, query)))
-            .event_function(|pad, parent, event| Self::in_pad(parent, || false, |this| this.src_event(pad, event)))
-            .build();
         Self {
-            settings: Mutex::default(),
-            stats: Mutex::default(),
-            warnings: Mutex::default(),
-            run: Mutex::default(),
-            sink: Mutex::default(),
-            latency: Arc::default(),
-            audio_sink,
-            src,
+            settings: Arc::default(),
+            context: OnceLock::new(),
+            audio_sink: audio_sink::make_pad::<Self>(&template("audio_sink")),
+            src: src::make_pad::<Self>(&template("src")),
         }
     }
 }
 
 impl ObjectImpl for OpenAIChat {
     fn properties() -> &'static [glib::ParamSpec] {
-        // Structures are no kind of property that can be derived.
+        // The derive macro has no properties of structures.
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let headers = glib::ParamSpecBoxed::builder::<gst::Structure>("headers")
                 .nick("Headers")
@@ -321,27 +229,27 @@ impl ObjectImpl for OpenAIChat {
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         match pspec.name() {
-            "headers" => lock(&self.settings).headers = value.get().ok().flatten(),
+            "headers" => self.settings().headers = value.get().ok().flatten(),
             _ => self.derived_set_property(id, value, pspec),
         }
     }
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "stats" => self.stats().structure().to_value(),
+            "stats" => self.context().messenger.stats().to_value(),
             _ => self.derived_property(id, pspec),
         }
     }
 
     fn signals() -> &'static [glib::subclass::Signal] {
-        crate::chat::element::signals::signals()
+        static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(signals::signals::<OpenAIChat>);
+        &SIGNALS
     }
 
     fn constructed(&self) {
         self.parent_constructed();
-        let element = self.obj();
         for pad in [&self.audio_sink, &self.src] {
-            if let Err(error) = element.add_pad(pad) {
+            if let Err(error) = self.obj().add_pad(pad) {
                 gst::error!(CAT, imp = self, "{error}");
             }
         }
@@ -364,7 +272,7 @@ impl ElementImpl for OpenAIChat {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        crate::chat::element::pads::templates()
+        templates::templates()
     }
 
     fn request_new_pad(
@@ -373,22 +281,22 @@ impl ElementImpl for OpenAIChat {
         name: Option<&str>,
         _: Option<&gst::Caps>,
     ) -> Option<gst::Pad> {
-        self.make_pad(template, name)
+        request::add_pad::<Self>(self.context(), template, name)
     }
 
     fn release_pad(&self, pad: &gst::Pad) {
-        self.drop_pad(pad);
+        request::remove_pad(self.context(), pad);
     }
 
     fn send_event(&self, event: gst::Event) -> bool {
         match event.view() {
-            // By itself GStreamer would send it past the element, and answers would be cut off.
-            gst::EventView::Eos(_) => self.end_of_all(),
+            // The default sends it to the source pads at once, ahead of the answers.
+            gst::EventView::Eos(_) => eos::end_input(self.context()),
             _ => self.parent_send_event(event),
         }
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        self.go_through(transition, || self.parent_change_state(transition))
+        state_change::change_state(self.context(), transition, || self.parent_change_state(transition))
     }
 }

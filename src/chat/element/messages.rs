@@ -1,30 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The bus: every message of the element, by name and field. Nothing else knows these names.
+//! Element messages: the structure of each event. The names of messages and fields stand here alone.
 
 use crate::chat::conversation::io::{Event, FunctionCall, RequestEvent, ResponseEvent};
-use crate::chat::element::OpenAIChat;
-use crate::chat::element::imp::CAT;
 use crate::media::glib_text;
-use gst::prelude::*;
 use openai_protocol::Usage;
 use std::time::Duration;
 
-/// Posts an element message.
-pub fn post(element: &OpenAIChat, structure: gst::Structure) {
-    gst::log!(CAT, obj = element, "{structure}");
-    // Without a bus there is nobody to be told.
-    let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
-}
-
-/// Posts something that is worth knowing and no warning.
-pub fn post_info(element: &OpenAIChat, text: &str) {
-    let message = gst::message::Info::builder(gst::ResourceError::Settings, &glib_text(text)).src(element).build();
-    // Without a bus there is nobody to be told.
-    let _ = element.post_message(message);
-}
-
-/// What an event becomes: an element message, unless it is told in another way.
+/// The element message of an event, if it has one.
 pub fn structure(event: &Event) -> Option<gst::Structure> {
     Some(match event {
         Event::Request(request) => request_structure(request),
@@ -43,7 +26,7 @@ pub fn structure(event: &Event) -> Option<gst::Structure> {
     })
 }
 
-/// A call of a function, and whether somebody answers it.
+/// A function call; `handled` says whether a handler or a program answers it.
 pub fn function_call(call: &FunctionCall, handled: bool) -> gst::Structure {
     let mut message = gst::Structure::builder("openaichat/function-call").field("handled", handled).build();
     set_text(&mut message, "call-id", Some(&call.call_id));

@@ -2,20 +2,35 @@
 
 //! The element `openaichat`: requests with audio, pictures and text, made of segments of the input.
 
+pub(crate) mod actions;
+pub(crate) mod bus;
+pub(crate) mod context;
+pub(crate) mod eos;
+pub(crate) mod function_calls;
 #[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
 pub(crate) mod imp;
+pub(crate) mod input_pads;
 pub(crate) mod messages;
+pub(crate) mod messenger;
 pub(crate) mod pads;
 pub(crate) mod run;
+pub(crate) mod run_setup;
+pub(crate) mod session_start;
 pub(crate) mod settings;
 pub(crate) mod signals;
-pub(crate) mod sink_pads;
 pub(crate) mod state_change;
 pub(crate) mod stats;
+pub(crate) mod text_pad_kind;
 
 use crate::chat::conversation::config;
 use gst::glib;
 use gst::prelude::*;
+use std::sync::LazyLock;
+
+/// Debug category of the element.
+pub(crate) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("openaichat", gst::DebugColorFlags::empty(), Some("OpenAI Chat Completions"))
+});
 
 glib::wrapper! {
     /// The element `openaichat`.
@@ -23,30 +38,30 @@ glib::wrapper! {
         @extends gst::Element, gst::Object;
 }
 
-/// What the model answers in.
+/// `modalities`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIChatModalities")]
 #[non_exhaustive]
 pub enum Modalities {
-    /// Written.
+    /// Text.
     #[default]
     #[enum_value(name = "Text: written answers", nick = "text")]
     Text,
-    /// Spoken.
+    /// Speech with its text.
     #[enum_value(name = "Text and Audio: spoken answers, and their text", nick = "text-and-audio")]
     TextAndAudio,
 }
 
-/// Which pictures of a segment are sent.
+/// `frame-selection`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIChatFrameSelection")]
 #[non_exhaustive]
 pub enum FrameSelection {
-    /// The newest ones.
+    /// The newest of the segment.
     #[default]
     #[enum_value(name = "Newest: the last ones of each segment", nick = "newest")]
     Newest,
-    /// All over the segment.
+    /// Evenly spread over the segment.
     #[enum_value(name = "Spread: evenly spread over each segment", nick = "spread")]
     Spread,
 }
@@ -60,12 +75,12 @@ impl From<FrameSelection> for config::FrameSelection {
     }
 }
 
-/// Whether answers are streamed.
+/// `stream`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIChatStream")]
 #[non_exhaustive]
 pub enum StreamMode {
-    /// Unless the server refuses it.
+    /// Unless the server refuses streaming.
     #[default]
     #[enum_value(name = "Auto: streamed, unless the server refuses that", nick = "auto")]
     Auto,

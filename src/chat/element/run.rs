@@ -1,61 +1,39 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! A run, from READY to READY: the session, the source pads' streams, and the thread that tells the application.
+//! A run: everything that exists from READY to PAUSED and back. Each one is made anew, so that nothing of the last one has
+//! to be reset.
 
-use crate::chat::conversation::io::{Event, FunctionCall, Input};
-use crate::chat::element::imp::{CAT, OpenAIChat as Imp};
+use crate::chat::conversation::config::Config;
+use crate::chat::element::messenger::Messenger;
 use crate::chat::element::settings::Settings;
-use crate::chat::element::{OpenAIChat, messages};
-use crate::chat::session::input_queue::InputQueue;
-use crate::chat::session::{BUS_QUEUE_LEN, BusEvent, Session, Setup};
-use crate::error::{Failure, Warning};
+use crate::chat::element::text_pad_kind::TextPadKind;
+use crate::chat::session::input_queue::{InputQueue, PushError};
+use crate::chat::session::{Session, Timeouts};
+use crate::error::Error;
 use crate::media::audio_src_task::AudioSrcTask;
 use crate::media::bus_thread::BusThread;
-use crate::media::enums::Timing as TimingSetting;
-use crate::media::function_calls::{Call, CallHost, Calls, Program};
-use crate::media::text_src_task::{TextItem, TextSrcTask};
-use crate::media::{errors, glib_text};
-use crate::net::clock::Clock;
+use crate::media::function_calls::{Calls, Program};
+use crate::media::text_outputs::TextOutputs;
+use crate::media::text_src_task::TextSrcTask;
 use crate::net::endpoint::Endpoint;
 use crate::queue::playout::Playout;
 use crate::types::Timing;
-use gst::glib;
-use gst::prelude::*;
-use gst::subclass::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
 
-/// A handler on the bus that is in the midst of something is waited for when the run ends, but not for ever.
+/// How long a stop waits for an application's handler that is busy with a message.
 const BUS_HANDLER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a source pad of text carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TextPadKind {
-    /// Answers.
-    Answers,
-    /// Requests and pieces of answers as JSON lines.
-    Events,
-}
-
-impl TextPadKind {
-    /// By the name of the pad.
-    pub fn by_name(name: &str) -> Option<Self> {
-        match name {
-            "text_src" => Some(Self::Answers),
-            "event_src" => Some(Self::Events),
-            _ => None,
-        }
-    }
-}
-
-/// How the run has ended.
+/// How the session has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum End {
+    /// It goes on.
     #[default]
     No,
+    /// Everything was answered.
     Finished,
+    /// An ERROR was posted.
     Failed,
 }
 
@@ -67,26 +45,35 @@ struct State {
     stopped: bool,
 }
 
-/// A run.
+/// One run.
 pub struct Run {
-    element: glib::WeakRef<OpenAIChat>,
+    messenger: Arc<Messenger>,
     settings: Settings,
-    endpoint: Endpoint,
-    vision_endpoint: Option<Endpoint>,
+    /// Server of the requests.
+    pub endpoint: Endpoint,
+    /// Server of the requests to `vision-model`.
+    pub vision_endpoint: Option<Endpoint>,
+    /// From the sink pads to the session.
     pub input_queue: Arc<InputQueue>,
-    playout: Arc<Playout>,
+    /// From the session to `src`.
+    pub playout: Arc<Playout>,
+    /// Task of `src`.
     pub source: Arc<AudioSrcTask>,
+    /// Function calls of this run.
     pub calls: Arc<Calls>,
-    traces: Arc<AtomicBool>,
-    texts: Mutex<Vec<(TextPadKind, Arc<TextSrcTask>)>>,
+    /// Whether the session traces requests and answers.
+    pub traces: Arc<AtomicBool>,
+    /// Source pads for text.
+    pub texts: TextOutputs<TextPadKind>,
     state: Mutex<State>,
-    bus_thread: BusThread,
+    /// Posts messages of the session.
+    pub bus_thread: BusThread,
 }
 
 impl Run {
-    /// A run that has not begun.
+    /// A run without a session.
     pub fn new(
-        element: &OpenAIChat,
+        messenger: Arc<Messenger>,
         settings: Settings,
         endpoint: Endpoint,
         vision_endpoint: Option<Endpoint>,
@@ -94,7 +81,7 @@ impl Run {
         source: Arc<AudioSrcTask>,
     ) -> Self {
         Self {
-            element: element.downgrade(),
+            messenger,
             settings,
             endpoint,
             vision_endpoint,
@@ -103,7 +90,7 @@ impl Run {
             source,
             calls: Arc::default(),
             traces: Arc::default(),
-            texts: Mutex::default(),
+            texts: TextOutputs::default(),
             state: Mutex::default(),
             bus_thread: BusThread::default(),
         }
@@ -113,294 +100,145 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn texts(&self) -> Vec<(TextPadKind, Arc<TextSrcTask>)> {
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn each_text(&self, act: impl Fn(&TextSrcTask)) {
-        self.texts().iter().for_each(|(_, stream)| act(stream));
-    }
-
-    /// Whether it is known to be live.
+    /// Whether the session has started and is live.
     pub fn is_live(&self) -> bool {
         self.state().timing == Some(Timing::Live)
     }
 
-    /// Whether it is known whether it is live.
+    /// Whether the session has started.
     pub fn has_begun(&self) -> bool {
         self.state().timing.is_some()
     }
 
-    /// What upstream is told when nothing is taken any more.
-    pub fn closed_flow(&self) -> gst::FlowError {
-        match self.state().end {
-            End::Failed => gst::FlowError::Error,
-            End::Finished => gst::FlowError::Eos,
-            End::No => gst::FlowError::Flushing,
+    /// Whether the run was stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.state().stopped
+    }
+
+    /// Whether the session goes on.
+    pub fn goes_on(&self) -> bool {
+        let state = self.state();
+        state.end == End::No && !state.stopped
+    }
+
+    /// Flow return for an item that the input queue did not take.
+    pub fn flow_of(&self, error: PushError) -> gst::FlowError {
+        match (error, self.state().end) {
+            (PushError::Closed, End::Failed) => gst::FlowError::Error,
+            (PushError::Closed, End::Finished) => gst::FlowError::Eos,
+            (PushError::Flushing | PushError::Full, _) | (PushError::Closed, End::No) => gst::FlowError::Flushing,
         }
     }
 
-    /// Starts the session. `pads` are those that segments wait for.
-    pub fn begin(self: &Arc<Self>, timing: Timing, pads: &[gst::Pad]) {
-        {
-            let mut state = self.state();
-            if state.timing.is_some() || state.stopped {
-                return;
-            }
+    /// URL of the server without secrets.
+    pub fn server_name(&self) -> String {
+        self.endpoint.name()
+    }
+
+    /// Configuration of the session.
+    pub fn config(&self, timing: Timing) -> Result<Config, Error> {
+        self.settings.config(self.endpoint.model(), timing)
+    }
+
+    /// Time limits of requests.
+    pub fn timeouts(&self) -> Timeouts {
+        self.settings.timeouts()
+    }
+
+    /// The program that answers function calls.
+    pub fn program(&self) -> Option<Program> {
+        // An invalid one was refused when the run was made.
+        self.settings.program().ok().flatten()
+    }
+
+    /// Takes the timing of the session that is about to start. False if it has started before or the run was stopped.
+    pub fn set_timing(&self, timing: Timing) -> bool {
+        let mut state = self.state();
+        let is_first = state.timing.is_none() && !state.stopped;
+        if is_first {
             state.timing = Some(timing);
         }
-        self.input_queue.set_live(timing == Timing::Live);
-        for pad in pads {
-            let name = pad.name().to_string();
-            // In front of what may have come in already.
-            self.input_queue.command(Input::PadOpened { pad: name, waits: true });
-        }
-        let (bus_tx, receiver) = mpsc::channel(BUS_QUEUE_LEN);
-        let session = self.settings.config(self.endpoint.model(), timing).and_then(|config| {
-            let setup = Setup {
-                endpoint: self.endpoint.clone(),
-                vision_endpoint: self.vision_endpoint.clone(),
-                config,
-                timeouts: self.settings.timeouts(),
-                input_queue: self.input_queue.clone(),
-                playout: self.playout.clone(),
-                bus_tx,
-                traces: self.traces.clone(),
-                clock: Clock::default(),
-            };
-            Session::start(setup).map_err(|error| Failure::Connect(format!("no thread to be had: {error}")))
-        });
-        match session {
-            Ok(session) => {
-                self.state().session = Some(session);
-                self.start_bus_thread(receiver);
-            }
-            Err(failure) => self.fail(&failure),
-        }
-        self.source.set_timing(timing);
-        self.each_text(|stream| stream.set_timing(timing));
+        is_first
     }
 
-    fn start_bus_thread(self: &Arc<Self>, mut receiver: mpsc::Receiver<BusEvent>) {
-        let run = self.clone();
-        let started = self.bus_thread.start("openaichat-bus", move || {
-            while let Some(event) = receiver.blocking_recv() {
-                run.on_bus_event(event);
-            }
-            run.on_session_ended();
-        });
-        if let Err(error) = started {
-            self.fail(&Failure::Connect(format!("no thread to be had: {error}")));
-        }
+    /// Takes the session, which ends with the run.
+    pub fn set_session(&self, session: Session) {
+        self.state().session = Some(session);
     }
 
-    /// The session is gone. One that says nothing of it must not leave the pipeline waiting.
-    fn on_session_ended(self: &Arc<Self>) {
-        let is_due = {
-            let state = self.state();
-            state.end == End::No && !state.stopped
-        };
-        if is_due {
-            self.fail(&Failure::Lost("the session ended unexpectedly".into()));
-        }
-    }
-
-    fn on_bus_event(self: &Arc<Self>, event: BusEvent) {
-        if self.state().stopped {
-            return;
-        }
-        match event {
-            BusEvent::Event(event) => self.post_event(&event),
-            BusEvent::Text(text) => self.send_text(TextPadKind::Answers, &TextItem::Words(text)),
-            BusEvent::TextGap(until) => self.send_text(TextPadKind::Answers, &TextItem::Quiet(until)),
-            BusEvent::Trace(event) => self.send_text(TextPadKind::Events, &TextItem::Event(event)),
-            BusEvent::Fail(failure) => self.fail(&failure),
-            BusEvent::Finished(at) => {
-                self.state().end = End::Finished;
-                self.input_queue.close();
-                self.playout.finish(at);
-                self.each_text(TextSrcTask::finish);
-            }
-        }
-    }
-
-    /// Tells the application of something.
-    pub fn post_event(self: &Arc<Self>, event: &Event) {
-        let Some(element) = self.element.upgrade() else { return };
-        element.imp().stats().note(event);
-        element.imp().post_left_out_warnings(false);
-        match event {
-            Event::Warning(warning) => element.imp().warn(warning.clone()),
-            Event::Info(text) => messages::post_info(&element, text),
-            Event::FunctionCall(call) => {
-                let plain = Call {
-                    call_id: call.call_id.clone(),
-                    name: call.name.clone(),
-                    arguments: glib_text(&call.arguments).into_owned(),
-                };
-                self.calls.call(RunCall { run: self.clone(), element, call: call.clone() }, plain);
-            }
-            Event::CallExpired(call_id) => self.calls.expire(call_id),
-            event => {
-                if let Some(structure) = messages::structure(event) {
-                    messages::post(&element, structure);
-                }
-            }
-        }
-    }
-
-    fn send_text(&self, kind: TextPadKind, item: &TextItem) {
-        for (_, stream) in self.texts().into_iter().filter(|(is, _)| *is == kind) {
-            stream.push(item.clone());
-            let lost = stream.take_dropped();
-            if lost > 0
-                && let Some(element) = self.element.upgrade()
-            {
-                let message = format!("{} is not read: {lost} of the oldest pieces are dropped", stream.pad().name());
-                element.imp().warn(Warning::new("text-dropped", message));
-            }
-        }
-    }
-
-    /// Posts an ERROR; from then on nothing more is taken from upstream, and the streams end.
-    fn fail(self: &Arc<Self>, failure: &Failure) {
-        if let Some(element) = self.element.upgrade() {
-            gst::error!(CAT, obj = element, "{failure}");
-            errors::post_failure(element.upcast_ref(), failure, None);
-        }
-        self.state().end = End::Failed;
-        self.input_queue.close();
-        self.playout.abandon();
-        self.each_text(TextSrcTask::finish);
-    }
-
-    /// A source pad of text joins. `None` where it has.
+    /// Adds the task of a source pad for text. `None` if the pad has one.
     pub fn add_text(&self, pad: &gst::Pad, kind: TextPadKind) -> Option<Arc<TextSrcTask>> {
         let timing = self.state().timing;
-        let (pace, group) = (self.source.pace.clone(), self.source.group);
-        let stream = Arc::new(TextSrcTask::new(pad.clone(), pace, group, Duration::ZERO, timing));
-        {
-            let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-            if texts.iter().any(|(_, other)| other.pad() == pad) {
-                return None;
-            }
-            texts.push((kind, stream.clone()));
+        let (wait, group) = (self.source.clock_wait.clone(), self.source.group);
+        let task = Arc::new(TextSrcTask::new(pad.clone(), wait, group, Duration::ZERO, timing));
+        if !self.texts.add(kind, task.clone()) {
+            return None;
         }
-        // It may have become known, or have ended, meanwhile.
+        // The session may have started or ended meanwhile.
         let (timing, end) = {
             let state = self.state();
             (state.timing, state.end)
         };
         if let Some(timing) = timing {
-            stream.set_timing(timing);
+            task.set_timing(timing);
         }
         if end != End::No {
-            stream.finish();
+            task.finish();
         }
         self.update_traces();
-        Some(stream)
+        Some(task)
     }
 
-    /// Ends the stream of a pad that is about to be released: [`TextSrcTask::leave`].
-    pub fn leave_text(&self, pad: &gst::Pad) -> Option<gst::Pad> {
-        // Not under the lock: it waits for the stream's thread, and may flush downstream.
-        let stream = self.texts().iter().find(|(_, stream)| stream.pad() == pad).map(|(_, stream)| stream.clone())?;
-        stream.leave()
-    }
-
-    /// A source pad of text goes.
+    /// Removes the task of a source pad for text.
     pub fn remove_text(&self, pad: &gst::Pad) {
-        let gone: Vec<_> = {
-            let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-            texts.extract_if(.., |(_, stream)| stream.pad() == pad).collect()
-        };
-        gone.iter().for_each(|(_, stream)| stream.stop());
+        self.texts.remove(pad);
         self.update_traces();
     }
 
     fn update_traces(&self) {
-        self.traces.store(self.texts().iter().any(|(kind, _)| *kind == TextPadKind::Events), Ordering::Relaxed);
+        self.traces.store(self.texts.has(TextPadKind::Events), Ordering::Relaxed);
     }
 
-    /// The clock runs.
+    /// PLAYING.
     pub fn play(&self, clock: gst::Clock, base: gst::ClockTime) {
-        self.source.pace.play(clock, base);
+        self.source.clock_wait.play(clock, base);
     }
 
-    /// The clock stands still.
+    /// PAUSED.
     pub fn pause(&self) {
-        self.source.pace.pause();
+        self.source.clock_wait.pause();
     }
 
-    /// Lets go every thread that waits in here, so that the pads can be shut.
+    /// The session has ended after everything was answered. `at` is the running time of the end of the input.
+    pub fn finish(&self, at: Duration) {
+        self.state().end = End::Finished;
+        self.input_queue.close();
+        self.playout.finish(at);
+        self.texts.all().iter().for_each(|task| task.finish());
+    }
+
+    /// Ends the run with an ERROR: no more input is taken, and the source pads get EOS.
+    pub fn fail(&self, error: &Error) {
+        self.messenger.post_error(error);
+        self.state().end = End::Failed;
+        self.input_queue.close();
+        self.playout.abandon();
+        self.texts.all().iter().for_each(|task| task.finish());
+    }
+
+    /// Ends all waits of streaming threads, so that the pads can be deactivated.
     pub fn stop(&self) {
         self.state().stopped = true;
         self.input_queue.close();
         self.source.stop();
-        self.each_text(TextSrcTask::stop);
+        self.texts.all().iter().for_each(|task| task.stop());
     }
 
-    /// Ends the session, after the pads are shut.
+    /// Ends the session, once the pads are inactive.
     pub fn close(&self) {
         let session = self.state().session.take();
         drop(session);
         self.calls.stop();
         self.bus_thread.wait(BUS_HANDLER_TIMEOUT);
-    }
-
-    /// Where requests go, for logs.
-    pub fn place(&self) -> String {
-        self.endpoint.name()
-    }
-}
-
-/// A call of a run.
-struct RunCall {
-    run: Arc<Run>,
-    element: OpenAIChat,
-    call: FunctionCall,
-}
-
-impl CallHost for RunCall {
-    fn ask(&self, call: &Call) -> Option<String> {
-        self.element.emit_by_name::<Option<String>>("function-call", &[&call.name, &call.call_id, &call.arguments])
-    }
-
-    fn program(&self) -> Option<Program> {
-        // It was found when the run began; what has gone since is told when it is started.
-        self.run.settings.program().ok().flatten()
-    }
-
-    fn post(&self, handled: bool) {
-        messages::post(&self.element, messages::function_call(&self.call, handled));
-    }
-
-    fn warn(&self, warning: Warning) {
-        self.element.imp().warn(warning);
-    }
-
-    fn give(&self, call_id: &str, output: String) {
-        if !self.run.input_queue.command(Input::FunctionOutput { call_id: call_id.to_owned(), output }) {
-            gst::debug!(CAT, obj = self.element, "the run was over before the output of {call_id} was there");
-        }
-    }
-}
-
-impl Imp {
-    /// Begins the session when the first thing comes in: then it is known whether upstream is live.
-    pub(crate) fn begin(&self, run: &Arc<Run>) {
-        if run.has_begun() {
-            return;
-        }
-        let pads = self.input_pads();
-        let is_live = || pads.iter().any(|pad| crate::media::liveness::pad_is_live(pad) == Some(true));
-        let wished = self.settings().timing;
-        let timing = match wished {
-            TimingSetting::Live => Timing::Live,
-            TimingSetting::Offline => Timing::Offline,
-            TimingSetting::Auto if is_live() => Timing::Live,
-            TimingSetting::Auto => Timing::Offline,
-        };
-        run.begin(timing, &pads);
     }
 }

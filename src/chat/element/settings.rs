@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What the user set, and how endpoint and requests follow from it.
-//!
-//! Everything that can be known to be wrong is found before anything is started, with the name of the property.
+//! Settings: the values of the properties with their defaults, and the endpoint and the configuration of requests that follow
+//! from them. An error names the property at fault.
 
 use crate::chat::conversation::config::Config;
 use crate::chat::conversation::request;
 use crate::chat::element::{FrameSelection, Modalities, StreamMode};
 use crate::chat::session::Timeouts;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::media::enums::{FrameDetail, Provider, Silence, Timing};
 use crate::media::function_calls::Program;
-use crate::media::property_values::{JsonText, time};
+use crate::media::property_values::{JsonText, settings, time};
 use crate::net::credentials::CredentialsProvider;
 use crate::net::endpoint::{Api, DEFAULT_CHAT_MODEL, EndpointConfig};
 use crate::net::secret::Secret;
@@ -21,107 +20,59 @@ use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// The properties' values.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub uri: Option<String>,
-    pub provider: Provider,
-    pub model: String,
-    pub vision_model: Option<String>,
-    pub api_version: Option<String>,
-    pub api_key: Option<Secret>,
-    pub api_key_file: Option<String>,
-    pub organization: Option<String>,
-    pub project: Option<String>,
-    pub headers: Option<gst::Structure>,
-    pub ca_file: Option<String>,
-    pub allow_insecure: bool,
-    pub connect_timeout: u64,
-    pub request_timeout: u64,
-    pub max_reconnects: u32,
-    pub reconnect_delay: u64,
-    pub prompt: Option<String>,
-    pub instructions: Option<String>,
-    pub modalities: Modalities,
-    pub voice: String,
-    pub segment_duration: u64,
-    pub segment_gap: u64,
-    pub vad_threshold: f64,
-    pub max_frames: u32,
-    pub frame_selection: FrameSelection,
-    pub frame_detail: FrameDetail,
-    pub max_frame_size: u32,
-    pub history: u32,
-    pub max_requests: u32,
-    pub response_format: Option<JsonText>,
-    pub max_tokens: u32,
-    pub temperature: f64,
-    pub tools: Option<JsonText>,
-    pub tool_choice: String,
-    pub tool_command: Option<String>,
-    pub tool_timeout: u64,
-    pub extra: Option<JsonText>,
-    pub stream: StreamMode,
-    pub requests_per_minute: u32,
-    pub max_cost: f64,
-    pub timing: Timing,
-    pub buffer_time: u64,
-    pub silence: Silence,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            uri: None,
-            provider: Provider::Auto,
-            model: DEFAULT_CHAT_MODEL.into(),
-            vision_model: None,
-            api_version: None,
-            api_key: None,
-            api_key_file: None,
-            organization: None,
-            project: None,
-            headers: None,
-            ca_file: None,
-            allow_insecure: false,
-            connect_timeout: 10 * SECOND,
-            request_timeout: 600 * SECOND,
-            max_reconnects: 5,
-            reconnect_delay: SECOND,
-            prompt: None,
-            instructions: None,
-            modalities: Modalities::Text,
-            voice: "alloy".into(),
-            segment_duration: 0,
-            segment_gap: 0,
-            vad_threshold: 0.5,
-            max_frames: 4,
-            frame_selection: FrameSelection::Newest,
-            frame_detail: FrameDetail::Auto,
-            max_frame_size: 4 << 20,
-            history: 0,
-            max_requests: 4,
-            response_format: None,
-            max_tokens: 0,
-            temperature: -1.0,
-            tools: None,
-            tool_choice: "auto".into(),
-            tool_command: None,
-            tool_timeout: 30 * SECOND,
-            extra: None,
-            stream: StreamMode::Auto,
-            requests_per_minute: 0,
-            max_cost: 0.0,
-            timing: Timing::Auto,
-            buffer_time: 40_000_000,
-            silence: Silence::Buffers,
-        }
+settings! {
+    /// The values of the properties.
+    #[derive(Clone, Debug)]
+    pub struct Settings {
+        uri: Option<String> = None,
+        provider: Provider = Provider::Auto,
+        model: String = DEFAULT_CHAT_MODEL.into(),
+        vision_model: Option<String> = None,
+        api_version: Option<String> = None,
+        api_key: Option<Secret> = None,
+        api_key_file: Option<String> = None,
+        organization: Option<String> = None,
+        project: Option<String> = None,
+        headers: Option<gst::Structure> = None,
+        ca_file: Option<String> = None,
+        allow_insecure: bool = false,
+        connect_timeout: u64 = 10 * SECOND,
+        request_timeout: u64 = 600 * SECOND,
+        max_reconnects: u32 = 5,
+        reconnect_delay: u64 = SECOND,
+        prompt: Option<String> = None,
+        instructions: Option<String> = None,
+        modalities: Modalities = Modalities::Text,
+        voice: String = "alloy".into(),
+        segment_duration: u64 = 0,
+        segment_gap: u64 = 0,
+        vad_threshold: f64 = 0.5,
+        max_frames: u32 = 4,
+        frame_selection: FrameSelection = FrameSelection::Newest,
+        frame_detail: FrameDetail = FrameDetail::Auto,
+        max_frame_size: u32 = 4 << 20,
+        history: u32 = 0,
+        max_requests: u32 = 4,
+        response_format: Option<JsonText> = None,
+        max_tokens: u32 = 0,
+        temperature: f64 = -1.0,
+        tools: Option<JsonText> = None,
+        tool_choice: String = "auto".into(),
+        tool_command: Option<String> = None,
+        tool_timeout: u64 = 30 * SECOND,
+        extra: Option<JsonText> = None,
+        stream: StreamMode = StreamMode::Auto,
+        requests_per_minute: u32 = 0,
+        max_cost: f64 = 0.0,
+        timing: Timing = Timing::Auto,
+        buffer_time: u64 = 40_000_000,
+        silence: Silence = Silence::Buffers,
     }
 }
 
-/// The JSON in a property, if there is some.
-fn json(property: &str, text: Option<&JsonText>) -> Result<Option<Value>, Failure> {
-    let wrong = |why: String| Failure::Settings(format!("{property}: {why}"));
+/// The JSON of a property, unless it is empty.
+fn json(property: &str, text: Option<&JsonText>) -> Result<Option<Value>, Error> {
+    let wrong = |why: String| Error::settings(format!("{property}: {why}"));
     let Some(text) = text.map(JsonText::text).transpose().map_err(&wrong)?.flatten() else { return Ok(None) };
     serde_json::from_str(text).map(Some).map_err(|error| wrong(openai_protocol::plain(&error)))
 }
@@ -131,14 +82,14 @@ fn some_time(nanoseconds: u64) -> Option<Duration> {
 }
 
 impl Settings {
-    /// A run begins: files are read again.
-    pub fn read_again(&mut self) {
+    /// Reads files again that properties name, for a new run.
+    pub fn reload_files(&mut self) {
         for text in [&mut self.tools, &mut self.extra, &mut self.response_format].into_iter().flatten() {
             *text = text.given.clone().into();
         }
     }
 
-    /// Where requests go, and as whom.
+    /// Settings of the endpoint.
     pub fn endpoint(&self, model: &str, credentials: Option<CredentialsProvider>) -> EndpointConfig {
         EndpointConfig {
             api: Api::ChatCompletions,
@@ -158,9 +109,9 @@ impl Settings {
         }
     }
 
-    /// What requests are made of. `model` is what the endpoint calls it.
-    pub fn config(&self, model: &str, timing: types::Timing) -> Result<Config, Failure> {
-        let wrong = |property: &str, why: String| Failure::Settings(format!("{property}: {why}"));
+    /// Configuration of requests. `model` is the name that the endpoint has for it.
+    pub fn config(&self, model: &str, timing: types::Timing) -> Result<Config, Error> {
+        let wrong = |property: &str, why: String| Error::settings(format!("{property}: {why}"));
         let tools = json("tools", self.tools.as_ref())?;
         let tools = tools.map(request::tools).transpose().map_err(|why| wrong("tools", why))?;
         let tool_choice = request::tool_choice(&self.tool_choice).map_err(|why| wrong("tool-choice", why))?;
@@ -174,7 +125,7 @@ impl Settings {
         };
         let response_format =
             json("response-format", self.response_format.as_ref())?.map(response_format).transpose()?;
-        // It is wrong now or never.
+        // Checked now, so that an invalid program is no surprise in the middle of a run.
         self.program()?;
         Ok(Config {
             model: model.to_owned(),
@@ -208,7 +159,7 @@ impl Settings {
     }
 
     /// The program that answers function calls.
-    pub fn program(&self) -> Result<Option<Program>, Failure> {
+    pub fn program(&self) -> Result<Option<Program>, Error> {
         Program::parse(self.tool_command.as_deref().unwrap_or_default())
     }
 
@@ -219,8 +170,8 @@ impl Settings {
 }
 
 /// A response format: as the API has it, or a bare JSON schema.
-fn response_format(value: Value) -> Result<Value, Failure> {
-    let wrong = |why: &str| Failure::Settings(format!("response-format: {why}"));
+fn response_format(value: Value) -> Result<Value, Error> {
+    let wrong = |why: &str| Error::settings(format!("response-format: {why}"));
     if !value.is_object() {
         return Err(wrong("expected a JSON object"));
     }
@@ -264,6 +215,6 @@ mod tests {
         let schema = serde_json::json!({"type": "object", "properties": {}});
         let format = response_format(schema.clone()).expect("a format");
         assert_eq!((&format["type"], &format["json_schema"]["schema"]), (&"json_schema".into(), &schema));
-        assert_eq!(response_format(format.clone()).as_ref(), Ok(&format));
+        assert_eq!(response_format(format.clone()).expect("a format"), format);
     }
 }

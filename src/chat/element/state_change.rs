@@ -1,128 +1,76 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The element's life: a run is made, played, paused and ended with the element's states.
+//! State changes of the element: a run is made, played, paused and ended. None of them waits for the network.
 
-use crate::chat::element::imp::{CAT, OpenAIChat};
-use crate::chat::element::run::Run;
-use crate::chat::element::sink_pads::SinkState;
-use crate::chat::element::stats::Stats;
-use crate::error::Failure;
+use crate::chat::element::CAT;
+use crate::chat::element::context::Context;
+use crate::chat::element::input_pads::InputPads;
+use crate::chat::element::pads::src;
+use crate::chat::element::run_setup;
 use crate::media;
-use crate::media::audio_src_task::{AudioSrcSettings, AudioSrcTask};
-use crate::media::clock_wait::ClockWaiter;
-use crate::media::enums::Silence;
-use crate::media::errors;
-use crate::queue::playout::Playout;
-use crate::types::Timing;
 use gst::prelude::*;
-use gst::subclass::prelude::*;
-use openai_protocol::session::AudioFormat;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-/// What a change of state comes to.
-type Changed = Result<gst::StateChangeSuccess, gst::StateChangeError>;
+/// Result of a state change.
+type StateChangeResult = Result<gst::StateChangeSuccess, gst::StateChangeError>;
 
-impl OpenAIChat {
-    /// Makes a run; what can be known to be wrong is found now.
-    fn build_run(&self) -> Result<Arc<Run>, Failure> {
-        self.settings().read_again();
-        let settings = self.settings().clone();
-        let env = |name: &str| std::env::var(name).ok();
-        let credentials = self.credentials();
-        let endpoint = settings.endpoint(&settings.model, credentials.clone()).endpoint(env)?;
-        let config = settings.config(endpoint.model(), Timing::Offline)?;
-        let vision_endpoint = config.vision_model.as_deref();
-        let vision_endpoint = vision_endpoint.map(|model| settings.endpoint(model, credentials).endpoint(env));
-        let pace = Arc::new(ClockWaiter::default());
-        let (listener, latency) = (pace.clone(), self.latency.clone());
-        let gaps = settings.silence == Silence::Gaps;
-        let playout = Arc::new(Playout::new(AudioFormat::Pcm, gaps, move || {
-            let now = listener.now()?;
-            Some(now.saturating_sub(Duration::from_nanos(latency.load(Ordering::Relaxed))))
-        }));
-        let element = self.obj().downgrade();
-        let source_settings = AudioSrcSettings {
-            caps: self.src.pad_template_caps(),
-            format: AudioFormat::Pcm,
-            lead: Duration::from_nanos(settings.buffer_time),
-            gaps,
-            // Answers are never cut off.
-            flushes: false,
-            keeps: Box::new(|_| None),
-            kept: Box::new(|_| {}),
-            began: Box::new(|_, _| {}),
-            silenced: Box::new(|_| {}),
-            ended: Box::new(move || {
-                if let Some(element) = element.upgrade() {
-                    element.imp().stream_ended();
-                }
-            }),
-        };
-        let source = AudioSrcTask::new(self.src.clone(), playout.clone(), pace, self.latency.clone(), source_settings);
-        Ok(Arc::new(Run::new(&self.obj(), settings, endpoint, vision_endpoint.transpose()?, playout, Arc::new(source))))
-    }
-
-    /// Without a linked source pad, the element is where the pipeline ends, and says so.
-    fn stream_ended(&self) {
-        media::post_eos_of_sink(self.obj().upcast_ref());
-    }
-
-    fn start(&self) -> Result<(), gst::StateChangeError> {
-        *self.stats() = Stats::default();
-        let run = self.build_run().map_err(|failure| {
-            gst::error!(CAT, imp = self, "{failure}");
-            errors::post_failure(self.obj().upcast_ref(), &failure, None);
-            gst::StateChangeError
-        })?;
-        gst::info!(CAT, imp = self, "requests go to {}", run.place());
-        media::mark_ends(self.obj().upcast_ref());
-        self.latency.store(0, Ordering::Relaxed);
-        *self.sink() = SinkState::default();
-        self.set_run(Some(run));
-        Ok(())
-    }
-
-    fn play(&self) {
-        let element = self.obj();
-        let Some(run) = self.run() else { return };
-        let clock = element.clock().unwrap_or_else(gst::SystemClock::obtain);
-        let base = element.base_time().unwrap_or_else(|| clock.time());
-        run.play(clock, base);
-    }
-
-    /// Goes through a change of state around what every element does in it.
-    pub(crate) fn go_through(&self, transition: gst::StateChange, parent: impl FnOnce() -> Changed) -> Changed {
-        match transition {
-            gst::StateChange::ReadyToPaused => self.start()?,
-            gst::StateChange::PausedToPlaying => self.play(),
-            gst::StateChange::PlayingToPaused => {
-                if let Some(run) = self.run() {
-                    run.pause();
-                }
+/// Does a state change. `parent` is that of the parent class, which activates and deactivates the pads.
+pub fn change_state(
+    context: &Context,
+    transition: gst::StateChange,
+    parent: impl FnOnce() -> StateChangeResult,
+) -> StateChangeResult {
+    match transition {
+        gst::StateChange::ReadyToPaused => start(context)?,
+        gst::StateChange::PausedToPlaying => play(context),
+        gst::StateChange::PlayingToPaused => {
+            if let Some(run) = context.run() {
+                run.pause();
             }
-            gst::StateChange::PausedToReady => {
-                if let Some(run) = self.run() {
-                    run.stop();
-                }
-            }
-            _ => {}
         }
-        let changed = parent();
-        match transition {
-            gst::StateChange::ReadyToPaused if changed.is_ok() => {
-                self.obj().src_pads().iter().for_each(|pad| self.start_text(pad));
+        gst::StateChange::PausedToReady => {
+            if let Some(run) = context.run() {
+                run.stop();
             }
-            gst::StateChange::PausedToReady | gst::StateChange::ReadyToPaused => {
-                if let Some(run) = self.set_run(None) {
-                    run.stop();
-                    run.close();
-                    self.post_left_out_warnings(true);
-                }
-            }
-            _ => {}
         }
-        changed
+        _ => {}
     }
+    let result = parent();
+    match transition {
+        gst::StateChange::ReadyToPaused if result.is_ok() => {
+            let pads = context.element().map(|element| element.src_pads()).unwrap_or_default();
+            pads.iter().for_each(|pad| src::start_if_active(context, pad));
+        }
+        gst::StateChange::PausedToReady | gst::StateChange::ReadyToPaused => {
+            if let Some(run) = context.set_run(None) {
+                run.stop();
+                run.close();
+                context.messenger.post_left_out_warnings(true);
+            }
+        }
+        _ => {}
+    }
+    result
+}
+
+fn start(context: &Context) -> Result<(), gst::StateChangeError> {
+    let element = context.element().ok_or(gst::StateChangeError)?;
+    context.messenger.reset();
+    let run = run_setup::make_run(context, &element).map_err(|error| {
+        context.messenger.post_error(&error);
+        gst::StateChangeError
+    })?;
+    gst::info!(CAT, obj = element, "requests go to {}", run.server_name());
+    media::mark_ends(&element);
+    context.latency.store(0, Ordering::Relaxed);
+    *context.input_pads() = InputPads::default();
+    context.set_run(Some(run));
+    Ok(())
+}
+
+fn play(context: &Context) {
+    let (Some(run), Some(element)) = (context.run(), context.element()) else { return };
+    let clock = element.clock().unwrap_or_else(gst::SystemClock::obtain);
+    let base = element.base_time().unwrap_or_else(|| clock.time());
+    run.play(clock, base);
 }

@@ -6,7 +6,7 @@ use crate::chat::conversation::io::Event;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Latencies that percentiles are taken of, the newest ones.
+/// Number of the newest latencies, of which percentiles are taken.
 const MAX_LATENCIES: usize = 1024;
 
 /// Counts since the element was started.
@@ -20,7 +20,6 @@ pub struct Stats {
     output_tokens: u64,
     frames_sent: u64,
     frames_skipped: u64,
-    pub warnings: u64,
     total_cost: f64,
     latencies: VecDeque<Duration>,
     first_outputs: VecDeque<Duration>,
@@ -33,7 +32,7 @@ fn remember(times: &mut VecDeque<Duration>, time: Option<Duration>) {
     }
 }
 
-/// The time that so many of a hundred do not exceed.
+/// A percentile of the times in nanoseconds.
 fn percentile(times: &VecDeque<Duration>, percent: usize) -> u64 {
     let mut sorted: Vec<_> = times.iter().collect();
     sorted.sort_unstable();
@@ -42,7 +41,7 @@ fn percentile(times: &VecDeque<Duration>, percent: usize) -> u64 {
 }
 
 impl Stats {
-    /// Counts what is told.
+    /// Counts an event.
     pub fn note(&mut self, event: &Event) {
         match event {
             Event::Request(request) if request.state == "sent" => self.requests += 1,
@@ -69,8 +68,8 @@ impl Stats {
         }
     }
 
-    /// All of them.
-    pub fn structure(&self) -> gst::Structure {
+    /// The property `stats`.
+    pub fn structure(&self, warnings: u64) -> gst::Structure {
         let mut structure = gst::Structure::builder("application/x-openaichat-stats")
             .field("requests", self.requests)
             .field("retries", self.retries)
@@ -80,7 +79,7 @@ impl Stats {
             .field("output-tokens", self.output_tokens)
             .field("frames-sent", self.frames_sent)
             .field("frames-skipped", self.frames_skipped)
-            .field("warnings", self.warnings)
+            .field("warnings", warnings)
             .field("total-cost", self.total_cost)
             .build();
         for (name, times) in [("latency", &self.latencies), ("first-output", &self.first_outputs)] {

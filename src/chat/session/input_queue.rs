@@ -3,21 +3,21 @@
 //! Bounded queue between the sink pads' streaming threads and the session task.
 //!
 //! Offline, a streaming thread waits while the queue is full. Live, nothing waits: the oldest audio and pictures are
-//! dropped and counted. Commands, texts and what marks a stream's begin and end are never dropped.
+//! dropped and counted. Commands, texts and marks of streams are never dropped.
 
 use crate::chat::conversation::io::Input;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// How many bytes of audio and pictures wait at most.
-const MAX_WAITING: usize = 8 << 20;
-/// The same live, where dropping is the only other way.
-const MAX_LIVE_WAITING: usize = 64 << 20;
-/// How many inputs wait at most, whatever their size.
+/// Maximum size of queued audio and pictures offline.
+const MAX_OFFLINE_SIZE: usize = 8 << 20;
+/// The same live, where more is dropped.
+const MAX_LIVE_SIZE: usize = 64 << 20;
+/// Maximum number of queued inputs of any size.
 const MAX_COUNT: usize = 16 << 10;
 
-pub use crate::queue::input_queue::PushError;
+pub use crate::queue::push_error::PushError;
 
 #[derive(Debug, Default)]
 struct State {
@@ -32,7 +32,7 @@ struct State {
 
 impl State {
     fn is_full(&self) -> bool {
-        let most = if self.live { MAX_LIVE_WAITING } else { MAX_WAITING };
+        let most = if self.live { MAX_LIVE_SIZE } else { MAX_OFFLINE_SIZE };
         self.size > most || self.waiting.len() >= MAX_COUNT
     }
 }
@@ -50,13 +50,13 @@ impl InputQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether full means waiting or dropping.
+    /// Selects what a full queue does, see the module.
     pub fn set_live(&self, live: bool) {
         self.state().live = live;
         self.room.notify_all();
     }
 
-    /// Something in the order of the stream of a pad. `size` is that of audio and pictures, 0 of all else.
+    /// Queues an item of a pad's stream. `size` is that of audio and pictures, and 0 for anything else.
     pub fn push(&self, pad: &str, input: Input, size: usize) -> Result<(), PushError> {
         let mut state = self.state();
         while state.is_full() && !state.live && !state.closed && !state.flushing.contains(pad) {
@@ -82,13 +82,13 @@ impl InputQueue {
         Ok(())
     }
 
-    /// What marks a place in a pad's stream; it never waits.
+    /// Queues a mark in a pad's stream without waiting.
     pub fn mark(&self, pad: &str, input: Input) {
         self.state().waiting.push_back((pad.to_owned(), input, 0));
         self.arrived.notify_one();
     }
 
-    /// A command, in front of all that waits. False when the run is over.
+    /// Queues a command ahead of everything. False if the run is over.
     pub fn command(&self, input: Input) -> bool {
         let mut state = self.state();
         if !state.closed {
@@ -100,7 +100,7 @@ impl InputQueue {
         taken
     }
 
-    /// Begins or ends the flush of a pad, whose waiting media is dropped.
+    /// Begins or ends the flush of a pad, which drops its queued media.
     pub fn set_flushing(&self, pad: &str, flushing: bool) {
         if flushing {
             let mut state = self.state();
@@ -110,8 +110,7 @@ impl InputQueue {
         self.set_refusing(pad, flushing);
     }
 
-    /// Takes nothing more from a pad, and lets its streaming thread go if that waits for room; or takes it again. What
-    /// waits already is kept.
+    /// Refuses the items of a pad and ends a wait of its streaming thread, or accepts them again. Queued items are kept.
     pub fn set_refusing(&self, pad: &str, refusing: bool) {
         let mut state = self.state();
         if refusing {
@@ -123,14 +122,14 @@ impl InputQueue {
         self.room.notify_all();
     }
 
-    /// Nothing is taken any more, and nobody waits.
+    /// Refuses everything from now on, and ends all waits.
     pub fn close(&self) {
         self.state().closed = true;
         self.room.notify_all();
         self.arrived.notify_one();
     }
 
-    /// The next command, or with `media` the next of anything.
+    /// The next command, or if `media` is true the next input of any kind.
     pub fn take(&self, media: bool) -> Option<Input> {
         let mut state = self.state();
         if let Some(input) = state.control.pop_front() {
@@ -143,17 +142,17 @@ impl InputQueue {
         Some(input)
     }
 
-    /// How many buffers were dropped since this was asked last.
+    /// The number of buffers that were dropped since the last call.
     pub fn take_dropped(&self) -> u64 {
         std::mem::take(&mut self.state().dropped)
     }
 
-    /// Lets whoever waits look again.
+    /// Wakes [`Self::arrived`].
     pub fn wake(&self) {
         self.arrived.notify_one();
     }
 
-    /// Waits until something may have arrived.
+    /// Waits until an input may be there.
     pub async fn arrived(&self) {
         self.arrived.notified().await;
     }
@@ -178,7 +177,7 @@ mod tests {
             (InputQueue::close, Err(PushError::Closed)),
         ] {
             let queue = Arc::new(InputQueue::default());
-            queue.push("audio_sink", audio(MAX_WAITING + 1), MAX_WAITING + 1).expect("there is room");
+            queue.push("audio_sink", audio(MAX_OFFLINE_SIZE + 1), MAX_OFFLINE_SIZE + 1).expect("there is room");
             let pushing = std::thread::spawn({
                 let queue = queue.clone();
                 move || queue.push("audio_sink", audio(1), 1)
@@ -205,7 +204,7 @@ mod tests {
         queue.set_live(true);
         queue.mark("text_sink", Input::Text { text: "hello".into(), at: None });
         for _ in 0..3 {
-            queue.push("audio_sink", audio(MAX_LIVE_WAITING), MAX_LIVE_WAITING).expect("nothing waits");
+            queue.push("audio_sink", audio(MAX_LIVE_SIZE), MAX_LIVE_SIZE).expect("nothing waits");
         }
         assert_eq!(queue.take_dropped(), 1);
         assert!(matches!(queue.take(true), Some(Input::Text { .. })));

@@ -2,8 +2,8 @@
 
 //! The session task of `openaichat`: it owns the conversation, and a task for each request in flight.
 //!
-//! It decides nothing: inputs come from a bounded [`InputQueue`], requests and their answers from `request`; audio goes
-//! to a bounded [`Playout`], everything else as [`BusEvent`]s, in order.
+//! Input of the pads comes through a bounded [`InputQueue`], answers from the tasks (`request`); output audio goes to a bounded
+//! [`Playout`], and everything else for the element is a [`BusEvent`], in order.
 
 pub(crate) mod input_queue;
 mod request;
@@ -13,7 +13,7 @@ use crate::chat::conversation::config::Config;
 use crate::chat::conversation::io::{AnswerEvent, Event, Input, Output, RequestError, Target};
 use crate::chat::session::input_queue::InputQueue;
 use crate::chat::session::request::{RequestContext, RequestUpdate};
-use crate::error::{Failure, Warning};
+use crate::error::{Error, Warning};
 use crate::net::clock::Clock;
 use crate::net::connection_pool::ConnectionPool;
 use crate::net::endpoint::Endpoint;
@@ -29,40 +29,40 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
 
-/// What waits for the application at most; then the session waits as well.
+/// Capacity of the queue of bus events; when it is full, the session waits for the application.
 pub const BUS_QUEUE_LEN: usize = 256;
-/// Pieces of answers that wait at most; then their sockets are not read.
+/// Capacity of the queue of events of answers; when it is full, their sockets are not read.
 const UPDATES_LEN: usize = 64;
-/// Inputs that are taken before answers are looked at again.
+/// Number of inputs that are taken before answers get their turn.
 const INPUT_BATCH: usize = 64;
 
-/// What goes to the application's side, in order.
+/// Event for the element, handled in order on its bus thread.
 #[derive(Debug)]
 pub enum BusEvent {
-    /// To be told.
+    /// An event for the application.
     Event(Event),
-    /// For `text_src`.
+    /// Text for `text_src`.
     Text(TimedText),
-    /// No text begins before this running time.
+    /// No text starts before this running time.
     TextGap(Duration),
-    /// A request or a piece of an answer, for `event_src`.
+    /// A request or an event of an answer, for `event_src`.
     Trace(TraceEvent),
     /// The run has failed.
-    Fail(Failure),
-    /// All is answered; the streams end there.
+    Fail(Error),
+    /// All input was answered; it ended at this running time.
     Finished(Duration),
 }
 
-/// How long things may take.
+/// Time limits of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// Until there is a connection.
+    /// For the connection.
     pub connect: Duration,
     /// From the request to the end of the answer.
     pub request: Duration,
 }
 
-/// What a session needs.
+/// Parts of a session.
 pub struct Setup {
     pub endpoint: Endpoint,
     pub vision_endpoint: Option<Endpoint>,
@@ -71,12 +71,12 @@ pub struct Setup {
     pub input_queue: Arc<InputQueue>,
     pub playout: Arc<Playout>,
     pub bus_tx: mpsc::Sender<BusEvent>,
-    /// Whether traces are wanted.
+    /// Whether requests and answers are traced; it may change at any time.
     pub traces: Arc<AtomicBool>,
     pub clock: Clock,
 }
 
-/// A running session. Dropping it ends it, with all its requests.
+/// A running session, which ends with all its requests when it is dropped.
 pub struct Session {
     task: JoinHandle<()>,
     _runtime: Arc<SharedRuntime>,
@@ -100,7 +100,7 @@ impl Drop for Session {
 struct Driver {
     setup: Setup,
     conversation: Conversation,
-    /// The tasks of the requests in flight, which end with this.
+    /// Tasks of the requests in flight, aborted when dropped.
     tasks: JoinSet<()>,
     requests: HashMap<u64, AbortHandle>,
     connections: Arc<ConnectionPool>,
@@ -132,7 +132,7 @@ impl Driver {
         loop {
             self.take_input();
             if self.flush_outputs().await.is_err() || self.conversation.has_ended() {
-                // Whatever upstream still has is not waited for by anybody.
+                // Ends the waits of streaming threads.
                 self.setup.input_queue.close();
                 return;
             }
@@ -157,20 +157,20 @@ impl Driver {
         }
     }
 
-    /// Takes what has come in, as far as more is wanted.
+    /// Hands queued input to the conversation, while it takes it.
     fn take_input(&mut self) {
         for _ in 0..INPUT_BATCH {
             let Some(input) = self.setup.input_queue.take(self.conversation.wants_input()) else { return };
             self.conversation.handle(input, self.setup.clock.now(), unix_time());
         }
-        // There may be more.
+        // More may be queued.
         self.setup.input_queue.wake();
     }
 
     async fn on_update(&mut self, update: RequestUpdate) {
         match update {
             RequestUpdate::Trace(event) => {
-                // Whoever listens may be gone; the next output finds that out.
+                // If the receiver is gone, the next output ends the session.
                 let _ = self.setup.bus_tx.send(BusEvent::Trace(event)).await;
             }
             RequestUpdate::Answer(id, event) => {
@@ -179,7 +179,7 @@ impl Driver {
         }
     }
 
-    /// A task that ended by itself has given what its request came to; a panic has not.
+    /// A task has ended. Unless it panicked, it has reported the end of its request.
     fn on_task_ended(&mut self, ended: Result<(tokio::task::Id, ()), JoinError>) {
         let task = ended.as_ref().map_or_else(JoinError::id, |(task, ())| *task);
         let Some(id) = self.requests.iter().find(|(_, request)| request.id() == task).map(|(id, _)| *id) else {
@@ -187,7 +187,7 @@ impl Driver {
         };
         self.requests.remove(&id);
         if ended.is_err_and(|error| error.is_panic()) {
-            let failure = Failure::Lost("a request ended unexpectedly".into());
+            let failure = Error::lost("a request ended unexpectedly");
             let error =
                 RequestError { failure, again: false, retry_after: None, status: None, body: ErrorBody::default() };
             self.conversation.handle(
@@ -198,7 +198,7 @@ impl Driver {
         }
     }
 
-    /// Does what is to be done. An error means that nobody listens any more.
+    /// Carries out the outputs of the conversation. An error means that the session is being stopped.
     async fn flush_outputs(&mut self) -> Result<(), mpsc::error::SendError<BusEvent>> {
         let dropped = self.setup.input_queue.take_dropped();
         if dropped > 0 {
@@ -250,7 +250,7 @@ impl Driver {
     }
 }
 
-/// A number that no other run has, so that no server takes its requests for those of another one.
+/// A number that no other run has, for idempotency keys.
 fn run_number() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! One request in flight: sent, its answer read to the end, and what comes of it handed over in order.
+//! Task of one request: sends it, reads the answer to its end, and reports its events in order.
 
 use crate::chat::conversation::io::{AnswerEvent, RequestError};
 use crate::chat::session::Timeouts;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::net::clock::Clock;
 use crate::net::connect::again;
 use crate::net::connection_pool::ConnectionPool;
@@ -19,14 +19,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio::sync::mpsc;
 
-/// The longest answer. A minute of speech is 4 MB.
+/// Maximum length of an answer; a minute of speech is 4 MB.
 const MAX_ANSWER_LEN: usize = 256 << 20;
-/// The longest event of a stream. Servers that cannot speak while they think send minutes of audio at once.
+/// Maximum length of an event of a stream; some servers send minutes of audio in one.
 const MAX_EVENT_LEN: usize = 64 << 20;
-/// How much of what is no answer is shown.
-const SHOWN: usize = 200;
+/// How much of an unexpected body goes into the error.
+const MAX_SHOWN_LEN: usize = 200;
 
-/// What comes of requests.
+/// What a task reports.
 pub enum RequestUpdate {
     /// For `event_src`.
     Trace(TraceEvent),
@@ -34,11 +34,11 @@ pub enum RequestUpdate {
     Answer(u64, AnswerEvent),
 }
 
-/// What a request needs.
+/// Parts of a request.
 pub struct RequestContext {
     pub id: u64,
     pub endpoint: Endpoint,
-    /// The same for all tries of a request.
+    /// Idempotency key, the same for all retries.
     pub key: String,
     pub timeouts: Timeouts,
     pub connections: Arc<ConnectionPool>,
@@ -48,11 +48,11 @@ pub struct RequestContext {
     pub started: Instant,
 }
 
-/// Nobody waits for the answer any more.
+/// The session does not need the answer any more.
 struct Abandoned;
 
 impl RequestContext {
-    /// Sends the request and reads the answer. It ends early where nobody waits for it.
+    /// Sends the request and reads the answer.
     pub async fn run(self, body: Bytes) {
         let clock = self.clock.clone();
         let mut read = None;
@@ -60,24 +60,25 @@ impl RequestContext {
         let result = result.unwrap_or_else(|| {
             let limit = self.timeouts.request;
             let name = self.endpoint.name();
-            Ok(Err(again(Failure::Lost(format!("no whole answer from {name} within {limit:.0?} (request-timeout)")))
-                .into()))
+            Ok(Err(
+                again(Error::lost(format!("no whole answer from {name} within {limit:.0?} (request-timeout)"))).into()
+            ))
         });
         match result {
             // The session is over.
             Err(Abandoned) => {}
             Ok(Ok(done)) => {
-                // Before the end is told, so that the next request finds the connection.
+                // Before the end is reported, so that the next request can use the connection.
                 if let Some(response) = read {
                     response.release(&self.connections, &clock).await;
                 }
                 drop(self.answer(AnswerEvent::Ended { done }).await);
             }
-            Ok(Err(error)) => drop(self.answer(AnswerEvent::Failed(self.told(error))).await),
+            Ok(Err(error)) => drop(self.answer(AnswerEvent::Failed(self.user_error(error))).await),
         }
     }
 
-    /// Gives back whether the server has said that the answer is complete, and leaves its response in `read`.
+    /// Returns whether the server has said that the answer is complete, and leaves the response in `read`.
     async fn exchange(
         &self,
         body: Bytes,
@@ -106,7 +107,7 @@ impl RequestContext {
                     reader.finish(&mut events);
                     Ok(())
                 }
-                // What is there of a torn event counts for nothing.
+                // A truncated event is left out.
                 Err(_) => Ok(()),
             };
             let count = events.len();
@@ -118,7 +119,7 @@ impl RequestContext {
                         self.trace(true, "chat.completion.chunk", || data).await?;
                         self.answer(AnswerEvent::Chunk(chunk, left_out)).await?;
                     }
-                    // The last one may be torn, which the conversation finds out by the answer's having no end.
+                    // The last event may be truncated; then the answer has no end, which the conversation notices.
                     Err(_) if is_end && index + 1 == count => {}
                     Err(error) => {
                         let why = format!("sent what is no piece of an answer: {}: {}", error.plain(), shown(&data));
@@ -164,18 +165,18 @@ impl RequestContext {
     }
 
     fn broken(&self, why: &str, retry: bool) -> HttpError {
-        let mut error = again(Failure::Lost(format!("{}: {why}", self.endpoint.name())));
+        let mut error = again(Error::lost(format!("{}: {why}", self.endpoint.name())));
         error.again = retry;
         error.into()
     }
 
-    /// The error without what is secret, and with advice.
-    fn told(&self, error: HttpError) -> RequestError {
+    /// The error as it is shown to the user: without secrets, and with a hint.
+    fn user_error(&self, error: HttpError) -> RequestError {
         let HttpError { error, status, mut body } = error;
         let redact = |text: &mut String| self.endpoint.redact(text);
         redact(&mut body.message);
         [&mut body.kind, &mut body.param, &mut body.code].into_iter().flatten().for_each(redact);
-        let failure = self.endpoint.told(error.failure);
+        let failure = self.endpoint.user_error(error.failure);
         RequestError { failure, again: error.again, retry_after: error.retry_after, status, body }
     }
 
@@ -193,17 +194,17 @@ impl RequestContext {
     }
 }
 
-/// JSON without line breaks: a trace has one event a line.
+/// JSON without line breaks, because a trace is JSON lines.
 fn on_one_line(json: String) -> String {
     if !json.contains(['\n', '\r']) {
         return json;
     }
-    // What is traced was read as JSON before.
+    // It was parsed as JSON before.
     serde_json::from_str::<serde_json::Value>(&json).map_or(json, |value| value.to_string())
 }
 
-/// The begin of a text, for people.
+/// The beginning of a text, for an error.
 fn shown(text: &str) -> String {
-    let begin: String = text.chars().take(SHOWN).collect();
+    let begin: String = text.chars().take(MAX_SHOWN_LEN).collect();
     if begin.len() < text.len() { format!("{begin:?} …") } else { format!("{begin:?}") }
 }

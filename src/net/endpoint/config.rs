@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The endpoint as the user sets it, by properties and the environment, and how its URL, headers and key follow from that.
+//! Settings of an endpoint, from properties and the environment, and the URL, headers and credentials that follow from them.
 
 use super::uri::{dialect_of, is_azure_host, is_loopback, is_plain, is_public_parameter};
 use super::{Api, Endpoint};
-use crate::error::Failure;
+use crate::error::Error;
 use crate::net::credentials::{self, CredentialSource, Credentials, CredentialsProvider};
 use crate::net::proxy::Proxy;
 use crate::net::secret::Secret;
@@ -13,61 +13,59 @@ use std::path::PathBuf;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-/// Shorter words than this are not taken for secrets, unless they are the key.
+/// Shorter values of headers and of the URL are not redacted.
 const MIN_SECRET_LEN: usize = 8;
 
-/// Who the server belongs to, which decides the URL and how to authenticate.
+/// Provider of the service, which decides on the URL and the authentication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Provider {
-    /// By the host's name.
+    /// By the host name.
     #[default]
     Auto,
-    /// OpenAI, or a server that is like it.
+    /// OpenAI or a compatible server.
     OpenAi,
     /// Azure OpenAI.
     Azure,
 }
 
-/// What the user said about the connection.
+/// Settings of an endpoint.
 #[derive(Clone, Debug, Default)]
 pub struct EndpointConfig {
-    /// The API that is spoken there.
     pub api: Api,
-    /// A base or a full URL.
+    /// Base URL or full URL.
     pub uri: Option<String>,
-    /// Whose server it is.
     pub provider: Provider,
-    /// The model; for Azure the deployment.
+    /// Model, or for Azure the deployment.
     pub model: String,
-    /// Azure preview URLs only.
+    /// Selects Azure's preview API.
     pub api_version: Option<String>,
-    /// The key itself.
+    /// Key; takes precedence over the file.
     pub api_key: Option<Secret>,
-    /// A file with the key in it.
+    /// File with the key.
     pub api_key_file: Option<PathBuf>,
-    /// An application that is asked for the key first.
+    /// Application that is asked for the key first.
     pub credentials: Option<CredentialsProvider>,
-    /// Where to connect when the first place is not to be had any more.
+    /// Further servers, for fail-over.
     pub fallback_uris: Vec<String>,
-    /// Routing.
+    /// `OpenAI-Organization`
     pub organization: Option<String>,
-    /// Routing.
+    /// `OpenAI-Project`
     pub project: Option<String>,
-    /// Extra request headers.
+    /// Additional headers.
     pub headers: Vec<(String, String)>,
-    /// Extra trust roots.
+    /// File with additional trusted certificates.
     pub ca_file: Option<PathBuf>,
     /// Whether an unencrypted connection may leave this machine.
     pub allow_insecure: bool,
-    /// Whether the session only writes down what is said.
+    /// Whether it is a transcription session.
     pub transcription: bool,
-    /// The generation of the protocol; `None` where the URL tells.
+    /// Dialect of the protocol; `None` = by the URL.
     pub dialect: Option<Dialect>,
 }
 
 impl EndpointConfig {
-    /// Finds the place to connect to. `env` gives the environment's variables.
-    pub fn endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Endpoint, Failure> {
+    /// Makes the endpoint. `env` returns environment variables.
+    pub fn endpoint(&self, env: impl Fn(&str) -> Option<String>) -> Result<Endpoint, Error> {
         let env = |name: &str| env(name).filter(|value| !value.trim().is_empty());
         let (url, azure) = self.url(&env)?;
         let key = Credentials::new(self.key(azure, &url, &env)?, azure, self.credentials.clone())?;
@@ -85,19 +83,18 @@ impl EndpointConfig {
         Ok(Endpoint { url, model, headers, key, ca_file, dialect, allow_insecure, proxy, secrets })
     }
 
-    /// The first place and those that stand by, in their order.
-    pub fn targets(&self, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Endpoint>, Failure> {
+    /// The endpoint and those of `fallback_uris`, in order.
+    pub fn targets(&self, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Endpoint>, Error> {
         let first = self.endpoint(&env)?;
         let others = self.fallback_uris.iter().map(|uri| {
             let standby = self.standby(uri, first.is_azure());
-            standby.endpoint(&env).map_err(|failure| failure.map(|text| format!("fallback-uris: {text}")))
+            standby.endpoint(&env).map_err(|error| error.map_message(|text| format!("fallback-uris: {text}")))
         });
         let others = others.collect::<Result<Vec<_>, _>>()?;
         Ok(std::iter::once(first).chain(others).collect())
     }
 
-    /// The same for another place. Its key is its provider's: what the properties hold is meant for the first one, and
-    /// goes to no other provider.
+    /// Settings of a further server. The key in the properties is that of the first server's provider, and goes to no other.
     fn standby(&self, uri: &str, first_is_azure: bool) -> Self {
         let mut standby = Self { uri: Some(uri.to_owned()), ..self.clone() };
         let url = Url::parse(uri.trim()).ok();
@@ -120,8 +117,8 @@ impl EndpointConfig {
         }
     }
 
-    /// The URL, and whether Azure is behind it.
-    fn url(&self, env: &impl Fn(&str) -> Option<String>) -> Result<(Url, bool), Failure> {
+    /// The URL, and whether it is Azure's.
+    fn url(&self, env: &impl Fn(&str) -> Option<String>) -> Result<(Url, bool), Error> {
         let azure_endpoint = || (self.provider != Provider::OpenAi).then(|| env("AZURE_OPENAI_ENDPOINT")).flatten();
         let openai_base = || (self.provider != Provider::Azure).then(|| env("OPENAI_BASE_URL")).flatten();
         let (text, from) = if let Some(uri) = self.uri.clone().filter(|uri| !uri.trim().is_empty()) {
@@ -131,18 +128,18 @@ impl EndpointConfig {
         } else if let Some(endpoint) = azure_endpoint() {
             (endpoint, "AZURE_OPENAI_ENDPOINT")
         } else if self.provider == Provider::Azure {
-            return Err(Failure::Settings("provider=azure needs uri or AZURE_OPENAI_ENDPOINT".into()));
+            return Err(Error::settings("provider=azure needs uri or AZURE_OPENAI_ENDPOINT"));
         } else {
             ("https://api.openai.com/v1".into(), "uri")
         };
-        let wrong = |why: String| Failure::Settings(format!("{from} is not usable: {why}"));
+        let wrong = |why: String| Error::settings(format!("{from} is not usable: {why}"));
         let mut url = Url::parse(text.trim()).map_err(|error| wrong(format!("{error}")))?;
         let scheme = match url.scheme() {
             "http" | "ws" => self.api.scheme(false),
             "https" | "wss" => self.api.scheme(true),
             other => return Err(wrong(format!("the scheme '{other}' is none of ws, wss, http, https"))),
         };
-        // All four are special schemes, between which the library changes.
+        // It cannot fail between these schemes, which are all "special".
         let _ = url.set_scheme(scheme);
         if url.host().is_none() {
             return Err(wrong("it names no host".into()));
@@ -166,7 +163,7 @@ impl EndpointConfig {
         Ok((url, azure))
     }
 
-    /// Adds what is missing to the path and the query.
+    /// Completes path and query.
     fn complete(&self, url: &mut Url, azure: bool, env: &impl Fn(&str) -> Option<String>) {
         let preview = azure && (self.api_version.is_some() || url.query_pairs().any(|(key, _)| key == "api-version"));
         let path = url.path().trim_end_matches('/').to_owned();
@@ -202,14 +199,14 @@ impl EndpointConfig {
         }
     }
 
-    /// Azure's name for a model: the one that was set, or else the environment's.
+    /// Name of the Azure deployment: the model, or else the environment's.
     fn deployment(&self, env: &impl Fn(&str) -> Option<String>) -> String {
         let named = (self.model != self.api.default_model()).then(|| self.model.clone());
         named.or_else(|| env("AZURE_OPENAI_DEPLOYMENT")).unwrap_or_else(|| self.model.clone())
     }
 
-    /// The key: the property, then the file, then the environment.
-    fn key(&self, azure: bool, url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<CredentialSource, Failure> {
+    /// Source of the key: the property, then the file, then the environment.
+    fn key(&self, azure: bool, url: &Url, env: &impl Fn(&str) -> Option<String>) -> Result<CredentialSource, Error> {
         if let Some(key) = &self.api_key {
             return Ok(CredentialSource::Property(key.clone()));
         }
@@ -220,7 +217,7 @@ impl EndpointConfig {
             Some(key) => Ok(CredentialSource::Environment(key)),
             None if is_loopback(url) => Ok(CredentialSource::None),
             None if self.credentials.is_some() => Ok(CredentialSource::Application),
-            None => Err(Failure::NotAuthorized(format!(
+            None => Err(Error::not_authorized(format!(
                 "no key for {}: {}",
                 url.host_str().unwrap_or_default(),
                 credentials::how_to_set_key(azure)
@@ -233,7 +230,7 @@ impl EndpointConfig {
         azure: bool,
         dialect: Dialect,
         env: &impl Fn(&str) -> Option<String>,
-    ) -> Result<HeaderMap, Failure> {
+    ) -> Result<HeaderMap, Error> {
         let mut headers = HeaderMap::new();
         if self.api == Api::Realtime && dialect == Dialect::Beta && !azure {
             headers.insert("openai-beta", HeaderValue::from_static("realtime=v1"));
@@ -243,7 +240,7 @@ impl EndpointConfig {
         let own = [("openai-organization", organization), ("openai-project", project)];
         let own = own.into_iter().filter(|_| !azure).filter_map(|(name, value)| Some((name.to_owned(), value?)));
         for (name, value) in own.chain(self.headers.iter().cloned()) {
-            let wrong = || Failure::Settings(format!("headers: '{name}' is no valid header"));
+            let wrong = || Error::settings(format!("headers: '{name}' is no valid header"));
             let header = HeaderName::try_from(&name).map_err(|_| wrong())?;
             let mut value = HeaderValue::try_from(&value).map_err(|_| wrong())?;
             value.set_sensitive(true);
@@ -253,7 +250,7 @@ impl EndpointConfig {
     }
 }
 
-/// The last word: of a header such as `Bearer …` what counts.
+/// The last word, which is the secret in a header such as `Bearer …`.
 fn last_word(text: &str) -> &str {
     text.rsplit(char::is_whitespace).next().unwrap_or_default()
 }

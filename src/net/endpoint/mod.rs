@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Where to connect and as whom: the URL, the headers, the key.
+//! Endpoint of an API: URL, headers, credentials, TLS and proxy. Invalid settings are refused when it is made, before anything
+//! is sent.
 //!
-//! Everything that can be known to be wrong is found here, before the network is touched. Sources: the API reference
-//! for the URL and headers, Azure's documentation for its two forms of URL.
+//! URL and headers follow OpenAI's API reference and Azure's documentation of its two URL schemes.
 
 mod config;
 #[cfg(test)]
@@ -13,8 +13,8 @@ mod uri;
 pub use config::{EndpointConfig, Provider};
 pub use uri::{is_plain, redacted_uri};
 
-use crate::error::Failure;
-use crate::net::credentials::{Credentials, KeyHeader};
+use crate::error::{Error, ErrorKind};
+use crate::net::credentials::{Credentials, KeyError, KeyHeader};
 use crate::net::proxy::Proxy;
 use crate::net::secret::Secret;
 use openai_protocol::dialect::Dialect;
@@ -25,13 +25,13 @@ use url::Url;
 /// The headers that carry a key.
 const KEY_HEADERS: [&str; 2] = ["authorization", "api-key"];
 
-/// The model that is asked for when none is named.
+/// Default model.
 pub const DEFAULT_MODEL: &str = "gpt-realtime-2.1";
 
-/// The same for Chat Completions.
+/// Default model for Chat Completions.
 pub const DEFAULT_CHAT_MODEL: &str = "gpt-audio-1.5";
 
-/// Which API is spoken at an endpoint, which decides the path and where the model is named.
+/// API of an endpoint, which decides on the path and on where the model is named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Api {
     /// A WebSocket at `…/realtime?model=…`.
@@ -42,7 +42,7 @@ pub enum Api {
 }
 
 impl Api {
-    /// The path behind the base.
+    /// Path behind the base URL.
     fn path(self) -> &'static str {
         match self {
             Self::Realtime => "/realtime",
@@ -50,7 +50,7 @@ impl Api {
         }
     }
 
-    /// The scheme of URLs, as it is shown too.
+    /// Scheme of the URL.
     fn scheme(self, is_encrypted: bool) -> &'static str {
         match (self, is_encrypted) {
             (Self::Realtime, true) => "wss",
@@ -68,13 +68,13 @@ impl Api {
     }
 }
 
-/// A place that can be connected to.
+/// An endpoint.
 #[derive(Clone)]
 pub struct Endpoint {
     url: Url,
-    /// The model; for Azure the deployment.
+    /// Model, or for Azure the deployment.
     model: String,
-    /// Without the key, which may be another one for each connection.
+    /// Headers without the key, which may differ for each connection.
     headers: HeaderMap,
     key: Credentials,
     ca_file: Option<PathBuf>,
@@ -82,7 +82,7 @@ pub struct Endpoint {
     /// Whether an unencrypted connection may leave this machine.
     allow_insecure: bool,
     proxy: Option<Proxy>,
-    /// What may be keys as well, to keep it out of every text.
+    /// Values of headers and of the URL that may be secrets, for redaction.
     secrets: Vec<Secret>,
 }
 
@@ -93,19 +93,20 @@ impl std::fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    /// The place without anything that could be secret.
+    /// The URL without secrets.
     pub fn name(&self) -> String {
         let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
         format!("{}://{}{port}{}", self.url.scheme(), self.url.host_str().unwrap_or_default(), self.url.path())
     }
 
-    /// The text without the key and what else may be one.
+    /// Redacts all secrets in a text.
     pub fn redact(&self, text: &mut String) {
         self.key.redact(text);
         self.secrets.iter().for_each(|secret| secret.redact(text));
     }
 
-    /// What a server sent, without what is secret in it beyond doubt; nothing where none of that is there.
+    /// A message of the server without secrets, or `None` if it holds none. Ordinary words are left, because the message would
+    /// be damaged.
     pub fn scrub_frame(&self, text: &str) -> Option<String> {
         let mut scrubbed = self.key.scrubbed_json(text);
         for secret in self.secrets.iter().filter(|secret| secret.is_unmistakable()) {
@@ -114,52 +115,41 @@ impl Endpoint {
         scrubbed
     }
 
-    /// The failure as it may be told: without them, and with advice.
-    pub fn told(&self, failure: Failure) -> Failure {
-        let hint = self.hint(&failure);
-        failure.map(|mut text| {
-            self.redact(&mut text);
-            match hint {
-                Some(hint) => format!("{}; {hint}", text.trim_end_matches('.')),
-                None => text,
+    /// The error as it is shown to the user: without secrets, and with a hint where the key was refused.
+    pub fn user_error(&self, error: Error) -> Error {
+        // An unusable key is an error of its own, which says where the key comes from.
+        let is_refused = error.kind() == ErrorKind::NotAuthorized && error.cause::<KeyError>().is_none();
+        let error = error.redacted(|text| self.redact(text));
+        match is_refused {
+            true if KEY_HEADERS.iter().any(|name| self.headers.contains_key(*name)) => {
+                error.with_hint("check the key (from headers)")
             }
-        })
-    }
-
-    /// What helps against a failure that does not say so itself.
-    fn hint(&self, failure: &Failure) -> Option<String> {
-        match failure {
-            // What is wrong with a file is said with its name.
-            Failure::NotAuthorized(text) if text.contains("api-key-file") => None,
-            Failure::NotAuthorized(_) if KEY_HEADERS.iter().any(|name| self.headers.contains_key(*name)) => {
-                Some("check the key (from headers)".into())
-            }
-            Failure::NotAuthorized(_) => Some(self.key.hint()),
-            _ => None,
+            true => error.with_hint(self.key.hint()),
+            false => error,
         }
     }
 
-    /// The model to ask for; for Azure the deployment.
+    /// Model, or for Azure the deployment.
     pub(crate) fn model(&self) -> &str {
         &self.model
     }
 
-    /// The full URL, with whatever is in its query.
+    /// The full URL, including secrets.
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The request's headers but for the key's.
+    /// Headers without the key.
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The key's header, unless the user has said another one. A file may be read for it.
-    pub(crate) fn key_header(&self, asked: Option<Secret>) -> Result<Option<KeyHeader>, Failure> {
+    /// Header with the key, unless the user has set that header. This may read a file.
+    pub(crate) fn key_header(&self, asked: Option<Secret>) -> Result<Option<KeyHeader>, Error> {
         Ok(self.key.header(asked)?.filter(|(name, _)| !self.headers.contains_key(*name)))
     }
 
-    /// The key, to ask for it.
+    /// The source of the key.
     pub(crate) fn key(&self) -> &Credentials {
         &self.key
     }
@@ -168,7 +158,7 @@ impl Endpoint {
         self.key.is_azure()
     }
 
-    /// What the connection goes through.
+    /// The proxy.
     pub(crate) fn proxy(&self) -> Option<&Proxy> {
         self.proxy.as_ref()
     }
@@ -178,12 +168,12 @@ impl Endpoint {
         self.allow_insecure
     }
 
-    /// Extra trust roots.
+    /// File with additional trusted certificates.
     pub(crate) fn ca_file(&self) -> Option<&Path> {
         self.ca_file.as_deref()
     }
 
-    /// The generation of the protocol that is spoken there.
+    /// Dialect of the protocol.
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What a URI says by itself: whether it is encrypted, local or Azure's, and which of its parts may be shown.
+//! Properties of a URL: whether it is encrypted, local or Azure's, and its parts that are no secrets.
 
 use crate::net::secret::REDACTED;
 use openai_protocol::dialect::Dialect;
 use std::net::IpAddr;
 use url::{Host, Url};
 
-/// Whether a connection to this URL is not encrypted.
+/// Whether connections to this URL are unencrypted.
 pub fn is_plain(url: &Url) -> bool {
     matches!(url.scheme(), "ws" | "http")
 }
@@ -17,8 +17,7 @@ pub(super) fn is_azure_host(host: &str) -> bool {
     suffixes.iter().any(|suffix| host.ends_with(suffix))
 }
 
-/// A `uri` as it may be shown: without a user's name and password, and without what stands in its query, but for what
-/// is known to be harmless. The text need not be a URL.
+/// A `uri` without user name, password and values of the query, except for known parameters. The text may be no URL.
 pub fn redacted_uri(uri: &str) -> String {
     let (place, query) = uri.find(['?', '#']).map_or((uri, ""), |at| uri.split_at(at));
     let place = match place.rfind('@') {
@@ -41,13 +40,13 @@ pub fn redacted_uri(uri: &str) -> String {
     std::iter::once(place).chain(shown).collect()
 }
 
-/// The dialect of a place, as far as its URL tells: Azure's preview API and Azure Voice Live speak beta.
+/// Dialect by the URL: beta for Azure's preview API and Azure Voice Live.
 pub(super) fn dialect_of(url: &Url, azure: bool) -> Dialect {
     let preview = azure && url.query_pairs().any(|(name, _)| name == "api-version");
     if preview || url.path().contains("/voice-live/") { Dialect::Beta } else { Dialect::Ga }
 }
 
-/// What a URL's query holds that is nobody's secret.
+/// Whether a parameter of a query is no secret.
 pub(super) fn is_public_parameter(name: &str) -> bool {
     ["model", "deployment", "intent", "api-version", "call_id"].contains(&name)
 }

@@ -1,162 +1,112 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What a run tells: the thread that talks to the application, and what becomes of each thing that the session posts.
+//! The bus thread of a run: it takes what the session posts to messages, signals, properties and text pads.
 //!
-//! Applications do as they like in their handlers, so what is told never comes from a thread that a session or a stream
-//! needs.
+//! Handlers of an application may be slow, so nothing is posted from a thread that a session or a stream needs.
 
-use crate::error::{Failure, Warning};
-use crate::media::errors;
+use crate::error::{Error, Warning};
 use crate::media::glib_text;
-use crate::media::text_src_task::{TextItem, TextSrcTask};
+use crate::media::text_item::TextItem;
 use crate::realtime::conversation::Event;
-use crate::realtime::conversation::io::SessionEvent;
-use crate::realtime::element::imp;
-use crate::realtime::element::messages;
-use crate::realtime::element::pads::text::TextPadKind;
-use crate::realtime::element::run::{End, Run};
+use crate::realtime::conversation::io::{SessionEvent, TurnEvent};
+use crate::realtime::element::messenger::Messenger;
+use crate::realtime::element::property_sync::PropertySync;
+use crate::realtime::element::run::Run;
+use crate::realtime::element::text_pad_kind::TextPadKind;
+use crate::realtime::element::{function_calls, messages};
 use crate::realtime::session::BusEvent;
-use crate::types::TraceEvent;
 use gst::prelude::*;
-use gst::subclass::prelude::*;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-impl Run {
-    pub(crate) fn start_bus_thread(self: &Arc<Self>, mut bus_tx: mpsc::Receiver<BusEvent>) {
-        let run = Arc::downgrade(self);
-        let started = self.bus_thread.start("openairt-bus", move || {
-            while let Some(post) = bus_tx.blocking_recv() {
-                let Some(run) = run.upgrade() else { return };
-                run.post_all(post);
+/// Handles the bus events of a run.
+pub struct BusHandler {
+    /// Weak, so that the thread does not keep a run whose element is gone.
+    pub run: Weak<Run>,
+    pub messenger: Arc<Messenger>,
+    pub property_sync: Arc<PropertySync>,
+    /// Latency of the pipeline in nanoseconds.
+    pub latency: Arc<AtomicU64>,
+}
+
+impl BusHandler {
+    /// Starts the thread, which ends with the session.
+    pub fn start(self, run: &Run, mut events: mpsc::Receiver<BusEvent>) -> std::io::Result<()> {
+        run.bus_thread.start("openairt-bus", move || {
+            while let Some(event) = events.blocking_recv() {
+                let Some(run) = self.run.upgrade() else { return };
+                self.handle(&run, event);
             }
-            if let Some(run) = run.upgrade() {
-                run.on_session_ended();
+            // A session that ends without a word must not leave the pipeline waiting.
+            if let Some(run) = self.run.upgrade().filter(|run| run.goes_on()) {
+                run.fail(&Error::lost("the session ended unexpectedly"), None);
             }
-        });
-        if let Err(error) = started {
-            self.fail(&Failure::Connect(format!("no thread to be had: {error}")), None);
-        }
+        })
     }
 
-    /// The session is gone. One that says nothing of it must not leave the pipeline waiting.
-    fn on_session_ended(self: &Arc<Self>) {
-        let is_due = {
-            let state = self.state();
-            state.end == End::No && !state.stopped
-        };
-        if is_due {
-            self.fail(&Failure::Lost("the session ended unexpectedly".into()), None);
-        }
-    }
-
-    /// Tells the application one thing.
-    fn post_all(self: &Arc<Self>, post: BusEvent) {
-        if self.state().stopped {
+    fn handle(&self, run: &Arc<Run>, event: BusEvent) {
+        if run.is_stopped() {
             return;
         }
-        if let Some(element) = self.element.upgrade() {
-            element.imp().post_left_out_warnings(false);
-        }
-        match post {
-            BusEvent::Event(event) => self.post_event(&event),
-            BusEvent::Text(words) => self.send_text(TextPadKind::Words(words.role), &TextItem::Words(words)),
-            BusEvent::TextGap(speaker, until) => self.send_text(TextPadKind::Words(speaker), &TextItem::Quiet(until)),
-            BusEvent::Trace(event) => self.post_trace_event(event),
-            BusEvent::Fail(failure, done) => self.fail(&failure, done),
-            BusEvent::Finished(at) => {
-                self.state().end = End::Finished;
-                // Whatever upstream still has is not waited for by anybody.
-                self.input_queue.close();
-                self.playout.finish(at);
-                self.each_text(TextSrcTask::finish);
+        self.messenger.post_left_out_warnings(false);
+        match event {
+            BusEvent::Event(event) => self.handle_event(run, &event),
+            BusEvent::Text(words) => self.send_text(run, TextPadKind::Words(words.role), &TextItem::Words(words)),
+            BusEvent::TextGap(speaker, until) => {
+                self.send_text(run, TextPadKind::Words(speaker), &TextItem::GapUntil(until));
             }
+            BusEvent::Trace(event) => {
+                let is_posted = run.settings().raw_events;
+                if is_posted {
+                    self.messenger.post(messages::event(&event));
+                }
+                self.send_text(run, TextPadKind::Events, &TextItem::Event(event));
+            }
+            BusEvent::Fail(error, done) => run.fail(&error, done),
+            BusEvent::Finished(at) => run.finish(at),
         }
     }
 
-    pub(crate) fn post_event(self: &Arc<Self>, event: &Event) {
-        let Some(element) = self.element.upgrade() else { return };
-        element.imp().note(event);
+    fn handle_event(&self, run: &Arc<Run>, event: &Event) {
         match event {
-            // The session has limited it.
-            Event::Warning(warning) => element.imp().post_warning(warning),
             Event::FunctionCall(call) => {
                 let mut call = call.clone();
                 call.arguments = glib_text(&call.arguments).into_owned();
-                self.call(&element, call);
+                function_calls::start(run, &self.messenger, call);
             }
-            Event::Turn(turn) => {
-                let latency = element.imp().latency.load(Ordering::Relaxed);
-                let now = element.current_running_time().zip(Some(Instant::now()));
-                let running_time = |at: Instant| {
-                    let (running_time, now) = now?;
-                    Duration::from(running_time).checked_sub(now.saturating_duration_since(at))
-                };
-                messages::post(&element, messages::turn(turn, running_time, Duration::from_nanos(latency)));
-            }
-            Event::CallExpired { call_id } => self.calls.expire(call_id),
-            Event::Settings { revision, without } => element.imp().on_update_result(*revision, without),
-            event => {
-                if let Some(structure) = messages::structure(event) {
-                    messages::post(&element, structure);
-                }
-            }
+            Event::Turn(turn) => self.post_turn(turn),
+            Event::CallExpired { call_id } => run.calls.expire(call_id),
+            Event::Settings { revision, without } => self.property_sync.on_update_result(run, *revision, without),
+            event => self.messenger.post_event(event),
         }
         if matches!(event, Event::Session(SessionEvent::Ready { .. })) {
-            self.end_progress(gst::ProgressType::Complete, "Session is ready");
+            run.end_progress(gst::ProgressType::Complete, "Session is ready");
         }
     }
 
-    fn send_text(&self, carries: TextPadKind, item: &TextItem) {
-        for stream in self.text_streams(carries) {
-            stream.push(item.clone());
-            let lost = stream.take_dropped();
-            if lost > 0
-                && let Some(element) = self.element.upgrade()
-            {
-                let message = format!("{} is not read: {lost} of the oldest pieces are dropped", stream.pad().name());
-                element.imp().warn(Warning::new("text-dropped", message).about(stream.pad().name().as_str()));
+    /// Queues text on the pads of a kind.
+    fn send_text(&self, run: &Run, kind: TextPadKind, item: &TextItem) {
+        for task in run.texts.of(kind) {
+            task.push(item.clone());
+            let dropped = task.take_dropped();
+            if dropped > 0 {
+                let name = task.pad().name();
+                let message = format!("{name} is not read: {dropped} of the oldest pieces are dropped");
+                self.messenger.warn(Warning::new("text-dropped", message).about(name.as_str()));
             }
         }
     }
 
-    fn post_trace_event(&self, event: TraceEvent) {
-        if self.settings().raw_events
-            && let Some(element) = self.element.upgrade()
-        {
-            messages::post(&element, messages::event(&event));
-        }
-        self.send_text(TextPadKind::Events, &TextItem::Event(event));
-    }
-
-    /// Posts an ERROR, with the place on the input up to which all is done; from then on nothing more is taken from
-    /// upstream, and the stream ends.
-    pub(crate) fn fail(self: &Arc<Self>, failure: &Failure, done: Option<Duration>) {
-        self.end_progress(gst::ProgressType::Error, "No session");
-        if let Some(element) = self.element.upgrade() {
-            let closed = SessionEvent::Closed { reason: failure.to_string(), running_time: done };
-            self.post_event(&Event::Session(closed));
-            gst::error!(imp::CAT, obj = element, "{failure}");
-            errors::post_failure(element.upcast_ref(), failure, done);
-        }
-        self.state().end = End::Failed;
-        self.input_queue.close();
-        self.playout.abandon();
-        self.each_text(TextSrcTask::finish);
-    }
-
-    pub(crate) fn end_progress(&self, kind: gst::ProgressType, text: &str) {
-        if std::mem::take(&mut self.state().progress) {
-            self.post_progress(kind, text);
-        }
-    }
-
-    pub(crate) fn post_progress(&self, kind: gst::ProgressType, text: &str) {
-        if let Some(element) = self.element.upgrade() {
-            // Without a bus there is nobody to be told.
-            let _ = element.post_message(gst::message::Progress::builder(kind, "connect", text).src(&element).build());
-        }
+    fn post_turn(&self, turn: &TurnEvent) {
+        let Some(element) = self.messenger.element() else { return };
+        let latency = Duration::from_nanos(self.latency.load(Ordering::Relaxed));
+        let now = element.current_running_time().zip(Some(Instant::now()));
+        let running_time = |at: Instant| {
+            let (running_time, now) = now?;
+            Duration::from(running_time).checked_sub(now.saturating_duration_since(at))
+        };
+        self.messenger.post(messages::turn(turn, running_time, latency));
     }
 }

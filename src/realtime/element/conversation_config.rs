@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! How the properties become a conversation's configuration: who finds the turns, who answers them, and what is waited
-//! for how long. What the session's JSON says counts here as well.
+//! Configuration of the conversation, made from the properties and from the merged session: turn detection, responses,
+//! timeouts, frames, limits.
 
 use crate::audio::vad::VadConfig;
-use crate::error::Failure;
+use crate::error::Error;
 use crate::media::property_values::time;
 use crate::realtime::conversation::config::{Config, Detection};
 use crate::realtime::conversation::config::{Dedupe, FrameConfig};
@@ -16,24 +16,24 @@ use openai_protocol::session::{self, AudioFormat};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// The silence that ends a turn, for a server's detection.
+/// Default silence that ends a turn, for server VAD.
 pub const SERVER_SILENCE: Duration = Duration::from_millis(200);
-/// The same for the element's own. A file does not wait for its answer, so there it can be longer: a sentence with a
-/// pause in it stays one turn.
+/// The same for the element's VAD when live.
 const LOCAL_SILENCE: Duration = Duration::from_millis(500);
+/// The same offline, where nobody waits for the answer: a sentence with a pause in it stays one turn.
 const OFFLINE_SILENCE: Duration = Duration::from_secs(1);
 
-/// What the API takes as `idle_timeout_ms`.
-const IDLE: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(30);
+/// Range of `idle_timeout_ms` in the API.
+const IDLE_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(30);
 
-/// How long semantic detection waits at most.
+/// Longest silence before semantic VAD ends a turn.
 const SEMANTIC_SILENCE: Duration = Duration::from_secs(8);
 
-/// A configuration, and what was left out of it.
+/// A configuration, and descriptions of the settings that were left out of it.
 pub type Configured = (Config, Vec<String>);
 
 impl Settings {
-    /// Who finds the turns.
+    /// Turn detection with `auto` resolved.
     fn detection(&self, timing: Timing) -> TurnDetection {
         match (self.turn_detection, timing) {
             (TurnDetection::Auto, Timing::Live) => TurnDetection::ServerVad,
@@ -62,54 +62,59 @@ impl Settings {
         self.vad_silence_duration.map_or(otherwise, Duration::from_nanos)
     }
 
-    /// Finds what no server takes, before there is one.
-    fn check(&self) -> Result<(), Failure> {
+    /// Refuses values that no server accepts.
+    fn check(&self) -> Result<(), Error> {
         self.program()?;
         for (name, text) in [("model", &self.model), ("voice", &self.voice)] {
             if text.trim().is_empty() {
-                return Err(Failure::Settings(format!("{name}: it is empty")));
+                return Err(Error::settings(format!("{name}: it is empty")));
             }
         }
         let idle = Duration::from_nanos(self.vad_idle_timeout);
-        if !idle.is_zero() && !IDLE.contains(&idle) {
+        if !idle.is_zero() && !IDLE_TIMEOUT.contains(&idle) {
             let message = format!("vad-idle-timeout: {idle:?} is not from 5 to 30 seconds (in nanoseconds), or 0");
-            return Err(Failure::Settings(message));
+            return Err(Error::settings(message));
         }
         Ok(())
     }
 
-    /// What the conversation is.
+    /// Configuration of the element's own VAD.
+    fn vad_config(&self, timing: Timing) -> VadConfig {
+        VadConfig {
+            threshold: self.vad_threshold as f32,
+            prefix: Duration::from_nanos(self.vad_prefix_padding),
+            silence: self.silence_duration(match timing {
+                Timing::Live => LOCAL_SILENCE,
+                Timing::Offline => OFFLINE_SILENCE,
+            }),
+        }
+    }
+
+    /// Configuration of the conversation. An error names the property at fault.
     pub fn config(
         &self,
         timing: Timing,
         input: AudioFormat,
         output: AudioFormat,
         dialect: Dialect,
-    ) -> Result<Configured, Failure> {
+    ) -> Result<Configured, Error> {
         self.check()?;
-        let wished = self.detection(timing);
-        let merged = self.merged_session(timing, wished, &input, &output, dialect)?;
+        let requested = self.detection(timing);
+        let merged = self.merged_session(timing, requested, &input, &output, dialect)?;
         let session = merged.session;
         let audio_input = session.audio.as_ref().and_then(|audio| audio.input.as_ref());
         let transcribes = audio_input.is_some_and(|input| input.transcription.value().is_some());
         let by_server = audio_input.and_then(|input| input.turn_detection.value());
-        let detection = match (by_server, wished) {
+        let detection = match (by_server, requested) {
             (Some(server), _) => Detection::Server { silence: self.silence_of(server) },
-            (None, TurnDetection::Local) => Detection::Local(VadConfig {
-                threshold: self.vad_threshold as f32,
-                prefix: Duration::from_nanos(self.vad_prefix_padding),
-                silence: self.silence_duration(match timing {
-                    Timing::Live => LOCAL_SILENCE,
-                    Timing::Offline => OFFLINE_SILENCE,
-                }),
-            }),
+            (None, TurnDetection::Local) => Detection::Local(self.vad_config(timing)),
             (None, _) => Detection::Manual,
         };
-        let only_writes = session.kind == Some(session::SessionKind::Transcription);
+        let is_transcription = session.kind == Some(session::SessionKind::Transcription);
         let server_paces = timing == Timing::Offline && matches!(detection, Detection::Server { .. });
         let config = Config {
             model: session.model.clone().unwrap_or_else(|| self.model.clone()),
-            create_response: by_server.and(merged.answers).unwrap_or(self.create_response) && !only_writes,
+            create_response: by_server.and(merged.answers).unwrap_or(self.create_response) && !is_transcription,
             interrupt_response: by_server
                 .filter(|_| timing == Timing::Live)
                 .and_then(|server| server.interrupt_response)
@@ -124,7 +129,7 @@ impl Settings {
             alignment_threshold: time(self.alignment_threshold),
             discont_wait: time(self.discont_wait),
             max_speed: match self.max_speed {
-                // A server that finds the turns must be able to say so before more of the file is there.
+                // Server VAD needs real time: its turns would end long after the audio behind them was sent.
                 0.0 if server_paces => 1.0,
                 speed => speed,
             },
@@ -142,7 +147,7 @@ impl Settings {
         Ok((config, merged.left_out))
     }
 
-    /// How much silence a server's detection needs at most.
+    /// Longest silence that ends a turn of the server's VAD.
     fn silence_of(&self, server: &session::TurnDetection) -> Duration {
         match server.kind.as_deref() {
             Some("semantic_vad") => SEMANTIC_SILENCE,

@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Function calls of a session: how they are told, and how their outputs come back into it.
+//! Function calls of a session: the signal, the message, and the output on its way back to the session.
 
 use crate::error::Warning;
 use crate::media::function_calls::{Call, CallHost, Program};
 use crate::realtime::conversation::Command;
 use crate::realtime::conversation::io::FunctionCall;
-use crate::realtime::element::OpenAIRealtime;
-use crate::realtime::element::imp::CAT;
-use crate::realtime::element::messages;
+use crate::realtime::element::messenger::Messenger;
 use crate::realtime::element::run::Run;
+use crate::realtime::element::{CAT, messages};
 use gst::prelude::*;
-use gst::subclass::prelude::*;
 use std::sync::Arc;
 
 /// A call of a run.
 struct RunCall {
     run: Arc<Run>,
-    element: OpenAIRealtime,
+    messenger: Arc<Messenger>,
+    element: gst::Element,
     call: FunctionCall,
 }
 
 impl CallHost for RunCall {
-    fn ask(&self, call: &Call) -> Option<String> {
+    fn emit_signal(&self, call: &Call) -> Option<String> {
         self.element.emit_by_name::<Option<String>>("function-call", &[&call.name, &call.call_id, &call.arguments])
     }
 
@@ -31,14 +30,14 @@ impl CallHost for RunCall {
     }
 
     fn post(&self, handled: bool) {
-        messages::post(&self.element, messages::function_call(&self.call, handled));
+        self.messenger.post(messages::function_call(&self.call, handled));
     }
 
     fn warn(&self, warning: Warning) {
-        self.element.imp().warn(warning);
+        self.messenger.warn(warning);
     }
 
-    fn give(&self, call_id: &str, output: String) {
+    fn send_output(&self, call_id: &str, output: String) {
         let command = Command::FunctionOutput { call_id: call_id.to_owned(), output };
         if self.run.input_queue.push_command(command, false).is_err() {
             gst::debug!(CAT, obj = self.element, "the session was over before the output of {call_id} was there");
@@ -46,10 +45,9 @@ impl CallHost for RunCall {
     }
 }
 
-impl Run {
-    /// The model calls a function.
-    pub fn call(self: &Arc<Self>, element: &OpenAIRealtime, call: FunctionCall) {
-        let plain = Call { call_id: call.call_id.clone(), name: call.name.clone(), arguments: call.arguments.clone() };
-        self.calls.call(RunCall { run: self.clone(), element: element.clone(), call }, plain);
-    }
+/// Starts to answer a call.
+pub fn start(run: &Arc<Run>, messenger: &Arc<Messenger>, call: FunctionCall) {
+    let Some(element) = messenger.element() else { return };
+    let plain = Call { call_id: call.call_id.clone(), name: call.name.clone(), arguments: call.arguments.clone() };
+    run.calls.start(RunCall { run: run.clone(), messenger: messenger.clone(), element, call }, plain);
 }

@@ -1,41 +1,30 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The element's GObject: properties, pads and states. It converts and never decides.
+//! The element's GObject: properties, and the way from GStreamer's virtual methods to the modules that implement them.
 
-use crate::error::warning_limit::WarningLimit;
-use crate::media;
-use crate::media::audio_src_task::Stream;
+use crate::media::element_context::HasContext;
 use crate::net::endpoint;
+use crate::realtime::element::context::Context;
 use crate::realtime::element::conversation_config::SERVER_SILENCE;
-use crate::realtime::element::pads::audio_sink::SinkState;
-use crate::realtime::element::pads::crossing::Passed;
-use crate::realtime::element::property_sync::PropertySync;
-use crate::realtime::element::run::Run;
-use crate::realtime::element::settings::Settings;
+use crate::realtime::element::pads::{audio_sink, audio_src, crossing, request, templates};
+use crate::realtime::element::settings::{DEFAULTS, Settings};
 use crate::realtime::element::stats::ElementStatus;
 use crate::realtime::element::{
-    ConnectionState, Dialect, FrameDedupe, FrameDetail, FramePolicy, Messages, Modality, NoiseReduction, Provider,
-    ReasoningEffort, SessionType, Silence, Timing, TurnDetection, VadEagerness,
+    CAT, ConnectionState, Dialect, FrameDedupe, FrameDetail, FramePolicy, Messages, Modality, NoiseReduction, Provider,
+    ReasoningEffort, SessionType, Silence, Timing, TurnDetection, VadEagerness, actions, eos, signals, state_change,
+    structure_properties,
 };
 use crate::realtime::session::Secret;
 use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-
-/// The element's debug category.
-pub static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("openairealtime", gst::DebugColorFlags::empty(), Some("OpenAI Realtime voice agent"))
-});
-
-static DEFAULTS: LazyLock<Settings> = LazyLock::new(Settings::default);
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The element.
 #[derive(glib::Properties)]
 #[properties(wrapper_type = crate::realtime::element::OpenAIRealtime)]
 pub struct OpenAIRealtime {
-    #[property(name = "uri", get = Self::uri, set = Self::set_uri, type = Option<String>, nick = "URI",
+    #[property(name = "uri", get = Self::uri, set, type = Option<String>, member = uri, nick = "URI",
         blurb = "Base URL (https://host/v1, ws://127.0.0.1:8080/v1) or full URL of the server (path ends in /realtime) (unset = OPENAI_BASE_URL, then AZURE_OPENAI_ENDPOINT, then OpenAI)", mutable_ready)]
     #[property(name = "provider", get, set, type = Provider, member = provider, nick = "Provider",
         blurb = "Service that the server belongs to, which decides how the URL is built and how to authenticate", mutable_ready, builder(Provider::Auto))]
@@ -168,109 +157,64 @@ pub struct OpenAIRealtime {
     #[property(name = "vad-silence-duration", get = Self::vad_silence_duration, set = Self::set_vad_silence_duration, type = u64,
         default = SERVER_SILENCE.as_nanos() as u64, nick = "VAD Silence Duration",
         blurb = "Silence that ends a turn, for server-vad and local (in nanoseconds; while unset, local uses 500 ms when live and 1 s when offline)", mutable_playing)]
-    settings: Mutex<Settings>,
+    settings: Arc<Mutex<Settings>>,
     #[property(name = "connection-state", get, type = ConnectionState, member = state, nick = "Connection State", blurb = "State of the connection", builder(ConnectionState::Closed))]
     #[property(name = "session-id", get, type = Option<String>, member = session_id, nick = "Session ID",
         blurb = "Identifier of the session that the server has assigned")]
-    status: Mutex<ElementStatus>,
-    /// Limits the warnings that do not come from a session.
-    warnings: Mutex<WarningLimit>,
-    run: Mutex<Option<Arc<Run>>>,
-    property_sync: Mutex<PropertySync>,
-    sink: Mutex<SinkState>,
-    passed: Mutex<Passed>,
-    /// The pipeline's latency in nanoseconds.
-    pub(crate) latency: Arc<AtomicU64>,
-    pub(crate) audio_sink: gst::Pad,
-    pub(crate) src: gst::Pad,
+    status: Arc<Mutex<ElementStatus>>,
+    context: OnceLock<Arc<Context>>,
+    audio_sink: gst::Pad,
+    src: gst::Pad,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl HasContext for OpenAIRealtime {
+    type Context = Context;
+
+    fn context(&self) -> &Arc<Context> {
+        self.context.get_or_init(|| {
+            let (audio_sink, src) = (self.audio_sink.clone(), self.src.clone());
+            Arc::new(Context::new(self.obj().upcast_ref(), self.settings.clone(), self.status.clone(), audio_sink, src))
+        })
+    }
 }
 
+/// Getters and setters of properties that are not fields of the settings as they are.
 impl OpenAIRealtime {
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set_api_key(&self, key: Option<String>) {
-        lock(&self.settings).api_key = key.map(zeroize::Zeroizing::new).and_then(|key| Secret::new(&key));
+        self.settings().api_key = key.map(zeroize::Zeroizing::new).and_then(|key| Secret::new(&key));
     }
 
     /// It can be seen in graphs of the pipeline, so what may be a secret in it is not shown.
     fn uri(&self) -> Option<String> {
-        lock(&self.settings).uri.as_deref().map(endpoint::redacted_uri)
-    }
-
-    fn set_uri(&self, uri: Option<String>) {
-        lock(&self.settings).uri = uri;
+        self.settings().uri.as_deref().map(endpoint::redacted_uri)
     }
 
     fn tools(&self) -> Option<String> {
-        lock(&self.settings).tools.as_ref().map(|tools| tools.given.clone())
+        self.settings().tools.as_ref().map(|tools| tools.given.clone())
     }
 
     fn set_tools(&self, tools: Option<String>) {
-        lock(&self.settings).tools = tools.map(Into::into);
+        self.settings().tools = tools.map(Into::into);
     }
 
     fn session_json(&self) -> Option<String> {
-        lock(&self.settings).session.as_ref().map(|session| session.given.clone())
+        self.settings().session.as_ref().map(|session| session.given.clone())
     }
 
     fn set_session_json(&self, session: Option<String>) {
-        lock(&self.settings).session = session.map(Into::into);
+        self.settings().session = session.map(Into::into);
     }
 
     fn vad_silence_duration(&self) -> u64 {
-        lock(&self.settings).vad_silence_duration.unwrap_or(SERVER_SILENCE.as_nanos() as u64)
+        self.settings().vad_silence_duration.unwrap_or(SERVER_SILENCE.as_nanos() as u64)
     }
 
     fn set_vad_silence_duration(&self, duration: u64) {
-        lock(&self.settings).vad_silence_duration = Some(duration);
-    }
-
-    pub(crate) fn run(&self) -> Option<Arc<Run>> {
-        lock(&self.run).clone()
-    }
-
-    pub(crate) fn set_run(&self, run: Option<Arc<Run>>) -> Option<Arc<Run>> {
-        std::mem::replace(&mut *lock(&self.run), run)
-    }
-
-    pub(crate) fn sink(&self) -> MutexGuard<'_, SinkState> {
-        lock(&self.sink)
-    }
-
-    pub(crate) fn passed(&self) -> MutexGuard<'_, Passed> {
-        lock(&self.passed)
-    }
-
-    pub(crate) fn settings(&self) -> MutexGuard<'_, Settings> {
-        lock(&self.settings)
-    }
-
-    pub(crate) fn warnings(&self) -> MutexGuard<'_, WarningLimit> {
-        lock(&self.warnings)
-    }
-
-    pub(crate) fn status(&self) -> MutexGuard<'_, ElementStatus> {
-        lock(&self.status)
-    }
-
-    pub(crate) fn property_sync(&self) -> MutexGuard<'_, PropertySync> {
-        lock(&self.property_sync)
-    }
-
-    fn src_activate(&self, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
-        if !active {
-            // It need not be the element's state that changes.
-            if let Some(run) = self.run() {
-                run.source.stop();
-            }
-            return pad.stop_task().map_err(|error| gst::loggable_error!(CAT, "the task does not stop: {error}"));
-        }
-        let run = self.run().ok_or_else(|| gst::loggable_error!(CAT, "no run"))?;
-        let (source, mut stream) = (run.source.clone(), Stream::default());
-        let started = media::start_task(pad, move || source.iterate(&mut stream));
-        started.map_err(|error| gst::loggable_error!(CAT, "the task does not start: {error}"))
+        self.settings().vad_silence_duration = Some(duration);
     }
 }
 
@@ -283,105 +227,53 @@ impl ObjectSubclass for OpenAIRealtime {
 
     fn with_class(class: &Self::Class) -> Self {
         let template = |name| class.pad_template(name).unwrap_or_else(|| unreachable!("declared below"));
-        let audio_sink = gst::Pad::builder_from_template(&template("audio_sink"))
-            .chain_function(|_, parent, buffer| {
-                Self::in_pad(parent, || Err(gst::FlowError::Error), |this| this.sink_chain(buffer))
-            })
-            .event_function(|pad, parent, event| Self::in_pad(parent, || false, |this| this.sink_event(pad, event)))
-            .query_function(|pad, parent, query| Self::in_pad(parent, || false, |this| this.sink_query(pad, query)))
-            .build();
-        let src = gst::Pad::builder_from_template(&template("src"))
-            .activatemode_function(|pad, parent, _mode, active| {
-                Self::in_pad(parent, || Ok(()), |this| this.src_activate(pad, active))
-            })
-            .query_function(|pad, parent, query| Self::in_pad(parent, || false, |this| this.src_query(pad, query)))
-            .event_function(|pad, parent, event| Self::in_pad(parent, || false, |this| this.src_event(pad, event)))
-            .build();
         Self {
-            settings: Mutex::default(),
-            status: Mutex::default(),
-            warnings: Mutex::default(),
-            run: Mutex::default(),
-            property_sync: Mutex::default(),
-            sink: Mutex::default(),
-            passed: Mutex::default(),
-            latency: Arc::default(),
-            audio_sink,
-            src,
+            settings: Arc::default(),
+            status: Arc::default(),
+            context: OnceLock::new(),
+            audio_sink: audio_sink::make_pad::<Self>(&template("audio_sink")),
+            src: audio_src::make_pad::<Self>(&template("src")),
         }
     }
 }
 
 impl ObjectImpl for OpenAIRealtime {
     fn properties() -> &'static [glib::ParamSpec] {
-        // Structures are no kind of property that can be derived.
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let headers = glib::ParamSpecBoxed::builder::<gst::Structure>("headers")
-                .nick("Headers")
-                .blurb("Additional HTTP headers of the connection request, as a structure of strings; write-only because they may hold secrets")
-                .write_only()
-                .mutable_ready()
-                .build();
-            let uri =
-                glib::ParamSpecString::builder("uri").nick("URI").blurb("A base or a full URL").readwrite().build();
-            let fallback_uris = gst::ParamSpecArray::builder("fallback-uris")
-                .nick("Fallback URIs")
-                .blurb("Servers that are tried in this order when one is not to be had after the last try; each is what uri takes, and gets the key of its provider")
-                .element_spec(&uri)
-                .mutable_ready()
-                .build();
-            let stats = glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-                .nick("Statistics")
-                .blurb(
-                    "Statistics since the element was started: application/x-openairealtime-stats with turns, responses, \
-                     interruptions, warnings, input-tokens, output-tokens, image-tokens, total-cost in US dollars, \
-                     first-audio (the newest), silence-latency (the newest) and longest-silence-latency in nanoseconds, \
-                     frames-sent, frames-skipped, frames-removed, reconnects",
-                )
-                .read_only()
-                .build();
-            OpenAIRealtime::derived_properties().iter().cloned().chain([headers, fallback_uris, stats]).collect()
+            let derived = OpenAIRealtime::derived_properties().iter().cloned();
+            derived.chain(structure_properties::specs()).collect()
         });
         &PROPERTIES
     }
 
     fn set_property(&self, id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
-        match pspec.name() {
-            "headers" => lock(&self.settings).headers = value.get().ok().flatten(),
-            "fallback-uris" => {
-                let uris = value
-                    .get::<gst::ArrayRef>()
-                    .map(|array| array.as_slice().iter().filter_map(|uri| uri.get::<String>().ok()).collect());
-                lock(&self.settings).fallback_uris = uris.unwrap_or_default();
-            }
-            _ => self.derived_set_property(id, value, pspec),
+        if !structure_properties::set(&mut self.settings(), pspec.name(), value) {
+            self.derived_set_property(id, value, pspec);
         }
-        if pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING) {
-            self.setting_changed(pspec.name());
+        if pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING)
+            && let Some(run) = self.context().run()
+        {
+            self.context().property_sync.on_changed(&run, pspec.name());
         }
-    }
-
-    fn signals() -> &'static [glib::subclass::Signal] {
-        crate::realtime::element::signals::signals()
     }
 
     fn property(&self, id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "stats" => self.status().stats().to_value(),
-            "fallback-uris" => {
-                let uris = lock(&self.settings).fallback_uris.clone();
-                gst::Array::new(uris.iter().map(|uri| crate::net::endpoint::redacted_uri(uri))).to_value()
-            }
+            "stats" => self.context().messenger.stats().to_value(),
+            "fallback-uris" => structure_properties::fallback_uris(&self.settings()),
             _ => self.derived_property(id, pspec),
         }
     }
 
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: LazyLock<Vec<glib::subclass::Signal>> = LazyLock::new(signals::signals::<OpenAIRealtime>);
+        &SIGNALS
+    }
+
     fn constructed(&self) {
         self.parent_constructed();
-        let element = self.obj();
-        crate::realtime::element::pads::ends_when_unlinked(&self.audio_sink);
         for pad in [&self.audio_sink, &self.src] {
-            if let Err(error) = element.add_pad(pad) {
+            if let Err(error) = self.obj().add_pad(pad) {
                 gst::error!(CAT, imp = self, "{error}");
             }
         }
@@ -390,7 +282,7 @@ impl ObjectImpl for OpenAIRealtime {
 
 impl GstObjectImpl for OpenAIRealtime {}
 
-/// The pads of cameras are children with properties of their own.
+/// `video_sink_%u::interval` and the like in a pipeline description.
 impl ChildProxyImpl for OpenAIRealtime {
     fn child_by_index(&self, index: u32) -> Option<glib::Object> {
         self.obj().pads().into_iter().nth(index as usize).map(Cast::upcast)
@@ -419,7 +311,7 @@ impl ElementImpl for OpenAIRealtime {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        crate::realtime::element::pads::templates()
+        templates::templates()
     }
 
     fn request_new_pad(
@@ -428,27 +320,31 @@ impl ElementImpl for OpenAIRealtime {
         name: Option<&str>,
         _: Option<&gst::Caps>,
     ) -> Option<gst::Pad> {
-        self.make_pad(template, name)
+        let pad = request::add_pad::<Self>(self.context(), template, name)?;
+        self.obj().child_added(&pad, &pad.name());
+        Some(pad)
     }
 
     fn release_pad(&self, pad: &gst::Pad) {
-        self.drop_pad(pad);
+        request::remove_pad(self.context(), pad);
+        self.obj().child_removed(pad, &pad.name());
+        request::on_pad_removed(self.context(), pad);
     }
 
     fn send_event(&self, event: gst::Event) -> bool {
         match event.view() {
-            // By itself GStreamer would send it past the element, and the answer would be cut off.
-            gst::EventView::Eos(_) => self.end_of_all(),
-            _ if self.custom_event(&event) => true,
+            // The default sends it to the source pads at once, ahead of the answer.
+            gst::EventView::Eos(_) => eos::end_input(self.context()),
+            _ if actions::custom_event(self.context(), &event) => true,
             gst::EventView::Tag(_)
             | gst::EventView::CustomDownstream(_)
             | gst::EventView::CustomDownstreamSticky(_)
-            | gst::EventView::CustomBoth(_) => self.queue_event(&event),
+            | gst::EventView::CustomBoth(_) => crossing::queue_event(self.context(), &event),
             _ => self.parent_send_event(event),
         }
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
-        self.go_through(transition, || self.parent_change_state(transition))
+        state_change::change_state(self.context(), transition, || self.parent_change_state(transition))
     }
 }

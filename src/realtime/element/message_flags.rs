@@ -4,7 +4,7 @@
 
 use gst::glib;
 
-/// Which element messages are posted.
+/// `messages`: the element messages that are posted.
 #[glib::flags(name = "GstOpenAIRealtimeMessages")]
 pub enum Messages {
     /// `openairealtime/session`.

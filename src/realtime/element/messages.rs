@@ -1,37 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The bus: every message of the element, by name and field. Nothing else knows these names.
+//! Element messages: the structure of each event. The names of messages and fields stand here alone.
 
 use crate::media::glib_text;
 use crate::realtime::conversation::Event;
 use crate::realtime::conversation::io::{
     FrameEvent, FrameState, FunctionCall, ResponseEvent, SessionEvent, TranscriptEvent, TurnEvent,
 };
-use crate::realtime::element::OpenAIRealtime;
-use crate::realtime::element::imp::CAT;
 use crate::types::Speaker;
 use crate::types::TraceEvent;
 use gst::prelude::*;
-use gst::subclass::prelude::*;
 use openai_protocol::Usage;
 use std::time::{Duration, Instant};
 
-/// Posts an element message, if messages of its kind are wanted.
-pub fn post(element: &OpenAIRealtime, structure: gst::Structure) {
-    let is_wanted = {
-        let settings = element.imp().settings();
-        let is_piece = || structure.name() == "openairealtime/transcript" && structure.get("final") == Ok(false);
-        settings.messages.have(structure.name()) && (settings.partial_transcripts || !is_piece())
-    };
-    if !is_wanted {
-        return;
-    }
-    gst::log!(CAT, obj = element, "{structure}");
-    // Without a bus there is nobody to be told.
-    let _ = element.post_message(gst::message::Element::builder(structure).src(element).build());
-}
-
-/// What a notice becomes: an element message, unless it is a warning.
+/// The element message of an event, if it has one.
 pub fn structure(event: &Event) -> Option<gst::Structure> {
     Some(match event {
         Event::Session(session) => session_structure(session),
@@ -76,7 +58,7 @@ pub fn structure(event: &Event) -> Option<gst::Structure> {
             message
         }
         Event::Frame(frame) => frame_structure(frame),
-        // These become messages in another way, or none.
+        // The bus handler takes these, and a warning is a WARNING message.
         Event::FunctionCall(_)
         | Event::Turn(_)
         | Event::CallExpired { .. }
@@ -86,7 +68,7 @@ pub fn structure(event: &Event) -> Option<gst::Structure> {
     })
 }
 
-/// An event of the wire.
+/// A wire event.
 pub fn event(event: &TraceEvent) -> gst::Structure {
     gst::Structure::builder("openairealtime/event")
         .field("direction", if event.from_server { "server" } else { "client" })
@@ -110,7 +92,7 @@ pub fn turn(turn: &TurnEvent, running_time: impl Fn(Instant) -> Option<Duration>
     message
 }
 
-/// A call of a function, and whether somebody answers it.
+/// A function call; `handled` says whether a handler or a program answers it.
 pub fn function_call(call: &FunctionCall, handled: bool) -> gst::Structure {
     let mut message = gst::Structure::builder("openairealtime/function-call").field("handled", handled).build();
     set_text(&mut message, "call-id", Some(&call.call_id));
@@ -232,7 +214,7 @@ fn set<T: Into<gst::glib::Value> + gst::glib::value::ToValue + Send>(
     }
 }
 
-/// What is not known is left out, also where a server gives it as empty.
+/// Leaves out what is not known, or empty in the server's event.
 fn set_text(message: &mut gst::Structure, name: &str, text: Option<&str>) {
     set(message, name, text.filter(|text| !text.is_empty()).map(|text| glib_text(text).into_owned()));
 }

@@ -2,23 +2,34 @@
 
 //! The element `openairealtime`: a voice conversation with a realtime model as part of a pipeline.
 
+pub(crate) mod actions;
+pub(crate) mod audio_caps;
+pub(crate) mod audio_input;
 pub(crate) mod bus;
+pub(crate) mod context;
 pub(crate) mod conversation_config;
+pub(crate) mod eos;
 pub(crate) mod function_calls;
 #[allow(missing_docs, reason = "the properties' blurbs are their documentation")]
 pub(crate) mod imp;
+pub(crate) mod input_waits;
 #[allow(missing_docs, reason = "the macro that makes flags leaves them out")]
 pub(crate) mod message_flags;
 pub(crate) mod messages;
+pub(crate) mod messenger;
 pub(crate) mod pads;
 pub(crate) mod property_sync;
 pub(crate) mod run;
+pub(crate) mod run_setup;
 pub(crate) mod session_config;
 pub(crate) mod session_json;
+pub(crate) mod session_start;
 pub(crate) mod settings;
 pub(crate) mod signals;
 pub(crate) mod state_change;
 pub(crate) mod stats;
+pub(crate) mod structure_properties;
+pub(crate) mod text_pad_kind;
 
 pub use crate::media::enums::{FrameDetail, Provider, Silence, Timing};
 pub use crate::realtime::element::message_flags::Messages;
@@ -26,6 +37,12 @@ pub use crate::realtime::element::message_flags::Messages;
 use crate::realtime::conversation::config;
 use gst::glib;
 use gst::prelude::*;
+use std::sync::LazyLock;
+
+/// Debug category of the element.
+pub(crate) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("openairealtime", gst::DebugColorFlags::empty(), Some("OpenAI Realtime voice agent"))
+});
 
 glib::wrapper! {
     /// The element `openairealtime`.
@@ -34,35 +51,35 @@ glib::wrapper! {
         @implements gst::ChildProxy;
 }
 
-/// Who finds the turns of the user.
+/// `turn-detection`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeTurnDetection")]
 #[non_exhaustive]
 pub enum TurnDetection {
-    /// The server live, the element offline.
+    /// Server VAD when live, local when offline.
     #[default]
     #[enum_value(name = "Auto: server-vad live, local offline", nick = "auto")]
     Auto,
-    /// The server, by voice activity.
+    /// Server VAD.
     #[enum_value(name = "Server VAD: the server, by speech and silence", nick = "server-vad")]
     ServerVad,
-    /// The server, by meaning.
+    /// Semantic VAD of the server.
     #[enum_value(name = "Semantic VAD: the server, by what was said", nick = "semantic-vad")]
     SemanticVad,
-    /// The element.
+    /// VAD of the element.
     #[enum_value(name = "Local: the element itself", nick = "local")]
     Local,
-    /// Nobody.
+    /// None: commits by the application or at EOS.
     #[enum_value(name = "None: push to talk, the end of the stream ends the turn", nick = "none")]
     None,
 }
 
-/// How patiently semantic detection waits.
+/// `vad-eagerness`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeVadEagerness")]
 #[non_exhaustive]
 pub enum VadEagerness {
-    /// As medium.
+    /// Same as medium.
     #[default]
     #[enum_value(name = "Auto: as medium", nick = "auto")]
     Auto,
@@ -77,38 +94,38 @@ pub enum VadEagerness {
     High,
 }
 
-/// What the server does against noise.
+/// `noise-reduction`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeNoiseReduction")]
 #[non_exhaustive]
 pub enum NoiseReduction {
-    /// Nothing.
+    /// Off.
     #[default]
     #[enum_value(name = "None", nick = "none")]
     None,
-    /// For a microphone at the mouth.
+    /// Close-talking microphone.
     #[enum_value(name = "Near Field: for headsets", nick = "near-field")]
     NearField,
-    /// For a microphone in the room.
+    /// Microphone in the room.
     #[enum_value(name = "Far Field: for laptops and conference rooms", nick = "far-field")]
     FarField,
 }
 
-/// What the model gives out.
+/// `output-modalities`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeModality")]
 #[non_exhaustive]
 pub enum Modality {
-    /// Speech and its words.
+    /// Speech with transcripts.
     #[default]
     #[enum_value(name = "Audio: speech, and its words as messages", nick = "audio")]
     Audio,
-    /// Words alone.
+    /// Text only.
     #[enum_value(name = "Text: words alone, as messages", nick = "text")]
     Text,
 }
 
-/// Which generation of the protocol is spoken.
+/// `dialect`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeDialect")]
 #[non_exhaustive]
@@ -117,24 +134,24 @@ pub enum Dialect {
     #[default]
     #[enum_value(name = "Auto: by the URL; beta for Azure's preview API", nick = "auto")]
     Auto,
-    /// The general one.
+    /// GA protocol.
     #[enum_value(name = "GA: since August 2025", nick = "ga")]
     Ga,
-    /// The one before it.
+    /// Beta protocol.
     #[enum_value(name = "Beta: the one before, which some servers still speak", nick = "beta")]
     Beta,
 }
 
-/// What the session is for.
+/// `session-type`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeSessionType")]
 #[non_exhaustive]
 pub enum SessionType {
-    /// The model answers.
+    /// Conversation with responses.
     #[default]
     #[enum_value(name = "Conversation: the model answers", nick = "conversation")]
     Conversation,
-    /// The model writes down what the user says.
+    /// Transcription only.
     #[enum_value(
         name = "Transcription: what the user says is written down, and nothing answered",
         nick = "transcription"
@@ -142,48 +159,48 @@ pub enum SessionType {
     Transcription,
 }
 
-/// How long a model thinks.
+/// `reasoning-effort`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeReasoningEffort")]
 #[non_exhaustive]
 pub enum ReasoningEffort {
-    /// As the server likes.
+    /// Default of the server.
     #[default]
     #[enum_value(name = "Default: the server's own", nick = "default")]
     Default,
-    /// Hardly at all.
+    /// `minimal`
     #[enum_value(name = "Minimal", nick = "minimal")]
     Minimal,
-    /// A little.
+    /// `low`
     #[enum_value(name = "Low", nick = "low")]
     Low,
-    /// More.
+    /// `medium`
     #[enum_value(name = "Medium", nick = "medium")]
     Medium,
-    /// Much.
+    /// `high`
     #[enum_value(name = "High", nick = "high")]
     High,
-    /// As much as it can.
+    /// `xhigh`
     #[enum_value(name = "Extra High", nick = "xhigh")]
     XHigh,
 }
 
-/// Which frames of a camera the model sees.
+/// `frame-policy`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeFramePolicy")]
 #[non_exhaustive]
 pub enum FramePolicy {
-    /// One in every interval.
+    /// One in every `frame-interval`.
     #[default]
     #[enum_value(name = "Interval: one in every frame-interval", nick = "interval")]
     Interval,
-    /// The newest with each turn.
+    /// The newest with each turn of the user.
     #[enum_value(name = "Turn: the newest one with each turn of the user", nick = "turn")]
     Turn,
     /// While the user speaks.
     #[enum_value(name = "Speech: one in every frame-interval while the user speaks", nick = "speech")]
     Speech,
-    /// By signal.
+    /// Those requested by `send-frame`.
     #[enum_value(name = "Manual: those that send-frame asks for", nick = "manual")]
     Manual,
 }
@@ -199,39 +216,39 @@ impl From<FramePolicy> for config::FramePolicy {
     }
 }
 
-/// Which frames are taken for the same.
+/// `frame-dedupe`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeFrameDedupe")]
 #[non_exhaustive]
 pub enum FrameDedupe {
-    /// None.
+    /// No deduplication.
     #[enum_value(name = "None: every frame is sent whose time has come", nick = "none")]
     None,
-    /// Files that are the same.
+    /// Identical files.
     #[default]
     #[enum_value(name = "Exact: a file that is the pad's last one, byte for byte, is not sent again", nick = "exact")]
     Exact,
-    /// Pictures that show the same.
+    /// Similar images as well.
     #[enum_value(name = "Similar: nor a picture that looks like it, by frame-dedupe-threshold", nick = "similar")]
     Similar,
 }
 
-/// How far the connection is.
+/// `connection-state`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstOpenAIRealtimeConnectionState")]
 #[non_exhaustive]
 pub enum ConnectionState {
-    /// There is none.
+    /// No session.
     #[default]
     #[enum_value(name = "Closed: no session", nick = "closed")]
     Closed,
-    /// It is being tried.
+    /// Connecting to the first session.
     #[enum_value(name = "Connecting: on the way to a session", nick = "connecting")]
     Connecting,
-    /// The session runs.
+    /// The session is ready.
     #[enum_value(name = "Ready: a session", nick = "ready")]
     Ready,
-    /// It was lost, and another one is being tried.
+    /// The session was lost, connecting to the next.
     #[enum_value(name = "Reconnecting: a session was lost, on the way to the next", nick = "reconnecting")]
     Reconnecting,
 }

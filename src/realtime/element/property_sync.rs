@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Properties that change while the element runs, and stay true to what the session really does.
+//! Changes of properties while there is a session: they are requested from the server, and a property that it refuses goes
+//! back to the value that is applied.
 //!
-//! A change is wished for at once and in force when the server has accepted it. Until then the property shows the wish.
-//! Each property is settled apart: what is refused goes back to what is in force, and nothing else does.
+//! Until the server has answered, a property shows the requested value. Properties are independent of each other: if one
+//! is refused, the others keep what was requested.
 
-use crate::error::{Failure, Warning};
+use crate::error::{Error, Warning};
 use crate::realtime::conversation::Input;
 use crate::realtime::conversation::config::{Config, ConfigUpdate};
-use crate::realtime::element::Messages;
 use crate::realtime::element::conversation_config::Configured;
-use crate::realtime::element::imp::{CAT, OpenAIRealtime};
+use crate::realtime::element::messenger::Messenger;
 use crate::realtime::element::run::Run;
 use crate::realtime::element::session_json::without_refused;
+use crate::realtime::element::settings::Settings;
+use crate::realtime::element::{CAT, Messages, audio_caps};
 use crate::types::Timing;
 use gst::glib;
 use gst::prelude::*;
-use gst::subclass::prelude::*;
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The value of a property, of the kinds that the element has.
+/// Value of a property of any of the element's types.
 #[derive(Clone, Debug, PartialEq)]
 enum PropertyValue {
     Text(Option<String>),
@@ -27,7 +29,7 @@ enum PropertyValue {
     Number(f64),
     Count(u32),
     Time(u64),
-    /// Of an enumeration, by its nick.
+    /// Nick of an enumeration's value.
     Choice(String),
     Messages(Messages),
 }
@@ -47,7 +49,7 @@ impl PropertyValue {
         text().or_else(flag).or_else(number).or_else(count).or_else(|| value.get().ok().map(Self::Time))
     }
 
-    fn put(&self, element: &crate::realtime::element::OpenAIRealtime, name: &str) {
+    fn set(&self, element: &gst::Element, name: &str) {
         match self {
             Self::Text(text) => element.set_property(name, text),
             Self::Flag(flag) => element.set_property(name, flag),
@@ -60,157 +62,176 @@ impl PropertyValue {
     }
 }
 
-/// The values of all properties that can change, in the order of the class.
+/// The values of all properties that are mutable in PLAYING, in the order of the class.
 type Values = Vec<(&'static str, PropertyValue)>;
-/// Wishes that are not answered; older ones are not taken back one by one.
+
+/// Maximum number of requested changes without an answer; what older ones change is not rolled back.
 const MAX_PENDING_UPDATES: usize = 256;
 
-/// What is wished and what is in force.
 #[derive(Debug, Default)]
-pub struct PropertySync {
+struct State {
     revision: u64,
-    in_force: Values,
-    wished: VecDeque<(u64, Values)>,
-    /// A property is being set back, which is no wish.
-    going_back: bool,
+    applied: Values,
+    requested: VecDeque<(u64, Values)>,
+    /// A property is being rolled back, which requests nothing.
+    is_rolling_back: bool,
 }
 
-impl OpenAIRealtime {
-    fn live_values(&self) -> Values {
-        let element = self.obj();
+/// Keeps the properties of one element in line with its session.
+pub struct PropertySync {
+    element: glib::WeakRef<gst::Element>,
+    settings: Arc<Mutex<Settings>>,
+    messenger: Arc<Messenger>,
+    state: Mutex<State>,
+}
+
+impl PropertySync {
+    /// Nothing is requested.
+    pub fn new(element: &gst::Element, settings: Arc<Mutex<Settings>>, messenger: Arc<Messenger>) -> Self {
+        Self { element: element.downgrade(), settings, messenger, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settings(&self) -> Settings {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn values(element: &gst::Element) -> Values {
         let all = element.list_properties();
-        let live = all.iter().filter(|pspec| pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING));
-        live.filter_map(|pspec| Some((pspec.name(), PropertyValue::of(&element.property_value(pspec.name()))?)))
+        let mutable = all.iter().filter(|pspec| pspec.flags().contains(gst::PARAM_FLAG_MUTABLE_PLAYING));
+        mutable
+            .filter_map(|pspec| Some((pspec.name(), PropertyValue::of(&element.property_value(pspec.name()))?)))
             .collect()
     }
 
-    /// A session begins: what is set is in force.
-    pub(crate) fn begin_property_sync(&self) {
-        let in_force = self.live_values();
-        *self.property_sync() = PropertySync { in_force, ..PropertySync::default() };
+    /// A run starts: all properties are applied.
+    pub fn begin(&self) {
+        let applied = self.element.upgrade().map(|element| Self::values(&element)).unwrap_or_default();
+        *self.state() = State { applied, ..State::default() };
     }
 
-    /// A property has changed that may change at any time.
-    pub(crate) fn setting_changed(&self, name: &str) {
-        let Some(run) = self.run() else { return };
-        if self.property_sync().going_back {
+    /// A property was set that is mutable in PLAYING.
+    pub fn on_changed(&self, run: &Run, name: &str) {
+        let Some(element) = self.element.upgrade() else { return };
+        if self.state().is_rolling_back {
             return;
         }
-        let has_begun = run.timing().is_some();
-        match self.wished_config(&run) {
+        match self.config(&element, run) {
             Ok((config, left_out)) => {
-                self.warn_of_left_out(left_out);
-                self.wish(&run, has_begun, config);
+                self.messenger.warn_of_left_out_settings(left_out);
+                self.request(&element, run, run.timing().is_some(), config);
             }
-            Err(failure) => {
-                self.warn(Warning::new("settings", failure.to_string()).about(failure.to_string()));
-                self.take_back(&run, name);
+            Err(error) => {
+                self.messenger.warn(Warning::new("settings", error.to_string()).about(error.to_string()));
+                self.reject(&element, run, name);
             }
         }
     }
 
-    fn wished_config(&self, run: &Run) -> Result<Configured, Failure> {
-        let settings = self.settings().clone();
+    fn config(&self, element: &gst::Element, run: &Run) -> Result<Configured, Error> {
         let timing = run.timing().unwrap_or(Timing::Live);
-        settings.config(timing, self.likely_input_format(), run.output().clone(), run.dialect())
+        let input = element.static_pad("audio_sink").map(|pad| audio_caps::likely_input_format(&pad));
+        self.settings().config(timing, input.unwrap_or_default(), run.output().clone(), run.dialect())
     }
 
-    /// Wishes for what the properties say now.
-    fn wish(&self, run: &Run, has_begun: bool, config: Config) {
-        let values = self.live_values();
-        run.set_settings(self.settings().clone());
+    /// Requests what the properties say now.
+    fn request(&self, element: &gst::Element, run: &Run, has_session: bool, config: Config) {
+        let values = Self::values(element);
+        run.set_settings(self.settings());
         let revision = {
-            let mut property_sync = self.property_sync();
-            property_sync.revision += 1;
-            let revision = property_sync.revision;
-            if !has_begun {
-                // The session will begin with it.
-                property_sync.in_force = values;
+            let mut state = self.state();
+            state.revision += 1;
+            let revision = state.revision;
+            if !has_session {
+                // The session will start with it.
+                state.applied = values;
                 return;
             }
-            if property_sync.wished.len() == MAX_PENDING_UPDATES {
-                property_sync.wished.pop_front();
+            if state.requested.len() == MAX_PENDING_UPDATES {
+                state.requested.pop_front();
             }
-            property_sync.wished.push_back((revision, values));
+            state.requested.push_back((revision, values));
             revision
         };
-        gst::debug!(CAT, imp = self, "settings, revision {revision}");
+        gst::debug!(CAT, obj = element, "settings, revision {revision}");
         run.input_queue.push(Input::Configure(Box::new(ConfigUpdate { revision, config })));
     }
 
-    /// A property was set to what cannot be. It goes back to what it was before; what else is wished stands.
-    fn take_back(&self, run: &Run, name: &str) {
+    /// A property was set to an invalid value: it goes back to the value before, and nothing is requested.
+    fn reject(&self, element: &gst::Element, run: &Run, name: &str) {
         let before = {
-            let property_sync = self.property_sync();
-            let newest = property_sync.wished.back().map_or(&property_sync.in_force, |(_, values)| values);
-            newest.iter().find(|(is, _)| *is == name).map(|(_, value)| value.clone())
+            let state = self.state();
+            let newest = state.requested.back().map_or(&state.applied, |(_, values)| values);
+            newest.iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone())
         };
         if let Some(before) = before {
-            self.put_back(name, &before);
+            self.roll_back(element, name, &before);
         }
-        run.set_settings(self.settings().clone());
+        run.set_settings(self.settings());
     }
 
-    fn put_back(&self, name: &str, value: &PropertyValue) {
-        self.property_sync().going_back = true;
-        value.put(&self.obj(), name);
-        self.property_sync().going_back = false;
+    fn roll_back(&self, element: &gst::Element, name: &str, value: &PropertyValue) {
+        self.state().is_rolling_back = true;
+        value.set(element, name);
+        self.state().is_rolling_back = false;
     }
 
-    /// A wish is in force, but for what comes from these fields of the session.
-    pub(crate) fn on_update_result(&self, revision: u64, without: &[String]) {
+    /// A requested change was applied, except for the properties that these fields of the session come from.
+    pub fn on_update_result(&self, run: &Run, revision: u64, refused_fields: &[String]) {
+        let Some(element) = self.element.upgrade() else { return };
         let refused = {
-            let mut property_sync = self.property_sync();
-            while property_sync.wished.front().is_some_and(|(older, _)| *older < revision) {
-                property_sync.wished.pop_front();
+            let mut state = self.state();
+            while state.requested.front().is_some_and(|(older, _)| *older < revision) {
+                state.requested.pop_front();
             }
-            let is_it = property_sync.wished.front().is_some_and(|(first, _)| *first == revision);
-            let Some((_, wished)) = is_it.then(|| property_sync.wished.pop_front()).flatten() else { return };
+            let is_first = state.requested.front().is_some_and(|(first, _)| *first == revision);
+            let Some((_, requested)) = is_first.then(|| state.requested.pop_front()).flatten() else { return };
             let mut refused = Vec::new();
-            for (is, wish) in property_sync.in_force.iter_mut().zip(wished).filter(|(is, wish)| is.1 != wish.1) {
-                if without.iter().any(|field| comes_from(is.0, field)) {
-                    if let Some(rest) = session_without_refused(is, &wish.1, without) {
-                        is.1 = rest;
+            for (applied, requested) in state.applied.iter_mut().zip(requested).filter(|(is, new)| is.1 != new.1) {
+                if refused_fields.iter().any(|field| comes_from(applied.0, field)) {
+                    if let Some(rest) = session_without_refused(applied, &requested.1, refused_fields) {
+                        applied.1 = rest;
                     }
-                    refused.push((is.clone(), wish.1));
+                    refused.push((applied.clone(), requested.1));
                 } else {
-                    *is = wish;
+                    *applied = requested;
                 }
             }
             refused
         };
-        let mut is_back = false;
-        for ((name, is), wish) in refused {
+        let mut has_rolled_back = false;
+        for ((name, applied), requested) in refused {
             // Unless it was set again since.
-            if PropertyValue::of(&self.obj().property_value(name)).is_some_and(|now| now == wish) {
-                self.put_back(name, &is);
-                is_back = true;
+            if PropertyValue::of(&element.property_value(name)).is_some_and(|now| now == requested) {
+                self.roll_back(&element, name, &applied);
+                has_rolled_back = true;
             }
         }
-        if let Some(run) = self.run().filter(|_| is_back)
-            && let Ok((config, _)) = self.wished_config(&run)
-        {
-            // A property may have set more fields than the one that is refused.
-            self.wish(&run, true, config);
+        if has_rolled_back && let Ok((config, _)) = self.config(&element, run) {
+            // A property may have set more fields than the refused one.
+            self.request(&element, run, true, config);
         }
     }
 }
 
-/// What the property `session` is when parts of what was wished are refused: the other parts stand.
+/// What the property `session` is when the server has refused fields of it: the other fields stay as requested.
 fn session_without_refused(
-    (name, in_force): &(&'static str, PropertyValue),
-    wish: &PropertyValue,
-    without: &[String],
+    (name, applied): &(&'static str, PropertyValue),
+    requested: &PropertyValue,
+    refused_fields: &[String],
 ) -> Option<PropertyValue> {
-    match (*name, in_force, wish) {
-        ("session", PropertyValue::Text(in_force), PropertyValue::Text(Some(wish))) => {
-            without_refused(wish, in_force.as_deref(), without).map(|rest| PropertyValue::Text(Some(rest)))
+    match (*name, applied, requested) {
+        ("session", PropertyValue::Text(applied), PropertyValue::Text(Some(requested))) => {
+            without_refused(requested, applied.as_deref(), refused_fields).map(|rest| PropertyValue::Text(Some(rest)))
         }
         _ => None,
     }
 }
 
-/// Whether a property has a part in a field of the session. That of `session` may have one in each.
+/// Whether a field of the session comes from a property; `session` may hold any field.
 fn comes_from(property: &str, field: &str) -> bool {
     let properties: &[&str] = match field {
         "instructions" => &["instructions"],

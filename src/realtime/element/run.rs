@@ -1,338 +1,345 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! A run: everything that lives from READY to PAUSED and back, made anew each time.
-//!
-//! It owns the session, the stream of the source pad and the paces of the streaming threads. What the session tells
-//! goes through it to the application and to the pads of text.
+//! A run: everything that exists from READY to PAUSED and back. Each one is made anew, so that nothing of the last one has
+//! to be reset.
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::media::audio_src_task::AudioSrcTask;
 use crate::media::bus_thread::BusThread;
 use crate::media::clock_wait::ClockWaiter;
 use crate::media::function_calls::{Calls, Program};
-use crate::media::property_values::time;
+use crate::media::text_outputs::TextOutputs;
 use crate::media::text_src_task::TextSrcTask;
-use crate::net::clock::Clock;
-use crate::queue::input_queue::PushError;
+use crate::queue::push_error::PushError;
+use crate::realtime::conversation::Event;
 use crate::realtime::conversation::config::Config;
-use crate::realtime::element::OpenAIRealtime;
+use crate::realtime::conversation::io::SessionEvent;
 use crate::realtime::element::Timing as TimingSetting;
-use crate::realtime::element::pads::text::TextPadKind;
+use crate::realtime::element::input_waits::InputWaits;
+use crate::realtime::element::messenger::Messenger;
 use crate::realtime::element::settings::Settings;
-use crate::realtime::session::{BUS_QUEUE_LEN, Endpoint, InputQueue, Playout, Session, Setup};
+use crate::realtime::element::text_pad_kind::TextPadKind;
+use crate::realtime::session::{Endpoint, InputQueue, Playout, Session};
 use crate::types::Timing;
-use gst::glib;
-use gst::prelude::*;
 use openai_protocol::session::AudioFormat;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
 
-/// How long a stop waits for a handler of the application that is still busy with a message.
+/// How long a stop waits for an application's handler that is busy with a message.
 const BUS_HANDLER_TIMEOUT: Duration = Duration::from_millis(200);
-/// How long a streaming thread may take that has linked the element and brings nothing yet.
-const MAX_ARRIVAL_WAIT: Duration = Duration::from_secs(1);
+/// How long PLAYING waits for the streaming thread that has just linked the element.
+const STREAM_START_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What became of a session, for upstream to hear.
+/// How the session has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
     /// It goes on.
     #[default]
     No,
-    /// All is said.
+    /// Everything was processed.
     Finished,
     /// An ERROR was posted.
     Failed,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct State {
+struct State {
     timing: Option<Timing>,
     session: Option<Session>,
-    /// A Progress message was begun and not ended.
-    pub progress: bool,
-    pub end: End,
-    pub stopped: bool,
-    /// Upstream was not there yet when the element was.
-    is_late: bool,
-    /// A streaming thread of upstream has come as far as the element.
-    has_arrived: bool,
+    /// A PROGRESS message was posted that says that something has begun.
+    has_progress: bool,
+    end: End,
+    stopped: bool,
+    /// The element was in PAUSED before it was known whether upstream is live.
+    awaits_stream: bool,
+    /// STREAM_START has arrived on a sink pad.
+    has_stream: bool,
 }
 
 /// One run.
 pub struct Run {
-    pub(crate) element: glib::WeakRef<OpenAIRealtime>,
+    messenger: Arc<Messenger>,
     settings: Mutex<Settings>,
-    /// The first server, and those that stand by.
     targets: Vec<Endpoint>,
     output: AudioFormat,
-    /// The way in.
+    /// From the sink pads to the session.
     pub input_queue: Arc<InputQueue>,
-    pub(crate) playout: Arc<Playout>,
-    /// The source pad's stream.
+    /// From the session to `src`.
+    pub playout: Arc<Playout>,
+    /// Task of `src`.
     pub source: Arc<AudioSrcTask>,
-    /// The pace of the sound that comes in.
-    pub pace: ClockWaiter,
-    /// The paces of the other pads.
-    paces: Mutex<Vec<(String, Arc<ClockWaiter>)>>,
-    /// Upstream is live, and so keeps time by itself.
+    /// Clock waits of the sink pads.
+    pub waits: InputWaits,
+    /// The audio from upstream is synchronized to the clock already.
     pub upstream_is_live: AtomicBool,
     /// Function calls of this run.
     pub calls: Arc<Calls>,
-    /// Whether every event of the wire is told.
-    traces: Arc<AtomicBool>,
-    /// Events that pass have no room at a source pad, and that was told.
-    pub(crate) events_dropped: AtomicBool,
-    texts: Mutex<Vec<(TextPadKind, Arc<TextSrcTask>)>>,
+    /// Whether the session traces wire events.
+    pub traces: Arc<AtomicBool>,
+    /// A source pad has dropped events, and the warning was posted.
+    pub events_dropped: AtomicBool,
+    /// Source pads for text.
+    pub texts: TextOutputs<TextPadKind>,
     state: Mutex<State>,
-    pub(crate) changed: Condvar,
-    pub(crate) bus_thread: BusThread,
+    changed: Condvar,
+    /// Posts messages of the session.
+    pub bus_thread: BusThread,
 }
 
 impl Run {
-    /// A run that has not begun.
+    /// A run without a session. `targets` are the server and those of `fallback-uris`, at least one; `output` is the format
+    /// of `src`.
     pub fn new(
-        element: &OpenAIRealtime,
+        messenger: Arc<Messenger>,
         settings: Settings,
         targets: Vec<Endpoint>,
         output: AudioFormat,
-        playout: Arc<Playout>,
         input_queue: Arc<InputQueue>,
+        playout: Arc<Playout>,
         source: Arc<AudioSrcTask>,
     ) -> Self {
         Self {
-            element: element.downgrade(),
+            messenger,
             settings: Mutex::new(settings),
             targets,
             output,
             input_queue,
             playout,
             source,
-            pace: ClockWaiter::default(),
-            paces: Mutex::default(),
+            waits: InputWaits::default(),
             upstream_is_live: AtomicBool::new(false),
             calls: Arc::default(),
             traces: Arc::default(),
             events_dropped: AtomicBool::new(false),
-            texts: Mutex::default(),
+            texts: TextOutputs::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
             bus_thread: BusThread::default(),
         }
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Live or offline, once that is known.
+    /// Live or offline, once the session starts.
     pub fn timing(&self) -> Option<Timing> {
         self.state().timing
     }
 
-    /// Whether it is known to be live.
+    /// Whether the session has started and is live.
     pub fn is_live(&self) -> bool {
         self.timing() == Some(Timing::Live)
     }
 
-    /// The pace of a pad besides the sound's.
-    pub fn pace_of(&self, pad: &str) -> Arc<ClockWaiter> {
-        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, pace)) = paces.iter().find(|(name, _)| name == pad) {
-            return pace.clone();
-        }
-        let pace = Arc::new(self.pace.sibling());
-        paces.push((pad.to_owned(), pace.clone()));
-        pace
+    /// Whether the run was stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.state().stopped
     }
 
-    fn each_pace(&self, act: impl Fn(&ClockWaiter)) {
-        act(&self.pace);
-        let paces: Vec<_> = self.paces.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        paces.iter().for_each(|(_, pace)| act(pace));
+    /// Whether the session goes on.
+    pub fn goes_on(&self) -> bool {
+        let state = self.state();
+        state.end == End::No && !state.stopped
     }
 
-    /// Begins or ends the flush of a pad besides the sound's.
+    /// Begins or ends the flush of a sink pad other than `audio_sink`.
     pub fn set_flushing(&self, pad: &str, flushing: bool) {
-        self.pace_of(pad).set_flushing(flushing);
+        self.waits.of(pad).set_flushing(flushing);
         self.input_queue.set_flushing(pad, flushing);
     }
 
-    /// The pace of a pad that is gone; one of that name that is requested later begins anew.
-    pub fn forget_pace(&self, pad: &str) {
-        self.paces.lock().unwrap_or_else(PoisonError::into_inner).retain(|(name, _)| name != pad);
-    }
-
-    /// What upstream is told where nothing is taken any more.
-    pub fn flow_of(&self, refused: PushError) -> gst::FlowError {
-        match (refused, self.state().end) {
+    /// Flow return for an item that the input queue did not take.
+    pub fn flow_of(&self, error: PushError) -> gst::FlowError {
+        match (error, self.state().end) {
             (PushError::Closed, End::Failed) => gst::FlowError::Error,
             (PushError::Closed, End::Finished) => gst::FlowError::Eos,
             (PushError::Flushing | PushError::Full, _) | (PushError::Closed, End::No) => gst::FlowError::Flushing,
         }
     }
 
-    pub(crate) fn settings(&self) -> MutexGuard<'_, Settings> {
+    /// The properties that count for this run.
+    pub fn settings(&self) -> MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The user has changed something that counts at once.
+    /// Properties have changed that are mutable in PLAYING.
     pub fn set_settings(&self, settings: Settings) {
         *self.settings() = settings;
         self.update_traces();
     }
 
+    /// The server, and those of `fallback-uris`.
+    pub fn targets(&self) -> &[Endpoint] {
+        &self.targets
+    }
+
     fn endpoint(&self) -> &Endpoint {
-        // There is one at least.
+        // There is at least one.
         &self.targets[0]
     }
 
-    /// The dialect of the server.
+    /// URL of the server without secrets.
+    pub fn server_name(&self) -> String {
+        self.endpoint().name()
+    }
+
+    /// Dialect of the server.
     pub fn dialect(&self) -> openai_protocol::dialect::Dialect {
         self.endpoint().dialect()
     }
 
-    /// The format of the output.
+    /// Format of `src`.
     pub fn output(&self) -> &AudioFormat {
         &self.output
     }
 
-    /// The timing that the user asked for.
-    pub fn wished_timing(&self) -> TimingSetting {
+    /// The property `timing`.
+    pub fn timing_setting(&self) -> TimingSetting {
         self.settings().timing
     }
 
-    /// How far the answer's stream has come.
+    /// Running time of the next buffer of `src`.
     pub fn position(&self) -> Duration {
         self.playout.next_at().0
     }
 
-    /// The configuration that a session of this timing would have.
-    pub fn config(&self, timing: Timing, input: AudioFormat) -> Result<Config, Failure> {
+    /// Configuration of a session.
+    pub fn config(&self, timing: Timing, input: AudioFormat) -> Result<Config, Error> {
         let settings = self.settings().clone();
-        settings.config(timing, input, self.output.clone(), self.endpoint().dialect()).map(|(config, _)| config)
+        settings.config(timing, input, self.output.clone(), self.dialect()).map(|(config, _)| config)
     }
 
     /// The program that answers function calls.
     pub fn program(&self) -> Option<Program> {
-        // It was found to be right when it was set.
+        // An invalid one was refused when it was set.
         self.settings().program().ok().flatten()
     }
 
-    pub(crate) fn texts(&self) -> MutexGuard<'_, Vec<(TextPadKind, Arc<TextSrcTask>)>> {
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Somebody wants to know every event of the wire, or nobody.
-    pub(crate) fn update_traces(&self) {
-        let posted = self.settings().raw_events;
-        let written = self.texts().iter().any(|(carries, _)| *carries == TextPadKind::Events);
-        let traces = posted || written;
+    /// Switches tracing on while there is a use for wire events.
+    pub fn update_traces(&self) {
+        let traces = self.settings().raw_events || self.texts.has(TextPadKind::Events);
         self.traces.store(traces, Ordering::Relaxed);
     }
 
-    /// It is known whether the stream is live: the session begins. False where it had begun before.
-    pub fn begin(self: &Arc<Self>, timing: Timing, input: AudioFormat) -> bool {
-        {
-            let mut state = self.state();
-            if state.timing.is_some() || state.stopped {
-                return false;
-            }
-            state.timing = Some(timing);
-            state.progress = true;
-        }
-        self.input_queue.set_offline(timing == Timing::Offline);
-        self.input_queue.set_reconnect_buffer(time(self.settings().reconnect_buffer));
-        self.input_queue.set_connected(false);
-        self.update_traces();
-        self.each_text(|stream| stream.set_timing(timing));
-        self.post_progress(gst::ProgressType::Start, &format!("Connecting to {}", self.endpoint().name()));
-        let (bus_tx, receiver) = mpsc::channel(BUS_QUEUE_LEN);
-        let session = self.config(timing, input).and_then(|config| {
-            let setup = Setup {
-                targets: self.targets.clone(),
-                config,
-                retry_policy: self.settings().retry_policy(),
-                input_queue: self.input_queue.clone(),
-                playout: self.playout.clone(),
-                bus_tx,
-                traces: self.traces.clone(),
-                clock: Clock::default(),
-            };
-            Session::start(setup).map_err(|error| Failure::Connect(format!("no thread to be had: {error}")))
-        });
-        match session {
-            Ok(session) => {
-                self.state().session = Some(session);
-                self.start_bus_thread(receiver);
-            }
-            Err(failure) => self.fail(&failure, None),
-        }
-        self.source.set_timing(timing);
-        true
-    }
-
-    pub(crate) fn each_text(&self, act: impl Fn(&TextSrcTask)) {
-        let streams: Vec<_> = self.texts().iter().map(|(_, stream)| stream.clone()).collect();
-        streams.iter().for_each(|stream| act(stream));
-    }
-
-    /// The element is ready, and what is upstream may not be.
-    pub fn begins(&self) {
+    /// Takes the timing of the session that is about to start. False if it has started before or the run was stopped.
+    pub fn set_timing(&self, timing: Timing) -> bool {
         let mut state = self.state();
-        state.is_late = state.timing.is_none();
+        let is_first = state.timing.is_none() && !state.stopped;
+        if is_first {
+            state.timing = Some(timing);
+            state.has_progress = true;
+        }
+        is_first
     }
 
-    /// A streaming thread is there.
-    pub fn arrived(&self) {
-        self.state().has_arrived = true;
+    /// Takes the session, which ends with the run.
+    pub fn set_session(&self, session: Session) {
+        self.state().session = Some(session);
+    }
+
+    /// Adds the task of a source pad for text. `None` if the pad has one.
+    pub fn add_text(&self, pad: &gst::Pad, kind: TextPadKind) -> Option<Arc<TextSrcTask>> {
+        let latency = kind.latency(&self.settings());
+        let (wait, group) = (self.source.clock_wait.clone(), self.source.group);
+        let task = Arc::new(TextSrcTask::new(pad.clone(), wait, group, latency, self.timing()));
+        if !self.texts.add(kind, task.clone()) {
+            return None;
+        }
+        // The session may have started meanwhile.
+        if let Some(timing) = self.timing() {
+            task.set_timing(timing);
+        }
+        self.update_traces();
+        Some(task)
+    }
+
+    /// Removes the task of a source pad for text.
+    pub fn remove_text(&self, pad: &gst::Pad) {
+        self.texts.remove(pad);
+        self.update_traces();
+    }
+
+    /// The element is in PAUSED.
+    pub fn on_paused(&self) {
+        let mut state = self.state();
+        state.awaits_stream = state.timing.is_none();
+    }
+
+    /// STREAM_START has arrived on a sink pad.
+    pub fn on_stream_start(&self) {
+        self.state().has_stream = true;
         self.changed.notify_all();
     }
 
-    /// Waits for a streaming thread that has linked the element, and may be telling so.
-    pub fn await_arrival(&self) {
-        let waits = |state: &mut State| state.is_late && !state.has_arrived && !state.stopped;
-        drop(self.changed.wait_timeout_while(self.state(), MAX_ARRIVAL_WAIT, waits));
+    /// Waits for the streaming thread that has linked the element after PAUSED.
+    pub fn wait_for_stream_start(&self) {
+        let waits = |state: &mut State| state.awaits_stream && !state.has_stream && !state.stopped;
+        drop(self.changed.wait_timeout_while(self.state(), STREAM_START_TIMEOUT, waits));
     }
 
-    /// The sound that comes in keeps step with the clock here, because upstream does not.
+    /// Whether `audio_sink` has to synchronize to the clock, because upstream does not.
     pub fn paces_input(&self) -> bool {
-        !self.upstream_is_live.load(Ordering::Relaxed) && self.timing() == Some(Timing::Live)
+        !self.upstream_is_live.load(Ordering::Relaxed) && self.is_live()
     }
 
-    /// The clock runs.
+    /// PLAYING.
     pub fn play(&self, clock: gst::Clock, base: gst::ClockTime) {
-        self.source.pace.play(clock.clone(), base);
-        self.each_pace(|pace| pace.play(clock.clone(), base));
+        self.source.clock_wait.play(clock.clone(), base);
+        self.waits.each(|wait| wait.play(clock.clone(), base));
     }
 
-    /// The clock stands still.
+    /// PAUSED.
     pub fn pause(&self) {
-        self.source.pace.pause();
-        self.each_pace(ClockWaiter::pause);
+        self.source.clock_wait.pause();
+        self.waits.each(ClockWaiter::pause);
     }
 
-    /// Lets go every thread that waits in here, so that the pads can be shut.
+    /// The session has ended after all input was processed. `at` is the running time of the end of the input.
+    pub fn finish(&self, at: Duration) {
+        self.state().end = End::Finished;
+        self.input_queue.close();
+        self.playout.finish(at);
+        self.texts.all().iter().for_each(|task| task.finish());
+    }
+
+    /// Ends the run with an ERROR: no more input is taken, and the source pads get EOS. `done` is the running time up to
+    /// which all input was processed.
+    pub fn fail(&self, error: &Error, done: Option<Duration>) {
+        self.end_progress(gst::ProgressType::Error, "No session");
+        let closed = SessionEvent::Closed { reason: error.to_string(), running_time: done };
+        self.messenger.post_event(&Event::Session(closed));
+        self.messenger.post_error(error, done);
+        self.state().end = End::Failed;
+        self.input_queue.close();
+        self.playout.abandon();
+        self.texts.all().iter().for_each(|task| task.finish());
+    }
+
+    /// Posts the end of what the last PROGRESS message said.
+    pub fn end_progress(&self, kind: gst::ProgressType, text: &str) {
+        let had_progress = std::mem::take(&mut self.state().has_progress);
+        if had_progress {
+            self.messenger.post_progress(kind, text);
+        }
+    }
+
+    /// Ends all waits of streaming threads, so that the pads can be deactivated.
     pub fn stop(&self) {
         self.state().stopped = true;
         self.input_queue.close();
-        self.each_pace(ClockWaiter::stop);
+        self.waits.each(ClockWaiter::stop);
         self.source.stop();
-        self.each_text(TextSrcTask::stop);
+        self.texts.all().iter().for_each(|task| task.stop());
         self.end_progress(gst::ProgressType::Canceled, "Stopped");
     }
 
-    /// Ends the session, after the pads are shut.
+    /// Ends the session, once the pads are inactive.
     pub fn close(&self) {
         let session = self.state().session.take();
         drop(session);
         self.calls.stop();
         self.bus_thread.wait(BUS_HANDLER_TIMEOUT);
-    }
-
-    /// The link's view of the place, for logs.
-    pub fn place(&self) -> String {
-        self.endpoint().name()
     }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! How the properties become a session of the API.
+//! Session of the API (`session.update`), made from the properties.
 //!
-//! The JSON of the property `session` is laid over all others, and what it says counts for the element's own decisions
-//! as well. What the model or the server is known to refuse is left out and told.
+//! The JSON of the property `session` is merged over the others, and the merged session decides what the element does itself.
+//! Fields that the model or the server is known to refuse are left out with a warning.
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::media::property_values::JsonText;
 use crate::realtime::element::conversation_config::SERVER_SILENCE;
 use crate::realtime::element::settings::{MILLISECOND, Settings};
@@ -21,17 +21,17 @@ use openai_protocol::session::{
 use openai_protocol::{Session, Setting, plain, session};
 use serde_json::{Value, json};
 
-/// The properties and the JSON of `session` in one.
+/// The session with the JSON of `session` merged in.
 pub(crate) struct Merged {
     pub session: Session,
-    /// What was left out of it, and why.
+    /// Descriptions of what was left out, and why.
     pub left_out: Vec<String>,
-    /// Whether a server that finds the turns answers them, where the JSON says so.
+    /// `create_response` of the JSON.
     pub answers: Option<bool>,
 }
 
 impl Settings {
-    /// The session that is wished.
+    /// Makes the session. An error names the property at fault.
     pub(crate) fn merged_session(
         &self,
         timing: Timing,
@@ -39,9 +39,9 @@ impl Settings {
         input: &AudioFormat,
         output: &AudioFormat,
         dialect: Dialect,
-    ) -> Result<Merged, Failure> {
+    ) -> Result<Merged, Error> {
         let session = self.plain_session(timing, detection, input, output)?;
-        let wrong = |why: String| Failure::Settings(format!("session: {why}"));
+        let wrong = |why: String| Error::settings(format!("session: {why}"));
         let mut merged = serde_json::to_value(session).map_err(|error| wrong(error.to_string()))?;
         let mut answers = None;
         if let Some(text) = self.session.as_ref().map_or(Ok(None), JsonText::text).map_err(wrong)? {
@@ -58,7 +58,7 @@ impl Settings {
         Ok(Merged { session, left_out, answers })
     }
 
-    /// Takes out what the model or the server is known to refuse, for it would refuse everything else with it.
+    /// Removes what the model or the server is known to refuse, because it would refuse the whole update.
     fn guard(&self, session: &mut Value, dialect: Dialect) -> Vec<String> {
         let mut left_out = Vec::new();
         let Some(session) = session.as_object_mut() else { return left_out };
@@ -82,11 +82,11 @@ impl Settings {
         detection: TurnDetection,
         input: &AudioFormat,
         output: &AudioFormat,
-    ) -> Result<Session, Failure> {
+    ) -> Result<Session, Error> {
         let audio_input = AudioInput {
             format: Some(input.clone()),
             transcription: self.transcription().map_or(Setting::Keep, Setting::Set),
-            // Off is the server's default, and the published type of a request has no other word for it.
+            // Off is the default of the server, and the API's type of a request has no value for it.
             noise_reduction: self.noise().map_or(Setting::Keep, |kind| {
                 Setting::Set(session::NoiseReduction { kind: Some(kind.into()), ..Default::default() })
             }),
@@ -147,8 +147,8 @@ impl Settings {
         Some(Reasoning { effort: Some(effort.into()), ..Default::default() })
     }
 
-    fn tools(&self) -> Result<Option<Vec<Value>>, Failure> {
-        let wrong = |why: String| Failure::Settings(format!("tools: {why}"));
+    fn tools(&self) -> Result<Option<Vec<Value>>, Error> {
+        let wrong = |why: String| Error::settings(format!("tools: {why}"));
         let text = self.tools.as_ref().map_or(Ok(None), JsonText::text).map_err(wrong)?;
         let Some(text) = text else { return Ok(None) };
         let tools: Vec<Value> = serde_json::from_str(text).map_err(|error| wrong(format!("a JSON array: {error}")))?;
@@ -158,26 +158,26 @@ impl Settings {
         Ok(Some(tools))
     }
 
-    /// `auto`, `none`, `required`, a function's name, or JSON.
-    fn tool_choice(&self) -> Result<Option<Value>, Failure> {
+    /// The property is `auto`, `none`, `required`, the name of a function, or JSON.
+    fn tool_choice(&self) -> Result<Option<Value>, Error> {
         let text = self.tool_choice.trim();
         Ok(match text {
             "" | "auto" => None,
             "none" | "required" => Some(json!(text)),
             text if text.starts_with('{') => Some(
                 serde_json::from_str(text)
-                    .map_err(|error| Failure::Settings(format!("tool-choice: no JSON object: {error}")))?,
+                    .map_err(|error| Error::settings(format!("tool-choice: no JSON object: {error}")))?,
             ),
             name => Some(json!({"type": "function", "name": name})),
         })
     }
 
-    /// A name that no function has is most probably another word that is misspelt.
-    pub(crate) fn check_tool_choice(&self, session: &Session) -> Result<(), Failure> {
+    /// Refuses the name of a function that is not in `tools`, which is most probably a misspelt mode.
+    pub(crate) fn check_tool_choice(&self, session: &Session) -> Result<(), Error> {
         let name = session.tool_choice.as_ref().and_then(|choice| choice["name"].as_str());
         let is_it = |name: &str| session.tools.iter().flatten().any(|tool| tool["name"].as_str() == Some(name));
         match name.filter(|name| *name == self.tool_choice.trim() && !is_it(name)) {
-            Some(name) => Err(Failure::Settings(format!(
+            Some(name) => Err(Error::settings(format!(
                 "tool-choice: '{name}' is none of auto, none and required, and no function of tools has this name"
             ))),
             None => Ok(()),
@@ -193,19 +193,19 @@ impl Settings {
         })
     }
 
-    /// Whether a server that finds the turns answers them by itself. The picture of a turn has to be there before the
-    /// answer begins, so there it is asked for.
+    /// Whether the server creates the responses itself. With frame-policy=turn the element requests them, because the frame of
+    /// the turn has to be sent before.
     fn server_responds(&self) -> bool {
         let waits_for_picture = self.frame_policy == FramePolicy::Turn && self.vad_idle_timeout == 0;
         self.create_response && !waits_for_picture
     }
 
-    /// What the server is told about turns; nothing where it has no part in them.
+    /// `turn_detection`, or `None` for local or no turn detection.
     fn server_detection(&self, timing: Timing, detection: TurnDetection) -> Option<session::TurnDetection> {
         let milliseconds = |nanoseconds: u64| nanoseconds / MILLISECOND;
         let both = session::TurnDetection {
             create_response: Some(self.server_responds()),
-            // Nobody listens to a file while it is made, so nobody interrupts.
+            // Offline, nobody hears the response while it is made, so nobody interrupts it.
             interrupt_response: Some(self.interrupt_response && timing == Timing::Live),
             ..Default::default()
         };
@@ -239,13 +239,13 @@ impl Settings {
     }
 }
 
-/// Whether a model takes what only models that reason do. Names that are not known are left to the server.
+/// Whether a model accepts `reasoning`. For unknown names, the server decides.
 fn reasons(model: &str) -> bool {
     const PLAIN: [&str; 5] = ["gpt-realtime-mini", "gpt-realtime-1.5", "gpt-4o-", "gpt-realtime-20", "gpt-audio"];
     model != "gpt-realtime" && !PLAIN.iter().any(|name| model.starts_with(name))
 }
 
-/// The pads say how sound is coded; a session cannot say otherwise.
+/// Refuses audio formats in `session`, which the caps of the pads decide on.
 fn check_formats(over: &Value, input: &AudioFormat, output: &AudioFormat) -> Result<(), String> {
     for (direction, is) in [("input", input), ("output", output)] {
         let Some(wished) = over["audio"][direction].get("format") else { continue };
@@ -259,7 +259,7 @@ fn check_formats(over: &Value, input: &AudioFormat, output: &AudioFormat) -> Res
     Ok(())
 }
 
-/// What is wrong with a tool, as far as that can be known.
+/// Checks a tool.
 fn check_tool(tool: &Value) -> Result<(), String> {
     let text = |name: &str| tool.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     if !tool.is_object() {
@@ -285,6 +285,7 @@ fn check_tool(tool: &Value) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use crate::realtime::conversation::config::{Config, Detection};
     use serde_json::json;
     use std::time::Duration;
@@ -293,7 +294,7 @@ mod tests {
         settings.config(timing, AudioFormat::Pcm, AudioFormat::Pcm, Dialect::Ga).expect("a configuration").0
     }
 
-    fn refusal(settings: &Settings) -> Failure {
+    fn refusal(settings: &Settings) -> Error {
         let live = crate::types::Timing::Live;
         settings.config(live, AudioFormat::Pcm, AudioFormat::Pcm, Dialect::Ga).expect_err("refused")
     }
@@ -334,7 +335,7 @@ mod tests {
             let settings = Settings { session: Some(text.into()), ..Default::default() };
             let failure = refusal(&settings);
             assert!(
-                matches!(&failure, Failure::Settings(message) if message.starts_with("session: ") && message.contains(expected)),
+                failure.message().starts_with("session: ") && failure.says(ErrorKind::Settings, expected),
                 "{text}: {failure}"
             );
         }
@@ -368,7 +369,7 @@ mod tests {
             session: Some(r#"{"audio": {"output": {"format": {"type": "audio/pcmu"}}}}"#.into()),
             ..Default::default()
         };
-        assert!(matches!(refusal(&settings), Failure::Settings(why) if why.contains("audio.output.format")));
+        assert!(refusal(&settings).says(ErrorKind::Settings, "audio.output.format"));
     }
 
     #[test]
@@ -378,11 +379,11 @@ mod tests {
             .expect("written");
         let mut settings = Settings { session: Some(format!("@{}", path.display()).into()), ..Default::default() };
         assert!(!config(&settings, crate::types::Timing::Live).create_response);
-        // It is read once, until the next run begins.
+        // It is read once, until the next run starts.
         std::fs::remove_file(&path).expect("removed");
         assert!(!config(&settings, crate::types::Timing::Live).create_response);
-        settings.read_again();
-        assert!(matches!(refusal(&settings), Failure::Settings(why) if why.starts_with("session: the file")));
+        settings.reload_files();
+        assert!(refusal(&settings).says(ErrorKind::Settings, "session: the file"));
     }
 
     #[test]
@@ -418,8 +419,7 @@ mod tests {
         ] {
             let settings = Settings { tools: Some(text.into()), ..Default::default() };
             let failure = refusal(&settings);
-            let fits =
-                matches!(&failure, Failure::Settings(why) if why.starts_with("tools: ") && why.contains(expected));
+            let fits = failure.message().starts_with("tools: ") && failure.says(ErrorKind::Settings, expected);
             assert!(fits, "{text}: {failure}");
         }
     }
@@ -434,7 +434,7 @@ mod tests {
             (Settings { vad_idle_timeout: 31 * second, ..Default::default() }, "vad-idle-timeout: 31s"),
         ] {
             let failure = refusal(&settings);
-            assert!(matches!(&failure, Failure::Settings(why) if why.starts_with(expected)), "{failure}");
+            assert!(failure.kind() == ErrorKind::Settings && failure.message().starts_with(expected), "{failure}");
         }
         config(&Settings { vad_idle_timeout: 5 * second, ..Default::default() }, crate::types::Timing::Live);
     }
@@ -448,9 +448,9 @@ mod tests {
             settings.check_tool_choice(&config(&settings, crate::types::Timing::Live).session)
         };
         for right in ["auto", "required", "look_up", r#"{"type": "mcp", "server_label": "s"}"#] {
-            assert_eq!(with(right), Ok(()), "{right}");
+            with(right).expect(right);
         }
-        assert!(matches!(with("requierd"), Err(Failure::Settings(why)) if why.contains("requierd")));
+        assert!(with("requierd").is_err_and(|error| error.says(ErrorKind::Settings, "requierd")));
     }
 
     #[test]

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Read-only properties: connection state, session id and `stats`.
+//! State behind the read-only properties `connection-state`, `session-id` and `stats`.
 
-use crate::error::Warning;
-use crate::media::errors;
 use crate::realtime::conversation::Event;
 use crate::realtime::conversation::io::{FrameState, SessionEvent};
 use crate::realtime::element::ConnectionState;
-use crate::realtime::element::imp::{CAT, OpenAIRealtime};
-use gst::prelude::*;
-use gst::subclass::prelude::*;
-use std::time::Instant;
+use std::time::Duration;
 
-/// What the session has told so far.
+/// State of the session, and counts since the element was started.
 #[derive(Clone, Debug, Default)]
 pub struct ElementStatus {
     pub state: ConnectionState,
@@ -20,7 +15,6 @@ pub struct ElementStatus {
     pub turns: u64,
     pub responses: u64,
     pub interruptions: u64,
-    pub warnings: u64,
     pub input_tokens: u64,
     pub output_tokens: u64,
     pub total_cost: f64,
@@ -37,18 +31,18 @@ pub struct ElementStatus {
 }
 
 impl ElementStatus {
-    /// There is a session, or one is on its way.
+    /// Whether there is a session or an attempt to get one.
     pub fn is_open(&self) -> bool {
         self.state != ConnectionState::Closed
     }
 
     /// The property `stats`.
-    pub fn stats(&self) -> gst::Structure {
+    pub fn stats(&self, warnings: u64) -> gst::Structure {
         gst::Structure::builder("application/x-openairealtime-stats")
             .field("turns", self.turns)
             .field("responses", self.responses)
             .field("interruptions", self.interruptions)
-            .field("warnings", self.warnings)
+            .field("warnings", warnings)
             .field("input-tokens", self.input_tokens)
             .field("output-tokens", self.output_tokens)
             .field("total-cost", self.total_cost)
@@ -65,7 +59,14 @@ impl ElementStatus {
             .build()
     }
 
-    fn note(&mut self, event: &Event) {
+    /// The model was silent this long after the reason for it (barge-in) had arrived.
+    pub fn on_silenced(&mut self, latency: Duration) {
+        self.silence_latency = latency.as_nanos() as u64;
+        self.longest_silence_latency = self.longest_silence_latency.max(self.silence_latency);
+    }
+
+    /// Takes what an event says of it.
+    pub fn update(&mut self, event: &Event) {
         match event {
             Event::Session(SessionEvent::Connecting { .. }) if self.state == ConnectionState::Reconnecting => {}
             Event::Session(SessionEvent::Connecting { .. }) => self.state = ConnectionState::Connecting,
@@ -102,45 +103,6 @@ impl ElementStatus {
                 self.audio_inserted += inserted.as_nanos() as u64;
             }
             _ => {}
-        }
-    }
-}
-
-impl OpenAIRealtime {
-    /// Posts a WARNING of the element's own: one of a kind in ten seconds. What is left out is posted with its number as soon
-    /// as something is told after that, and at the latest when the run ends.
-    pub(crate) fn warn(&self, warning: Warning) {
-        let posted = self.warnings().add(warning, Instant::now());
-        posted.iter().for_each(|warning| self.post_warning(warning));
-    }
-
-    /// Posts the element's own warnings that were left out: those whose time has come, or all.
-    pub(crate) fn post_left_out_warnings(&self, all: bool) {
-        let now = Instant::now();
-        let due = if all { self.warnings().rest(now) } else { self.warnings().due(now) };
-        due.iter().for_each(|warning| self.post_warning(warning));
-    }
-
-    /// Posts a WARNING, and counts it. Every warning of the element goes through here.
-    pub(crate) fn post_warning(&self, warning: &Warning) {
-        gst::warning!(CAT, imp = self, "{}", warning.message);
-        self.status().warnings += 1;
-        errors::post_warning(self.obj().upcast_ref(), warning);
-    }
-
-    /// Keeps what the properties tell that can only be read, and says which of them have changed.
-    pub(crate) fn note(&self, event: &Event) {
-        let (before, after) = {
-            let mut status = self.status();
-            let before = (status.state, status.session_id.clone());
-            status.note(event);
-            (before, (status.state, status.session_id.clone()))
-        };
-        if before.0 != after.0 {
-            self.obj().notify("connection-state");
-        }
-        if before.1 != after.1 {
-            self.obj().notify("session-id");
         }
     }
 }

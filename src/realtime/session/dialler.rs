@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The way to a session, for the first one and for every one after it: which server is tried, how often, and with which
-//! delays. What is worth another try is known from types and codes, never from the words of an error.
+//! Connection attempts, for the first session and for every later one: retries with back-off, and fail-over to the next
+//! server. Whether a retry makes sense is known from types and codes, never from the text of an error.
 
-use crate::error::Failure;
-use crate::net::backoff::{Backoff, LONGEST_RETRY_AFTER};
+use crate::error::{Error, ErrorKind};
+use crate::net::backoff::{Backoff, MAX_RETRY_AFTER};
 use crate::net::clock::Clock;
 use crate::net::connect::ConnectError;
 use crate::net::handshake::Socket;
@@ -14,27 +14,27 @@ use crate::realtime::session::{BusEvent, Endpoint, RetryPolicy};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// The servers and the row of tries.
+/// Servers, and the state of the attempts.
 pub struct Dialler {
-    /// The first one, and those that stand by.
+    /// The first server, and those for fail-over.
     targets: Vec<Endpoint>,
     current: usize,
     retry_policy: RetryPolicy,
     backoff: Backoff,
     clock: Clock,
     bus_tx: mpsc::Sender<BusEvent>,
-    /// Tries since there was a session, or since the server was chosen.
+    /// Number of attempts since the last session or the last fail-over.
     attempt: u32,
-    /// Until then the first session has to be ready.
+    /// When the first session has to be ready.
     deadline: Option<Instant>,
-    /// There was a session, so that what fails now is one that is lost.
+    /// Whether there was a session, so that a final error means that it is lost.
     had_session: bool,
-    /// Why the last try failed, or why the session is lost.
+    /// Error of the last attempt or of the lost session.
     last: Option<ConnectError>,
 }
 
 impl Dialler {
-    /// Nothing is tried yet.
+    /// Before the first attempt.
     pub fn new(
         targets: Vec<Endpoint>,
         retry_policy: RetryPolicy,
@@ -55,17 +55,17 @@ impl Dialler {
         }
     }
 
-    /// The server that is talked to.
+    /// The current server.
     pub fn endpoint(&self) -> &Endpoint {
         &self.targets[self.current]
     }
 
-    /// The text without the keys of any server.
+    /// Redacts the secrets of all servers in a text.
     pub fn redact(&self, text: &mut String) {
         self.targets.iter().for_each(|endpoint| endpoint.redact(text));
     }
 
-    /// What a server sent, without the keys of any.
+    /// A message of a server without secrets, or `None` if it holds none.
     pub fn scrub_frame(&self, text: &str) -> Option<String> {
         let mut scrubbed: Option<String> = None;
         for endpoint in &self.targets {
@@ -76,50 +76,46 @@ impl Dialler {
         scrubbed
     }
 
-    /// The failure as it may be told.
-    pub fn told(&self, failure: Failure) -> Failure {
-        let failure = self.endpoint().told(failure);
-        failure.map(|mut text| {
-            self.redact(&mut text);
-            text
-        })
+    /// The error as it is shown to the user: without secrets, and with a hint.
+    pub fn user_error(&self, error: Error) -> Error {
+        self.endpoint().user_error(error).redacted(|text| self.redact(text))
     }
 
-    /// Whether another server can be tried after this one.
+    /// Whether there is a further server.
     pub fn has_standby(&self) -> bool {
         self.current + 1 < self.targets.len()
     }
 
-    /// How long the session may take to be ready.
+    /// Time that is left until the session has to be ready.
     pub fn time_left(&self) -> Duration {
         let left = |deadline: Instant| deadline.saturating_duration_since(self.clock.now());
         self.deadline.map_or(self.retry_policy.timeout, |deadline| left(deadline).min(self.retry_policy.timeout))
     }
 
-    /// There is a session.
+    /// The session is ready.
     pub fn ready(&mut self) {
         self.deadline = None;
         self.had_session = true;
         self.attempt = 0;
     }
 
-    /// The session that was there was a good one: the tries are counted from the first.
-    pub fn worked(&mut self) {
+    /// The session was of use: retries are counted from zero.
+    pub fn reset_retries(&mut self) {
         self.backoff.reset();
     }
 
-    /// The session was lost, or did not come about. With `again`, it may be had from the same server.
-    pub fn failed(&mut self, failure: Failure, again: bool) {
+    /// The session was lost or did not become ready. `again`: whether a retry with the same server makes sense.
+    pub fn failed(&mut self, failure: Error, again: bool) {
         self.last = Some(ConnectError { failure, again, retry_after: None });
     }
 
-    /// Another connection was there already.
-    pub fn has_spare(&mut self) {
+    /// The standby connection is used.
+    pub fn on_standby_used(&mut self) {
         self.last = None;
     }
 
-    /// Tries until there is a connection, or no use in trying.
-    pub async fn connect(&mut self) -> Result<Socket, Failure> {
+    /// Connects, with retries and fail-over.
+    pub async fn connect(&mut self) -> Result<Socket, Error> {
         loop {
             let (delay, reason) = match self.last.take() {
                 None => (Duration::ZERO, None),
@@ -134,14 +130,14 @@ impl Dialler {
             };
             self.attempt += 1;
             let at = self.clock.now() + delay;
-            self.tell(delay, reason).await?;
+            self.report_attempt(delay, reason).await?;
             self.clock.sleep_until(at).await;
             self.last = Some(match self.clock.timeout(self.time_left(), self.endpoint().connect(&self.clock)).await {
                 Some(Ok(socket)) => return Ok(socket),
                 Some(Err(error)) => error,
                 None => {
                     let (name, timeout) = (self.endpoint().name(), self.retry_policy.timeout);
-                    let failure = Failure::Connect(format!("{name} did not answer within {timeout:.1?}"));
+                    let failure = Error::connect(format!("{name} did not answer within {timeout:.1?}"));
                     ConnectError { failure, again: true, retry_after: None }
                 }
             });
@@ -157,7 +153,7 @@ impl Dialler {
         self.deadline.is_none_or(fits).then_some(delay)
     }
 
-    /// The next server has tries and time of its own.
+    /// Fails over to the next server, with retries and a deadline of its own.
     fn change_target(&mut self) {
         self.current += 1;
         self.attempt = 0;
@@ -165,29 +161,31 @@ impl Dialler {
         self.deadline = self.deadline.map(|_| self.clock.now() + self.retry_policy.timeout);
     }
 
-    async fn tell(&self, delay: Duration, reason: Option<String>) -> Result<(), Failure> {
+    async fn report_attempt(&self, delay: Duration, reason: Option<String>) -> Result<(), Error> {
         let reason = reason.map(|mut reason| {
             self.redact(&mut reason);
             reason
         });
         let uri = Some(self.endpoint().name());
         let connecting = SessionEvent::Connecting { attempt: self.attempt, delay, uri, reason };
-        let told = self.bus_tx.send(BusEvent::Event(Event::Session(connecting))).await;
-        told.map_err(|_| Failure::Connect("stopped".into()))
+        let sent = self.bus_tx.send(BusEvent::Event(Event::Session(connecting))).await;
+        sent.map_err(|_| Error::connect("stopped"))
     }
 
-    /// What is told when there is no use in trying any more.
-    fn final_failure(&self, error: ConnectError) -> Failure {
+    /// The error after the last attempt.
+    fn final_failure(&self, error: ConnectError) -> Error {
         let asks = error
             .retry_after
-            .filter(|after| *after > LONGEST_RETRY_AFTER || self.deadline.is_some() && *after >= self.time_left());
+            .filter(|after| *after > MAX_RETRY_AFTER || self.deadline.is_some() && *after >= self.time_left());
         let asks = asks.map(|after| format!("; it asks to be tried again in {} s, which is too long", after.as_secs()));
-        let failure = error.failure.map(|text| format!("{text}{}", asks.unwrap_or_default()));
+        let failure = error.failure.map_message(|text| format!("{text}{}", asks.unwrap_or_default()));
         match failure {
             failure if !self.had_session => failure,
-            // It is known what was wrong, and it is not the connection.
-            failure if !error.again && !matches!(failure, Failure::Connect(_)) => failure,
-            failure => Failure::Lost(format!("the connection was lost and not to be had back: {failure}")),
+            // The reason is known, and it is not the connection.
+            failure if !error.again && failure.kind() != ErrorKind::Connect => failure,
+            failure => failure
+                .with_kind(ErrorKind::Lost)
+                .map_message(|text| format!("the connection was lost and not to be had back: {text}")),
         }
     }
 }

@@ -1,60 +1,56 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! A session with a connection: what arrives is handed to the conversation, and what that decides is carried out.
+//! Driver of a session: hands what arrives from the element and from the server to the conversation, and carries out its
+//! outputs, over as many connections as it takes.
 
-use crate::error::warning_limit::WarningLimit;
-use crate::error::{Failure, Warning};
+use crate::error::{Error, Warning};
 use crate::net::clock::Clock;
 use crate::net::websocket::{SocketEvent, WebSocket};
 use crate::realtime::conversation::io::SessionEvent;
 use crate::realtime::conversation::{Conversation, Event, Input, Output};
 use crate::realtime::session::dialler::Dialler;
 use crate::realtime::session::left_out_fields::LeftOutFields;
+use crate::realtime::session::reporter::{Reporter, drop_warning};
 use crate::realtime::session::standby::Standby;
-use crate::realtime::session::trace as wire;
+use crate::realtime::session::trace;
 use crate::realtime::session::{BusEvent, InputQueue, Playout, Setup, close_politely};
-use crate::types::TraceEvent;
 use openai_protocol::ServerEvent;
 use openai_protocol::client::PictureMessage;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 
-/// A session that lasted so long was a good one, as is one that carried a turn: if it is lost, the tries are counted
-/// from the first.
+/// A session that lasted this long resets the retry counter, as does one that carried a turn.
 const STABLE_SESSION: Duration = Duration::from_secs(5);
 
-/// Whether a session that was ready for so long was of use, so that the tries begin anew.
+/// Whether a session that was ready for this long resets the retry counter.
 pub(crate) fn is_good(lasted: Option<Duration>, carried_turn: bool) -> bool {
     lasted.is_some_and(|lasted| lasted >= STABLE_SESSION || carried_turn)
 }
 
-/// A conversation, and the connection that it has at the time.
+/// A conversation and its connection.
 pub struct Driver {
     dialler: Dialler,
     clock: Clock,
     conversation: Conversation,
     input_queue: Arc<InputQueue>,
     playout: Arc<Playout>,
-    bus_tx: mpsc::Sender<BusEvent>,
-    traces: Arc<AtomicBool>,
+    reporter: Reporter,
+    /// When the connection was made.
     began: Instant,
     over: bool,
-    /// The connection is gone, and another one is wanted.
+    /// The connection is lost, and the conversation wants another one.
     is_lost: bool,
-    /// Another connection, for when this session ends.
+    /// Connection for the rollover before the session's end.
     standby: Standby,
-    /// Longest time until a connection is made.
     connect_timeout: Duration,
     /// Since when the session is ready.
     ready: Option<Instant>,
-    /// Whether the conversation was told that the network takes less than is sent.
+    /// Whether the conversation knows that the send queue is congested.
     is_behind: bool,
-    warnings: WarningLimit,
-    warned_of_lost: bool,
+    /// The warning about fields that the server's dialect lacks was posted.
+    warned_of_dialect: bool,
     left_out: LeftOutFields,
-    /// When what is being handled came.
+    /// When the input that is being handled arrived.
     received: Option<Instant>,
 }
 
@@ -68,8 +64,7 @@ impl Driver {
             conversation,
             input_queue,
             playout,
-            bus_tx,
-            traces,
+            reporter: Reporter::new(bus_tx, traces, clock.clone()),
             began: clock.now(),
             over: false,
             is_lost: false,
@@ -77,20 +72,19 @@ impl Driver {
             connect_timeout: retry_policy.timeout,
             ready: None,
             is_behind: false,
-            warnings: WarningLimit::default(),
-            warned_of_lost: false,
+            warned_of_dialect: false,
             left_out: LeftOutFields::default(),
             received: None,
             clock,
         }
     }
 
-    /// Goes on until the conversation is over, over as many connections as it takes.
+    /// Runs until the conversation is over.
     pub async fn run(&mut self, socket: &mut Option<WebSocket>) {
         loop {
             let next = match self.standby.take() {
                 Some(standby) => {
-                    self.dialler.has_spare();
+                    self.dialler.on_standby_used();
                     standby
                 }
                 None => match self.dialler.connect().await {
@@ -102,35 +96,35 @@ impl Driver {
             self.conversation.set_standby(self.dialler.has_standby());
             self.run_connection(socket.insert(next)).await;
             if !std::mem::take(&mut self.is_lost) || self.over {
-                return self.tell_left_out(true).await;
+                return self.report_left_out(true).await;
             }
             if let Some(mut before) = socket.take() {
-                // The next one need not wait for it.
+                // The next connection does not wait for it.
                 tokio::spawn(async move { close_politely(&mut before).await });
             }
-            self.look_back();
+            self.on_connection_lost();
         }
     }
 
-    /// The session is over, and there is to be another one. How the last one went decides how that is had.
-    fn look_back(&mut self) {
+    /// The session is lost. How it went decides how the next one is tried.
+    fn on_connection_lost(&mut self) {
         self.input_queue.set_connected(false);
         let ready = self.ready.take();
         let lasted = ready.map(|ready| self.clock.now().saturating_duration_since(ready));
         if is_good(lasted, self.conversation.carried_turn()) {
-            self.dialler.worked();
+            self.dialler.reset_retries();
         }
         if let Some(loss) = self.conversation.take_loss() {
-            self.dialler.failed(loss.failure, loss.again);
+            self.dialler.failed(loss.failure.into(), loss.again);
         }
     }
 
-    /// There is no session to be had.
-    async fn fail(&mut self, failure: Failure) {
+    /// No connection can be made.
+    async fn fail(&mut self, failure: Error) {
         self.warn_of_dropped_audio().await;
-        self.tell_left_out(true).await;
+        self.report_left_out(true).await;
         let done = self.conversation.done_until();
-        self.post(BusEvent::Fail(failure, done)).await;
+        self.report(BusEvent::Fail(failure, done)).await;
     }
 
     async fn run_connection(&mut self, socket: &mut WebSocket) {
@@ -145,7 +139,7 @@ impl Driver {
             }
             self.conversation.server_heard(socket.last_heard());
             let deadline = self.conversation.deadline();
-            let left_out = self.warnings.deadline();
+            let left_out = self.reporter.deadline();
             let full = self.playout.is_full();
             let owed = self.conversation.awaits_server();
             tokio::select! {
@@ -161,7 +155,7 @@ impl Driver {
                     self.flush_outputs(socket).await;
                 }
                 () = clock.sleep_until(left_out.unwrap_or_else(|| far_away(&clock))), if left_out.is_some() => {
-                    self.tell_left_out(false).await;
+                    self.report_left_out(false).await;
                 }
             }
             self.warn_of_dropped_audio().await;
@@ -171,7 +165,7 @@ impl Driver {
         }
     }
 
-    /// Takes over what has arrived, as long as the socket keeps up.
+    /// Hands queued input to the conversation, while the socket and the conversation take it.
     async fn drain_input(&mut self, socket: &mut WebSocket) {
         while !self.over {
             let stream = !socket.is_behind() && self.conversation.wants_sound(self.clock.now());
@@ -188,11 +182,11 @@ impl Driver {
 
     async fn on_socket_event(&mut self, event: SocketEvent, socket: &mut WebSocket) {
         match event {
-            SocketEvent::Written => self.tell_behind(socket),
-            SocketEvent::Text(text) => self.hear(&text).await,
+            SocketEvent::Written => self.update_congestion(socket),
+            SocketEvent::Text(text) => self.on_text(&text).await,
             // Some proxies pass the text on as bytes.
             SocketEvent::Binary(data) => match std::str::from_utf8(&data) {
-                Ok(text) => self.hear(text).await,
+                Ok(text) => self.on_text(text).await,
                 Err(_) => {
                     let length = data.len();
                     self.warn_of_unreadable(format!("{length} bytes of binary data, which mean nothing here")).await;
@@ -207,10 +201,10 @@ impl Driver {
         self.flush_outputs(socket).await;
     }
 
-    /// The server said something.
-    async fn hear(&mut self, text: &str) {
+    /// A message of the server.
+    async fn on_text(&mut self, text: &str) {
         self.received = Some(self.clock.now());
-        // Before anything is read out of it, so that no field of it can hold a key.
+        // Before it is parsed, so that no field can hold a key.
         let scrubbed = self.dialler.scrub_frame(text);
         let text = scrubbed.as_deref().unwrap_or(text);
         match ServerEvent::read(text) {
@@ -223,7 +217,7 @@ impl Driver {
                 }
                 self.conversation.handle(input, self.clock.now());
                 if let Some(warning) = self.left_out.warning() {
-                    self.post(BusEvent::Event(Event::Warning(warning))).await;
+                    self.warn(warning).await;
                 }
             }
             Err(error) => self.warn_of_unreadable(format!("something that cannot be read: {error}")).await,
@@ -231,137 +225,103 @@ impl Driver {
     }
 
     async fn warn_of_unreadable(&mut self, what: String) {
-        let warning = Warning::new("unreadable-event", format!("the server sent {what}"));
-        self.post(BusEvent::Event(Event::Warning(warning))).await;
+        self.warn(Warning::new("unreadable-event", format!("the server sent {what}"))).await;
     }
 
-    /// The conversation is about to decide about what was heard.
+    /// Tells the conversation what was played, on which it is about to decide.
     fn update_playback_position(&mut self) {
         if let Some((position, items)) = self.playout.heard() {
             self.conversation.handle(Input::Played { now: position, items }, self.clock.now());
         }
     }
 
-    /// Does what the conversation has decided.
+    /// Carries out the outputs of the conversation.
     async fn flush_outputs(&mut self, socket: &mut WebSocket) {
         while let Some(output) = self.conversation.poll() {
             match output {
                 Output::Send(event) => {
-                    let (text, lost) = wire::write(&event, self.dialler.endpoint().dialect());
+                    let (text, lost) = trace::write(&event, self.dialler.endpoint().dialect());
                     self.trace(false, event.name(), &text).await;
                     socket.send(text);
-                    self.tell_behind(socket);
-                    self.warn_of_discarded_audio(&lost).await;
+                    self.update_congestion(socket);
+                    self.warn_of_dialect(&lost).await;
                 }
                 Output::SendPicture(picture) => {
                     let text = picture.to_json();
                     drop(picture);
                     self.trace(false, PictureMessage::NAME, &text).await;
                     socket.send(text);
-                    self.tell_behind(socket);
+                    self.update_congestion(socket);
                 }
                 Output::Play(speech) => self.playout.play(speech),
                 Output::GapUntil(until) => self.playout.gap_until(until),
-                Output::FlushAudio => self.cut(),
-                Output::Text(text) => self.post(BusEvent::Text(text)).await,
-                Output::TextGapUntil(speaker, until) => self.post(BusEvent::TextGap(speaker, until)).await,
+                Output::FlushAudio => self.flush_audio(),
+                Output::Text(text) => self.report(BusEvent::Text(text)).await,
+                Output::TextGapUntil(speaker, until) => self.report(BusEvent::TextGap(speaker, until)).await,
                 Output::Event(event) => {
                     if matches!(event, Event::Session(SessionEvent::Ready { .. })) {
                         self.ready = Some(self.clock.now());
                         self.dialler.ready();
                         self.input_queue.set_connected(true);
                     }
-                    self.post(BusEvent::Event(event)).await;
+                    self.report(BusEvent::Event(event)).await;
                 }
                 Output::Preconnect => self.standby.dial(self.dialler.endpoint().clone(), self.connect_timeout),
                 Output::Reconnect => self.is_lost = true,
                 Output::Fail(failure) => {
                     self.over = true;
                     let done = self.conversation.done_until();
-                    self.post(BusEvent::Fail(failure, done)).await;
+                    self.report(BusEvent::Fail(failure.into(), done)).await;
                 }
                 Output::Finished { at } => {
                     self.over = true;
-                    self.post(BusEvent::Finished(at)).await;
+                    self.report(BusEvent::Finished(at)).await;
                 }
             }
         }
     }
 
-    /// The conversation knows whether the network keeps up, so that pictures are sent only if it does.
-    fn tell_behind(&mut self, socket: &WebSocket) {
+    /// Tells the conversation whether the send queue is congested; images are sent only if it is not.
+    fn update_congestion(&mut self, socket: &WebSocket) {
         let is_behind = socket.is_behind();
         if std::mem::replace(&mut self.is_behind, is_behind) != is_behind {
             self.conversation.handle(Input::Behind(is_behind), self.clock.now());
         }
     }
 
-    /// Silences the model. A sink may take its time to be flushed, which is nothing for a thread that others need.
-    fn cut(&self) {
+    /// Drops queued audio and flushes downstream, on another thread because a sink may block.
+    fn flush_audio(&self) {
         let since = self.received.unwrap_or_else(|| self.clock.now());
         if self.playout.cut(since) {
             let playout = self.playout.clone();
-            tokio::task::spawn_blocking(move || playout.silence(since));
+            tokio::task::spawn_blocking(move || playout.flush_downstream(since));
         }
     }
 
-    /// Tells something. Of warnings, what is one too many of its kind is left out and told later.
-    async fn post(&mut self, post: BusEvent) {
-        let post = match post {
-            BusEvent::Event(Event::Warning(warning)) => match self.warnings.take(warning, self.clock.now()) {
-                Some(warning) => BusEvent::Event(Event::Warning(warning)),
-                None => return,
-            },
-            post => post,
-        };
-        self.post_at_once(post).await;
+    async fn report(&mut self, event: BusEvent) {
+        self.reporter.report(event, &self.dialler).await;
+        self.over |= self.reporter.is_closed();
     }
 
-    async fn post_at_once(&mut self, mut post: BusEvent) {
-        // What the server says was scrubbed when it came. A key that is a word is left in it there.
-        let redact = |text: &mut String| self.dialler.redact(text);
-        match &mut post {
-            BusEvent::Event(Event::Warning(warning)) => redact(&mut warning.message),
-            BusEvent::Event(Event::Response(response)) => response.error_message.iter_mut().for_each(redact),
-            BusEvent::Event(Event::Session(SessionEvent::Reconnecting { reason })) => redact(reason),
-            BusEvent::Trace(event) => redact(&mut event.json),
-            BusEvent::Fail(failure, _) => *failure = self.dialler.told(failure.clone()),
-            BusEvent::Event(_) | BusEvent::Text(_) | BusEvent::TextGap(..) | BusEvent::Finished(_) => {}
-        }
-        // Nobody listens any more only when the session is being stopped.
-        if self.bus_tx.send(post).await.is_err() {
-            self.over = true;
-        }
+    async fn warn(&mut self, warning: Warning) {
+        self.report(BusEvent::Event(Event::Warning(warning))).await;
     }
 
-    /// Tells the warnings that were left out, if it is time or if there will be none.
-    async fn tell_left_out(&mut self, all: bool) {
-        let now = self.clock.now();
-        let warnings = if all { self.warnings.rest(now) } else { self.warnings.due(now) };
-        for warning in warnings {
-            self.post_at_once(BusEvent::Event(Event::Warning(warning))).await;
-        }
+    async fn report_left_out(&mut self, all: bool) {
+        self.reporter.report_left_out(all, &self.dialler).await;
+        self.over |= self.reporter.is_closed();
     }
 
-    /// Tells an event of the wire, where somebody wants to know.
     async fn trace(&mut self, from_server: bool, name: &str, text: &str) {
-        if self.traces.load(Ordering::Relaxed) {
-            let json = wire::redact_event(name, text);
-            let event = TraceEvent {
-                from_server,
-                time: self.clock.now().saturating_duration_since(self.began),
-                name: name.to_owned(),
-                json,
-            };
-            self.post(BusEvent::Trace(event)).await;
-        }
+        self.reporter.trace(from_server, name, text, self.began, &self.dialler).await;
+        self.over |= self.reporter.is_closed();
     }
 
-    /// The dialect of the server has no word for something.
-    async fn warn_of_discarded_audio(&mut self, lost: &[String]) {
-        if !lost.is_empty() && !std::mem::replace(&mut self.warned_of_lost, true) {
+    /// Warns, once, of fields that the dialect of the server does not have.
+    async fn warn_of_dialect(&mut self, lost: &[String]) {
+        if !lost.is_empty() && !std::mem::replace(&mut self.warned_of_dialect, true) {
             let message = format!("the server's dialect has no word for {}, which is left out", lost.join(", "));
-            self.post(BusEvent::Event(Event::Warning(Warning::new("dialect", message)))).await;
+            self.warn(Warning::new("dialect", message)).await;
         }
     }
 
@@ -369,42 +329,14 @@ impl Driver {
         let dropped = self.input_queue.take_dropped();
         for (length, connected) in [(dropped.connected, true), (dropped.unconnected, false)] {
             if !length.is_zero() {
-                self.post(BusEvent::Event(Event::Aligned { dropped: length, inserted: Duration::ZERO })).await;
-                self.post(BusEvent::Event(Event::Warning(drop_warning(length, connected)))).await;
+                self.report(BusEvent::Event(Event::Aligned { dropped: length, inserted: Duration::ZERO })).await;
+                self.warn(drop_warning(length, connected)).await;
             }
         }
     }
 }
 
-fn drop_warning(dropped: Duration, connected: bool) -> Warning {
-    let message = if connected {
-        format!(
-            "more than 10 s of sound was waiting to be sent: {dropped:.1?} of the oldest sound is dropped; either the \
-             server or the network does not keep up, or the input comes faster than real time (then timing=offline)"
-        )
-    } else {
-        format!(
-            "there was no session for longer than reconnect-buffer: {dropped:.1?} of the oldest sound that was waiting \
-             is dropped, and what was said in it is not answered"
-        )
-    };
-    Warning::new("audio-dropped", message)
-}
-
-/// For a branch that is switched off.
+/// Deadline of a disabled branch.
 fn far_away(clock: &Clock) -> Instant {
     clock.now() + Duration::from_secs(3600)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_little_that_is_dropped_is_not_nothing() {
-        for (dropped, told) in [(20, "20.0ms"), (1_250, "1.2s"), (61_000, "61.0s")] {
-            let message = drop_warning(Duration::from_millis(dropped), true).message;
-            assert!(message.contains(&format!(": {told} of the oldest sound")), "{message}");
-        }
-    }
 }

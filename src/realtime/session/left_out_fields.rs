@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Fields of the server's events that could not be read: each is told of once.
+//! Fields of server events that could not be parsed; there is one warning about each.
 
 use crate::error::Warning;
 use std::collections::HashSet;
 
-/// Different fields that are told of.
-const FIELDS: usize = 64;
+/// Maximum number of fields that are warned of.
+const MAX_FIELDS: usize = 64;
 
-/// Fields that were left out so far, by event and place.
+/// Fields that were left out so far.
 #[derive(Debug, Default)]
 pub struct LeftOutFields {
     fields: HashSet<String>,
@@ -16,17 +16,17 @@ pub struct LeftOutFields {
 }
 
 impl LeftOutFields {
-    /// Fields of an event were left out because they could not be read.
+    /// Adds the fields of an event that could not be parsed.
     pub fn add(&mut self, event: &str, fields: Vec<String>) {
         for field in fields {
             let place = format!("{event}: {field}");
-            if self.fields.len() < FIELDS && self.fields.insert(place.clone()) {
+            if self.fields.len() < MAX_FIELDS && self.fields.insert(place.clone()) {
                 self.new_fields.push(place);
             }
         }
     }
 
-    /// The warning of fields that were not told of so far.
+    /// The warning about new fields.
     pub fn warning(&mut self) -> Option<Warning> {
         let fields = std::mem::take(&mut self.new_fields);
         let message = || {

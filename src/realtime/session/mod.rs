@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The session task: it owns the conversation and its WebSocket.
+//! The session task: it owns the conversation and its WebSocket, connects, reads, writes, and sleeps until the deadline of the
+//! conversation.
 //!
-//! It connects, reads, writes, and sleeps until the conversation wants to be woken. It decides nothing about the
-//! conversation itself. What the pads hand over comes in through a bounded [`InputQueue`]; what is to be played goes out
-//! through a bounded [`Playout`]; what is to be told goes out as [`BusEvent`]s, in order.
+//! Input of the pads comes through a bounded [`InputQueue`], output audio goes to a bounded [`Playout`], and everything else
+//! for the element is a [`BusEvent`], in order.
 
 pub(crate) mod dialler;
 pub(crate) mod driver;
+pub(crate) mod input_queue;
 pub(crate) mod left_out_fields;
+pub(crate) mod reporter;
 pub(crate) mod standby;
 pub(crate) mod trace;
 
-pub use crate::net::credentials::CredentialsProvider;
 pub use crate::net::endpoint::{Endpoint, EndpointConfig};
 pub use crate::net::secret::Secret;
-pub use crate::queue::input_queue::InputQueue;
 pub use crate::queue::playout::Playout;
+pub use crate::realtime::session::input_queue::InputQueue;
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::net::clock::Clock;
 use crate::net::runtime::SharedRuntime;
 use crate::net::websocket::WebSocket;
@@ -33,60 +34,54 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
-/// Posts that wait for the application at most; then the session waits as well.
+/// Capacity of the queue of bus events; when it is full, the session waits for the application.
 pub const BUS_QUEUE_LEN: usize = 1024;
-/// A session that is stopped says good-bye, if that takes no longer.
+/// Time limit for the close frame when a session is stopped.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What goes to the application's side, in order.
+/// Event for the element, handled in order on its bus thread.
 #[derive(Debug)]
 pub enum BusEvent {
-    /// To be told.
+    /// An event for the application.
     Event(Event),
-    /// For the pads of text.
+    /// Text for `text_src` or `transcript_src`.
     Text(TimedText),
-    /// No text of this speaker begins before this running time.
+    /// No text of this speaker starts before this running time.
     TextGap(Speaker, Duration),
-    /// An event of the wire.
+    /// A wire event.
     Trace(TraceEvent),
-    /// The session has failed. Up to this place on the input, all turns are written down and answered.
-    Fail(Failure, Option<Duration>),
-    /// All is said and told; the stream ends there.
+    /// The session has failed. All input before this running time was processed.
+    Fail(Error, Option<Duration>),
+    /// All input was processed; it ended at this running time.
     Finished(Duration),
 }
 
-/// How patiently a connection is tried.
+/// Limits for retries of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// For everything until the session is ready.
+    /// Time until the session is ready, including retries.
     pub timeout: Duration,
-    /// Further tries.
+    /// Maximum number of retries.
     pub tries: u32,
-    /// Before the first of them.
+    /// Delay before the first retry.
     pub delay: Duration,
 }
 
-/// What a session needs.
+/// Parts of a session.
 pub struct Setup {
-    /// Where to: the first server, and those that stand by, in their order. There is one at least.
+    /// The server, and those for fail-over; at least one.
     pub targets: Vec<Endpoint>,
-    /// What the session is.
     pub config: Config,
-    /// How patiently.
     pub retry_policy: RetryPolicy,
-    /// The way in.
     pub input_queue: Arc<InputQueue>,
-    /// The way out.
     pub playout: Arc<Playout>,
-    /// What is told.
     pub bus_tx: mpsc::Sender<BusEvent>,
-    /// Whether every event of the wire is told; it may be switched at any time.
+    /// Whether wire events are reported; it may change at any time.
     pub traces: Arc<AtomicBool>,
-    /// The time.
     pub clock: Clock,
 }
 
-/// A running session. It ends when it is stopped or dropped.
+/// A running session, which ends when it is dropped.
 #[derive(Debug)]
 pub struct Session {
     stop: Arc<Notify>,
@@ -95,7 +90,7 @@ pub struct Session {
     _runtime: Arc<SharedRuntime>,
 }
 
-/// Tells when the task is gone.
+/// Set when the task has ended.
 #[derive(Debug, Default)]
 struct Done {
     done: Mutex<bool>,
@@ -112,7 +107,7 @@ impl Drop for SetDone {
 }
 
 impl Session {
-    /// Begins a session. Returns at once; what becomes of it is posted.
+    /// Starts a session without waiting for it; errors are bus events.
     pub fn start(setup: Setup) -> std::io::Result<Self> {
         let runtime = SharedRuntime::get()?;
         let stop = Arc::new(Notify::new());
@@ -129,7 +124,7 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// Ends the session. Waits for its task, which never waits for the network for longer than its good-bye.
+    /// Ends the session and waits for its task, at most [`CLOSE_TIMEOUT`] for the network.
     fn drop(&mut self) {
         self.input_queue.close();
         self.stop.notify_one();
@@ -152,7 +147,7 @@ async fn run(mut setup: Setup, stop: Arc<Notify>) {
     }
 }
 
-/// Closes a connection. Whether that is taken any more is the server's matter.
+/// Closes a connection with a close frame, if the server takes it.
 async fn close_politely(socket: &mut WebSocket) {
     let _ = timeout(CLOSE_TIMEOUT, socket.close()).await;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Another connection beside the one in use, made before that one ends, so that nobody has to wait for it then.
+//! Standby connection for a rollover, which is made before the current session ends.
 
 use crate::net::clock::Clock;
 use crate::net::handshake::Socket;
@@ -9,9 +9,9 @@ use crate::realtime::session::Endpoint;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// The connection, or the way to it.
+/// The connection, or the attempt to make it.
 pub struct Standby {
-    /// A task of its own, because a handshake takes a while of computing. It ends when it is dropped.
+    /// A task, because a TLS handshake takes CPU time. It is aborted when dropped.
     dialling: JoinSet<Option<Socket>>,
     socket: Option<WebSocket>,
     clock: Clock,
@@ -23,17 +23,17 @@ impl Standby {
         Self { dialling: JoinSet::new(), socket: None, clock }
     }
 
-    /// Begins to connect.
+    /// Starts an attempt.
     pub fn dial(&mut self, endpoint: Endpoint, retry_policy: Duration) {
         let clock = self.clock.clone();
-        // A failure is no reason to worry anybody as long as there is the other connection.
+        // An error is not reported, because the current connection still works.
         self.dialling.spawn(async move { clock.timeout(retry_policy, endpoint.connect(&clock)).await?.ok() });
     }
 
-    /// Waits until it is there, or until it is not any more or will not be.
+    /// Waits until it is open (true), or has failed or was closed (false).
     pub async fn changed(&mut self) -> bool {
         if let Some(socket) = &mut self.socket {
-            // Nothing is said yet but a greeting.
+            // The server sends nothing but `session.created` before a `session.update`.
             while !matches!(socket.next(true, false).await, SocketEvent::Closed { .. } | SocketEvent::Gone(_)) {}
             self.socket = None;
             return false;
@@ -47,7 +47,7 @@ impl Standby {
         }
     }
 
-    /// The connection, if it is there. What is on its way is given up.
+    /// Takes the connection if it is open; a current attempt is aborted.
     pub fn take(&mut self) -> Option<WebSocket> {
         self.dialling.abort_all();
         self.dialling = JoinSet::new();

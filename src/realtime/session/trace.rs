@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Events as they go over the wire: in the server's dialect, and into traces without what is secret in them.
+//! Wire format of client events in the server's dialect, and events for traces without secrets.
 
 use openai_protocol::dialect::{Dialect, to_beta};
 use openai_protocol::{ClientEvent, client};
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::net::secret::REDACTED;
 
-/// Writes an event in a dialect. Gives back as well the names of what the dialect has no word for.
+/// Serializes an event in a dialect. Also returns the names of the fields that the dialect lacks.
 pub fn write(event: &ClientEvent, dialect: Dialect) -> (String, Vec<String>) {
     if let ClientEvent::InputAudioBufferAppend(event) = event {
-        // The one event that is sent many times a second is the same in both.
+        // Sent many times a second, and the same in both dialects.
         return (client::append_json(event.event_id.as_deref(), &event.audio.0), Vec::new());
     }
     match dialect {
@@ -24,7 +24,7 @@ pub fn write(event: &ClientEvent, dialect: Dialect) -> (String, Vec<String>) {
     }
 }
 
-/// An event for a trace: as it is on the wire, without the keys for other services that a session's tools may hold.
+/// The JSON of an event without the keys of other services that tools of a session may hold.
 pub fn redact_event(name: &str, text: &str) -> String {
     if !name.starts_with("session.") && !matches!(name, "response.create" | "response.created" | "response.done") {
         return text.to_owned();
@@ -44,7 +44,7 @@ pub fn redact_event(name: &str, text: &str) -> String {
     if hidden { value.to_string() } else { text.to_owned() }
 }
 
-/// Hides what a tool holds to get in somewhere.
+/// Redacts the credentials of a tool.
 fn hide(tool: &mut Value) -> bool {
     let mut hidden = false;
     if let Some(authorization) = tool.get_mut("authorization").filter(|value| !value.is_null()) {

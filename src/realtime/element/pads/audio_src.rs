@@ -1,87 +1,99 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The pad `src`: what downstream asks of the answer's stream and says to it.
+//! The pad `src`: its activation, and the queries and upstream events that all source pads have in common.
 
-use crate::realtime::element::imp::{CAT, OpenAIRealtime};
-use crate::realtime::element::pads::audio_sink;
+use crate::media;
+use crate::media::audio_src_task::Stream;
+use crate::media::element_context::{HasContext, in_pad};
+use crate::realtime::element::context::Context;
+use crate::realtime::element::pads::crossing::{self, own_query};
+use crate::realtime::element::text_pad_kind::TextPadKind;
+use crate::realtime::element::{CAT, actions};
 use gst::prelude::*;
-use gst::subclass::prelude::*;
-use openai_protocol::session::AudioFormat;
 use std::sync::atomic::Ordering;
 
-impl OpenAIRealtime {
-    pub(crate) fn src_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        match query.view_mut() {
-            gst::QueryViewMut::Seeking(query) => {
-                let format = query.format();
-                let none = gst::GenericFormattedValue::none_for_format(format);
-                query.set(false, none, none);
-                true
-            }
-            _ => self.stream_query(pad, query),
-        }
-    }
+/// Makes the pad.
+pub fn make_pad<E: HasContext<Context = Context>>(template: &gst::PadTemplate) -> gst::Pad {
+    gst::Pad::builder_from_template(template)
+        .activatemode_function(|pad, parent, _mode, active| {
+            in_pad::<E, _>(parent, || Ok(()), |context| activate(context, pad, active))
+        })
+        .query_function(|pad, parent, query| in_pad::<E, _>(parent, || false, |context| on_query(context, pad, query)))
+        .event_function(|pad, parent, event| in_pad::<E, _>(parent, || false, |context| on_event(context, pad, event)))
+        .build()
+}
 
-    /// What every source pad tells: whether it is live, how far the answer's stream is, and how long it will be at
-    /// least, which is as long as the input.
-    pub(crate) fn stream_query(&self, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
-        let position = || self.run().and_then(|run| gst::ClockTime::try_from(run.position()).ok());
-        match query.view_mut() {
-            gst::QueryViewMut::Latency(query) => {
-                // Pieces leave ahead of their time, and what upstream needs does not delay them: the answer is
-                // stamped when it is spoken.
-                let is_live = self.run().is_some_and(|run| run.is_live());
-                let latency = self.text_latency_of(pad).filter(|_| is_live).unwrap_or_default();
-                query.set(is_live, latency, gst::ClockTime::NONE);
-                true
-            }
-            gst::QueryViewMut::Position(query) => {
-                let position = position().filter(|_| query.format() == gst::Format::Time);
-                position.inspect(|position| query.set(*position)).is_some()
-            }
-            gst::QueryViewMut::Duration(query) => {
-                let input = || self.cross(|| self.audio_sink.peer_query_duration::<gst::ClockTime>()).flatten();
-                let is_known = query.format() == gst::Format::Time && self.audio_sink.is_linked();
-                let duration = is_known.then(input).flatten().map(|input| position().unwrap_or_default().max(input));
-                duration.inspect(|duration| query.set(*duration)).is_some()
-            }
-            _ => self.own_query(pad, query),
+fn activate(context: &Context, pad: &gst::Pad, active: bool) -> Result<(), gst::LoggableError> {
+    if !active {
+        // Not only a change of state deactivates a pad.
+        if let Some(run) = context.run() {
+            run.source.stop();
         }
+        return pad.stop_task().map_err(|error| gst::loggable_error!(CAT, "the task does not stop: {error}"));
     }
+    let run = context.run().ok_or_else(|| gst::loggable_error!(CAT, "no run"))?;
+    let (task, mut stream) = (run.source.clone(), Stream::default());
+    let started = media::start_task(pad, move || task.iterate(&mut stream));
+    started.map_err(|error| gst::loggable_error!(CAT, "the task does not start: {error}"))
+}
 
-    pub(crate) fn src_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
-        gst::log!(CAT, obj = pad, "{event:?}");
-        match event.view() {
-            gst::EventView::Latency(latency) if *pad == self.src => {
-                // Upstream is another stream, which its own sinks delay.
-                self.latency.store(latency.latency().nseconds(), Ordering::Relaxed);
-                true
-            }
-            gst::EventView::Latency(_) => true,
-            gst::EventView::Qos(_) | gst::EventView::Reconfigure(_) => true,
-            // The answer's stream is made as it is listened to.
-            gst::EventView::Seek(_) | gst::EventView::Navigation(_) => false,
-            gst::EventView::CustomUpstream(_) | gst::EventView::CustomBoth(_) | gst::EventView::CustomBothOob(_) => {
-                self.custom_event(&event)
-                    || self.cross(|| gst::Pad::event_default(pad, Some(&*self.obj()), event)).unwrap_or(false)
-            }
-            _ => false,
+fn on_query(context: &Context, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+    match query.view_mut() {
+        gst::QueryViewMut::Seeking(query) => {
+            let format = query.format();
+            let none = gst::GenericFormattedValue::none_for_format(format);
+            query.set(false, none, none);
+            true
         }
+        _ => stream_query(context, pad, query),
     }
+}
 
-    /// The caps of the answer: of what a server can send the best that downstream takes.
-    pub(crate) fn choose_output(&self) -> (gst::Caps, AudioFormat) {
-        let template = self.src.pad_template_caps();
-        let mut caps = match self.src.is_linked() {
-            true => template.intersect_with_mode(&self.src.peer_query_caps(None), gst::CapsIntersectMode::First),
-            false => template.clone(),
-        };
-        if caps.is_empty() {
-            // Downstream will say that it does not fit.
-            caps = template;
+/// Answers LATENCY, POSITION and DURATION for every source pad. The output is at least as long as the input.
+pub fn stream_query(context: &Context, pad: &gst::Pad, query: &mut gst::QueryRef) -> bool {
+    let position = || context.run().and_then(|run| gst::ClockTime::try_from(run.position()).ok());
+    match query.view_mut() {
+        gst::QueryViewMut::Latency(query) => {
+            // Audio is stamped with the time at which it is pushed, so upstream's latency does not delay it.
+            let is_live = context.run().is_some_and(|run| run.is_live());
+            let kind = TextPadKind::by_name(&pad.name()).filter(|_| is_live);
+            let latency = kind.map(|kind| kind.latency(&context.settings()));
+            let latency = gst::ClockTime::from_nseconds(latency.unwrap_or_default().as_nanos() as u64);
+            query.set(is_live, latency, gst::ClockTime::NONE);
+            true
         }
-        caps.fixate();
-        let format = audio_sink::format_of(&caps).unwrap_or_default();
-        (caps, format)
+        gst::QueryViewMut::Position(query) => {
+            let position = position().filter(|_| query.format() == gst::Format::Time);
+            position.inspect(|position| query.set(*position)).is_some()
+        }
+        gst::QueryViewMut::Duration(query) => {
+            let sink = &context.audio_sink;
+            let input = || crossing::cross(context, || sink.peer_query_duration::<gst::ClockTime>()).flatten();
+            let is_known = query.format() == gst::Format::Time && sink.is_linked();
+            let duration = is_known.then(input).flatten().map(|input| position().unwrap_or_default().max(input));
+            duration.inspect(|duration| query.set(*duration)).is_some()
+        }
+        _ => own_query(context, pad, query),
+    }
+}
+
+/// Handles an upstream event on any source pad.
+pub fn on_event(context: &Context, pad: &gst::Pad, event: gst::Event) -> bool {
+    gst::log!(CAT, obj = pad, "{event:?}");
+    match event.view() {
+        gst::EventView::Latency(latency) => {
+            // It is not passed on, because upstream is a stream of its own with sinks of its own.
+            if *pad == context.src {
+                context.latency.store(latency.latency().nseconds(), Ordering::Relaxed);
+            }
+            true
+        }
+        gst::EventView::Qos(_) | gst::EventView::Reconfigure(_) => true,
+        // The output is generated, so there is nothing to seek in.
+        gst::EventView::Seek(_) | gst::EventView::Navigation(_) => false,
+        gst::EventView::CustomUpstream(_) | gst::EventView::CustomBoth(_) | gst::EventView::CustomBothOob(_) => {
+            actions::custom_event(context, &event) || crossing::forward(context, pad, event)
+        }
+        _ => false,
     }
 }

@@ -1,60 +1,82 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What the sink pads for text and cameras have in common: the events that open, move, flush and end their lanes in the
-//! mailbox.
+//! Events of the sink pads for text and video: they start, advance, flush and end the pad's part of the input queue.
 
-use crate::realtime::element::imp::{CAT, OpenAIRealtime};
+use crate::realtime::element::context::Context;
+use crate::realtime::element::pads::crossing;
+use crate::realtime::element::{CAT, actions, eos};
 use gst::prelude::*;
 use std::time::Duration;
 
-impl OpenAIRealtime {
-    /// An event on a pad besides the sound's. With `holds`, the other pads wait for it, offline.
-    pub(crate) fn queue_pad_event(&self, pad: &gst::Pad, event: gst::Event, holds: bool) -> bool {
-        gst::log!(CAT, obj = pad, "{event:?}");
-        let (name, run) = (pad.name(), self.run());
-        let input_queue = run.as_ref().map(|run| &run.input_queue);
-        match event.view() {
-            gst::EventView::Eos(_) => {
-                input_queue.inspect(|input_queue| input_queue.end(&name));
-                self.pad_is_at_its_end(pad)
+/// Handles an event. Offline, items of other pads wait for this pad if it is `synchronized`.
+pub fn on_event(context: &Context, pad: &gst::Pad, event: gst::Event, synchronized: bool) -> bool {
+    gst::log!(CAT, obj = pad, "{event:?}");
+    let (name, run) = (pad.name(), context.run());
+    match event.view() {
+        gst::EventView::Eos(_) => {
+            if let Some(run) = run {
+                run.input_queue.end(&name);
             }
-            gst::EventView::StreamStart(_) => {
-                run.as_ref().inspect(|run| run.arrived());
-                input_queue.inspect(|input_queue| input_queue.open(&name, holds));
-                self.pad_goes_on(pad);
-                true
-            }
-            gst::EventView::Gap(event) => {
-                let (pts, duration) = event.get();
-                let end = pts.saturating_add(duration.unwrap_or_default());
-                if let (Some(input_queue), Some(end)) = (input_queue, self.running_time_of(pad, Some(end))) {
-                    input_queue.advance(&name, end);
-                }
-                true
-            }
-            gst::EventView::FlushStart(_) => {
-                run.inspect(|run| run.set_flushing(&name, true));
-                true
-            }
-            gst::EventView::FlushStop(_) => {
-                run.inspect(|run| run.set_flushing(&name, false));
-                self.pad_goes_on(pad);
-                true
-            }
-            gst::EventView::CustomDownstream(_)
-            | gst::EventView::CustomDownstreamSticky(_)
-            | gst::EventView::CustomDownstreamOob(_)
-            | gst::EventView::CustomBoth(_)
-            | gst::EventView::CustomBothOob(_) => self.custom_event(&event) || self.pass_on(pad, event),
-            // What the input's stream says of itself is not true of the answer.
-            _ => true,
+            eos::pad_ended(context, pad)
         }
+        gst::EventView::StreamStart(_) => {
+            if let Some(run) = run {
+                run.on_stream_start();
+                run.input_queue.open(&name, synchronized);
+            }
+            eos::pad_started(context, pad);
+            true
+        }
+        gst::EventView::Gap(event) => {
+            let (pts, duration) = event.get();
+            let end = pts.saturating_add(duration.unwrap_or_default());
+            if let (Some(run), Some(end)) = (run, running_time_of(pad, Some(end))) {
+                run.input_queue.advance(&name, end);
+            }
+            true
+        }
+        gst::EventView::FlushStart(_) => {
+            if let Some(run) = run {
+                run.set_flushing(&name, true);
+            }
+            true
+        }
+        gst::EventView::FlushStop(_) => {
+            if let Some(run) = run {
+                run.set_flushing(&name, false);
+            }
+            eos::pad_started(context, pad);
+            true
+        }
+        _ => on_other_event(context, pad, event),
     }
+}
 
-    /// The running time of a timestamp on a pad, where its segment is one of time.
-    pub(crate) fn running_time_of(&self, pad: &gst::Pad, pts: Option<gst::ClockTime>) -> Option<Duration> {
-        let segment = pad.sticky_event::<gst::event::Segment>(0)?;
-        let segment = segment.segment().downcast_ref::<gst::ClockTime>()?.clone();
-        Some(segment.to_running_time(pts?)?.into())
+/// Handles an event that does not concern the input queue: those of applications are actions or pass, and TAG and the like
+/// end here, because they describe the input and not the output.
+pub fn on_other_event(context: &Context, pad: &gst::Pad, event: gst::Event) -> bool {
+    match event.view() {
+        gst::EventView::CustomDownstream(_)
+        | gst::EventView::CustomDownstreamSticky(_)
+        | gst::EventView::CustomDownstreamOob(_)
+        | gst::EventView::CustomBoth(_)
+        | gst::EventView::CustomBothOob(_) => {
+            actions::custom_event(context, &event) || crossing::pass_on(context, pad, event)
+        }
+        _ => true,
+    }
+}
+
+/// The running time of a timestamp, if the pad's segment is in format TIME.
+pub fn running_time_of(pad: &gst::Pad, pts: Option<gst::ClockTime>) -> Option<Duration> {
+    let segment = pad.sticky_event::<gst::event::Segment>(0)?;
+    let segment = segment.segment().downcast_ref::<gst::ClockTime>()?.clone();
+    Some(segment.to_running_time(pts?)?.into())
+}
+
+/// Posts that a buffer cannot be mapped.
+pub fn post_unreadable(context: &Context) {
+    if let Some(element) = context.element() {
+        gst::element_error!(element, gst::ResourceError::Failed, ["A buffer cannot be read"]);
     }
 }

@@ -2,7 +2,7 @@
 
 //! The language of these tests: a session, and a server that does as it is told.
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::net::clock::Clock;
 use crate::realtime::conversation::Event;
 use crate::realtime::conversation::config::Config;
@@ -230,7 +230,7 @@ impl Bench {
         }
     }
 
-    pub fn failure(&mut self) -> Failure {
+    pub fn failure(&mut self) -> Error {
         loop {
             if let BusEvent::Fail(failure, _) = self.next() {
                 return failure;

@@ -2,8 +2,9 @@
 
 //! Keys: asked for at each connection, and in nothing that is told.
 
+use crate::net::credentials::CredentialsProvider;
+use crate::realtime::session::Secret;
 use crate::realtime::session::tests::peer::*;
-use crate::realtime::session::{CredentialsProvider, Secret};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
