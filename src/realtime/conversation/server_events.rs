@@ -61,7 +61,7 @@ impl Conversation {
                 let content = ContentRef::written(event.response_id, event.item_id, event.content_index);
                 self.on_text_done(&content, event.text);
             }
-            ServerEvent::FunctionCallArgumentsDone(event) => self.arguments_done(event),
+            ServerEvent::FunctionCallArgumentsDone(event) => self.call_arguments.arguments_done(event),
             ServerEvent::McpCallInProgress(event) => self.responses.records.calls_tool(&event.item_id, true),
             ServerEvent::McpCallCompleted(event) => self.responses.records.calls_tool(&event.item_id, false),
             ServerEvent::McpCallFailed(event) => self.responses.records.calls_tool(&event.item_id, false),

@@ -3,6 +3,7 @@
 //! What a ready session does by time: one table of deadlines, and the order in which they are served.
 
 use crate::realtime::conversation::Conversation;
+use crate::realtime::conversation::context::ctx;
 use std::time::Instant;
 
 /// Something that becomes due by time, or that an input may have made possible.
@@ -78,7 +79,7 @@ impl Conversation {
             Timer::Response => self.timeout(),
             Timer::InputStall => self.stall_deadline(),
             Timer::AudioInput => self.audio_input.due(self.now),
-            Timer::AlignmentReport => self.alignment_deadline(),
+            Timer::AlignmentReport => self.alignment.deadline(),
             Timer::Transcripts => self.transcripts_deadline(),
             Timer::Drain => self.drain_deadline(),
             Timer::Standstill => self.standstill_deadline(),
@@ -104,7 +105,7 @@ impl Conversation {
             }
             Timer::InputStall => self.fill_stall(),
             Timer::AudioInput => self.process_audio(),
-            Timer::AlignmentReport => self.post_alignment(),
+            Timer::AlignmentReport => self.alignment.post(&mut ctx!(self)),
             Timer::Transcripts => {
                 self.advance_captions();
                 self.flush_finals();

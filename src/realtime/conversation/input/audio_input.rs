@@ -8,11 +8,12 @@
 
 use crate::audio::sample_clock::{SampleClock, samples_to_time, time_to_samples};
 use crate::audio::vad::{TurnDetector, VadEvent};
-use crate::realtime::conversation::config::{Config, Detection, MAX_DETECTION_DELAY, MIN_COMMIT};
+use crate::realtime::conversation::config::{Config, Detection, MIN_COMMIT};
+use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::input::audio_align::{AudioAligner, Tolerance};
 use crate::realtime::conversation::input::uncommitted::UncommittedAudio;
-use crate::realtime::conversation::{Conversation, Event, Output, Phase};
-use crate::types::Speaker;
+use crate::realtime::conversation::transcript::text_gap::TextGap;
+use crate::realtime::conversation::{Conversation, Event, Phase};
 use crate::types::{AudioChunk, Timing};
 use bytes::Bytes;
 use openai_protocol::Base64;
@@ -27,8 +28,6 @@ const FILL_MARGIN: Duration = Duration::from_millis(500);
 const STALL_MARGIN: Duration = Duration::from_millis(500);
 /// How far late input may catch up with `max-speed`.
 const MAX_CATCH_UP: Duration = Duration::from_millis(200);
-/// Interval of GAP events on the text pads.
-const TEXT_GAP_STEP: Duration = Duration::from_secs(1);
 /// Longest wait of one piece of audio at a low `max-speed`.
 const MAX_PACING_WAIT: Duration = Duration::from_secs(86_400);
 
@@ -232,7 +231,8 @@ impl Conversation {
         }
         self.audio_input.waiting.push_back(sound);
         self.audio_input.pace_sound(filled + length, &self.config, self.now);
-        self.report_aligned(&placed, filled, was_stalled || is_manual || is_first);
+        let is_expected = was_stalled || is_manual || is_first;
+        self.alignment.aligned(&placed, filled, is_expected, &mut ctx!(self));
     }
 
     /// Whether the send queue is congested; audio waits in the input queue meanwhile.
@@ -284,7 +284,7 @@ impl Conversation {
         let silence = silence(&self.config.input, length);
         self.audio_input.place.advance(length);
         self.audio_input.waiting.push_back(AudioChunk { data: silence, at: None });
-        self.report_stall(length);
+        self.alignment.stalled(length, &mut ctx!(self));
     }
 
     /// Sends pushed audio, as long as no response has to be waited for.
@@ -342,48 +342,6 @@ impl Conversation {
         }
     }
 
-    /// Offline: tells up to where no response can begin any more.
-    fn advance_gap(&mut self) {
-        let settled = self.settled();
-        self.advance_gap_until(settled);
-    }
-
-    /// See [`Self::advance_gap`], up to a known running time.
-    pub(crate) fn advance_gap_until(&mut self, settled: Duration) {
-        let is_known = self.config.timing == Timing::Offline && !self.holds_input();
-        if is_known && settled > self.audio_input.quiet {
-            self.audio_input.quiet = settled;
-            self.outbox.push(Output::GapUntil(settled));
-        }
-    }
-
-    /// Tells up to where no text of either side begins any more, in steps of a second. Live, text of the model comes in
-    /// time with its audio, and needs none.
-    pub(crate) fn advance_text_gap(&mut self) {
-        if !matches!(self.phase, Phase::Ready) {
-            return;
-        }
-        let live = self.config.timing == Timing::Live;
-        let heard = || self.audio_input.heard.end().unwrap_or_default().saturating_sub(MAX_DETECTION_DELAY);
-        let quiet = if live { heard() } else { self.audio_input.quiet };
-        let user = self.turns.pending_from().map_or(quiet, |from| from.min(quiet));
-        self.advance_gap_of(Speaker::User, user);
-        if !live {
-            let spoken = quiet.max(self.responses.end());
-            let model = self.captions.pending_from(&self.responses).map_or(spoken, |from| from.min(spoken));
-            let model = if self.scheduler.is_pending() { model.min(self.responses.next_from()) } else { model };
-            self.advance_gap_of(Speaker::Assistant, model);
-        }
-    }
-
-    fn advance_gap_of(&mut self, speaker: Speaker, until: Duration) {
-        let so_far = &mut self.text_gap[usize::from(speaker == Speaker::Assistant)];
-        if until >= *so_far + TEXT_GAP_STEP {
-            *so_far = until;
-            self.outbox.push(Output::TextGapUntil(speaker, until));
-        }
-    }
-
     pub(crate) fn append(&mut self, sound: AudioChunk) {
         let samples = (sound.data.len() / self.config.input.sample_size()) as u64;
         if samples > 0 {
@@ -415,7 +373,7 @@ impl Conversation {
             self.append_silence(MIN_COMMIT - so_far);
         }
         let said = self.audio_input.uncommitted_audio.take();
-        self.remember_turn(None, said);
+        self.history.add_turn(None, said, &self.config);
         self.all_is_committed();
         let event_id = self.send(InputAudioBufferCommit::default());
         self.turns.committed_by(event_id);
@@ -454,7 +412,7 @@ impl Conversation {
         self.forget_turn();
         (self.audio_input.place, self.audio_input.seen) = (AudioAligner::default(), None);
         self.audio_input.quiet = Duration::ZERO;
-        self.text_gap = [Duration::ZERO; 2];
+        self.text_gap = TextGap::default();
         self.responses.forget_time();
         self.frames.forget();
         self.drain.reset();

@@ -4,6 +4,7 @@
 //! events.
 
 use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::io::Command;
 use crate::realtime::conversation::response::Initiator;
 use crate::realtime::conversation::video::image_items::TypedText;
@@ -36,7 +37,11 @@ impl Conversation {
             Command::CreateResponse(params) => self.response_requested(params.map(|params| *params)),
             Command::CancelResponse => self.interrupt(Initiator::Application),
             Command::FunctionOutput { call_id, output } => self.function_output(&call_id, output),
-            Command::Approve { request_id, approve } => self.approve(request_id, approve),
+            Command::Approve { request_id, approve } => {
+                if self.approvals.answer(request_id, approve, &mut ctx!(self)) {
+                    self.scheduler.request(None);
+                }
+            }
             Command::SendFrame(frame) => self.frame_requested(frame.map(|frame| *frame)),
             Command::Event(event) => self.send_raw_event(*event),
         }
@@ -58,9 +63,9 @@ impl Conversation {
         }
         let (news, to_frames) = self.frames_for_text();
         let respond = respond || to_frames;
-        self.history.has(&Item::message(Role::User, text.as_str()));
+        self.history.add_item(&Item::message(Role::User, text.as_str()));
         self.send_text_with_images(TypedText { text, respond }, news);
-        if respond && self.may_respond() {
+        if respond && self.limits.may_respond(&self.config) {
             self.await_response_from(at.or(self.audio_input.heard.end()));
             self.scheduler.request(None);
         }
@@ -98,7 +103,7 @@ impl Conversation {
 
     fn response_requested(&mut self, params: Option<ResponseParams>) {
         let beside = params.as_ref().and_then(|params| params.conversation.as_deref()) == Some("none");
-        if !self.may_respond() {
+        if !self.limits.may_respond(&self.config) {
             self.warn("no-answers", "no answer is asked for: the session only writes down, or its budget is used up");
         } else if beside {
             // Out-of-band: independent of what the conversation is doing.

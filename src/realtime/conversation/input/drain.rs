@@ -16,10 +16,6 @@ const MARGIN: Duration = Duration::from_millis(500);
 /// How long after the last audio a server's VAD may tell of speech in it.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long to wait, once all is answered, for transcripts of a server that has sent none so far: transcription is
-/// optional.
-const UNWRITTEN: Duration = Duration::from_secs(2);
-
 /// State of the drain.
 #[derive(Debug, Default)]
 pub(crate) enum Drain {
@@ -81,23 +77,6 @@ impl Conversation {
         }
     }
 
-    /// When what the server owes is overdue. Function calls have a time-out of their own, which does not depend on the
-    /// server.
-    pub(crate) fn owed_until(&self) -> Instant {
-        let timeout = if self.scheduler.is_pending() { self.response_timeout() } else { self.config.drain_timeout };
-        let server =
-            self.last_progress + if self.awaits_optional_transcripts() { timeout.min(UNWRITTEN) } else { timeout };
-        self.calls_until().map_or(server, |calls| calls.max(server))
-    }
-
-    /// Only transcripts of the user are owed, by a server that has sent none so far.
-    fn awaits_optional_transcripts(&self) -> bool {
-        !self.owes_response()
-            && !self.server_transcribes
-            && self.responses.records.any_is_done()
-            && !self.config.is_transcription_only()
-    }
-
     pub(crate) fn advance_drain(&mut self) {
         let late = |conversation: &Self| conversation.now >= conversation.owed_until();
         let is_waiting = matches!(self.drain, Drain::Waiting { .. });
@@ -129,10 +108,6 @@ impl Conversation {
             };
             self.drain = next;
         }
-    }
-
-    fn owes_anything(&self) -> bool {
-        self.owes_response() || self.config.transcribes && self.turns.backlog() > 0
     }
 
     /// Closes the last turn, as the turn detection mode demands.
@@ -181,7 +156,7 @@ impl Conversation {
         }
         self.commit();
         self.last_progress = self.now;
-        if responses && self.config.respond_on_eos && self.may_respond() {
+        if responses && self.config.respond_on_eos && self.limits.may_respond(&self.config) {
             self.scheduler.request(None);
             self.send_due_request();
         }
@@ -199,7 +174,7 @@ impl Conversation {
         self.close_calls();
         self.finish_captions();
         self.flush_all_finals();
-        self.post_last_turn();
+        self.turn_latency.post_last(&mut self.outbox);
         self.phase = Phase::Over;
         self.notify(Event::Session(SessionEvent::Closed {
             reason: "end of stream".into(),

@@ -53,8 +53,7 @@ impl Conversation {
         self.turns.end(item_id.as_deref(), end);
         self.calls.turn_ended(self.now);
         self.await_response_from(end);
-        let before = self.turn_latency.speech_ended(item_id.clone(), end);
-        before.into_iter().for_each(|turn| self.notify(Event::Turn(turn)));
+        self.turn_latency.speech_ended(item_id.clone(), end, &mut self.outbox);
         self.notify(Event::Speech { active: false, item_id, running_time: end });
     }
 
@@ -82,7 +81,7 @@ impl Conversation {
     pub(crate) fn on_speech_stopped(&mut self, event: InputAudioBufferSpeechStopped) {
         let end = self.audio_input.sent.time_of_ms(event.audio_end_ms);
         let said = self.committed_up_to(event.audio_end_ms);
-        self.remember_turn(Some(event.item_id.clone()), said);
+        self.history.add_turn(Some(event.item_id.clone()), said, &self.config);
         self.end_turn(Some(event.item_id), end);
         self.turn_found(false);
     }
@@ -105,7 +104,7 @@ impl Conversation {
     pub(crate) fn committed(&mut self, item_id: &str) {
         self.turns.name(item_id);
         self.turn_latency.committed(item_id, self.now);
-        self.history.name(item_id);
+        self.history.name_turn(item_id);
         // Not every server sends a transcript of silence.
         if self.config.transcribes && self.turns.idle.as_deref() != Some(item_id) {
             self.turns.await_transcript(item_id);
@@ -117,7 +116,7 @@ impl Conversation {
         if self.turns.speaking {
             // A commit in the middle of speech ends the turn; no `speech_stopped` follows.
             let said = self.audio_input.uncommitted_audio.take();
-            self.remember_turn(Some(item_id.to_owned()), said);
+            self.history.add_turn(Some(item_id.to_owned()), said, &self.config);
             self.all_is_committed();
             self.end_turn(Some(item_id.to_owned()), self.audio_input.sent.end());
         }
@@ -125,7 +124,7 @@ impl Conversation {
         let is_answered = self.answers_turns();
         if !self.server_responds() {
             self.frames_for_turn();
-            if is_answered && self.may_respond() {
+            if is_answered && self.limits.may_respond(&self.config) {
                 self.scheduler.request(None);
             }
         } else if is_answered {

@@ -89,7 +89,7 @@ impl Conversation {
                 running_time: self.responses.listener,
             });
         }
-        self.post_complete_turn();
+        self.turn_latency.post_complete(&mut self.outbox);
     }
 
     /// Cancels a response. A server's VAD does it by itself when the user speaks.

@@ -3,7 +3,6 @@
 //! State of each response beside its audio: times, formats, tools; and responses that end without the server telling
 //! it.
 
-use crate::realtime::conversation::event::FunctionCall;
 use crate::realtime::conversation::io::ResponseEvent;
 use crate::realtime::conversation::response::audio_part::MAX_AUDIO_PARTS;
 use crate::realtime::conversation::{Conversation, Event};
@@ -36,8 +35,6 @@ pub(crate) struct Record {
     pub format: Option<AudioFormat>,
     /// Items of MCP calls under way.
     tools: Vec<String>,
-    /// Function calls of which only the arguments have come.
-    pub calls: Vec<FunctionCall>,
 }
 
 impl Record {
@@ -140,7 +137,7 @@ impl Conversation {
         self.release_held();
         self.transcripts_of_response_done(response_id);
         self.responses.records.entry(response_id).forget_tools();
-        self.calls_handed_over(response_id);
+        self.calls.hand_over(response_id);
         if !self.responses.finished_locally.iter().any(|finished_locally| finished_locally == response_id) {
             if self.responses.finished_locally.len() == MAX_AUDIO_PARTS {
                 self.responses.finished_locally.pop_front();

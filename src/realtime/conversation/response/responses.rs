@@ -174,7 +174,7 @@ impl Conversation {
         self.responses.began(item_id, at, self.now);
         if let Some(part) = self.responses.spoken.iter().rev().find(|part| part.item_id == item_id) {
             self.turn_latency.playing(&part.response_id, at, self.now);
-            self.post_complete_turn();
+            self.turn_latency.post_complete(&mut self.outbox);
         }
     }
 
@@ -234,7 +234,7 @@ impl Conversation {
     pub(crate) fn on_item_added(&mut self, event: &ResponseOutputItemAdded) {
         match event.item.kind {
             ItemKind::McpCall => self.responses.records.calls_tool(event.item.id(), true),
-            ItemKind::FunctionCall => self.call_added(&event.response_id, &event.item),
+            ItemKind::FunctionCall => self.call_arguments.call_added(&event.response_id, &event.item),
             _ => {}
         }
     }
@@ -312,7 +312,7 @@ impl Conversation {
             self.record_usage(usage);
         }
         self.calls_of_response_done(&id, cut_off);
-        self.post_complete_turn();
+        self.turn_latency.post_complete(&mut self.outbox);
         self.resume_updates();
         if let Some(failure) = quota {
             self.fail(failure);

@@ -153,7 +153,7 @@ impl Conversation {
         self.rollover = renew::SessionRollover::default();
         self.scheduler.give_up();
         // A question that is forgotten is told as that, and another answer would be one to something else.
-        if is_owed && self.may_respond() && !self.history.ends_forgotten() {
+        if is_owed && self.limits.may_respond(&self.config) && !self.history.ends_forgotten() {
             self.request_again(params, was_planned);
         }
         if let Some(active) = active {

@@ -48,7 +48,7 @@ impl Conversation {
             self.finish_audio_input();
         }
         self.forget_turn();
-        self.history.forget_sound();
+        self.history.drop_audio();
         self.config.input = format.clone();
         self.audio_input.change_format(&self.config);
         let kind = self.config.session.kind.clone();

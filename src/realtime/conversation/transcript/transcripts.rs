@@ -211,7 +211,7 @@ impl Conversation {
     }
 
     fn post_in_order(&mut self, whole: TranscriptEvent) {
-        self.history.said(&whole);
+        self.history.add_transcript(&whole);
         self.replay_late_item(&whole);
         if whole.role == Speaker::User {
             self.outbox.push(Output::Text(TimedText {

@@ -151,8 +151,8 @@ impl Conversation {
             if !self.is_due(index) {
                 continue;
             }
-            let respond = self.config.frames.respond && self.may_respond();
-            let limited = || self.limits.rate.waits_until(self.config.requests_per_minute, self.now).is_some();
+            let respond = self.config.frames.respond && self.limits.may_respond(&self.config);
+            let limited = || self.limits.waits_until(&self.config, self.now).is_some();
             if respond && limited() {
                 self.drop_newest(index, "limit");
             } else if let Some(reason) = self.has_to_wait(respond) {

@@ -113,7 +113,7 @@ impl Conversation {
         self.post_frame_event(&message, FrameState::Sent);
         self.frames.image_items.messages.push_back(message);
         self.remove_old_frames();
-        if respond && self.may_respond() {
+        if respond && self.limits.may_respond(&self.config) {
             self.await_response_from(Some(at));
             self.scheduler.request(None);
         }
@@ -177,7 +177,7 @@ impl Conversation {
         self.post_frame_event(&message, FrameState::Skipped { reason: "refused" });
         if let Some(words) = message.words {
             self.create_item(Item::message(Role::User, words.text));
-            if words.respond && self.may_respond() {
+            if words.respond && self.limits.may_respond(&self.config) {
                 self.scheduler.retry_request();
             }
         }

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! What several parts do together. A part knows itself alone and returns what others have to do; this folder and the
+//! `mod.rs` above it are the only places that know more than one part.
+
+pub(crate) mod calls;
+pub(crate) mod gap;
+pub(crate) mod owed;
+pub(crate) mod resume;
