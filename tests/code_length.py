@@ -29,7 +29,6 @@ LONG_FILES = {
     "src/queue/timeline.rs": 352,
     "src/realtime/conversation/input/audio_input.rs": 433,
     "src/realtime/conversation/response/responses.rs": 373,
-    "src/realtime/conversation/transcript/captions.rs": 351,
     "src/realtime/conversation/video/frames.rs": 352,
     "src/realtime/element/imp.rs": 454,
     "src/realtime/element/pads/audio_sink.rs": 354,

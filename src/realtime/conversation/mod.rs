@@ -90,8 +90,6 @@ pub struct Conversation {
     input_format_warned: Option<AudioFormat>,
     /// The server answers `session.update`.
     acknowledges: bool,
-    /// The server has sent transcripts of the user.
-    server_transcribes: bool,
     /// Ids of `session.update` events without an answer, oldest first.
     updates: VecDeque<String>,
     /// Last event of either side that moved the conversation on.
@@ -145,7 +143,6 @@ impl Conversation {
             opened: now,
             input_format_warned: None,
             acknowledges: true,
-            server_transcribes: false,
             updates: VecDeque::new(),
             last_progress: now,
             last_response_progress: now,

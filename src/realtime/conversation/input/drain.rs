@@ -101,7 +101,7 @@ impl Conversation {
                 Drain::Waiting { .. } if self.owes_anything() && late(self) => return self.finish(true),
                 Drain::Waiting { .. } if self.owes_anything() => return,
                 // Final transcripts wait for the end of playback.
-                Drain::Waiting { .. } if self.owes_transcripts() => return,
+                Drain::Waiting { .. } if self.captions.are_pending(&self.responses) => return,
                 // The server's VAD has found another turn behind the last one.
                 Drain::Waiting { .. } if self.turns.speaking => Drain::Grace(self.now + GRACE),
                 Drain::Waiting { .. } => return self.finish(false),

@@ -71,7 +71,7 @@ impl Conversation {
             }
         }
         let items: Vec<&str> = unplayed.iter().map(|part| part.item_id.as_str()).collect();
-        let words = self.take_transcript(&items);
+        let words = self.captions.cut_off(&items, &self.responses);
         for part in &unplayed {
             if let Some(spoken) = self.responses.find(&part.item_id, part.content_index) {
                 (spoken.received, spoken.growing) = (part.heard, false);

@@ -122,7 +122,7 @@ impl Conversation {
             && !self.turns.speaking
             && self.turns.backlog() == 0
             && !self.owes_response()
-            && !self.owes_transcripts()
+            && !self.captions.are_pending(&self.responses)
             && self.approvals.is_empty()
     }
 }

@@ -5,3 +5,4 @@
 pub(crate) mod captions;
 pub(crate) mod text_gap;
 pub(crate) mod transcripts;
+pub(crate) mod word_break;

@@ -7,3 +7,4 @@ pub(crate) mod calls;
 pub(crate) mod gap;
 pub(crate) mod owed;
 pub(crate) mod resume;
+pub(crate) mod transcripts;

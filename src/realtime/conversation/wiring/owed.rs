@@ -132,7 +132,7 @@ impl Conversation {
     /// Only transcripts of the user are owed, by a server that has sent none so far.
     pub(crate) fn awaits_optional_transcripts(&self) -> bool {
         !self.owes_response()
-            && !self.server_transcribes
+            && !self.transcripts.server_transcribes()
             && self.responses.records.any_is_done()
             && !self.config.is_transcription_only()
     }
