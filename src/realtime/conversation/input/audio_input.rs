@@ -12,7 +12,6 @@ use crate::realtime::conversation::config::{Config, Detection, MIN_COMMIT};
 use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::input::audio_align::{AudioAligner, Tolerance};
 use crate::realtime::conversation::input::uncommitted::UncommittedAudio;
-use crate::realtime::conversation::transcript::text_gap::TextGap;
 use crate::realtime::conversation::{Conversation, Event, Phase};
 use crate::types::{AudioChunk, Timing};
 use bytes::Bytes;
@@ -225,7 +224,7 @@ impl Conversation {
             let silence = silence(&self.config.input, filled);
             self.audio_input.waiting.push_back(AudioChunk { data: silence, at: None });
         }
-        self.frames.position = placed.at;
+        self.frames.set_position(placed.at);
         if is_first && is_offline {
             placed.hole = placed.at;
         }
@@ -237,7 +236,7 @@ impl Conversation {
 
     /// Whether the send queue is congested; audio waits in the input queue meanwhile.
     pub(crate) fn is_behind(&mut self, behind: bool) {
-        self.frames.is_behind = behind;
+        self.frames.set_behind(behind);
         self.audio_input.last_sound = self.audio_input.last_sound.map(|_| self.now);
     }
 
@@ -268,7 +267,7 @@ impl Conversation {
             && self.turns.speaking
             && !self.audio_input.stalled
             // Then audio waits in the input queue.
-            && !self.frames.is_behind
+            && !self.frames.is_behind()
             && !self.drain.has_begun();
         let wait = self.longest_burst().max(self.longest_fill());
         self.audio_input.last_sound.filter(|_| may_stall).map(|last| last + wait)
@@ -412,9 +411,9 @@ impl Conversation {
         self.forget_turn();
         (self.audio_input.place, self.audio_input.seen) = (AudioAligner::default(), None);
         self.audio_input.quiet = Duration::ZERO;
-        self.text_gap = TextGap::default();
+        self.text_gap.reset();
         self.responses.forget_time();
-        self.frames.forget();
+        self.frames.reset();
         self.drain.reset();
     }
 

@@ -7,7 +7,6 @@ use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::io::Command;
 use crate::realtime::conversation::response::Initiator;
-use crate::realtime::conversation::video::image_items::TypedText;
 use crate::realtime::conversation::{Conversation, Phase};
 use openai_protocol::client::{ConversationItemCreate, InputAudioBufferClear, ResponseCreate};
 use openai_protocol::items::{Item, ItemKind, Role};
@@ -61,10 +60,8 @@ impl Conversation {
             let message = format!("a text of {length} characters is not sent: the API takes {MAX_TEXT_LEN} at most");
             return self.warn("text-too-long", message);
         }
-        let (news, to_frames) = self.frames_for_text();
-        let respond = respond || to_frames;
         self.history.add_item(&Item::message(Role::User, text.as_str()));
-        self.send_text_with_images(TypedText { text, respond }, news);
+        let respond = self.send_text_with_frames(text, respond);
         if respond && self.limits.may_respond(&self.config) {
             self.await_response_from(at.or(self.audio_input.heard.end()));
             self.scheduler.request(None);

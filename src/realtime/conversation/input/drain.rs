@@ -180,7 +180,7 @@ impl Conversation {
             reason: "end of stream".into(),
             running_time: self.done_until(),
         }));
-        let at = self.audio_input.end().max(self.frames.position).max(self.responses.end());
+        let at = self.audio_input.end().max(self.frames.position()).max(self.responses.end());
         self.outbox.push(Output::Finished { at });
     }
 }

@@ -23,6 +23,9 @@ use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+/// Longest time from a response's audio to its playback.
+const MAX_PLAYBACK_DELAY: Duration = Duration::from_secs(1);
+
 /// Responses.
 #[derive(Debug, Default)]
 pub(crate) struct Responses {
@@ -82,6 +85,16 @@ impl Responses {
     /// No more audio will come of what is under way.
     pub fn give_up(&mut self) {
         self.spoken.iter_mut().for_each(|spoken| spoken.growing = false);
+    }
+
+    /// When playback ends of what has come, which may be over. What is not played yet begins soon after it came.
+    pub fn plays_until(&self, rate: u32, now: Instant, last_progress: Instant) -> Option<Instant> {
+        let end = |part: &AudioPart| match part.began {
+            Some(began) => began + samples_to_time(part.received, rate),
+            None if part.received > part.heard => last_progress + MAX_PLAYBACK_DELAY,
+            None => now,
+        };
+        self.spoken.iter().map(end).max()
     }
 
     /// Offline: end of the output so far.

@@ -11,6 +11,7 @@ use crate::realtime::conversation::io::SessionEvent;
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
 use crate::error::{Failure, Warning};
 use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::input::turns::Turn;
 use crate::realtime::conversation::session::rollover as renew;
 use crate::realtime::conversation::{Conversation, Event, Output, Phase};
@@ -163,7 +164,7 @@ impl Conversation {
         self.responses.give_up();
         self.responses.records.end_all();
         self.give_up_turns();
-        self.on_frames_lost();
+        self.frames.session_lost(&mut ctx!(self));
         self.lose_turn(was_ready.then_some(silent + uncommitted::QUIET));
         self.losses.heard = None;
         self.updates.clear();

@@ -111,7 +111,7 @@ impl Conversation {
 
     /// When it will have been quiet for a while, if nothing more happens.
     fn quiet_from(&self) -> Option<Instant> {
-        self.is_quiet().then(|| self.speaks_until().unwrap_or(self.now).max(self.last_progress + QUIET_PERIOD))
+        self.is_quiet().then(|| self.plays_until().unwrap_or(self.now).max(self.last_progress + QUIET_PERIOD))
     }
 
     /// Nobody speaks but the model, and nothing is owed.

@@ -15,6 +15,11 @@ const TEXT_GAP_STEP: Duration = Duration::from_secs(1);
 pub(crate) struct TextGap([Duration; 2]);
 
 impl TextGap {
+    /// The time line begins at 0 again.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
     /// No text of this speaker begins before this running time any more.
     pub fn advance(&mut self, speaker: Speaker, until: Duration, outbox: &mut Outbox) {
         let so_far = &mut self.0[usize::from(speaker == Speaker::Assistant)];

@@ -63,7 +63,7 @@ impl Conversation {
             && !self.holds_input()
             && !self.owes_response()
             // Then audio waits in the input queue.
-            && !self.frames.is_behind
+            && !self.frames.is_behind()
             && !self.drain.has_begun()
             && self.audio_input.heard.end() > Some(self.audio_input.quiet);
         self.audio_input.last_sound.filter(|_| may_stand).map(|last| last + STANDSTILL)

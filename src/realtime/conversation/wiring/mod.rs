@@ -4,6 +4,7 @@
 //! `mod.rs` above it are the only places that know more than one part.
 
 pub(crate) mod calls;
+pub(crate) mod frames;
 pub(crate) mod gap;
 pub(crate) mod owed;
 pub(crate) mod resume;

@@ -26,7 +26,7 @@ impl Conversation {
                 Replayed::Turn(audio) => self.replay_turn(audio),
             }
         }
-        self.replay_frames_to_session();
+        self.frames.replay(&mut ctx!(self));
         self.history.warn_of_forgotten(&mut ctx!(self));
         resumed.into_iter().for_each(|turn| self.turns.advance(turn));
         // Before the audio in which a server may find the next turn and respond to it by itself.
