@@ -90,8 +90,6 @@ pub struct Conversation {
     input_format_warned: Option<AudioFormat>,
     /// The server answers `session.update`.
     acknowledges: bool,
-    /// Ids of `session.update` events without an answer, oldest first.
-    updates: VecDeque<String>,
     /// Last event of either side that moved the conversation on.
     last_progress: Instant,
     /// Last event about a response.
@@ -122,8 +120,6 @@ pub struct Conversation {
     held: Held,
     losses: Losses,
     rollover: SessionRollover,
-    /// An instant and its Unix time.
-    time_of_day: (Instant, Duration),
     /// Number of sessions before this one.
     session_generation: u32,
     /// Ids of responses and items, made unique over all sessions.
@@ -143,7 +139,6 @@ impl Conversation {
             opened: now,
             input_format_warned: None,
             acknowledges: true,
-            updates: VecDeque::new(),
             last_progress: now,
             last_response_progress: now,
             last_error: None,
@@ -168,8 +163,7 @@ impl Conversation {
             history: History::default(),
             held: Held::default(),
             losses: Losses::default(),
-            rollover: SessionRollover::default(),
-            time_of_day: (now, config.time_of_day),
+            rollover: SessionRollover::new(now, config.time_of_day),
             session_generation: 0,
             names: Names::default(),
             text_gap: TextGap::default(),
@@ -185,7 +179,7 @@ impl Conversation {
         }
         match input {
             Input::Connected { timeout } => self.open(timeout),
-            Input::StandbyReady(there) => self.on_standby(there),
+            Input::StandbyReady(is_open) => self.rollover.on_standby(is_open, now),
             Input::Server(event) => self.on_server_event(*event),
             Input::Audio(sound) => self.push_audio(sound),
             Input::Discont => self.expect_discont(),
@@ -195,7 +189,7 @@ impl Conversation {
             Input::Played { now, items } => self.responses.played(now, &items),
             Input::Began { item_id, at } => self.playback_began(&item_id, at),
             Input::Command(command) => self.handle_command(command),
-            Input::Configure(request) => self.configure(request),
+            Input::Configure(request) => self.updater.configure(request, now),
             Input::Format(format) => self.change_format(format),
             Input::Flushed => self.flushed(),
             Input::EndOfStream => self.drain.begin(),

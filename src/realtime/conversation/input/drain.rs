@@ -7,6 +7,7 @@
 //! speech that has not ended by then is committed by the element.
 
 use crate::realtime::conversation::config::{Detection, MIN_COMMIT};
+use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::io::{Event, SessionEvent};
 use crate::realtime::conversation::{Conversation, Output, Phase};
 use std::time::{Duration, Instant};
@@ -88,7 +89,7 @@ impl Conversation {
                 Drain::No => return,
                 Drain::Begun if self.holds_input() => return,
                 Drain::Begun => self.close_turn(),
-                Drain::Fenced(question) if !self.updates.contains(question) => Drain::Grace(self.now + GRACE),
+                Drain::Fenced(question) if !self.updater.is_unanswered(question) => Drain::Grace(self.now + GRACE),
                 Drain::Fenced(_) if late(self) => return self.finish(true),
                 Drain::Fenced(_) => return,
                 Drain::Grace(_) if self.scheduler.is_pending() => Drain::Waiting { by_hand: false },
@@ -128,7 +129,7 @@ impl Conversation {
                 if !self.acknowledges {
                     return Drain::Grace(self.now + GRACE);
                 }
-                return Drain::Fenced(self.send_fence());
+                return Drain::Fenced(self.updater.send_fence(&mut ctx!(self)));
             }
             Detection::Server { .. } => {}
         }

@@ -326,7 +326,7 @@ impl Conversation {
         }
         self.calls_of_response_done(&id, cut_off);
         self.turn_latency.post_complete(&mut self.outbox);
-        self.resume_updates();
+        self.updater.response_done(self.now);
         if let Some(failure) = quota {
             self.fail(failure);
         }

@@ -13,7 +13,6 @@ use crate::error::{Failure, Warning};
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::input::turns::Turn;
-use crate::realtime::conversation::session::rollover as renew;
 use crate::realtime::conversation::{Conversation, Event, Output, Phase};
 use openai_protocol::ResponseParams;
 use std::time::{Duration, Instant};
@@ -97,7 +96,7 @@ impl Conversation {
         matches!(self.phase, Phase::Ready)
             && (self.owes_response()
                 || by_server && self.audio_input.uncommitted_audio.samples() > 0
-                || !self.updates.is_empty()
+                || self.updater.awaits_answer()
                 || self.drain.is_closing()
                 || by_server && self.turns.speaking
                 || self.config.transcribes && self.turns.backlog() > 0)
@@ -151,7 +150,7 @@ impl Conversation {
         self.phase = Phase::Offline;
         self.approvals.clear();
         self.session_generation += 1;
-        self.rollover = renew::SessionRollover::default();
+        self.rollover.session_lost();
         self.scheduler.give_up();
         // A question that is forgotten is told as that, and another answer would be one to something else.
         if is_owed && self.limits.may_respond(&self.config) && !self.history.ends_forgotten() {
@@ -167,8 +166,7 @@ impl Conversation {
         self.frames.session_lost(&mut ctx!(self));
         self.lose_turn(was_ready.then_some(silent + uncommitted::QUIET));
         self.losses.heard = None;
-        self.updates.clear();
-        self.lose_update();
+        self.updater.session_lost(self.now);
         self.notify(Event::Session(SessionEvent::Reconnecting { reason }));
         self.outbox.push(Output::Reconnect);
     }
@@ -176,7 +174,7 @@ impl Conversation {
     /// The first session did not come about. Nothing was said in it.
     fn open_again(&mut self) {
         self.phase = Phase::Offline;
-        self.updates.clear();
+        self.updater.forget_unanswered();
         self.session_created = Default::default();
         self.last_error = None;
         self.outbox.push(Output::Reconnect);

@@ -6,4 +6,5 @@ pub(crate) mod history;
 pub(crate) mod loss;
 pub(crate) mod opening;
 pub(crate) mod rollover;
+pub(crate) mod session_diff;
 pub(crate) mod session_update;

@@ -4,13 +4,12 @@
 
 use crate::audio::format_converter::Converter;
 use crate::error::{Failure, Warning};
-use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::io::SessionEvent;
 use crate::realtime::conversation::server_error::{fatal, may_come_back, quota, words_of};
 use crate::realtime::conversation::{Conversation, Event, Loss, Phase};
-use openai_protocol::client::SessionUpdate;
 use openai_protocol::response::ServerError;
-use openai_protocol::session::{AudioConfig, AudioFormat, AudioInput};
+use openai_protocol::session::AudioFormat;
 use openai_protocol::usage::RateLimit;
 use openai_protocol::{Extra, Session, Setting};
 use std::time::Duration;
@@ -29,43 +28,12 @@ impl Conversation {
         (self.greeted, self.opened) = (false, self.now + timeout);
         (self.responses.format, self.responses.output_format_warned) = (None, None);
         let session = self.config.session.clone();
-        self.update(session);
-    }
-
-    pub(crate) fn update(&mut self, session: Session) -> String {
-        let id = self.send(SessionUpdate { session, ..Default::default() });
-        self.updates.push_back(id.clone());
-        id
-    }
-
-    /// The input's format is another one than the session was opened with.
-    pub(crate) fn change_format(&mut self, format: AudioFormat) {
-        if format == self.config.input {
-            return;
-        }
-        // What was said in the format before is a turn of its own.
-        if matches!((&self.phase, &self.config.detection), (Phase::Ready, Detection::Local(_))) {
-            self.finish_audio_input();
-        }
-        self.forget_turn();
-        self.history.drop_audio();
-        self.config.input = format.clone();
-        self.audio_input.change_format(&self.config);
-        let kind = self.config.session.kind.clone();
-        let input = self.config.session.audio.get_or_insert_default().input.get_or_insert_default();
-        input.format = Some(format.clone());
-        self.format_in_force(&format);
-        if !matches!(self.phase, Phase::Offline) {
-            let input = AudioInput { format: Some(format), ..Default::default() };
-            let audio = AudioConfig { input: Some(input), ..Default::default() };
-            self.update(Session { kind, audio: Some(audio), ..Default::default() });
-        }
+        self.updater.send(session, &mut ctx!(self));
     }
 
     pub(crate) fn session_updated(&mut self, session: Session) {
-        if let Some(update) = self.updates.pop_front() {
-            self.update_accepted(&update);
-        }
+        let applied = self.updater.accepted(&mut ctx!(self));
+        self.adopt(applied);
         self.acknowledges = true;
         self.look_for_transcription(&session);
         self.look_at_formats(&session);
@@ -101,7 +69,7 @@ impl Conversation {
             expires_at,
             resumed: self.session_generation > 0,
         }));
-        self.session_ends(expires_at);
+        self.rollover.session_ready(expires_at, &ctx!(self));
         self.losses.session_began(self.now);
         if self.session_generation > 0 {
             self.resume();
@@ -127,7 +95,7 @@ impl Conversation {
 
     /// What the server says of the sound's formats, once no settings are on their way.
     fn look_at_formats(&mut self, session: &Session) {
-        if !self.updates.is_empty() {
+        if self.updater.awaits_answer() {
             return;
         }
         let (input, output) = (session.input_format(), session.output_format());
@@ -174,7 +142,7 @@ impl Conversation {
             error.message = words_of(&error, event);
         }
         let guilty = error.event_id.as_deref();
-        let is_update = guilty.is_some_and(|id| self.updates.iter().any(|update| update == id));
+        let is_update = guilty.is_some_and(|id| self.updater.is_unanswered(id));
         if matches!(self.phase, Phase::Opening { .. })
             && let Some(failure) = self.refused_opening(&error, is_update)
         {
@@ -190,9 +158,10 @@ impl Conversation {
             return self.fail_here(failure);
         }
         if let Some(id) = guilty {
-            self.updates.retain(|update| update != id);
             self.turns.refused(id);
-            if self.update_refused(id, error.param.as_deref()) {
+            let refused = self.updater.refused(id, error.param.as_deref(), &mut ctx!(self));
+            self.adopt(refused.applied);
+            if refused.is_repeated {
                 return;
             }
             self.frame_refused(id);
@@ -234,7 +203,7 @@ impl Conversation {
                  are in force is not known"
             );
             self.warn("no-session-updated", message);
-            self.updates.clear();
+            self.updater.forget_unanswered();
             return self.ready(Session::default());
         }
         let told = self.last_error.take().map(|(_, error)| format!(": {}", error.message)).unwrap_or_default();
@@ -304,11 +273,5 @@ impl Conversation {
                 reset: limit.reset_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             });
         }
-    }
-
-    /// A `session.update` that changes nothing: its answer says that everything before it has been taken in.
-    /// Gives back its name.
-    pub(crate) fn send_fence(&mut self) -> String {
-        self.update(Session { kind: self.config.session.kind.clone(), ..Default::default() })
     }
 }

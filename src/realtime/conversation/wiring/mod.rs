@@ -8,4 +8,5 @@ pub(crate) mod frames;
 pub(crate) mod gap;
 pub(crate) mod owed;
 pub(crate) mod resume;
+pub(crate) mod session_change;
 pub(crate) mod transcripts;
