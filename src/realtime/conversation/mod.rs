@@ -41,10 +41,13 @@ use crate::realtime::conversation::response::floor_control::Floor;
 use crate::realtime::conversation::response::function_calls::Calls;
 use crate::realtime::conversation::response::held_response::Held;
 use crate::realtime::conversation::response::limits::UsageLimits;
+use crate::realtime::conversation::response::records::Records;
 use crate::realtime::conversation::response::responses::Responses;
 use crate::realtime::conversation::response::scheduler::ResponseScheduler;
 use crate::realtime::conversation::response::turn_latency::TurnLatency;
 use crate::realtime::conversation::server_ids::Names;
+use crate::realtime::conversation::session::expected_errors::ExpectedErrors;
+use crate::realtime::conversation::session::formats::Formats;
 use crate::realtime::conversation::session::history::History;
 use crate::realtime::conversation::session::loss::Losses;
 use crate::realtime::conversation::session::rollover::SessionRollover;
@@ -55,7 +58,6 @@ use crate::realtime::conversation::transcript::text_gap::TextGap;
 use crate::realtime::conversation::transcript::transcripts::TranscriptQueue;
 use crate::realtime::conversation::video::frames::VideoInput;
 use openai_protocol::response::ServerError;
-use openai_protocol::session::AudioFormat;
 use openai_protocol::{ClientEvent, ServerEvent, Session};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -86,8 +88,8 @@ pub struct Conversation {
     greeted: bool,
     /// When the session was opened.
     opened: Instant,
-    /// The wrong input format that a warning was posted about.
-    input_format_warned: Option<AudioFormat>,
+    formats: Formats,
+    expected_errors: ExpectedErrors,
     /// The server answers `session.update`.
     acknowledges: bool,
     /// Last event of either side that moved the conversation on.
@@ -102,6 +104,7 @@ pub struct Conversation {
     scheduler: ResponseScheduler,
     turn_latency: TurnLatency,
     responses: Responses,
+    records: Records,
     floor: Floor,
     drain: Drain,
     transcripts: TranscriptQueue,
@@ -137,7 +140,8 @@ impl Conversation {
             session_created: Session::default(),
             greeted: false,
             opened: now,
-            input_format_warned: None,
+            formats: Formats::default(),
+            expected_errors: ExpectedErrors::default(),
             acknowledges: true,
             last_progress: now,
             last_response_progress: now,
@@ -148,6 +152,7 @@ impl Conversation {
             scheduler: ResponseScheduler::default(),
             turn_latency: TurnLatency::default(),
             responses: Responses::default(),
+            records: Records::default(),
             floor: Floor::default(),
             drain: Drain::default(),
             transcripts: TranscriptQueue::default(),

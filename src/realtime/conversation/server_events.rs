@@ -62,9 +62,9 @@ impl Conversation {
                 self.on_text_done(&content, event.text);
             }
             ServerEvent::FunctionCallArgumentsDone(event) => self.call_arguments.arguments_done(event),
-            ServerEvent::McpCallInProgress(event) => self.responses.records.calls_tool(&event.item_id, true),
-            ServerEvent::McpCallCompleted(event) => self.responses.records.calls_tool(&event.item_id, false),
-            ServerEvent::McpCallFailed(event) => self.responses.records.calls_tool(&event.item_id, false),
+            ServerEvent::McpCallInProgress(event) => self.records.calls_tool(&event.item_id, true),
+            ServerEvent::McpCallCompleted(event) => self.records.calls_tool(&event.item_id, false),
+            ServerEvent::McpCallFailed(event) => self.records.calls_tool(&event.item_id, false),
             // The rest tells nothing that is not told by one of these as well. The trace and `raw-events` have it.
             _ => {}
         }

@@ -71,7 +71,7 @@ impl Conversation {
     pub(crate) fn take_floor(&mut self, event: ServerEvent) {
         let Some(answer) = response_of(&event).map(str::to_owned) else { return self.dispatch(event) };
         let answer = answer.as_str();
-        if self.responses.records.is_late(answer) {
+        if self.records.is_late(answer) {
             self.resume_late_response(answer);
         }
         let is_cancelled = |event: &ServerEvent| matches!(event, ServerEvent::ResponseDone(event) if event.response.status == Some(Status::Cancelled));

@@ -4,7 +4,6 @@
 
 pub(crate) mod approvals;
 pub(crate) mod audio_part;
-pub(crate) mod barge_in;
 pub(crate) mod call_arguments;
 pub(crate) mod floor_control;
 pub(crate) mod function_calls;

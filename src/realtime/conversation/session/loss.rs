@@ -161,7 +161,7 @@ impl Conversation {
             self.finish_locally(&active, "incomplete", Some("session_lost"));
         }
         self.responses.give_up();
-        self.responses.records.end_all();
+        self.records.end_all();
         self.give_up_turns();
         self.frames.session_lost(&mut ctx!(self));
         self.lose_turn(was_ready.then_some(silent + uncommitted::QUIET));
@@ -184,7 +184,7 @@ impl Conversation {
     /// has come, and is not asked for again.
     fn owes_again(&mut self, active: Option<&str>) -> bool {
         let is_unplayed = self.drop_held_response();
-        let is_spoken = |active: &str| self.responses.spoken.iter().any(|spoken| spoken.response_id == active);
+        let is_spoken = |active: &str| self.responses.has_audio_of(active);
         let is_found = std::mem::take(&mut self.losses.is_uncommitted) && self.answers_turns();
         is_found || self.scheduler.expects() || active.is_some_and(|active| is_unplayed || !is_spoken(active))
     }

@@ -2,14 +2,12 @@
 
 //! The session around the conversation: its opening, its settings, its errors and its end.
 
-use crate::audio::format_converter::Converter;
 use crate::error::{Failure, Warning};
 use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::io::SessionEvent;
 use crate::realtime::conversation::server_error::{fatal, may_come_back, quota, words_of};
 use crate::realtime::conversation::{Conversation, Event, Loss, Phase};
 use openai_protocol::response::ServerError;
-use openai_protocol::session::AudioFormat;
 use openai_protocol::usage::RateLimit;
 use openai_protocol::{Extra, Session, Setting};
 use std::time::Duration;
@@ -26,7 +24,7 @@ impl Conversation {
     pub(crate) fn open(&mut self, timeout: Duration) {
         self.phase = Phase::Opening { deadline: self.now + timeout, timeout };
         (self.greeted, self.opened) = (false, self.now + timeout);
-        (self.responses.format, self.responses.output_format_warned) = (None, None);
+        self.formats.session_opened();
         let session = self.config.session.clone();
         self.updater.send(session, &mut ctx!(self));
     }
@@ -36,7 +34,9 @@ impl Conversation {
         self.adopt(applied);
         self.acknowledges = true;
         self.look_for_transcription(&session);
-        self.look_at_formats(&session);
+        if !self.updater.awaits_answer() {
+            self.formats.session_updated(&session, &mut ctx!(self));
+        }
         if matches!(self.phase, Phase::Opening { .. }) {
             self.ready(session);
         }
@@ -93,49 +93,6 @@ impl Conversation {
         self.warn("no-transcription", "the server does not write down what the user says");
     }
 
-    /// What the server says of the sound's formats, once no settings are on their way.
-    fn look_at_formats(&mut self, session: &Session) {
-        if self.updater.awaits_answer() {
-            return;
-        }
-        let (input, output) = (session.input_format(), session.output_format());
-        let is_told = self.input_format_warned.as_ref() == input.as_ref();
-        if let Some(told) = input.filter(|told| !is_told && *told != self.config.input) {
-            let message = format!(
-                "the server takes the user's sound for {}, and it is {}: it will hear noise",
-                told.describe(),
-                self.config.input.describe()
-            );
-            self.input_format_warned = Some(told);
-            self.warn("other-input-format", message);
-        }
-        if let Some(told) = output {
-            self.check_output_format(Some(&told));
-            self.responses.format = Some(told).filter(|told| *told != self.config.output);
-        }
-    }
-
-    /// The server tells the format of the model's sound. Where it is another one than was asked for, the sound is
-    /// converted.
-    pub(crate) fn check_output_format(&mut self, told: Option<&AudioFormat>) {
-        let asked = &self.config.output;
-        let Some(told) = told.filter(|told| *told != asked) else { return };
-        if self.responses.output_format_warned.as_ref() == Some(told) {
-            return;
-        }
-        self.responses.output_format_warned = Some(told.clone());
-        let what = match Converter::new(told, asked) {
-            Some(_) => "it is converted",
-            None => "it cannot be converted, and is played as it comes",
-        };
-        let message = format!(
-            "the server says that its sound is {}, and {} was asked for: {what}",
-            told.describe(),
-            asked.describe()
-        );
-        self.warn("other-output-format", message);
-    }
-
     /// The server refused something. Most of that is harmless; what waits for the guilty event must not wait for ever.
     pub(crate) fn refused(&mut self, mut error: ServerError, event: &Extra) {
         if error.message.is_empty() {
@@ -169,7 +126,7 @@ impl Conversation {
         let code = error.code.as_deref().unwrap_or_default();
         let busy = code == "conversation_already_has_active_response";
         let is_answer = self.scheduler.refused(guilty, busy);
-        if is_answer && busy || self.responses.expected(guilty, code) {
+        if is_answer && busy || self.expected_errors.take(guilty, code) {
             return;
         }
         self.notify(Event::Warning(Warning {

@@ -113,7 +113,7 @@ impl Conversation {
     }
 
     fn follow_images(&mut self, sent: SentImages, respond: bool) {
-        sent.expected_errors.into_iter().for_each(|event_id| self.responses.expected_errors(event_id));
+        sent.expected_errors.into_iter().for_each(|event_id| self.expected_errors.add(event_id));
         if sent.newest.is_none() {
             return;
         }

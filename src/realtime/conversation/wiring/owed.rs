@@ -58,7 +58,7 @@ impl Conversation {
 
     /// Longest silence about a response. While the server calls a tool, it waits for another server.
     pub(crate) fn response_timeout(&self) -> Duration {
-        let calls = self.responses.records.calls_tools();
+        let calls = self.records.calls_tools();
         if calls { self.config.drain_timeout.max(TOOL_CALL) } else { self.config.drain_timeout }
     }
 
@@ -133,7 +133,7 @@ impl Conversation {
     pub(crate) fn awaits_optional_transcripts(&self) -> bool {
         !self.owes_response()
             && !self.transcripts.server_transcribes()
-            && self.responses.records.any_is_done()
+            && self.records.any_is_done()
             && !self.config.is_transcription_only()
     }
 

@@ -5,7 +5,6 @@
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::io::TranscriptEvent;
-use crate::realtime::conversation::response::audio_part::AudioPart;
 use crate::realtime::conversation::session::history::Replayed;
 use crate::realtime::conversation::{Conversation, Phase};
 use crate::types::{AudioChunk, Speaker};
@@ -22,7 +21,7 @@ impl Conversation {
         self.history.begin_replay();
         while let Some(replayed) = self.history.replay_next(&mut ctx!(self)) {
             match replayed {
-                Replayed::Item { event_id } => self.responses.expected_errors(event_id),
+                Replayed::Item { event_id } => self.expected_errors.add(event_id),
                 Replayed::Turn(audio) => self.replay_turn(audio),
             }
         }
@@ -41,7 +40,7 @@ impl Conversation {
         if matches!(self.config.detection, Detection::Server { .. }) {
             // The server may have found the turn by itself.
             let commit = self.outbox.last_event_id();
-            self.responses.expected_errors(commit);
+            self.expected_errors.add(commit);
         }
     }
 
@@ -52,14 +51,13 @@ impl Conversation {
     /// A final transcript of the model is known when it was played. Where that is after its session, the next one does not
     /// know it.
     pub(crate) fn replay_late_item(&mut self, transcript: &TranscriptEvent) {
-        let is_old =
-            |part: &AudioPart| part.item_id == transcript.item_id && part.session_generation != self.session_generation;
-        let is_late = matches!(self.phase, Phase::Ready) && self.responses.spoken.iter().any(is_old);
+        let is_late = matches!(self.phase, Phase::Ready)
+            && self.responses.is_of_other_session(&transcript.item_id, self.session_generation);
         let text = transcript.text.trim();
         let is_model = transcript.role == Speaker::Assistant;
         if is_late && is_model && !text.is_empty() && !self.config.is_transcription_only() {
             let id = self.create_item(Item::message(Role::Assistant, text));
-            self.responses.expected_errors(id);
+            self.expected_errors.add(id);
         }
     }
 }
