@@ -39,7 +39,7 @@ use crate::realtime::conversation::response::approvals::Approvals;
 use crate::realtime::conversation::response::call_arguments::CallArguments;
 use crate::realtime::conversation::response::floor_control::Floor;
 use crate::realtime::conversation::response::function_calls::Calls;
-use crate::realtime::conversation::response::held_response::Held;
+use crate::realtime::conversation::response::held_response::HeldResponse;
 use crate::realtime::conversation::response::limits::UsageLimits;
 use crate::realtime::conversation::response::records::Records;
 use crate::realtime::conversation::response::responses::Responses;
@@ -120,7 +120,7 @@ pub struct Conversation {
     /// The model has spoken in this session: its voice cannot change any more.
     has_spoken: bool,
     history: History,
-    held: Held,
+    held: HeldResponse,
     losses: Losses,
     rollover: SessionRollover,
     /// Number of sessions before this one.
@@ -166,7 +166,7 @@ impl Conversation {
             early: VecDeque::new(),
             has_spoken: false,
             history: History::default(),
-            held: Held::default(),
+            held: HeldResponse::default(),
             losses: Losses::default(),
             rollover: SessionRollover::new(now, config.time_of_day),
             session_generation: 0,

@@ -72,7 +72,7 @@ impl Conversation {
         match timer {
             Timer::SessionUpdate => self.updater.deadline(),
             Timer::ResumedTurn => self.resumed_turn_deadline(),
-            Timer::FloorControl => self.floor_deadline(),
+            Timer::FloorControl => self.floor.deadline(&self.config),
             Timer::FunctionCalls => self.calls_deadline(),
             Timer::Frames => self.frames_deadline(),
             Timer::Request => self.next_request_at(),

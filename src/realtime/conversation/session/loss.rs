@@ -183,7 +183,7 @@ impl Conversation {
     /// Whether an answer was asked for or under way of which nothing was heard. Live, what was begun plays on as far as it
     /// has come, and is not asked for again.
     fn owes_again(&mut self, active: Option<&str>) -> bool {
-        let is_unplayed = self.drop_held_response();
+        let is_unplayed = self.held.drop_all(self.config.timing);
         let is_spoken = |active: &str| self.responses.has_audio_of(active);
         let is_found = std::mem::take(&mut self.losses.is_uncommitted) && self.answers_turns();
         is_found || self.scheduler.expects() || active.is_some_and(|active| is_unplayed || !is_spoken(active))

@@ -7,6 +7,7 @@ pub(crate) mod barge_in;
 pub(crate) mod calls;
 pub(crate) mod frames;
 pub(crate) mod gap;
+pub(crate) mod order;
 pub(crate) mod owed;
 pub(crate) mod responses;
 pub(crate) mod resume;

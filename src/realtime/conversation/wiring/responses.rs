@@ -65,7 +65,7 @@ impl Conversation {
             if !matches!(self.config.detection, Detection::Server { .. }) {
                 self.cancel(&id, Initiator::User);
             } else if !self.scheduler.is_ours() || !self.server_responds() {
-                self.hold_while_user_speaks(&id);
+                self.floor.hold(&id, self.now);
             }
         }
     }
