@@ -33,6 +33,7 @@ use crate::types::Timing;
 use crate::realtime::conversation::input::alignment_report::Alignment;
 use crate::realtime::conversation::input::audio_input::AudioInput;
 use crate::realtime::conversation::input::drain::Drain;
+use crate::realtime::conversation::input::resumed_turn::ResumedTurn;
 use crate::realtime::conversation::input::turns::Turns;
 use crate::realtime::conversation::outbox::Outbox;
 use crate::realtime::conversation::response::approvals::Approvals;
@@ -122,6 +123,7 @@ pub struct Conversation {
     history: History,
     held: HeldResponse,
     losses: Losses,
+    resumed_turn: ResumedTurn,
     rollover: SessionRollover,
     /// Number of sessions before this one.
     session_generation: u32,
@@ -168,6 +170,7 @@ impl Conversation {
             history: History::default(),
             held: HeldResponse::default(),
             losses: Losses::default(),
+            resumed_turn: ResumedTurn::default(),
             rollover: SessionRollover::new(now, config.time_of_day),
             session_generation: 0,
             names: Names::default(),

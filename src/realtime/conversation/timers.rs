@@ -71,7 +71,7 @@ impl Conversation {
     pub(crate) fn timer_deadline(&self, timer: Timer) -> Option<Instant> {
         match timer {
             Timer::SessionUpdate => self.updater.deadline(),
-            Timer::ResumedTurn => self.resumed_turn_deadline(),
+            Timer::ResumedTurn => self.resumed_turn.deadline(),
             Timer::FloorControl => self.floor.deadline(&self.config),
             Timer::FunctionCalls => self.calls_deadline(),
             Timer::Frames => self.frames_deadline(),
@@ -93,7 +93,10 @@ impl Conversation {
     pub(crate) fn run_timer(&mut self, timer: Timer) {
         match timer {
             Timer::SessionUpdate => self.advance_updates(),
-            Timer::ResumedTurn => self.advance_resumed_turn(),
+            Timer::ResumedTurn => {
+                let input_end = self.audio_input.heard.end();
+                self.resumed_turn.advance(input_end, &mut ctx!(self));
+            }
             Timer::FloorControl => self.advance_floor(),
             Timer::FunctionCalls => self.advance_calls(),
             Timer::Frames => self.send_due_frames(),

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 impl Conversation {
     /// Speech of the user began.
     pub(crate) fn begin_turn(&mut self, item_id: Option<String>, start: Option<Duration>) {
-        match self.take_resumed_turn() {
+        match self.resumed_turn.take() {
             Some(turn) => self.turns.begin(item_id, turn.start.or(start)),
             None => {
                 self.turns.begin(item_id.clone(), start);
@@ -83,7 +83,7 @@ impl Conversation {
         let said = self.committed_up_to(event.audio_end_ms);
         self.history.add_turn(Some(event.item_id.clone()), said, &self.config);
         self.end_turn(Some(event.item_id), end);
-        self.turn_found(false);
+        self.losses.turn_found(false);
     }
 
     /// `input_audio_buffer.timeout_triggered`: the server commits a turn in which nobody spoke, to prompt the user.
@@ -120,7 +120,7 @@ impl Conversation {
             self.all_is_committed();
             self.end_turn(Some(item_id.to_owned()), self.audio_input.sent.end());
         }
-        self.turn_found(true);
+        self.losses.turn_found(true);
         let is_answered = self.answers_turns();
         if !self.server_responds() {
             self.frames_for_turn();

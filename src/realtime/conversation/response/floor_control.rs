@@ -148,6 +148,7 @@ impl Floor {
 
 /// What becomes of an event.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once, a copy is cheaper than a box")]
 pub(crate) enum Admission {
     /// It is handled. `frees_floor`: afterwards the next response has the floor.
     Now { event: ServerEvent, frees_floor: bool },

@@ -70,7 +70,8 @@ impl Conversation {
             resumed: self.session_generation > 0,
         }));
         self.rollover.session_ready(expires_at, &ctx!(self));
-        self.losses.session_began(self.now);
+        self.losses.session_ready();
+        self.resumed_turn.session_ready(self.now);
         if self.session_generation > 0 {
             self.resume();
         }
@@ -214,7 +215,7 @@ impl Conversation {
             _ => Failure::Connect(closed(" before the session began")),
         };
         let failure = by_error.or(by_code).unwrap_or(otherwise);
-        if comes_back && (self.config.reconnects || self.losses.has_standby) {
+        if comes_back && (self.config.reconnects || self.losses.has_standby()) {
             let reason = if message.is_empty() { closed("") } else { message };
             return self.lose(reason, Some(Loss { failure, again: true }));
         }

@@ -5,8 +5,10 @@
 
 pub(crate) mod barge_in;
 pub(crate) mod calls;
+pub(crate) mod drain;
 pub(crate) mod frames;
 pub(crate) mod gap;
+pub(crate) mod loss;
 pub(crate) mod order;
 pub(crate) mod owed;
 pub(crate) mod responses;

@@ -136,7 +136,7 @@ impl Conversation {
         self.calls_by_arguments(&id);
         let details = response.status_details.unwrap_or_default();
         if response.status.is_none() || response.status == Some(Status::Completed) {
-            self.has_carried();
+            self.losses.carried();
         }
         if response.status == Some(Status::Cancelled) {
             self.cancelled_by_server(&id, details.reason.as_deref());

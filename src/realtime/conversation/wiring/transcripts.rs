@@ -14,7 +14,7 @@ impl Conversation {
     /// `conversation.item.input_audio_transcription.completed`
     pub(crate) fn on_transcription_completed(&mut self, event: TranscriptionCompleted) {
         self.transcripts.user_is_transcribed();
-        self.has_carried();
+        self.losses.carried();
         self.turns.transcribed(&event.item_id);
         let turn = self.turns.of(&event.item_id);
         self.transcripts.user_done(event.item_id, event.transcript, turn, self.now);
