@@ -27,7 +27,7 @@ LONG_FILES = {
     "src/media/function_calls.rs": 392,
     "src/media/text_src_task.rs": 353,
     "src/queue/timeline.rs": 352,
-    "src/realtime/conversation/input/audio_input.rs": 432,
+    "src/realtime/conversation/input/audio_input.rs": 381,
     "src/realtime/element/imp.rs": 454,
     "src/realtime/element/pads/audio_sink.rs": 354,
     "src/realtime/session/driver.rs": 398,

@@ -129,7 +129,11 @@ pub struct Conversation {
     session_generation: u32,
     /// Ids of responses and items, made unique over all sessions.
     names: Names,
+    /// Running time of the newest `GapUntil`.
+    audio_gap: Duration,
     text_gap: TextGap,
+    /// A warning about a standstill of the input was posted.
+    standstill_reported: bool,
 }
 
 impl Conversation {
@@ -174,7 +178,9 @@ impl Conversation {
             rollover: SessionRollover::new(now, config.time_of_day),
             session_generation: 0,
             names: Names::default(),
+            audio_gap: Duration::ZERO,
             text_gap: TextGap::default(),
+            standstill_reported: false,
             config,
         }
     }
@@ -190,7 +196,7 @@ impl Conversation {
             Input::StandbyReady(is_open) => self.rollover.on_standby(is_open, now),
             Input::Server(event) => self.on_server_event(*event),
             Input::Audio(sound) => self.push_audio(sound),
-            Input::Discont => self.expect_discont(),
+            Input::Discont => self.audio_input.expect_discont(),
             Input::Frame(frame) => self.on_frame(*frame),
             Input::Unplugged(pad) => self.frames.unplugged(&pad),
             Input::Behind(behind) => self.is_behind(behind),

@@ -94,7 +94,7 @@ impl Conversation {
         match timer {
             Timer::SessionUpdate => self.advance_updates(),
             Timer::ResumedTurn => {
-                let input_end = self.audio_input.heard.end();
+                let input_end = self.audio_input.heard().end();
                 self.resumed_turn.advance(input_end, &mut ctx!(self));
             }
             Timer::FloorControl => self.advance_floor(),

@@ -6,7 +6,6 @@ pub(crate) mod expected_errors;
 pub(crate) mod formats;
 pub(crate) mod history;
 pub(crate) mod loss;
-pub(crate) mod opening;
 pub(crate) mod rollover;
 pub(crate) mod session_diff;
 pub(crate) mod session_update;

@@ -58,11 +58,11 @@ impl Conversation {
                 self.send_due_request();
             }
             Detection::Manual => {
-                let start = self.audio_input.sent.samples() - self.audio_input.uncommitted();
-                self.turns.begin(None, self.audio_input.sent.time_of(start));
+                let start = self.audio_input.sent().samples() - self.audio_input.uncommitted();
+                self.turns.begin(None, self.audio_input.sent().time_of(start));
                 self.commit_rest(true);
             }
-            Detection::Server { silence } if self.audio_input.sent.samples() > 0 => {
+            Detection::Server { silence } if self.audio_input.sent().samples() > 0 => {
                 self.append_silence(silence + SILENCE_MARGIN);
                 if self.acknowledges {
                     let fence = self.updater.send_fence(&mut ctx!(self));
@@ -79,11 +79,11 @@ impl Conversation {
 
     /// Commits the rest without waiting for a VAD, if it is long enough.
     fn commit_rest(&mut self, responses: bool) {
-        if self.audio_input.sent.duration(self.audio_input.uncommitted()) < MIN_COMMIT {
+        if self.audio_input.sent().duration(self.audio_input.uncommitted()) < MIN_COMMIT {
             self.turns.drop_open();
             return;
         }
-        let end = self.audio_input.heard.end();
+        let end = self.audio_input.heard().end();
         match self.turns.open().and_then(|turn| turn.item_id.clone()) {
             Some(item_id) => {
                 if self.config.transcribes {
@@ -112,7 +112,7 @@ impl Conversation {
             self.warn("drain-timeout", message);
         }
         self.release_held();
-        self.resumed_turn.end(self.audio_input.heard.end(), &mut ctx!(self));
+        self.resumed_turn.end(self.audio_input.heard().end(), &mut ctx!(self));
         self.close_calls();
         self.finish_captions();
         self.flush_all_finals();

@@ -42,7 +42,7 @@ impl Conversation {
         self.audio_input.pace_frame(frame.at, &self.config, self.now);
         let (at, situation) = (frame.at, self.frame_situation());
         let is_taken = self.frames.on_frame(frame, &situation, &mut ctx!(self));
-        if is_taken && self.config.timing == Timing::Offline && self.audio_input.heard.samples() == 0 {
+        if is_taken && self.config.timing == Timing::Offline && self.audio_input.heard().samples() == 0 {
             self.advance_gap_until(at);
         }
     }

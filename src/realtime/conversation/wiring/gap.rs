@@ -20,8 +20,8 @@ impl Conversation {
     /// See [`Self::advance_gap`], up to a known running time.
     pub(crate) fn advance_gap_until(&mut self, settled: Duration) {
         let is_known = self.config.timing == Timing::Offline && !self.holds_input();
-        if is_known && settled > self.audio_input.quiet {
-            self.audio_input.quiet = settled;
+        if is_known && settled > self.audio_gap {
+            self.audio_gap = settled;
             self.outbox.push(Output::GapUntil(settled));
         }
     }
@@ -33,8 +33,8 @@ impl Conversation {
             return;
         }
         let live = self.config.timing == Timing::Live;
-        let heard = || self.audio_input.heard.end().unwrap_or_default().saturating_sub(MAX_DETECTION_DELAY);
-        let quiet = if live { heard() } else { self.audio_input.quiet };
+        let heard = || self.audio_input.heard().end().unwrap_or_default().saturating_sub(MAX_DETECTION_DELAY);
+        let quiet = if live { heard() } else { self.audio_gap };
         let user = self.turns.pending_from().map_or(quiet, |from| from.min(quiet));
         self.text_gap.advance(Speaker::User, user, &mut self.outbox);
         if !live {
@@ -47,7 +47,7 @@ impl Conversation {
 
     /// Running time up to which the turns are known: none can begin before it any more.
     pub(crate) fn settled(&self) -> Duration {
-        let heard = self.audio_input.heard.end().unwrap_or_default();
+        let heard = self.audio_input.heard().end().unwrap_or_default();
         match self.config.detection {
             // The server's VAD tells of the latest input with a delay.
             Detection::Server { silence } => heard.saturating_sub(silence + MAX_DETECTION_DELAY),
@@ -65,8 +65,8 @@ impl Conversation {
             // Then audio waits in the input queue.
             && !self.frames.is_behind()
             && !self.drain.has_begun()
-            && self.audio_input.heard.end() > Some(self.audio_input.quiet);
-        self.audio_input.last_sound.filter(|_| may_stand).map(|last| last + STANDSTILL)
+            && self.audio_input.heard().end() > Some(self.audio_gap);
+        self.audio_input.last_audio().filter(|_| may_stand).map(|last| last + STANDSTILL)
     }
 
     /// Lets the output go on where no input has come for too long.
@@ -74,9 +74,9 @@ impl Conversation {
         if self.standstill_deadline().is_none_or(|deadline| self.now < deadline) {
             return;
         }
-        self.advance_gap_until(self.audio_input.heard.end().unwrap_or_default());
+        self.advance_gap_until(self.audio_input.heard().end().unwrap_or_default());
         let Detection::Server { silence } = self.config.detection else { return };
-        if !std::mem::replace(&mut self.audio_input.standstill_reported, true) {
+        if !std::mem::replace(&mut self.standstill_reported, true) {
             let message = format!(
                 "the input has stopped, so the output goes on before the server has told of all turns, and answers may \
                  begin later than they could: where both go to one muxer, queues of {} s beside this element prevent that",
@@ -88,7 +88,7 @@ impl Conversation {
 
     /// Running time up to which all turns are transcribed and answered: where another run could go on.
     pub fn done_until(&self) -> Option<Duration> {
-        self.audio_input.heard.end()?;
+        self.audio_input.heard().end()?;
         let unanswered = self.owes_response().then(|| self.turns.newest_from()).flatten();
         let uncommitted = matches!(self.config.detection, Detection::Manual) && self.audio_input.uncommitted() > 0;
         let uncommitted = uncommitted.then(|| self.audio_input.uncommitted_from()).flatten();

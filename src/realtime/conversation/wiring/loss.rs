@@ -42,7 +42,7 @@ impl Conversation {
         let by_server = matches!(self.config.detection, Detection::Server { .. });
         matches!(self.phase, Phase::Ready)
             && (self.owes_response()
-                || by_server && self.audio_input.uncommitted_audio.samples() > 0
+                || by_server && self.audio_input.remembered() > 0
                 || self.updater.awaits_answer()
                 || self.drain.is_closing()
                 || by_server && self.turns.speaking
@@ -155,10 +155,10 @@ impl Conversation {
         let by_server = matches!(self.config.detection, Detection::Server { .. });
         if let Some(unheard) = unheard.filter(|_| by_server && !self.is_in_turn()) {
             let keep = self.keeps(unheard);
-            self.audio_input.uncommitted_audio.keep(keep);
+            self.audio_input.keep(keep);
         }
-        let said = self.turns.open().and_then(|turn| self.audio_input.heard.end()?.checked_sub(turn.start?));
-        let kept = samples_to_time(self.audio_input.uncommitted_audio.samples(), rate);
+        let said = self.turns.open().and_then(|turn| self.audio_input.heard().end()?.checked_sub(turn.start?));
+        let kept = samples_to_time(self.audio_input.remembered(), rate);
         if said.is_some_and(|said| said > uncommitted::TURN + Duration::from_secs(1) && kept < said) {
             let lost = said.unwrap_or_default().saturating_sub(kept);
             self.notify(Event::Warning(Warning::new(

@@ -15,7 +15,7 @@ impl Conversation {
     pub(crate) fn resume(&mut self) {
         self.has_spoken = false;
         let rate = self.config.input.rate();
-        self.audio_input.last_sound = self.audio_input.last_sound.map(|_| self.now);
+        self.audio_input.could_not_be_pushed(self.now);
         let open = self.audio_input.restart_clock(rate);
         let resumed = self.turns.drop_open();
         self.history.begin_replay();

@@ -42,11 +42,11 @@ impl Conversation {
         let by_server = matches!(before, Detection::Server { .. });
         let is_in_turn = self.turns.speaking;
         if is_in_turn && !matches!(self.config.detection, Detection::Manual) {
-            self.end_turn(None, self.audio_input.heard.end());
+            self.end_turn(None, self.audio_input.heard().end());
             self.commit();
             self.request_response_for_turn();
         } else if by_server && !is_in_turn && self.audio_input.uncommitted() > 0 {
-            self.all_is_committed();
+            self.audio_input.all_is_committed();
             self.send(InputAudioBufferClear::default());
         }
         self.audio_input.change_detection(&self.config);

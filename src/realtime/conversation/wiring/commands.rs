@@ -63,7 +63,7 @@ impl Conversation {
         self.history.add_item(&Item::message(Role::User, text.as_str()));
         let respond = self.send_text_with_frames(text, respond);
         if respond && self.limits.may_respond(&self.config) {
-            self.await_response_from(at.or(self.audio_input.heard.end()));
+            self.await_response_from(at.or(self.audio_input.heard().end()));
             self.scheduler.request(None);
         }
     }
@@ -78,10 +78,10 @@ impl Conversation {
         if self.audio_input.uncommitted() == 0 {
             return self.warn("nothing-to-commit", "there is no sound that could be committed");
         }
-        let end = self.audio_input.sent.end();
+        let end = self.audio_input.sent().end();
         if !self.turns.speaking {
-            let start = self.audio_input.sent.samples() - self.audio_input.uncommitted();
-            self.turns.begin(None, self.audio_input.sent.time_of(start));
+            let start = self.audio_input.sent().samples() - self.audio_input.uncommitted();
+            self.turns.begin(None, self.audio_input.sent().time_of(start));
             self.turns.end(None, end);
         } else if !matches!(self.config.detection, Detection::Server { .. }) {
             self.end_turn(None, end);

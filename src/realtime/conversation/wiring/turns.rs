@@ -60,27 +60,27 @@ impl Conversation {
     /// The next response answers a turn that ended at this running time.
     pub(crate) fn await_response_from(&mut self, end: Option<Duration>) {
         self.scheduler.turn_ended = Some(self.said_at(end));
-        self.responses.response_from(end.unwrap_or_default().max(self.audio_input.quiet));
+        self.responses.response_from(end.unwrap_or_default().max(self.audio_gap));
     }
 
     /// When this running time of the input was spoken: live, the newest input was spoken just now.
     fn said_at(&self, place: Option<Duration>) -> Instant {
-        let newest = self.audio_input.heard.end().filter(|_| self.config.timing == Timing::Live);
+        let newest = self.audio_input.heard().end().filter(|_| self.config.timing == Timing::Live);
         let ago = newest.zip(place).map(|(newest, place)| newest.saturating_sub(place));
         self.now.checked_sub(ago.unwrap_or_default()).unwrap_or(self.now)
     }
 
     /// `input_audio_buffer.speech_started`
     pub(crate) fn on_speech_started(&mut self, event: InputAudioBufferSpeechStarted) {
-        let start = self.audio_input.sent.time_of_ms(event.audio_start_ms);
-        self.turn_begins_at(event.audio_start_ms);
+        let start = self.audio_input.sent().time_of_ms(event.audio_start_ms);
+        self.audio_input.turn_begins_at(event.audio_start_ms, self.config.input.rate());
         self.begin_turn(Some(event.item_id), start);
     }
 
     /// `input_audio_buffer.speech_stopped`
     pub(crate) fn on_speech_stopped(&mut self, event: InputAudioBufferSpeechStopped) {
-        let end = self.audio_input.sent.time_of_ms(event.audio_end_ms);
-        let said = self.committed_up_to(event.audio_end_ms);
+        let end = self.audio_input.sent().time_of_ms(event.audio_end_ms);
+        let said = self.audio_input.committed_up_to(event.audio_end_ms, self.config.input.rate());
         self.history.add_turn(Some(event.item_id.clone()), said, &self.config);
         self.end_turn(Some(event.item_id), end);
         self.losses.turn_found(false);
@@ -88,9 +88,9 @@ impl Conversation {
 
     /// `input_audio_buffer.timeout_triggered`: the server commits a turn in which nobody spoke, to prompt the user.
     pub(crate) fn on_idle_timeout(&mut self, event: InputAudioBufferTimeoutTriggered) {
-        let time = |ms| self.audio_input.sent.time_of_ms(ms);
+        let time = |ms| self.audio_input.sent().time_of_ms(ms);
         let (start, end) = (time(event.audio_start_ms), time(event.audio_end_ms));
-        self.committed_up_to(event.audio_end_ms);
+        self.audio_input.committed_up_to(event.audio_end_ms, self.config.input.rate());
         self.turns.begin(Some(event.item_id.clone()), start);
         self.turns.end(None, end);
         self.turns.idle = Some(event.item_id.clone());
@@ -115,10 +115,9 @@ impl Conversation {
         }
         if self.turns.speaking {
             // A commit in the middle of speech ends the turn; no `speech_stopped` follows.
-            let said = self.audio_input.uncommitted_audio.take();
-            self.history.add_turn(Some(item_id.to_owned()), said, &self.config);
-            self.all_is_committed();
-            self.end_turn(Some(item_id.to_owned()), self.audio_input.sent.end());
+            let audio = self.audio_input.take_committed();
+            self.history.add_turn(Some(item_id.to_owned()), audio, &self.config);
+            self.end_turn(Some(item_id.to_owned()), self.audio_input.sent().end());
         }
         self.losses.turn_found(true);
         let is_answered = self.answers_turns();
