@@ -7,10 +7,10 @@
 //! which advances the server's sample clock.
 
 use crate::audio::sample_clock::{SampleClock, samples_to_time, time_to_samples};
-use crate::audio::vad::{TurnDetector, VadEvent};
 use crate::realtime::conversation::config::{Config, Detection, MIN_COMMIT};
 use crate::realtime::conversation::context::Ctx;
 use crate::realtime::conversation::input::audio_align::{AudioAligner, Placed, Tolerance};
+use crate::realtime::conversation::input::local_vad::{Detected, LocalVad};
 use crate::realtime::conversation::input::pacing::Pacing;
 use crate::realtime::conversation::input::uncommitted::{Keep, UncommittedAudio};
 use crate::types::{AudioChunk, Timing};
@@ -45,11 +45,7 @@ pub(crate) struct AudioInput {
     stalled: bool,
     /// Pushed, and waiting for a response to end.
     waiting: VecDeque<AudioChunk>,
-    turn_detector: Option<TurnDetector>,
-    /// Sample of `heard` at which the VAD began to count.
-    vad_start: u64,
-    /// Sample of `heard` of the next audio of the current turn.
-    next_of_turn: u64,
+    vad: LocalVad,
     pacing: Pacing,
 }
 
@@ -61,15 +57,6 @@ pub(crate) struct Pushed {
     pub filled: Duration,
     /// A gap before it is normal.
     pub gap_is_expected: bool,
-}
-
-/// What the element's own VAD has found, with running times.
-#[derive(Debug)]
-pub(crate) enum Detected {
-    SpeechStarted(Option<Duration>),
-    /// Audio of the current turn.
-    Audio(AudioChunk),
-    SpeechStopped(Option<Duration>),
 }
 
 impl AudioInput {
@@ -84,9 +71,7 @@ impl AudioInput {
             last_audio: None,
             stalled: false,
             waiting: VecDeque::new(),
-            turn_detector: None,
-            vad_start: 0,
-            next_of_turn: 0,
+            vad: LocalVad::default(),
             pacing: Pacing::new(now),
         };
         audio_input.change_detection(config);
@@ -101,11 +86,7 @@ impl AudioInput {
 
     /// Turn detection changes, or begins anew.
     pub fn change_detection(&mut self, config: &Config) {
-        self.vad_start = self.heard.samples();
-        self.turn_detector = match &config.detection {
-            Detection::Local(settings) => Some(TurnDetector::new(settings, config.input.clone())),
-            Detection::Server { .. } | Detection::Manual => None,
-        };
+        self.vad.reset(self.heard.samples(), config);
     }
 
     /// The input format changes.
@@ -245,7 +226,7 @@ impl AudioInput {
 
     /// Whether the element's own VAD detects the turns.
     pub fn has_vad(&self) -> bool {
-        self.turn_detector.is_some()
+        self.vad.is_on()
     }
 
     /// Audio is taken that no VAD of the element hears.
@@ -254,42 +235,14 @@ impl AudioInput {
         self.heard.advance(samples as u64, chunk.at);
     }
 
-    /// Runs the VAD over audio, up to the end of a turn. Returns what it has found and the rest of the audio.
+    /// Runs the element's own VAD over audio. See [`LocalVad::detect`].
     pub fn detect(&mut self, chunk: AudioChunk, config: &Config) -> (Vec<Detected>, Option<AudioChunk>) {
-        let AudioChunk { mut data, at } = chunk;
-        let Some(turn_detector) = self.turn_detector.as_mut().filter(|_| !data.is_empty()) else {
-            return (Vec::new(), None);
-        };
-        let mut events = Vec::new();
-        let taken = data.split_to(turn_detector.push(&data, &mut events));
-        self.heard.advance((taken.len() / config.input.sample_size()) as u64, at);
-        let rest = (!data.is_empty()).then_some(AudioChunk { data, at: None });
-        (self.located(events, config), rest)
+        self.vad.detect(chunk, &mut self.heard, config)
     }
 
     /// End of the input: the current turn ends here.
     pub fn finish(&mut self, config: &Config) -> Vec<Detected> {
-        let mut events = Vec::new();
-        if let Some(turn_detector) = &mut self.turn_detector {
-            turn_detector.finish(&mut events);
-        }
-        self.located(events, config)
-    }
-
-    fn located(&mut self, events: Vec<VadEvent>, config: &Config) -> Vec<Detected> {
-        let mut locate = |event| match event {
-            VadEvent::SpeechStarted(sample) => {
-                self.next_of_turn = self.vad_start + sample;
-                Detected::SpeechStarted(self.heard.time_of(self.next_of_turn))
-            }
-            VadEvent::Audio(data) => {
-                let at = self.heard.time_of(self.next_of_turn);
-                self.next_of_turn += (data.len() / config.input.sample_size()) as u64;
-                Detected::Audio(AudioChunk { data: data.into(), at })
-            }
-            VadEvent::SpeechStopped(sample) => Detected::SpeechStopped(self.heard.time_of(self.vad_start + sample)),
-        };
-        events.into_iter().map(&mut locate).collect()
+        self.vad.finish(&self.heard, config)
     }
 
     /// `input_audio_buffer.append`. `keep`: what is remembered of it for another session.

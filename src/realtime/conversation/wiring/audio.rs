@@ -4,7 +4,8 @@
 //! finds and commits in it.
 
 use crate::realtime::conversation::context::ctx;
-use crate::realtime::conversation::input::audio_input::{Detected, silence};
+use crate::realtime::conversation::input::audio_input::silence;
+use crate::realtime::conversation::input::local_vad::Detected;
 use crate::realtime::conversation::{Conversation, Event, Phase};
 use crate::types::AudioChunk;
 use openai_protocol::client::{InputAudioBufferClear, InputAudioBufferCommit};
