@@ -33,6 +33,7 @@ use crate::types::Timing;
 use crate::realtime::conversation::input::alignment_report::Alignment;
 use crate::realtime::conversation::input::audio_input::AudioInput;
 use crate::realtime::conversation::input::drain::Drain;
+use crate::realtime::conversation::input::early_commands::EarlyCommands;
 use crate::realtime::conversation::input::resumed_turn::ResumedTurn;
 use crate::realtime::conversation::input::turns::Turns;
 use crate::realtime::conversation::outbox::Outbox;
@@ -47,10 +48,12 @@ use crate::realtime::conversation::response::responses::Responses;
 use crate::realtime::conversation::response::scheduler::ResponseScheduler;
 use crate::realtime::conversation::response::turn_latency::TurnLatency;
 use crate::realtime::conversation::server_ids::Names;
+use crate::realtime::conversation::session::close::LastError;
 use crate::realtime::conversation::session::expected_errors::ExpectedErrors;
 use crate::realtime::conversation::session::formats::Formats;
 use crate::realtime::conversation::session::history::History;
 use crate::realtime::conversation::session::loss::Losses;
+use crate::realtime::conversation::session::opening::Opening;
 use crate::realtime::conversation::session::rollover::SessionRollover;
 use crate::realtime::conversation::session::session_update::SessionUpdater;
 use crate::realtime::conversation::timers::Timer;
@@ -58,9 +61,7 @@ use crate::realtime::conversation::transcript::captions::Captions;
 use crate::realtime::conversation::transcript::text_gap::TextGap;
 use crate::realtime::conversation::transcript::transcripts::TranscriptQueue;
 use crate::realtime::conversation::video::frames::VideoInput;
-use openai_protocol::response::ServerError;
-use openai_protocol::{ClientEvent, ServerEvent, Session};
-use std::collections::VecDeque;
+use openai_protocol::{ClientEvent, ServerEvent};
 use std::time::{Duration, Instant};
 
 /// State of the session.
@@ -69,7 +70,7 @@ enum Phase {
     /// Not connected.
     Offline,
     /// `session.update` is sent, and not acknowledged.
-    Opening { deadline: Instant, timeout: Duration },
+    Opening,
     /// Audio may be sent.
     Ready,
     /// Failed or finished: no more output.
@@ -83,22 +84,14 @@ pub struct Conversation {
     phase: Phase,
     now: Instant,
     outbox: Outbox,
-    /// The session as `session.created` told it.
-    session_created: Session,
-    /// `session.created` came while opening, and no error after it.
-    greeted: bool,
-    /// When the session was opened.
-    opened: Instant,
+    opening: Opening,
     formats: Formats,
     expected_errors: ExpectedErrors,
-    /// The server answers `session.update`.
-    acknowledges: bool,
     /// Last event of either side that moved the conversation on.
     last_progress: Instant,
     /// Last event about a response.
     last_response_progress: Instant,
-    /// Last `error` of the server; it explains a close that follows soon.
-    last_error: Option<(Instant, ServerError)>,
+    last_error: LastError,
     audio_input: AudioInput,
     alignment: Alignment,
     turns: Turns,
@@ -116,8 +109,7 @@ pub struct Conversation {
     updater: SessionUpdater,
     limits: UsageLimits,
     frames: VideoInput,
-    /// Commands that wait for the session to be ready.
-    early: VecDeque<Command>,
+    early: EarlyCommands,
     /// The model has spoken in this session: its voice cannot change any more.
     has_spoken: bool,
     history: History,
@@ -143,15 +135,12 @@ impl Conversation {
             phase: Phase::Offline,
             now,
             outbox: Outbox::default(),
-            session_created: Session::default(),
-            greeted: false,
-            opened: now,
+            opening: Opening::new(now),
             formats: Formats::default(),
             expected_errors: ExpectedErrors::default(),
-            acknowledges: true,
             last_progress: now,
             last_response_progress: now,
-            last_error: None,
+            last_error: LastError::default(),
             audio_input: AudioInput::new(&config, now),
             alignment: Alignment::default(),
             turns: Turns::default(),
@@ -169,7 +158,7 @@ impl Conversation {
             updater: SessionUpdater::new(&config.session),
             limits: UsageLimits::default(),
             frames: VideoInput::default(),
-            early: VecDeque::new(),
+            early: EarlyCommands::default(),
             has_spoken: false,
             history: History::default(),
             held: HeldResponse::default(),
@@ -230,7 +219,7 @@ impl Conversation {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Offline | Phase::Over => None,
-            Phase::Opening { deadline, .. } => Some(*deadline),
+            Phase::Opening => Some(self.opening.deadline()),
             Phase::Ready => Timer::ORDER.iter().filter_map(|timer| self.timer_deadline(*timer)).min(),
         }
     }
@@ -271,10 +260,8 @@ impl Conversation {
 
     /// Does what has become due or possible.
     fn advance(&mut self) {
-        if let Phase::Opening { deadline, timeout } = self.phase
-            && self.now >= deadline
-        {
-            self.not_ready(timeout);
+        if matches!(self.phase, Phase::Opening) && self.now >= self.opening.deadline() {
+            self.not_ready();
         }
         if !matches!(self.phase, Phase::Ready) {
             return;

@@ -22,7 +22,7 @@ impl Conversation {
     /// Handles an event that need not wait.
     pub(crate) fn dispatch(&mut self, event: ServerEvent) {
         match event {
-            ServerEvent::SessionCreated(event) => self.greeted(event.session),
+            ServerEvent::SessionCreated(event) => self.session_created(event.session),
             ServerEvent::SessionUpdated(event) => self.session_updated(event.session),
             ServerEvent::Error(event) => self.refused(event.error, &event.extra),
             ServerEvent::RateLimitsUpdated(event) => self.rate_limits(event.rate_limits),

@@ -6,6 +6,7 @@ pub(crate) mod alignment_report;
 pub(crate) mod audio_align;
 pub(crate) mod audio_input;
 pub(crate) mod drain;
+pub(crate) mod early_commands;
 pub(crate) mod local_vad;
 pub(crate) mod pacing;
 pub(crate) mod resumed_turn;

@@ -15,18 +15,12 @@ use std::time::Duration;
 
 /// Longest text message in bytes; the API refuses longer ones.
 const MAX_TEXT_LEN: usize = 256_000;
-/// Commands that wait until the session is ready.
-const MAX_EARLY_COMMANDS: usize = 256;
 
 impl Conversation {
     /// Handles a command. Before the session is ready, it waits.
     pub(crate) fn handle_command(&mut self, command: Command) {
         if !matches!(self.phase, Phase::Ready) {
-            if self.early.len() == MAX_EARLY_COMMANDS {
-                self.warn("not-ready", "the session is not ready, and too much waits for it: a command is dropped");
-            } else {
-                self.early.push_back(command);
-            }
+            self.early.add(command, &mut self.outbox);
             return;
         }
         match command {
@@ -43,13 +37,6 @@ impl Conversation {
             }
             Command::SendFrame(frame) => self.frame_requested(frame.map(|frame| *frame)),
             Command::Event(event) => self.send_raw_event(*event),
-        }
-    }
-
-    /// Handles the commands that waited for the session.
-    pub(crate) fn handle_early_commands(&mut self) {
-        for command in std::mem::take(&mut self.early) {
-            self.handle_command(command);
         }
     }
 

@@ -64,7 +64,7 @@ impl Conversation {
             }
             Detection::Server { silence } if self.audio_input.sent().samples() > 0 => {
                 self.append_silence(silence + SILENCE_MARGIN);
-                if self.acknowledges {
+                if self.opening.acknowledges() {
                     let fence = self.updater.send_fence(&mut ctx!(self));
                     self.drain.await_fence(fence);
                 } else {

@@ -116,8 +116,8 @@ impl Conversation {
     fn open_again(&mut self) {
         self.phase = Phase::Offline;
         self.updater.forget_unanswered();
-        self.session_created = Default::default();
-        self.last_error = None;
+        self.opening.forget();
+        self.last_error.clear();
         self.outbox.push(Output::Reconnect);
     }
 
