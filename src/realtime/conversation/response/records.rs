@@ -80,13 +80,13 @@ impl Records {
         self.entry(response_id).done = true;
     }
 
-    /// First audio of a response. `turn_ended`: end of the turn that is to be answered, which it takes if its beginning
-    /// was not told, as some servers do.
-    pub fn first_audio(&mut self, response_id: &str, turn_ended: &mut Option<Instant>, now: Instant) {
+    /// First audio of a response. `take_turn_ended`: takes the end of the turn that is to be answered, for a response whose
+    /// beginning was not told, as some servers do.
+    pub fn first_audio(&mut self, response_id: &str, take_turn_ended: impl FnOnce() -> Option<Instant>, now: Instant) {
         let record = self.entry(response_id);
         if record.first_audio.is_none() {
             let ended = record.turn_ended.take();
-            let ended = ended.or_else(|| if record.created { None } else { turn_ended.take() });
+            let ended = ended.or_else(|| if record.created { None } else { take_turn_ended() });
             record.first_audio = ended.map(|ended| now.saturating_duration_since(ended));
         }
     }
@@ -165,11 +165,11 @@ mod tests {
         let now = ended + Duration::from_millis(300);
         records.created("r1", false, None, Some(ended));
         let mut other_turn = Some(now);
-        records.first_audio("r1", &mut other_turn, now);
-        records.first_audio("r1", &mut other_turn, now + Duration::from_secs(1));
+        records.first_audio("r1", || other_turn.take(), now);
+        records.first_audio("r1", || other_turn.take(), now + Duration::from_secs(1));
         assert_eq!(records.take_latency("r1").0, Some(Duration::from_millis(300)));
         assert!(other_turn.is_some(), "it is for another response");
-        records.first_audio("unseen", &mut other_turn, now);
+        records.first_audio("unseen", || other_turn.take(), now);
         assert!(other_turn.is_none() && records.take_latency("unseen").0.is_some());
     }
 

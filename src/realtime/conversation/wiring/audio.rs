@@ -31,7 +31,7 @@ impl Conversation {
     /// When a stall in the middle of a turn is filled.
     pub(crate) fn stall_deadline(&self) -> Option<Instant> {
         // With a congested send queue, audio waits in the input queue.
-        let may_stall = self.turns.speaking && !self.frames.is_behind() && !self.drain.has_begun();
+        let may_stall = self.turns.is_speaking() && !self.frames.is_behind() && !self.drain.has_begun();
         self.audio_input.stall_deadline(&self.config).filter(|_| may_stall)
     }
 

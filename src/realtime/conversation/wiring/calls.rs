@@ -52,7 +52,7 @@ impl Conversation {
         if !effect.are_complete || !self.limits.may_respond(&self.config) {
             return;
         }
-        if self.turns.speaking {
+        if self.turns.is_speaking() {
             self.calls.leave_to_turn(self.now);
         } else {
             self.scheduler.request(None);
@@ -60,14 +60,14 @@ impl Conversation {
     }
 
     pub(crate) fn calls_deadline(&self) -> Option<Instant> {
-        self.calls.deadline(&self.config, self.turns.speaking, self.scheduler.is_pending())
+        self.calls.deadline(&self.config, self.turns.is_speaking(), self.scheduler.is_pending())
     }
 
     /// Serves the time-outs of calls.
     pub(crate) fn advance_calls(&mut self) {
         let effect = self.calls.expire(&mut ctx!(self));
         self.follow_calls(effect);
-        let (is_speaking, is_pending) = (self.turns.speaking, self.scheduler.is_pending());
+        let (is_speaking, is_pending) = (self.turns.is_speaking(), self.scheduler.is_pending());
         if self.calls.take_overdue_request(is_speaking, is_pending, &ctx!(self))
             && self.limits.may_respond(&self.config)
         {

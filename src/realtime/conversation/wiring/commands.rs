@@ -66,7 +66,7 @@ impl Conversation {
             return self.warn("nothing-to-commit", "there is no sound that could be committed");
         }
         let end = self.audio_input.sent().end();
-        if !self.turns.speaking {
+        if !self.turns.is_speaking() {
             let start = self.audio_input.sent().samples() - self.audio_input.uncommitted();
             self.turns.begin(None, self.audio_input.sent().time_of(start));
             self.turns.end(None, end);
@@ -93,7 +93,7 @@ impl Conversation {
             // Out-of-band: independent of what the conversation is doing.
             self.send(ResponseCreate { response: params, ..Default::default() });
         } else {
-            self.scheduler.turn_ended.get_or_insert(self.now);
+            self.scheduler.turn_ended_unless_known(Some(self.now));
             self.scheduler.request(params);
         }
     }

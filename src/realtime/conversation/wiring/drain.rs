@@ -20,7 +20,7 @@ impl Conversation {
             is_fence_unanswered: self.drain.fence().is_some_and(|fence| self.updater.is_unanswered(fence)),
             is_late: self.now >= self.owed_until(),
             is_response_pending: self.scheduler.is_pending(),
-            is_speaking: self.turns.speaking,
+            is_speaking: self.turns.is_speaking(),
             owes_anything: self.owes_anything(),
             awaits_playback: self.captions.are_pending(&self.responses),
         }

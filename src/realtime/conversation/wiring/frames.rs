@@ -14,7 +14,7 @@ use std::time::Instant;
 impl Conversation {
     fn frame_situation(&self) -> FrameSituation {
         FrameSituation {
-            is_in_turn: self.turns.speaking || self.is_pushed_to_talk(),
+            is_in_turn: self.turns.is_speaking() || self.is_pushed_to_talk(),
             audio_end: self.audio_input.end(),
             may_respond: self.limits.may_respond(&self.config),
             is_rate_limited: self.limits.waits_until(&self.config, self.now).is_some(),

@@ -45,7 +45,7 @@ impl Conversation {
                 || by_server && self.audio_input.remembered() > 0
                 || self.updater.awaits_answer()
                 || self.drain.is_closing()
-                || by_server && self.turns.speaking
+                || by_server && self.turns.is_speaking()
                 || self.config.transcribes && self.turns.backlog() > 0)
     }
 
@@ -132,7 +132,7 @@ impl Conversation {
 
     /// The user speaks, or was speaking when a session was lost, and this server has not found that yet.
     fn is_in_turn(&self) -> bool {
-        self.turns.speaking || self.resumed_turn.is_open()
+        self.turns.is_speaking() || self.resumed_turn.is_open()
     }
 
     /// What of the sound is remembered, for a session that may have to hear it again.

@@ -83,7 +83,7 @@ impl Conversation {
 
     /// Serves the time-outs of floor control.
     pub(crate) fn advance_floor(&mut self) {
-        if self.floor.hold_is_over(self.turns.speaking, self.now) {
+        if self.floor.hold_is_over(self.turns.is_speaking(), self.now) {
             self.release_floor();
         }
         if self.floor.deadline(&self.config).is_some_and(|until| self.now >= until) {

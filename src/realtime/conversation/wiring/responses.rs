@@ -42,7 +42,7 @@ impl Conversation {
             self.scheduler.created(&id);
             self.turn_latency.response_created(&id, self.now);
         }
-        let turn_ended = if out_of_band || is_cancelled { None } else { self.scheduler.turn_ended.take() };
+        let turn_ended = if out_of_band || is_cancelled { None } else { self.scheduler.take_turn_ended() };
         let format = response.audio_format();
         self.formats.check_output(format.as_ref(), &mut ctx!(self));
         self.records.created(&id, out_of_band, format, turn_ended);
@@ -55,12 +55,12 @@ impl Conversation {
         if out_of_band {
             return;
         }
-        if !self.turns.speaking {
+        if !self.turns.is_speaking() {
             self.calls.are_answered();
         }
         if is_cancelled {
             self.cancel(&id, Initiator::Application);
-        } else if self.turns.speaking && self.may_be_interrupted() {
+        } else if self.turns.is_speaking() && self.may_be_interrupted() {
             // It began in a pause, and the user goes on speaking. A server's VAD decides what becomes of it.
             if !matches!(self.config.detection, Detection::Server { .. }) {
                 self.cancel(&id, Initiator::User);
@@ -100,7 +100,7 @@ impl Conversation {
     /// The first audio of a response.
     pub(crate) fn first_audio_received(&mut self, response_id: &str) {
         self.turn_latency.first_delta(response_id, self.now);
-        self.records.first_audio(response_id, &mut self.scheduler.turn_ended, self.now);
+        self.records.first_audio(response_id, || self.scheduler.take_turn_ended(), self.now);
     }
 
     /// `response.output_audio.done`
@@ -170,7 +170,7 @@ impl Conversation {
         let is_cut_off = matches!(event.state.as_str(), "cancelled" | "failed");
         if first_audio.is_none() && !is_cut_off && self.calls.of_response(id) {
             // The turn is answered by the response to the outputs.
-            self.scheduler.turn_ended = self.scheduler.turn_ended.or(turn_ended);
+            self.scheduler.turn_ended_unless_known(turn_ended);
         } else {
             self.turn_latency.response_done(id);
         }
@@ -203,7 +203,7 @@ impl Conversation {
     pub(crate) fn resume_late_response(&mut self, response_id: &str) {
         self.records.goes_on(response_id);
         let is_other = self.scheduler.active().is_some_and(|active| active != response_id);
-        if is_other || self.scheduler.expects() || self.turns.speaking && self.may_be_interrupted() {
+        if is_other || self.scheduler.expects() || self.turns.is_speaking() && self.may_be_interrupted() {
             return self.responses.mute(response_id);
         }
         self.responses.goes_on(response_id);

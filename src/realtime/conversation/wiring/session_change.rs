@@ -40,7 +40,7 @@ impl Conversation {
     /// Turns are detected in another way from now on. What was said between two turns belongs to none.
     fn detection_changed(&mut self, before: &Detection) {
         let by_server = matches!(before, Detection::Server { .. });
-        let is_in_turn = self.turns.speaking;
+        let is_in_turn = self.turns.is_speaking();
         if is_in_turn && !matches!(self.config.detection, Detection::Manual) {
             self.end_turn(None, self.audio_input.heard().end());
             self.commit();
@@ -102,7 +102,7 @@ impl Conversation {
         // Where the server detects the turns, audio since the last one is most probably silence.
         let is_said = matches!(self.config.detection, Detection::Server { .. }) || self.audio_input.uncommitted() == 0;
         is_said
-            && !self.turns.speaking
+            && !self.turns.is_speaking()
             && self.turns.backlog() == 0
             && !self.owes_response()
             && !self.captions.are_pending(&self.responses)

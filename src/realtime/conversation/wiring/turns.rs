@@ -59,7 +59,8 @@ impl Conversation {
 
     /// The next response answers a turn that ended at this running time.
     pub(crate) fn await_response_from(&mut self, end: Option<Duration>) {
-        self.scheduler.turn_ended = Some(self.said_at(end));
+        let ended = self.said_at(end);
+        self.scheduler.turn_ended(ended);
         self.responses.response_from(end.unwrap_or_default().max(self.audio_gap));
     }
 
@@ -91,9 +92,7 @@ impl Conversation {
         let time = |ms| self.audio_input.sent().time_of_ms(ms);
         let (start, end) = (time(event.audio_start_ms), time(event.audio_end_ms));
         self.audio_input.committed_up_to(event.audio_end_ms, self.config.input.rate());
-        self.turns.begin(Some(event.item_id.clone()), start);
-        self.turns.end(None, end);
-        self.turns.idle = Some(event.item_id.clone());
+        self.turns.idle_timeout(event.item_id.clone(), start, end);
         self.await_response_from(end);
         let duration = end.zip(start).and_then(|(end, start)| end.checked_sub(start));
         let item_id = Some(event.item_id);
@@ -106,14 +105,14 @@ impl Conversation {
         self.turn_latency.committed(item_id, self.now);
         self.history.name_turn(item_id);
         // Not every server sends a transcript of silence.
-        if self.config.transcribes && self.turns.idle.as_deref() != Some(item_id) {
+        if self.config.transcribes && !self.turns.is_idle_timeout(item_id) {
             self.turns.await_transcript(item_id);
             self.transcripts.expect(Speaker::User, item_id, 0);
         }
         if !matches!(self.config.detection, Detection::Server { .. }) || self.drain.committed_by_element() {
             return;
         }
-        if self.turns.speaking {
+        if self.turns.is_speaking() {
             // A commit in the middle of speech ends the turn; no `speech_stopped` follows.
             let audio = self.audio_input.take_committed();
             self.history.add_turn(Some(item_id.to_owned()), audio, &self.config);
