@@ -131,6 +131,7 @@ macro_rules! events {
             #[doc = concat!("\n\nOn the wire: `", $wire, "`.")]
             #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
             #[serde(default)]
+            #[allow(missing_docs, reason = "the API's own words")]
             pub struct $Name {
                 /// The sender's name for this event; an `error` refers to it.
                 #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,7 +155,6 @@ macro_rules! events {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
         #[allow(missing_docs, reason = "the structs of the same names are documented")]
-        #[allow(clippy::large_enum_variant, reason = "events are handled one at a time and never kept by the thousand")]
         #[allow(clippy::large_enum_variant, reason = "an event is moved a few times, and matched everywhere")]
         #[non_exhaustive]
         pub enum $Enum {

@@ -8,6 +8,7 @@
 //! a test of it reads as a dialogue and a recorded session can be played back through it.
 
 pub mod config;
+pub(crate) mod context;
 pub(crate) mod event;
 pub(crate) mod input;
 pub mod io;
@@ -20,6 +21,7 @@ pub(crate) mod session;
 pub(crate) mod timers;
 pub(crate) mod transcript;
 pub(crate) mod video;
+pub(crate) mod wiring;
 
 pub use crate::realtime::conversation::session::loss::Loss;
 
@@ -31,37 +33,36 @@ use crate::types::Timing;
 use crate::realtime::conversation::input::alignment_report::Alignment;
 use crate::realtime::conversation::input::audio_input::AudioInput;
 use crate::realtime::conversation::input::drain::Drain;
+use crate::realtime::conversation::input::early_commands::EarlyCommands;
+use crate::realtime::conversation::input::resumed_turn::ResumedTurn;
 use crate::realtime::conversation::input::turns::Turns;
 use crate::realtime::conversation::outbox::Outbox;
+use crate::realtime::conversation::response::approvals::Approvals;
+use crate::realtime::conversation::response::call_arguments::CallArguments;
 use crate::realtime::conversation::response::floor_control::Floor;
 use crate::realtime::conversation::response::function_calls::Calls;
-use crate::realtime::conversation::response::held_response::Held;
+use crate::realtime::conversation::response::held_response::HeldResponse;
 use crate::realtime::conversation::response::limits::UsageLimits;
+use crate::realtime::conversation::response::records::Records;
 use crate::realtime::conversation::response::responses::Responses;
 use crate::realtime::conversation::response::scheduler::ResponseScheduler;
 use crate::realtime::conversation::response::turn_latency::TurnLatency;
 use crate::realtime::conversation::server_ids::Names;
+use crate::realtime::conversation::session::close::LastError;
+use crate::realtime::conversation::session::expected_errors::ExpectedErrors;
+use crate::realtime::conversation::session::formats::Formats;
 use crate::realtime::conversation::session::history::History;
 use crate::realtime::conversation::session::loss::Losses;
+use crate::realtime::conversation::session::opening::Opening;
 use crate::realtime::conversation::session::rollover::SessionRollover;
 use crate::realtime::conversation::session::session_update::SessionUpdater;
 use crate::realtime::conversation::timers::Timer;
 use crate::realtime::conversation::transcript::captions::Captions;
+use crate::realtime::conversation::transcript::text_gap::TextGap;
 use crate::realtime::conversation::transcript::transcripts::TranscriptQueue;
 use crate::realtime::conversation::video::frames::VideoInput;
-use openai_protocol::client::ResponseCreate;
-use openai_protocol::response::ServerError;
-use openai_protocol::session::AudioFormat;
-use openai_protocol::{ClientEvent, ServerEvent, Session};
-use std::collections::VecDeque;
+use openai_protocol::{ClientEvent, ServerEvent};
 use std::time::{Duration, Instant};
-
-/// How long to wait for the `response.done` of a cancelled response.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(3);
-/// Longest call of a server-side (MCP) tool.
-const TOOL_CALL: Duration = Duration::from_secs(120);
-/// Offline: turns that may wait for their commit or transcript before input is held back.
-const MAX_OFFLINE_BACKLOG: usize = 16;
 
 /// State of the session.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ enum Phase {
     /// Not connected.
     Offline,
     /// `session.update` is sent, and not acknowledged.
-    Opening { deadline: Instant, timeout: Duration },
+    Opening,
     /// Audio may be sent.
     Ready,
     /// Failed or finished: no more output.
@@ -83,58 +84,48 @@ pub struct Conversation {
     phase: Phase,
     now: Instant,
     outbox: Outbox,
-    /// The session as `session.created` told it.
-    session_created: Session,
-    /// `session.created` came while opening, and no error after it.
-    greeted: bool,
-    /// When the session was opened.
-    opened: Instant,
-    /// The wrong input format that a warning was posted about.
-    input_format_warned: Option<AudioFormat>,
-    /// The server answers `session.update`.
-    acknowledges: bool,
-    /// The server has sent transcripts of the user.
-    server_transcribes: bool,
-    /// Ids of `session.update` events without an answer, oldest first.
-    updates: VecDeque<String>,
+    opening: Opening,
+    formats: Formats,
+    expected_errors: ExpectedErrors,
     /// Last event of either side that moved the conversation on.
     last_progress: Instant,
     /// Last event about a response.
     last_response_progress: Instant,
-    /// Last `error` of the server; it explains a close that follows soon.
-    last_error: Option<(Instant, ServerError)>,
+    last_error: LastError,
     audio_input: AudioInput,
     alignment: Alignment,
     turns: Turns,
     scheduler: ResponseScheduler,
     turn_latency: TurnLatency,
     responses: Responses,
+    records: Records,
     floor: Floor,
     drain: Drain,
     transcripts: TranscriptQueue,
     captions: Captions,
     calls: Calls,
-    /// MCP approval requests without an answer.
-    approvals: VecDeque<String>,
+    call_arguments: CallArguments,
+    approvals: Approvals,
     updater: SessionUpdater,
     limits: UsageLimits,
     frames: VideoInput,
-    /// Commands that wait for the session to be ready.
-    early: VecDeque<Command>,
+    early: EarlyCommands,
     /// The model has spoken in this session: its voice cannot change any more.
     has_spoken: bool,
     history: History,
-    held: Held,
+    held: HeldResponse,
     losses: Losses,
+    resumed_turn: ResumedTurn,
     rollover: SessionRollover,
-    /// An instant and its Unix time.
-    time_of_day: (Instant, Duration),
     /// Number of sessions before this one.
     session_generation: u32,
     /// Ids of responses and items, made unique over all sessions.
     names: Names,
-    /// Text pads of user and model have had GAPs up to here.
-    text_gap: [Duration; 2],
+    /// Running time of the newest `GapUntil`.
+    audio_gap: Duration,
+    text_gap: TextGap,
+    /// A warning about a standstill of the input was posted.
+    standstill_reported: bool,
 }
 
 impl Conversation {
@@ -144,41 +135,41 @@ impl Conversation {
             phase: Phase::Offline,
             now,
             outbox: Outbox::default(),
-            session_created: Session::default(),
-            greeted: false,
-            opened: now,
-            input_format_warned: None,
-            acknowledges: true,
-            server_transcribes: false,
-            updates: VecDeque::new(),
+            opening: Opening::new(now),
+            formats: Formats::default(),
+            expected_errors: ExpectedErrors::default(),
             last_progress: now,
             last_response_progress: now,
-            last_error: None,
+            last_error: LastError::default(),
             audio_input: AudioInput::new(&config, now),
             alignment: Alignment::default(),
             turns: Turns::default(),
             scheduler: ResponseScheduler::default(),
             turn_latency: TurnLatency::default(),
             responses: Responses::default(),
+            records: Records::default(),
             floor: Floor::default(),
             drain: Drain::default(),
             transcripts: TranscriptQueue::default(),
             captions: Captions::new(config.output.rate()),
             calls: Calls::default(),
-            approvals: VecDeque::new(),
+            call_arguments: CallArguments::default(),
+            approvals: Approvals::default(),
             updater: SessionUpdater::new(&config.session),
             limits: UsageLimits::default(),
             frames: VideoInput::default(),
-            early: VecDeque::new(),
+            early: EarlyCommands::default(),
             has_spoken: false,
             history: History::default(),
-            held: Held::default(),
+            held: HeldResponse::default(),
             losses: Losses::default(),
-            rollover: SessionRollover::default(),
-            time_of_day: (now, config.time_of_day),
+            resumed_turn: ResumedTurn::default(),
+            rollover: SessionRollover::new(now, config.time_of_day),
             session_generation: 0,
             names: Names::default(),
-            text_gap: [Duration::ZERO; 2],
+            audio_gap: Duration::ZERO,
+            text_gap: TextGap::default(),
+            standstill_reported: false,
             config,
         }
     }
@@ -191,17 +182,17 @@ impl Conversation {
         }
         match input {
             Input::Connected { timeout } => self.open(timeout),
-            Input::StandbyReady(there) => self.on_standby(there),
+            Input::StandbyReady(is_open) => self.rollover.on_standby(is_open, now),
             Input::Server(event) => self.on_server_event(*event),
             Input::Audio(sound) => self.push_audio(sound),
-            Input::Discont => self.expect_discont(),
+            Input::Discont => self.audio_input.expect_discont(),
             Input::Frame(frame) => self.on_frame(*frame),
             Input::Unplugged(pad) => self.frames.unplugged(&pad),
             Input::Behind(behind) => self.is_behind(behind),
             Input::Played { now, items } => self.responses.played(now, &items),
             Input::Began { item_id, at } => self.playback_began(&item_id, at),
             Input::Command(command) => self.handle_command(command),
-            Input::Configure(request) => self.configure(request),
+            Input::Configure(request) => self.updater.configure(request, now),
             Input::Format(format) => self.change_format(format),
             Input::Flushed => self.flushed(),
             Input::EndOfStream => self.drain.begin(),
@@ -228,7 +219,7 @@ impl Conversation {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Offline | Phase::Over => None,
-            Phase::Opening { deadline, .. } => Some(*deadline),
+            Phase::Opening => Some(self.opening.deadline()),
             Phase::Ready => Timer::ORDER.iter().filter_map(|timer| self.timer_deadline(*timer)).min(),
         }
     }
@@ -267,111 +258,15 @@ impl Conversation {
         }
     }
 
-    /// Offline, the input waits while an answer is owed or under way, so that no later speech can cut it off. Where no
-    /// answers are wanted, it waits while the server has many turns to catch up with.
-    fn holds_input(&self) -> bool {
-        let is_behind = || !self.config.create_response && self.turns.backlog() >= MAX_OFFLINE_BACKLOG;
-        self.config.timing == Timing::Offline && (self.owes_response() || is_behind())
-    }
-
-    /// A response is owed or under way, or the output of a function call that leads to one.
-    fn owes_response(&self) -> bool {
-        self.scheduler.is_pending() || self.calls.open() > 0
-    }
-
-    /// When `requests-per-minute` lets the queued request out; `None` if it need not wait.
-    fn next_request_at(&self) -> Option<Instant> {
-        self.scheduler
-            .has_request()
-            .then(|| self.limits.rate.waits_until(self.config.requests_per_minute, self.now))
-            .flatten()
-    }
-
-    /// The active response was cancelled, and only its `response.done` is missing.
-    fn is_cancelled(&self) -> bool {
-        self.scheduler.active().is_some_and(|active| self.responses.is_muted(active))
-    }
-
-    /// When what the server owes is overdue. The drain has a time-out of its own.
-    fn timeout(&self) -> Option<Instant> {
-        if self.drain.is_closing() || self.next_request_at().is_some() {
-            None
-        } else if self.is_cancelled() {
-            Some(self.last_response_progress + CANCEL_TIMEOUT.min(self.config.drain_timeout))
-        } else if self.scheduler.is_pending() {
-            Some(self.last_response_progress + self.response_timeout())
-        } else {
-            self.holds_input().then(|| self.owed_until())
-        }
-    }
-
-    /// Longest silence about a response. While the server calls a tool, it waits for another server.
-    fn response_timeout(&self) -> Duration {
-        let calls = self.responses.records.calls_tools();
-        if calls { self.config.drain_timeout.max(TOOL_CALL) } else { self.config.drain_timeout }
-    }
-
     /// Does what has become due or possible.
     fn advance(&mut self) {
-        if let Phase::Opening { deadline, timeout } = self.phase
-            && self.now >= deadline
-        {
-            self.not_ready(timeout);
+        if matches!(self.phase, Phase::Opening) && self.now >= self.opening.deadline() {
+            self.not_ready();
         }
         if !matches!(self.phase, Phase::Ready) {
             return;
         }
         Timer::ORDER.iter().for_each(|timer| self.run_timer(*timer));
-    }
-
-    /// Time-out of what the server owes: goes on without it.
-    fn give_up(&mut self) {
-        if self.scheduler.is_pending() {
-            let active = self.scheduler.active().map(str::to_owned);
-            if self.is_cancelled() {
-                // Some servers send no `response.done` after a cancel.
-                active.inspect(|active| {
-                    self.responses.mute(active);
-                    self.finish_locally(active, "cancelled", None);
-                });
-            } else {
-                let seconds = self.response_timeout().as_secs_f64();
-                let message = format!("the server owes an answer and has not gone on with it for {seconds} s");
-                self.warn("no-answer", message);
-                active.inspect(|active| self.response_timed_out(active));
-            }
-            self.scheduler.give_up();
-            self.responses.give_up();
-            self.send_due_request();
-        } else if self.calls.open() > 0 {
-            self.close_calls();
-        } else {
-            let seconds = self.config.drain_timeout.as_secs_f64();
-            self.warn("no-transcript", format!("the server has not taken in what the user said for {seconds} s"));
-            self.give_up_turns();
-        }
-    }
-
-    /// Requests a response to a turn that the server does not answer by itself.
-    fn request_response_for_turn(&mut self) {
-        if self.config.create_response && self.may_respond() {
-            self.scheduler.request(None);
-        }
-    }
-
-    /// Sends the queued `response.create`, if none is under way.
-    fn send_due_request(&mut self) {
-        if self.next_request_at().is_some() {
-            return;
-        }
-        if let Some(params) = self.scheduler.take_request() {
-            let event_id = self.send(ResponseCreate { response: params.clone(), ..Default::default() });
-            self.scheduler.request_sent(event_id, params);
-            self.calls.are_answered();
-            self.limits.rate.request_sent(self.now);
-            self.last_response_progress = self.now;
-            self.last_progress = self.now;
-        }
     }
 
     /// See [`Outbox::send`].
@@ -389,7 +284,7 @@ impl Conversation {
 
     fn fail(&mut self, failure: Failure) {
         self.release_held();
-        self.post_last_turn();
+        self.turn_latency.post_last(&mut self.outbox);
         self.phase = Phase::Over;
         self.outbox.push(Output::Fail(failure));
     }

@@ -22,7 +22,7 @@ impl Conversation {
     /// Handles an event that need not wait.
     pub(crate) fn dispatch(&mut self, event: ServerEvent) {
         match event {
-            ServerEvent::SessionCreated(event) => self.greeted(event.session),
+            ServerEvent::SessionCreated(event) => self.session_created(event.session),
             ServerEvent::SessionUpdated(event) => self.session_updated(event.session),
             ServerEvent::Error(event) => self.refused(event.error, &event.extra),
             ServerEvent::RateLimitsUpdated(event) => self.rate_limits(event.rate_limits),
@@ -61,10 +61,10 @@ impl Conversation {
                 let content = ContentRef::written(event.response_id, event.item_id, event.content_index);
                 self.on_text_done(&content, event.text);
             }
-            ServerEvent::FunctionCallArgumentsDone(event) => self.arguments_done(event),
-            ServerEvent::McpCallInProgress(event) => self.responses.records.calls_tool(&event.item_id, true),
-            ServerEvent::McpCallCompleted(event) => self.responses.records.calls_tool(&event.item_id, false),
-            ServerEvent::McpCallFailed(event) => self.responses.records.calls_tool(&event.item_id, false),
+            ServerEvent::FunctionCallArgumentsDone(event) => self.call_arguments.arguments_done(event),
+            ServerEvent::McpCallInProgress(event) => self.records.calls_tool(&event.item_id, true),
+            ServerEvent::McpCallCompleted(event) => self.records.calls_tool(&event.item_id, false),
+            ServerEvent::McpCallFailed(event) => self.records.calls_tool(&event.item_id, false),
             // The rest tells nothing that is not told by one of these as well. The trace and `raw-events` have it.
             _ => {}
         }

@@ -3,6 +3,7 @@
 //! What a ready session does by time: one table of deadlines, and the order in which they are served.
 
 use crate::realtime::conversation::Conversation;
+use crate::realtime::conversation::context::ctx;
 use std::time::Instant;
 
 /// Something that becomes due by time, or that an input may have made possible.
@@ -70,15 +71,15 @@ impl Conversation {
     pub(crate) fn timer_deadline(&self, timer: Timer) -> Option<Instant> {
         match timer {
             Timer::SessionUpdate => self.updater.deadline(),
-            Timer::ResumedTurn => self.resumed_turn_deadline(),
-            Timer::FloorControl => self.floor_deadline(),
+            Timer::ResumedTurn => self.resumed_turn.deadline(),
+            Timer::FloorControl => self.floor.deadline(&self.config),
             Timer::FunctionCalls => self.calls_deadline(),
             Timer::Frames => self.frames_deadline(),
             Timer::Request => self.next_request_at(),
             Timer::Response => self.timeout(),
             Timer::InputStall => self.stall_deadline(),
             Timer::AudioInput => self.audio_input.due(self.now),
-            Timer::AlignmentReport => self.alignment_deadline(),
+            Timer::AlignmentReport => self.alignment.deadline(),
             Timer::Transcripts => self.transcripts_deadline(),
             Timer::Drain => self.drain_deadline(),
             Timer::Standstill => self.standstill_deadline(),
@@ -92,7 +93,10 @@ impl Conversation {
     pub(crate) fn run_timer(&mut self, timer: Timer) {
         match timer {
             Timer::SessionUpdate => self.advance_updates(),
-            Timer::ResumedTurn => self.advance_resumed_turn(),
+            Timer::ResumedTurn => {
+                let input_end = self.audio_input.heard().end();
+                self.resumed_turn.advance(input_end, &mut ctx!(self));
+            }
             Timer::FloorControl => self.advance_floor(),
             Timer::FunctionCalls => self.advance_calls(),
             Timer::Frames => self.send_due_frames(),
@@ -104,7 +108,7 @@ impl Conversation {
             }
             Timer::InputStall => self.fill_stall(),
             Timer::AudioInput => self.process_audio(),
-            Timer::AlignmentReport => self.post_alignment(),
+            Timer::AlignmentReport => self.alignment.post(&mut ctx!(self)),
             Timer::Transcripts => {
                 self.advance_captions();
                 self.flush_finals();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Aligns input audio to the time line, and knows up to where all of it is dealt with.
+//! Aligns input audio to the time line.
 //!
 //! Time is counted in samples. A timestamp that differs by more than `alignment-threshold` is believed only when such
 //! differences persist for `discont-wait`, as in `GstAudioStreamAlign`, or at once with DISCONT: timestamps of network
@@ -8,18 +8,12 @@
 //! slowly. Audio is never cut: where time goes back, it is placed behind what is there.
 
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::Conversation;
-use crate::realtime::conversation::config::Detection;
-use crate::realtime::conversation::config::MAX_DETECTION_DELAY;
-use crate::types::{AudioChunk, Timing};
+use crate::types::AudioChunk;
 use openai_protocol::session::AudioFormat;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The count follows 1/16 of a difference within the threshold with each buffer.
 const DRIFT_PART: u32 = 16;
-
-/// Offline: how long input may stop before the output goes on without it.
-const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// When a difference is believed.
 #[derive(Clone, Copy, Debug)]
@@ -99,58 +93,5 @@ impl AudioAligner {
         let before = std::mem::replace(&mut self.shift, end.saturating_sub(raw));
         let at = raw.max(end);
         Placed { at, hole: at - end, back: self.shift.saturating_sub(before) }
-    }
-}
-
-impl Conversation {
-    /// Running time up to which the turns are known: none can begin before it any more.
-    pub(crate) fn settled(&self) -> Duration {
-        let heard = self.audio_input.heard.end().unwrap_or_default();
-        match self.config.detection {
-            // The server's VAD tells of the latest input with a delay.
-            Detection::Server { silence } => heard.saturating_sub(silence + MAX_DETECTION_DELAY),
-            Detection::Local(_) | Detection::Manual => heard,
-        }
-    }
-
-    /// Offline: when the output goes on although the server may still tell of the input. What has stopped may itself
-    /// wait for the output, as a muxer does that takes both.
-    pub(crate) fn standstill_deadline(&self) -> Option<Instant> {
-        let may_stand = self.config.timing == Timing::Offline
-            && matches!(self.config.detection, Detection::Server { .. })
-            && !self.holds_input()
-            && !self.owes_response()
-            // Then audio waits in the input queue.
-            && !self.frames.is_behind
-            && !self.drain.has_begun()
-            && self.audio_input.heard.end() > Some(self.audio_input.quiet);
-        self.audio_input.last_sound.filter(|_| may_stand).map(|last| last + STANDSTILL)
-    }
-
-    /// Lets the output go on where no input has come for too long.
-    pub(crate) fn end_standstill(&mut self) {
-        if self.standstill_deadline().is_none_or(|deadline| self.now < deadline) {
-            return;
-        }
-        self.advance_gap_until(self.audio_input.heard.end().unwrap_or_default());
-        let Detection::Server { silence } = self.config.detection else { return };
-        if !std::mem::replace(&mut self.audio_input.standstill_reported, true) {
-            let message = format!(
-                "the input has stopped, so the output goes on before the server has told of all turns, and answers may \
-                 begin later than they could: where both go to one muxer, queues of {} s beside this element prevent that",
-                (silence + MAX_DETECTION_DELAY).as_secs() + 2
-            );
-            self.warn("standstill", message);
-        }
-    }
-
-    /// Running time up to which all turns are transcribed and answered: where another run could go on.
-    pub fn done_until(&self) -> Option<Duration> {
-        self.audio_input.heard.end()?;
-        let unanswered = self.owes_response().then(|| self.turns.newest_from()).flatten();
-        let uncommitted = matches!(self.config.detection, Detection::Manual) && self.audio_input.uncommitted() > 0;
-        let uncommitted = uncommitted.then(|| self.audio_input.uncommitted_from()).flatten();
-        let open = [self.turns.pending_from(), unanswered, uncommitted];
-        Some(open.into_iter().flatten().fold(self.settled(), Duration::min))
     }
 }

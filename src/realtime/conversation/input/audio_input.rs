@@ -7,16 +7,16 @@
 //! which advances the server's sample clock.
 
 use crate::audio::sample_clock::{SampleClock, samples_to_time, time_to_samples};
-use crate::audio::vad::{TurnDetector, VadEvent};
-use crate::realtime::conversation::config::{Config, Detection, MAX_DETECTION_DELAY, MIN_COMMIT};
-use crate::realtime::conversation::input::audio_align::{AudioAligner, Tolerance};
-use crate::realtime::conversation::input::uncommitted::UncommittedAudio;
-use crate::realtime::conversation::{Conversation, Event, Output, Phase};
-use crate::types::Speaker;
+use crate::realtime::conversation::config::{Config, Detection, MIN_COMMIT};
+use crate::realtime::conversation::context::Ctx;
+use crate::realtime::conversation::input::audio_align::{AudioAligner, Placed, Tolerance};
+use crate::realtime::conversation::input::local_vad::{Detected, LocalVad};
+use crate::realtime::conversation::input::pacing::Pacing;
+use crate::realtime::conversation::input::uncommitted::{Keep, UncommittedAudio};
 use crate::types::{AudioChunk, Timing};
 use bytes::Bytes;
 use openai_protocol::Base64;
-use openai_protocol::client::{InputAudioBufferAppend, InputAudioBufferClear, InputAudioBufferCommit};
+use openai_protocol::client::InputAudioBufferAppend;
 use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -25,45 +25,38 @@ use std::time::{Duration, Instant};
 const FILL_MARGIN: Duration = Duration::from_millis(500);
 /// Input has stalled when it is this much later than `discont-wait` allows bursts to be.
 const STALL_MARGIN: Duration = Duration::from_millis(500);
-/// How far late input may catch up with `max-speed`.
-const MAX_CATCH_UP: Duration = Duration::from_millis(200);
-/// Interval of GAP events on the text pads.
-const TEXT_GAP_STEP: Duration = Duration::from_secs(1);
-/// Longest wait of one piece of audio at a low `max-speed`.
-const MAX_PACING_WAIT: Duration = Duration::from_secs(86_400);
 
 /// State of the input audio.
 #[derive(Debug)]
 pub(crate) struct AudioInput {
     /// Clock of all input taken.
-    pub heard: SampleClock,
+    heard: SampleClock,
     /// Clock of all audio appended: the server's `audio_start_ms` and `audio_end_ms` count on it.
-    pub sent: SampleClock,
+    sent: SampleClock,
     /// Samples of `sent` up to which everything was committed or given up.
     committed: u64,
     /// Audio that was appended and is not committed, as far as it is remembered.
-    pub uncommitted_audio: UncommittedAudio,
+    uncommitted_audio: UncommittedAudio,
     /// Alignment of the end of the input.
-    place: AudioAligner,
+    aligner: AudioAligner,
     /// When audio was pushed last, or could be again.
-    pub last_sound: Option<Instant>,
+    last_audio: Option<Instant>,
     /// A stall was filled, and no audio has come since.
     stalled: bool,
     /// Pushed, and waiting for a response to end.
     waiting: VecDeque<AudioChunk>,
-    turn_detector: Option<TurnDetector>,
-    /// Sample of `heard` at which the VAD began to count.
-    vad_start: u64,
-    /// Sample of `heard` of the next audio of the current turn.
-    next_of_turn: u64,
-    /// With `max-speed`: no more input before this.
-    free_at: Instant,
-    /// Running time up to which frames count for `max-speed`.
-    seen: Option<Duration>,
-    /// Running time of the newest `GapUntil`.
-    pub quiet: Duration,
-    /// A warning about the standstill was posted.
-    pub standstill_reported: bool,
+    vad: LocalVad,
+    pacing: Pacing,
+}
+
+/// How audio was pushed.
+#[derive(Debug)]
+pub(crate) struct Pushed {
+    pub placed: Placed,
+    /// Silence before it.
+    pub filled: Duration,
+    /// A gap before it is normal.
+    pub gap_is_expected: bool,
 }
 
 impl AudioInput {
@@ -74,39 +67,26 @@ impl AudioInput {
             sent: SampleClock::new(rate),
             committed: 0,
             uncommitted_audio: UncommittedAudio::default(),
-            place: AudioAligner::default(),
-            last_sound: None,
-            standstill_reported: false,
+            aligner: AudioAligner::default(),
+            last_audio: None,
             stalled: false,
             waiting: VecDeque::new(),
-            turn_detector: None,
-            vad_start: 0,
-            next_of_turn: 0,
-            free_at: now,
-            seen: None,
-            quiet: Duration::ZERO,
+            vad: LocalVad::default(),
+            pacing: Pacing::new(now),
         };
-        audio_input.forget(config);
+        audio_input.change_detection(config);
         audio_input
     }
 
     /// Drops what is not sent yet.
-    fn forget(&mut self, config: &Config) {
+    pub fn drop_waiting(&mut self, config: &Config) {
         self.waiting.clear();
-        self.forget_turn(config);
+        self.change_detection(config);
     }
 
-    /// Drops the current turn.
-    pub fn forget_turn(&mut self, config: &Config) {
-        self.vad_start = self.heard.samples();
-        self.make_turn_detector(config);
-    }
-
-    fn make_turn_detector(&mut self, config: &Config) {
-        self.turn_detector = match &config.detection {
-            Detection::Local(settings) => Some(TurnDetector::new(settings, config.input.clone())),
-            Detection::Server { .. } | Detection::Manual => None,
-        };
+    /// Turn detection changes, or begins anew.
+    pub fn change_detection(&mut self, config: &Config) {
+        self.vad.reset(self.heard.samples(), config);
     }
 
     /// The input format changes.
@@ -114,9 +94,8 @@ impl AudioInput {
         let rate = config.input.rate();
         self.heard.change_rate(rate);
         self.sent.change_rate(rate);
-        self.committed = self.sent.samples();
-        self.uncommitted_audio = UncommittedAudio::default();
-        self.forget(config);
+        self.all_is_committed();
+        self.drop_waiting(config);
     }
 
     /// A new session counts from zero. Returns the audio that has to be sent to it again.
@@ -126,10 +105,10 @@ impl AudioInput {
         self.uncommitted_audio.take()
     }
 
-    /// Turn detection changes.
-    pub fn change_detection(&mut self, config: &Config) {
-        self.vad_start = self.heard.samples();
-        self.make_turn_detector(config);
+    /// The time line begins at 0 again.
+    pub fn reset_time(&mut self) {
+        self.aligner = AudioAligner::default();
+        self.pacing.reset();
     }
 
     /// No pushed audio waits.
@@ -139,12 +118,144 @@ impl AudioInput {
 
     /// With `max-speed`: when more audio may be pushed.
     pub fn due(&self, now: Instant) -> Option<Instant> {
-        (self.free_at > now).then_some(self.free_at)
+        self.pacing.due(now)
+    }
+
+    /// With `max-speed`: accounts for a frame.
+    pub fn pace_frame(&mut self, at: Duration, config: &Config, now: Instant) {
+        self.pacing.frame(at, self.aligner.end, config, now);
     }
 
     /// Running time at the end of the input.
     pub fn end(&self) -> Duration {
-        self.place.end.unwrap_or_default()
+        self.aligner.end.unwrap_or_default()
+    }
+
+    /// Clock of all input taken.
+    pub fn heard(&self) -> &SampleClock {
+        &self.heard
+    }
+
+    /// Clock of all audio appended.
+    pub fn sent(&self) -> &SampleClock {
+        &self.sent
+    }
+
+    /// When audio was pushed last, or could be again.
+    pub fn last_audio(&self) -> Option<Instant> {
+        self.last_audio
+    }
+
+    /// Audio could not be pushed so far; it has not stalled.
+    pub fn could_not_be_pushed(&mut self, now: Instant) {
+        self.last_audio = self.last_audio.map(|_| now);
+    }
+
+    /// DISCONT: the next timestamp is believed.
+    pub fn expect_discont(&mut self) {
+        self.aligner.expect_break();
+    }
+
+    /// Takes audio, aligned by its timestamp. `None` if there is no whole sample in it.
+    pub fn push(&mut self, mut chunk: AudioChunk, ctx: &Ctx) -> Option<Pushed> {
+        let format = &ctx.config.input;
+        let samples = chunk.data.len() / format.sample_size();
+        if samples == 0 {
+            return None;
+        }
+        chunk.data.truncate(samples * format.sample_size());
+        let length = samples_to_time(samples as u64, format.rate());
+        let is_offline = ctx.config.timing == Timing::Offline;
+        // Input that was away for longer than bursts are apart, as behind a closed valve, goes on where its timestamp
+        // says. To wait until the difference has persisted would put the gap into the middle of the next word.
+        let last = self.last_audio.replace(ctx.now);
+        let has_paused = last.is_some_and(|last| ctx.now.saturating_duration_since(last) >= longest_burst(ctx.config));
+        let tolerance = Tolerance {
+            threshold: ctx.config.alignment_threshold,
+            wait: ctx.config.discont_wait,
+            trusts_jumps: is_offline || has_paused,
+        };
+        let was_stalled = std::mem::take(&mut self.stalled);
+        if was_stalled {
+            self.aligner.expect_break();
+        }
+        let is_first = self.aligner.end.is_none();
+        let mut placed = self.aligner.align(&chunk, format, tolerance);
+        chunk.at = Some(placed.at);
+        // Between the turns of push to talk nothing is missing, and a stall was filled already.
+        let is_manual = matches!(ctx.config.detection, Detection::Manual);
+        let fills = !was_stalled && (!is_manual || self.uncommitted() > 0);
+        let filled = if fills { placed.hole.min(longest_fill(ctx.config)) } else { Duration::ZERO };
+        if !filled.is_zero() {
+            self.waiting.push_back(silence(format, filled));
+        }
+        if is_first && is_offline {
+            placed.hole = placed.at;
+        }
+        self.waiting.push_back(chunk);
+        self.pacing.audio(filled + length, self.aligner.end, ctx.config, ctx.now);
+        Some(Pushed { placed, filled, gap_is_expected: was_stalled || is_manual || is_first })
+    }
+
+    /// Live: when input that has stalled in the middle of a turn is filled with the silence that ends it.
+    pub fn stall_deadline(&self, config: &Config) -> Option<Instant> {
+        let may_stall =
+            config.timing == Timing::Live && !matches!(config.detection, Detection::Manual) && !self.stalled;
+        let wait = longest_burst(config).max(longest_fill(config));
+        self.last_audio.filter(|_| may_stall).map(|last| last + wait)
+    }
+
+    /// Fills a stall. Returns the length of the silence.
+    pub fn fill_stall(&mut self, config: &Config) -> Duration {
+        self.stalled = true;
+        let length = longest_fill(config);
+        self.aligner.advance(length);
+        self.waiting.push_back(silence(&config.input, length));
+        length
+    }
+
+    /// Takes the next audio that was pushed.
+    pub fn take_waiting(&mut self) -> Option<AudioChunk> {
+        self.waiting.pop_front()
+    }
+
+    /// The rest of audio that was taken, which has to wait.
+    pub fn put_back(&mut self, chunk: AudioChunk) {
+        self.waiting.push_front(chunk);
+    }
+
+    /// Whether the element's own VAD detects the turns.
+    pub fn has_vad(&self) -> bool {
+        self.vad.is_on()
+    }
+
+    /// Audio is taken that no VAD of the element hears.
+    pub fn hear(&mut self, chunk: &AudioChunk, config: &Config) {
+        let samples = chunk.data.len() / config.input.sample_size();
+        self.heard.advance(samples as u64, chunk.at);
+    }
+
+    /// Runs the element's own VAD over audio. See [`LocalVad::detect`].
+    pub fn detect(&mut self, chunk: AudioChunk, config: &Config) -> (Vec<Detected>, Option<AudioChunk>) {
+        self.vad.detect(chunk, &mut self.heard, config)
+    }
+
+    /// End of the input: the current turn ends here.
+    pub fn finish(&mut self, config: &Config) -> Vec<Detected> {
+        self.vad.finish(&self.heard, config)
+    }
+
+    /// `input_audio_buffer.append`. `keep`: what is remembered of it for another session.
+    pub fn append(&mut self, chunk: AudioChunk, keep: Keep, ctx: &mut Ctx) {
+        let samples = (chunk.data.len() / ctx.config.input.sample_size()) as u64;
+        if samples == 0 {
+            return;
+        }
+        if ctx.config.reconnects {
+            self.uncommitted_audio.add(self.sent.samples(), samples, chunk.clone(), ctx.now, keep);
+        }
+        self.sent.advance(samples, chunk.at);
+        ctx.send(InputAudioBufferAppend { audio: Base64(chunk.data), ..Default::default() });
     }
 
     /// Samples appended and not committed.
@@ -157,319 +268,124 @@ impl AudioInput {
         self.sent.time_of(self.committed)
     }
 
-    /// Accounts for audio at `max-speed`. What a frame has accounted for already does not count twice.
-    fn pace_sound(&mut self, length: Duration, config: &Config, now: Instant) {
-        let seen = self.seen.zip(self.place.end).map(|(seen, end)| {
-            let begin = end.saturating_sub(length);
-            seen.min(end).saturating_sub(begin)
-        });
-        self.pace(length.saturating_sub(seen.unwrap_or_default()), config, now);
+    /// How much is missing of the shortest audio that can be committed.
+    pub fn missing_for_commit(&self) -> Duration {
+        MIN_COMMIT.saturating_sub(self.sent.duration(self.uncommitted()))
     }
 
-    /// Accounts for the time between this frame and the input before it.
-    pub fn pace_frame(&mut self, at: Duration, config: &Config, now: Instant) {
-        let before = self.seen.max(self.place.end);
-        self.seen = self.seen.max(Some(at));
-        self.pace(before.map_or(Duration::ZERO, |before| at.saturating_sub(before)), config, now);
+    /// Samples remembered of the audio that is not committed.
+    pub fn remembered(&self) -> u64 {
+        self.uncommitted_audio.samples()
     }
 
-    /// Accounts for this much input.
-    fn pace(&mut self, length: Duration, config: &Config, now: Instant) {
-        if config.timing == Timing::Offline && config.max_speed.is_finite() && config.max_speed > 0.0 {
-            let seconds = length.as_secs_f64() / config.max_speed;
-            let wait = Duration::try_from_secs_f64(seconds).map_or(MAX_PACING_WAIT, |wait| wait.min(MAX_PACING_WAIT));
-            let earliest = now.checked_sub(MAX_CATCH_UP).unwrap_or(now);
-            self.free_at = self.free_at.max(earliest) + wait;
-        }
-    }
-}
-
-fn silence(format: &AudioFormat, length: Duration) -> Bytes {
-    let samples = time_to_samples(length, format.rate()) as usize;
-    vec![format.silence()[0]; samples * format.sample_size()].into()
-}
-
-impl Conversation {
-    /// Takes audio of the user, as soon as no response has to be waited for.
-    pub(crate) fn push_audio(&mut self, mut sound: AudioChunk) {
-        let format = &self.config.input;
-        let samples = sound.data.len() / format.sample_size();
-        if samples == 0 || self.drain.has_begun() || !matches!(self.phase, Phase::Ready) {
-            return;
-        }
-        sound.data.truncate(samples * format.sample_size());
-        let length = samples_to_time(samples as u64, format.rate());
-        let is_offline = self.config.timing == Timing::Offline;
-        // Input that was away for longer than bursts are apart, as behind a closed valve, goes on where its timestamp
-        // says. To wait until the difference has persisted would put the hole into the middle of the next word.
-        let longest_burst = self.longest_burst();
-        let audio_input = &mut self.audio_input;
-        let last = audio_input.last_sound.replace(self.now);
-        let has_paused = last.is_some_and(|last| self.now.saturating_duration_since(last) >= longest_burst);
-        let tolerance = Tolerance {
-            threshold: self.config.alignment_threshold,
-            wait: self.config.discont_wait,
-            trusts_jumps: is_offline || has_paused,
-        };
-        let was_stalled = std::mem::take(&mut audio_input.stalled);
-        if was_stalled {
-            audio_input.place.expect_break();
-        }
-        let is_first = audio_input.place.end.is_none();
-        let mut placed = audio_input.place.align(&sound, format, tolerance);
-        sound.at = Some(placed.at);
-        // Between the turns of push to talk nothing is missing, and a stall was filled already.
-        let is_manual = matches!(self.config.detection, Detection::Manual);
-        let fills = !was_stalled && (!is_manual || audio_input.uncommitted() > 0);
-        let filled = if fills { placed.hole.min(self.longest_fill()) } else { Duration::ZERO };
-        if !filled.is_zero() {
-            let silence = silence(&self.config.input, filled);
-            self.audio_input.waiting.push_back(AudioChunk { data: silence, at: None });
-        }
-        self.frames.position = placed.at;
-        if is_first && is_offline {
-            placed.hole = placed.at;
-        }
-        self.audio_input.waiting.push_back(sound);
-        self.audio_input.pace_sound(filled + length, &self.config, self.now);
-        self.report_aligned(&placed, filled, was_stalled || is_manual || is_first);
+    /// Remembers no more than this.
+    pub fn keep(&mut self, keep: Keep) {
+        self.uncommitted_audio.keep(keep);
     }
 
-    /// Whether the send queue is congested; audio waits in the input queue meanwhile.
-    pub(crate) fn is_behind(&mut self, behind: bool) {
-        self.frames.is_behind = behind;
-        self.audio_input.last_sound = self.audio_input.last_sound.map(|_| self.now);
-    }
-
-    /// DISCONT: the next timestamp is believed.
-    pub(crate) fn expect_discont(&mut self) {
-        self.audio_input.place.expect_break();
-    }
-
-    /// Most silence put into a gap: what ends a turn. More would only delay the speech behind it.
-    fn longest_fill(&self) -> Duration {
-        let silence = match &self.config.detection {
-            Detection::Server { silence } => *silence,
-            Detection::Local(settings) => settings.silence,
-            Detection::Manual => Duration::ZERO,
-        };
-        silence + FILL_MARGIN
-    }
-
-    /// Live: how far apart bursts of input may be without a pause of the input itself.
-    fn longest_burst(&self) -> Duration {
-        self.config.discont_wait + STALL_MARGIN
-    }
-
-    /// Live: when input that has stalled in the middle of a turn is filled with the silence that ends it.
-    pub(crate) fn stall_deadline(&self) -> Option<Instant> {
-        let may_stall = self.config.timing == Timing::Live
-            && !matches!(self.config.detection, Detection::Manual)
-            && self.turns.speaking
-            && !self.audio_input.stalled
-            // Then audio waits in the input queue.
-            && !self.frames.is_behind
-            && !self.drain.has_begun();
-        let wait = self.longest_burst().max(self.longest_fill());
-        self.audio_input.last_sound.filter(|_| may_stall).map(|last| last + wait)
-    }
-
-    /// Fills a stall.
-    pub(crate) fn fill_stall(&mut self) {
-        if self.stall_deadline().is_none_or(|deadline| self.now < deadline) {
-            return;
-        }
-        self.audio_input.stalled = true;
-        let length = self.longest_fill();
-        let silence = silence(&self.config.input, length);
-        self.audio_input.place.advance(length);
-        self.audio_input.waiting.push_back(AudioChunk { data: silence, at: None });
-        self.report_stall(length);
-    }
-
-    /// Sends pushed audio, as long as no response has to be waited for.
-    pub(crate) fn process_audio(&mut self) {
-        while !self.holds_input() {
-            let Some(sound) = self.audio_input.waiting.pop_front() else { return };
-            if self.audio_input.turn_detector.is_some() {
-                self.process_with_vad(sound);
-            } else {
-                let samples = sound.data.len() / self.config.input.sample_size();
-                self.audio_input.heard.advance(samples as u64, sound.at);
-                self.append(sound);
-            }
-            self.advance_gap();
-            self.send_due_request();
-        }
-    }
-
-    /// Runs the VAD. It stops at the end of each turn, and so does the input if a response is owed.
-    fn process_with_vad(&mut self, sound: AudioChunk) {
-        let size = self.config.input.sample_size();
-        let AudioChunk { mut data, mut at } = sound;
-        while let Some(turn_detector) = self.audio_input.turn_detector.as_mut().filter(|_| !data.is_empty()) {
-            let mut heard = Vec::new();
-            let taken = data.split_to(turn_detector.push(&data, &mut heard));
-            self.audio_input.heard.advance((taken.len() / size) as u64, at.take());
-            self.on_vad_event(heard);
-            if self.holds_input() && !data.is_empty() {
-                self.audio_input.waiting.push_front(AudioChunk { data, at: None });
-                return;
-            }
-        }
-    }
-
-    fn on_vad_event(&mut self, heard: Vec<VadEvent>) {
-        for what in heard {
-            match what {
-                VadEvent::SpeechStarted(sample) => {
-                    self.audio_input.next_of_turn = self.audio_input.vad_start + sample;
-                    let start = self.audio_input.heard.time_of(self.audio_input.next_of_turn);
-                    self.begin_turn(None, start);
-                }
-                VadEvent::Audio(data) => {
-                    let at = self.audio_input.heard.time_of(self.audio_input.next_of_turn);
-                    self.audio_input.next_of_turn += (data.len() / self.config.input.sample_size()) as u64;
-                    self.append(AudioChunk { data: data.into(), at });
-                }
-                VadEvent::SpeechStopped(sample) => {
-                    let end = self.audio_input.heard.time_of(self.audio_input.vad_start + sample);
-                    self.end_turn(None, end);
-                    self.commit();
-                    self.request_response_for_turn();
-                }
-            }
-        }
-    }
-
-    /// Offline: tells up to where no response can begin any more.
-    fn advance_gap(&mut self) {
-        let settled = self.settled();
-        self.advance_gap_until(settled);
-    }
-
-    /// See [`Self::advance_gap`], up to a known running time.
-    pub(crate) fn advance_gap_until(&mut self, settled: Duration) {
-        let is_known = self.config.timing == Timing::Offline && !self.holds_input();
-        if is_known && settled > self.audio_input.quiet {
-            self.audio_input.quiet = settled;
-            self.outbox.push(Output::GapUntil(settled));
-        }
-    }
-
-    /// Tells up to where no text of either side begins any more, in steps of a second. Live, text of the model comes in
-    /// time with its audio, and needs none.
-    pub(crate) fn advance_text_gap(&mut self) {
-        if !matches!(self.phase, Phase::Ready) {
-            return;
-        }
-        let live = self.config.timing == Timing::Live;
-        let heard = || self.audio_input.heard.end().unwrap_or_default().saturating_sub(MAX_DETECTION_DELAY);
-        let quiet = if live { heard() } else { self.audio_input.quiet };
-        let user = self.turns.pending_from().map_or(quiet, |from| from.min(quiet));
-        self.advance_gap_of(Speaker::User, user);
-        if !live {
-            let spoken = quiet.max(self.responses.end());
-            let model = self.captions.pending_from(&self.responses).map_or(spoken, |from| from.min(spoken));
-            let model = if self.scheduler.is_pending() { model.min(self.responses.next_from()) } else { model };
-            self.advance_gap_of(Speaker::Assistant, model);
-        }
-    }
-
-    fn advance_gap_of(&mut self, speaker: Speaker, until: Duration) {
-        let so_far = &mut self.text_gap[usize::from(speaker == Speaker::Assistant)];
-        if until >= *so_far + TEXT_GAP_STEP {
-            *so_far = until;
-            self.outbox.push(Output::TextGapUntil(speaker, until));
-        }
-    }
-
-    pub(crate) fn append(&mut self, sound: AudioChunk) {
-        let samples = (sound.data.len() / self.config.input.sample_size()) as u64;
-        if samples > 0 {
-            self.remember(samples, &sound);
-            self.audio_input.sent.advance(samples, sound.at);
-            self.send(InputAudioBufferAppend { audio: Base64(sound.data), ..Default::default() });
-        }
-    }
-
-    /// Remembers audio that a next session may have to be sent again.
-    fn remember(&mut self, samples: u64, sound: &AudioChunk) {
-        if self.config.reconnects {
-            let keep = self.remembers();
-            let sent = self.audio_input.sent.samples();
-            self.audio_input.uncommitted_audio.add(sent, samples, sound.clone(), self.now, keep);
-        }
-    }
-
-    /// Appends silence.
-    pub(crate) fn append_silence(&mut self, length: Duration) {
-        self.append(AudioChunk { data: silence(&self.config.input, length), at: None });
-    }
-
-    /// Commits the audio so far as the newest turn.
-    pub(crate) fn commit(&mut self) {
-        self.frames_for_turn();
-        let so_far = self.audio_input.sent.duration(self.audio_input.uncommitted());
-        if so_far < MIN_COMMIT {
-            self.append_silence(MIN_COMMIT - so_far);
-        }
-        let said = self.audio_input.uncommitted_audio.take();
-        self.remember_turn(None, said);
+    /// Everything appended so far is committed. Returns the remembered part of it.
+    pub fn take_committed(&mut self) -> Vec<AudioChunk> {
+        let audio = self.uncommitted_audio.take();
         self.all_is_committed();
-        let event_id = self.send(InputAudioBufferCommit::default());
-        self.turns.committed_by(event_id);
+        audio
     }
 
-    /// Everything appended so far is committed.
-    pub(crate) fn all_is_committed(&mut self) {
-        self.audio_input.committed = self.audio_input.sent.samples();
-        self.audio_input.uncommitted_audio = UncommittedAudio::default();
+    /// Everything appended so far is committed or given up.
+    pub fn all_is_committed(&mut self) {
+        self.committed = self.sent.samples();
+        self.uncommitted_audio = UncommittedAudio::default();
     }
 
     /// The server's VAD has ended a turn at this `audio_end_ms`. Returns the audio of the turn, as far as it is remembered.
-    pub(crate) fn committed_up_to(&mut self, milliseconds: u64) -> Vec<AudioChunk> {
-        let end = self.audio_input.sent.sample_at_ms(milliseconds);
-        self.audio_input.committed = self.audio_input.committed.max(end);
-        self.audio_input.uncommitted_audio.take_before(end, self.config.input.rate())
+    pub fn committed_up_to(&mut self, milliseconds: u64, rate: u32) -> Vec<AudioChunk> {
+        let end = self.sent.sample_at_ms(milliseconds);
+        self.committed = self.committed.max(end);
+        self.uncommitted_audio.take_before(end, rate)
     }
 
     /// The server's VAD has begun a turn at this `audio_start_ms`. Audio before it is in no turn.
-    pub(crate) fn turn_begins_at(&mut self, milliseconds: u64) {
-        let start = self.audio_input.sent.sample_at_ms(milliseconds);
-        self.audio_input.uncommitted_audio.take_before(start, self.config.input.rate());
+    pub fn turn_begins_at(&mut self, milliseconds: u64, rate: u32) {
+        let start = self.sent.sample_at_ms(milliseconds);
+        self.uncommitted_audio.take_before(start, rate);
+    }
+}
+
+/// Silence of this length.
+pub(crate) fn silence(format: &AudioFormat, length: Duration) -> AudioChunk {
+    let samples = time_to_samples(length, format.rate()) as usize;
+    let data: Bytes = vec![format.silence()[0]; samples * format.sample_size()].into();
+    AudioChunk { data, at: None }
+}
+
+/// Most silence put into a gap: what ends a turn. More would only delay the speech behind it.
+fn longest_fill(config: &Config) -> Duration {
+    let silence = match &config.detection {
+        Detection::Server { silence } => *silence,
+        Detection::Local(settings) => settings.silence,
+        Detection::Manual => Duration::ZERO,
+    };
+    silence + FILL_MARGIN
+}
+
+/// Live: how far apart bursts of input may be without a pause of the input itself.
+fn longest_burst(config: &Config) -> Duration {
+    config.discont_wait + STALL_MARGIN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realtime::conversation::context::tests::Fixture;
+
+    fn chunk(milliseconds: usize, at: u64) -> AudioChunk {
+        let data = vec![0; milliseconds * 48].into();
+        AudioChunk { data, at: Some(Duration::from_millis(at)) }
     }
 
-    /// End of the input: the current turn ends here.
-    pub(crate) fn finish_audio_input(&mut self) {
-        let mut heard = Vec::new();
-        if let Some(turn_detector) = &mut self.audio_input.turn_detector {
-            turn_detector.finish(&mut heard);
-        }
-        self.on_vad_event(heard);
+    fn keep_all(now: Instant) -> Keep {
+        Keep { samples: u64::MAX, since: now, most: u64::MAX }
     }
 
-    /// Flush: drops the current turn and the time line, and cancels the drain.
-    pub(crate) fn flushed(&mut self) {
-        self.forget_turn();
-        (self.audio_input.place, self.audio_input.seen) = (AudioAligner::default(), None);
-        self.audio_input.quiet = Duration::ZERO;
-        self.text_gap = [Duration::ZERO; 2];
-        self.responses.forget_time();
-        self.frames.forget();
-        self.drain.reset();
+    #[test]
+    fn a_gap_is_filled_with_no_more_silence_than_ends_a_turn() {
+        let mut fixture = Fixture::new(Timing::Offline);
+        let mut input = AudioInput::new(&fixture.config, fixture.now);
+        input.push(chunk(100, 0), &fixture.ctx());
+        let pushed = input.push(chunk(100, 60_000), &fixture.ctx());
+        let fill = longest_fill(&fixture.config);
+        assert!(pushed.is_some_and(|pushed| pushed.filled == fill && pushed.placed.hole > fill));
+        let lengths: Vec<_> = std::iter::from_fn(|| input.take_waiting()).map(|chunk| chunk.data.len()).collect();
+        assert_eq!(lengths, [4_800, fill.as_millis() as usize * 48, 4_800]);
     }
 
-    /// Drops what is not committed here and at the server.
-    pub(crate) fn forget_turn(&mut self) {
-        if let Some(turn) = self.turns.drop_open() {
-            let running_time = self.audio_input.heard.end();
-            self.notify(Event::Speech { active: false, item_id: turn.item_id, running_time });
+    #[test]
+    fn a_stall_is_filled_once() {
+        let mut fixture = Fixture::new(Timing::Live);
+        let mut input = AudioInput::new(&fixture.config, fixture.now);
+        assert_eq!(input.stall_deadline(&fixture.config), None, "nothing has come so far");
+        input.push(chunk(100, 0), &fixture.ctx());
+        assert!(input.stall_deadline(&fixture.config) > Some(fixture.now));
+        input.fill_stall(&fixture.config);
+        assert_eq!(input.stall_deadline(&fixture.config), None);
+        input.push(chunk(100, 9_000), &fixture.ctx());
+        assert!(input.stall_deadline(&fixture.config).is_some());
+    }
+
+    #[test]
+    fn what_is_committed_is_not_remembered() {
+        let mut fixture = Fixture::new(Timing::Live);
+        fixture.config.reconnects = true;
+        let mut input = AudioInput::new(&fixture.config, fixture.now);
+        for at in [0, 100] {
+            let keep = keep_all(fixture.now);
+            input.append(chunk(100, at), keep, &mut fixture.ctx());
         }
-        if matches!(self.phase, Phase::Ready) && self.audio_input.uncommitted() > 0 {
-            self.all_is_committed();
-            self.send(InputAudioBufferClear::default());
-        }
-        self.audio_input.forget(&self.config);
+        assert_eq!((input.uncommitted(), input.remembered()), (4_800, 4_800));
+        assert_eq!(input.committed_up_to(50, 24_000).len(), 1);
+        assert_eq!((input.uncommitted(), input.remembered()), (3_600, 3_600));
+        assert_eq!(input.missing_for_commit(), Duration::ZERO);
+        input.take_committed();
+        assert_eq!((input.uncommitted(), input.remembered(), input.missing_for_commit()), (0, 0, MIN_COMMIT));
+        assert_eq!(fixture.sent(), ["input_audio_buffer.append"; 2]);
     }
 }

@@ -6,23 +6,13 @@
 //! ends a turn, then an event whose answer tells that the silence was processed, then a moment to tell of a turn;
 //! speech that has not ended by then is committed by the element.
 
-use crate::realtime::conversation::config::{Detection, MIN_COMMIT};
-use crate::realtime::conversation::io::{Event, SessionEvent};
-use crate::realtime::conversation::{Conversation, Output, Phase};
 use std::time::{Duration, Instant};
 
-/// Silence beyond what ends a turn, so that the server's VAD finds the end.
-const MARGIN: Duration = Duration::from_millis(500);
 /// How long after the last audio a server's VAD may tell of speech in it.
-const GRACE: Duration = Duration::from_secs(1);
+const VAD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long to wait, once all is answered, for transcripts of a server that has sent none so far: transcription is
-/// optional.
-const UNWRITTEN: Duration = Duration::from_secs(2);
-
-/// State of the drain.
 #[derive(Debug, Default)]
-pub(crate) enum Drain {
+enum State {
     /// Not at EOS.
     #[default]
     No,
@@ -31,181 +21,197 @@ pub(crate) enum Drain {
     /// The server's VAD got its silence, and this event after it, whose answer tells that it was processed.
     Fenced(String),
     /// It was; until then the VAD may still tell of a turn.
-    Grace(Instant),
+    AwaitsVad(Instant),
     /// The last turn is closed; waiting for what is owed.
     Waiting {
         /// The element committed it, although the server's VAD detects the turns.
-        by_hand: bool,
+        by_element: bool,
     },
+}
+
+/// How far the drain is.
+#[derive(Debug, Default)]
+pub(crate) struct Drain(State);
+
+/// What the rest of the conversation is doing, as far as the drain depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DrainSituation {
+    /// Input waits for a response.
+    pub holds_input: bool,
+    /// The server has not answered the event behind the silence.
+    pub is_fence_unanswered: bool,
+    /// What the server owes is overdue.
+    pub is_late: bool,
+    /// A response is requested or under way.
+    pub is_response_pending: bool,
+    /// The user speaks.
+    pub is_speaking: bool,
+    /// A response, a function output or a transcript is owed.
+    pub owes_anything: bool,
+    /// Final transcripts of the model wait for the end of playback.
+    pub awaits_playback: bool,
+}
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DrainStep {
+    /// Nothing now.
+    Wait,
+    /// The last turn is to be closed, as the turn detection mode demands.
+    CloseTurn,
+    /// The server's VAD has not ended the last turn: the element commits it.
+    CommitTurn,
+    /// The stream ends; `late`: without what is owed.
+    Finish { late: bool },
 }
 
 impl Drain {
     pub fn begin(&mut self) {
-        if matches!(self, Self::No) {
-            *self = Self::Begun;
+        if matches!(self.0, State::No) {
+            self.0 = State::Begun;
         }
     }
 
     /// Ends the stream with what is owed now.
     pub fn end_at_once(&mut self) {
-        *self = Self::Waiting { by_hand: false };
+        self.turn_closed(false);
     }
 
     /// A flush: the stream begins again.
     pub fn reset(&mut self) {
-        *self = Self::No;
+        self.0 = State::No;
     }
 
     pub fn has_begun(&self) -> bool {
-        !matches!(self, Self::No)
+        !matches!(self.0, State::No)
     }
 
     /// The last turn is being closed, which has a time-out of its own.
     pub fn is_closing(&self) -> bool {
-        !matches!(self, Self::No | Self::Begun)
+        !matches!(self.0, State::No | State::Begun)
+    }
+
+    /// The last turn is closed, and what is owed is waited for.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.0, State::Waiting { .. })
     }
 
     /// The element committed the last turn, although the server's VAD detects the turns.
     pub fn committed_by_element(&self) -> bool {
-        matches!(self, Self::Waiting { by_hand: true })
+        matches!(self.0, State::Waiting { by_element: true })
+    }
+
+    /// The event behind the silence, while its answer is waited for.
+    pub fn fence(&self) -> Option<&str> {
+        match &self.0 {
+            State::Fenced(event_id) => Some(event_id),
+            _ => None,
+        }
+    }
+
+    /// The last turn is closed.
+    pub fn turn_closed(&mut self, by_element: bool) {
+        self.0 = State::Waiting { by_element };
+    }
+
+    /// The server's VAD got its silence, and this event after it.
+    pub fn await_fence(&mut self, event_id: String) {
+        self.0 = State::Fenced(event_id);
+    }
+
+    /// The server's VAD got its silence.
+    pub fn await_vad(&mut self, now: Instant) {
+        self.0 = State::AwaitsVad(now + VAD_TIMEOUT);
+    }
+
+    /// When the next step is due. `owed_until`: when what is owed is overdue, if anything is.
+    pub fn deadline(&self, owed_until: Instant, owes_anything: bool) -> Option<Instant> {
+        match &self.0 {
+            State::No | State::Begun => None,
+            State::AwaitsVad(until) => Some(*until),
+            State::Waiting { .. } if !owes_anything => None,
+            State::Fenced(_) | State::Waiting { .. } => Some(owed_until),
+        }
+    }
+
+    /// Goes on as far as possible without anybody else.
+    pub fn next(&mut self, situation: &DrainSituation, now: Instant) -> DrainStep {
+        loop {
+            match &self.0 {
+                State::No => return DrainStep::Wait,
+                State::Begun if situation.holds_input => return DrainStep::Wait,
+                State::Begun => return DrainStep::CloseTurn,
+                State::Fenced(_) if !situation.is_fence_unanswered => self.await_vad(now),
+                State::Fenced(_) if situation.is_late => return DrainStep::Finish { late: true },
+                State::Fenced(_) => return DrainStep::Wait,
+                State::AwaitsVad(_) if situation.is_response_pending => self.turn_closed(false),
+                State::AwaitsVad(until) if now < *until => return DrainStep::Wait,
+                State::AwaitsVad(_) if situation.is_speaking => return DrainStep::CommitTurn,
+                State::AwaitsVad(_) => self.turn_closed(false),
+                State::Waiting { .. } if situation.owes_anything && situation.is_late => {
+                    return DrainStep::Finish { late: true };
+                }
+                State::Waiting { .. } if situation.owes_anything || situation.awaits_playback => {
+                    return DrainStep::Wait;
+                }
+                // The server's VAD has found another turn behind the last one.
+                State::Waiting { .. } if situation.is_speaking => self.await_vad(now),
+                State::Waiting { .. } => return DrainStep::Finish { late: false },
+            }
+        }
     }
 }
 
-impl Conversation {
-    pub(crate) fn drain_deadline(&self) -> Option<Instant> {
-        match &self.drain {
-            Drain::No | Drain::Begun => None,
-            Drain::Grace(until) => Some(*until),
-            Drain::Waiting { .. } if !self.owes_anything() => None,
-            Drain::Fenced(_) | Drain::Waiting { .. } => Some(self.owed_until()),
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: DrainSituation = DrainSituation {
+        holds_input: false,
+        is_fence_unanswered: false,
+        is_late: false,
+        is_response_pending: false,
+        is_speaking: false,
+        owes_anything: false,
+        awaits_playback: false,
+    };
+
+    #[test]
+    fn the_last_turn_is_closed_once_input_is_not_held_any_more() {
+        let (mut drain, now) = (Drain::default(), Instant::now());
+        assert_eq!(drain.next(&IDLE, now), DrainStep::Wait, "it has not begun");
+        drain.begin();
+        assert_eq!(drain.next(&DrainSituation { holds_input: true, ..IDLE }, now), DrainStep::Wait);
+        assert_eq!(drain.next(&IDLE, now), DrainStep::CloseTurn);
+        drain.turn_closed(false);
+        assert_eq!(drain.next(&DrainSituation { owes_anything: true, ..IDLE }, now), DrainStep::Wait);
+        assert_eq!(drain.next(&DrainSituation { awaits_playback: true, ..IDLE }, now), DrainStep::Wait);
+        assert_eq!(drain.next(&IDLE, now), DrainStep::Finish { late: false });
     }
 
-    /// When what the server owes is overdue. Function calls have a time-out of their own, which does not depend on the
-    /// server.
-    pub(crate) fn owed_until(&self) -> Instant {
-        let timeout = if self.scheduler.is_pending() { self.response_timeout() } else { self.config.drain_timeout };
-        let server =
-            self.last_progress + if self.awaits_optional_transcripts() { timeout.min(UNWRITTEN) } else { timeout };
-        self.calls_until().map_or(server, |calls| calls.max(server))
+    #[test]
+    fn speech_that_the_servers_vad_does_not_end_is_committed() {
+        let (mut drain, now) = (Drain::default(), Instant::now());
+        drain.begin();
+        drain.await_fence("e1".into());
+        let speaking = DrainSituation { is_speaking: true, is_fence_unanswered: true, ..IDLE };
+        assert_eq!((drain.next(&speaking, now), drain.fence()), (DrainStep::Wait, Some("e1")));
+        let answered = DrainSituation { is_fence_unanswered: false, ..speaking };
+        assert_eq!(drain.next(&answered, now), DrainStep::Wait);
+        assert_eq!(drain.deadline(now, true), Some(now + VAD_TIMEOUT));
+        assert_eq!(drain.next(&answered, now + VAD_TIMEOUT), DrainStep::CommitTurn);
+        drain.turn_closed(true);
+        assert!(drain.committed_by_element());
     }
 
-    /// Only transcripts of the user are owed, by a server that has sent none so far.
-    fn awaits_optional_transcripts(&self) -> bool {
-        !self.owes_response()
-            && !self.server_transcribes
-            && self.responses.records.any_is_done()
-            && !self.config.is_transcription_only()
-    }
-
-    pub(crate) fn advance_drain(&mut self) {
-        let late = |conversation: &Self| conversation.now >= conversation.owed_until();
-        let is_waiting = matches!(self.drain, Drain::Waiting { .. });
-        if is_waiting && self.owes_anything() && self.awaits_optional_transcripts() && late(self) {
-            self.does_not_write();
-        }
-        loop {
-            let next = match &self.drain {
-                Drain::No => return,
-                Drain::Begun if self.holds_input() => return,
-                Drain::Begun => self.close_turn(),
-                Drain::Fenced(question) if !self.updates.contains(question) => Drain::Grace(self.now + GRACE),
-                Drain::Fenced(_) if late(self) => return self.finish(true),
-                Drain::Fenced(_) => return,
-                Drain::Grace(_) if self.scheduler.is_pending() => Drain::Waiting { by_hand: false },
-                Drain::Grace(until) if self.now < *until => return,
-                Drain::Grace(_) if self.turns.speaking => {
-                    self.commit_rest(self.config.create_response);
-                    Drain::Waiting { by_hand: true }
-                }
-                Drain::Grace(_) => Drain::Waiting { by_hand: false },
-                Drain::Waiting { .. } if self.owes_anything() && late(self) => return self.finish(true),
-                Drain::Waiting { .. } if self.owes_anything() => return,
-                // Final transcripts wait for the end of playback.
-                Drain::Waiting { .. } if self.owes_transcripts() => return,
-                // The server's VAD has found another turn behind the last one.
-                Drain::Waiting { .. } if self.turns.speaking => Drain::Grace(self.now + GRACE),
-                Drain::Waiting { .. } => return self.finish(false),
-            };
-            self.drain = next;
-        }
-    }
-
-    fn owes_anything(&self) -> bool {
-        self.owes_response() || self.config.transcribes && self.turns.backlog() > 0
-    }
-
-    /// Closes the last turn, as the turn detection mode demands.
-    fn close_turn(&mut self) -> Drain {
-        self.last_progress = self.now;
-        match self.config.detection {
-            Detection::Local(_) => {
-                self.finish_audio_input();
-                self.send_due_request();
-            }
-            Detection::Manual => {
-                let start = self.audio_input.sent.samples() - self.audio_input.uncommitted();
-                self.turns.begin(None, self.audio_input.sent.time_of(start));
-                self.commit_rest(true);
-            }
-            Detection::Server { silence } if self.audio_input.sent.samples() > 0 => {
-                self.append_silence(silence + MARGIN);
-                if !self.acknowledges {
-                    return Drain::Grace(self.now + GRACE);
-                }
-                return Drain::Fenced(self.send_fence());
-            }
-            Detection::Server { .. } => {}
-        }
-        Drain::Waiting { by_hand: false }
-    }
-
-    /// Commits the rest without waiting for a VAD, if it is long enough.
-    fn commit_rest(&mut self, responses: bool) {
-        if self.audio_input.sent.duration(self.audio_input.uncommitted()) < MIN_COMMIT {
-            self.turns.drop_open();
-            return;
-        }
-        let end = self.audio_input.heard.end();
-        match self.turns.open().and_then(|turn| turn.item_id.clone()) {
-            Some(item_id) => {
-                if self.config.transcribes {
-                    self.turns.await_transcript(&item_id);
-                }
-                self.end_turn(Some(item_id), end);
-            }
-            None => {
-                self.turns.end(None, end);
-                self.await_response_from(end);
-            }
-        }
-        self.commit();
-        self.last_progress = self.now;
-        if responses && self.config.respond_on_eos && self.may_respond() {
-            self.scheduler.request(None);
-            self.send_due_request();
-        }
-    }
-
-    fn finish(&mut self, late: bool) {
-        // Open function calls have warnings of their own, by name.
-        if late && (self.scheduler.is_pending() || self.turns.backlog() > 0 || self.calls.open() == 0) {
-            let seconds = self.config.drain_timeout.as_secs_f64();
-            let message = format!("the stream has ended, and the server owes something and was silent for {seconds} s");
-            self.warn("drain-timeout", message);
-        }
-        self.release_held();
-        self.end_in_hand();
-        self.close_calls();
-        self.finish_captions();
-        self.flush_all_finals();
-        self.post_last_turn();
-        self.phase = Phase::Over;
-        self.notify(Event::Session(SessionEvent::Closed {
-            reason: "end of stream".into(),
-            running_time: self.done_until(),
-        }));
-        let at = self.audio_input.end().max(self.frames.position).max(self.responses.end());
-        self.outbox.push(Output::Finished { at });
+    #[test]
+    fn what_is_overdue_is_not_waited_for() {
+        let (mut drain, now) = (Drain::default(), Instant::now());
+        drain.begin();
+        drain.end_at_once();
+        let late = DrainSituation { owes_anything: true, is_late: true, ..IDLE };
+        assert_eq!(drain.next(&late, now), DrainStep::Finish { late: true });
+        drain.reset();
+        assert!(!drain.has_begun() && drain.deadline(now, true).is_none());
     }
 }

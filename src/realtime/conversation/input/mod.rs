@@ -5,8 +5,10 @@
 pub(crate) mod alignment_report;
 pub(crate) mod audio_align;
 pub(crate) mod audio_input;
-pub(crate) mod commands;
 pub(crate) mod drain;
-pub(crate) mod turn_events;
+pub(crate) mod early_commands;
+pub(crate) mod local_vad;
+pub(crate) mod pacing;
+pub(crate) mod resumed_turn;
 pub(crate) mod turns;
 pub(crate) mod uncommitted;

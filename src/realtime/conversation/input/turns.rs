@@ -40,14 +40,31 @@ const TURNS: usize = 64;
 pub struct Turns {
     turns: VecDeque<Turn>,
     /// The user is speaking.
-    pub speaking: bool,
+    speaking: bool,
     /// The newest item of an idle time-out, in which nobody spoke.
-    pub idle: Option<String>,
+    idle: Option<String>,
     /// Items whose transcript has not come yet.
     untranscribed: VecDeque<String>,
 }
 
 impl Turns {
+    /// Whether the user is speaking.
+    pub fn is_speaking(&self) -> bool {
+        self.speaking
+    }
+
+    /// A turn of an idle time-out, in which nobody spoke.
+    pub fn idle_timeout(&mut self, item_id: String, start: Option<Duration>, end: Option<Duration>) {
+        self.begin(Some(item_id.clone()), start);
+        self.end(None, end);
+        self.idle = Some(item_id);
+    }
+
+    /// Whether an item is of the newest idle time-out.
+    pub fn is_idle_timeout(&self, item_id: &str) -> bool {
+        self.idle.as_deref() == Some(item_id)
+    }
+
     /// Begins a turn.
     pub fn begin(&mut self, item_id: Option<String>, start: Option<Duration>) {
         if self.turns.len() == TURNS {

@@ -6,7 +6,7 @@
 //! has the floor until its audio is complete; the events of the others wait until then. A response that falls silent
 //! loses the floor. The term is that of conferencing (RFC 4376, RFC 8855).
 
-use crate::realtime::conversation::Conversation;
+use crate::realtime::conversation::config::Config;
 use crate::types::Timing;
 use openai_protocol::ServerEvent;
 use openai_protocol::items::Status;
@@ -33,7 +33,7 @@ pub(crate) struct Floor {
 }
 
 /// The response that an event belongs to, if it must keep the order.
-fn response_of(event: &ServerEvent) -> Option<&str> {
+pub(crate) fn response_of(event: &ServerEvent) -> Option<&str> {
     Some(match event {
         ServerEvent::ResponseOutputAudioDelta(event) => &event.response_id,
         ServerEvent::ResponseOutputAudioDone(event) => &event.response_id,
@@ -48,137 +48,175 @@ fn response_of(event: &ServerEvent) -> Option<&str> {
 }
 
 impl Floor {
-    fn is_held(&self, answer: &str) -> bool {
-        self.held.as_ref().is_some_and(|(held, _)| held == answer)
+    /// Whether a response is held because the user speaks.
+    pub fn is_held(&self, response_id: &str) -> bool {
+        self.held.as_ref().is_some_and(|(held, _)| held == response_id)
     }
 
-    fn waits(&self, answer: &str) -> bool {
-        self.waiting.iter().any(|event| response_of(event) == Some(answer))
-    }
-}
-
-impl Conversation {
-    /// Handles a server event, or queues it where it belongs to a response that must wait: offline until that is whole,
-    /// live until the response that has the floor has ended.
-    pub(crate) fn schedule(&mut self, event: ServerEvent) {
-        let Some(response_id) = response_of(&event).map(str::to_owned) else { return self.dispatch(event) };
-        if let Some(event) = self.hold_until_complete(&response_id, event) {
-            self.take_floor(event);
-        }
+    fn waits(&self, response_id: &str) -> bool {
+        self.waiting.iter().any(|event| response_of(event) == Some(response_id))
     }
 
-    /// The second half of [`Self::schedule`]: past what waits until a response is whole.
-    pub(crate) fn take_floor(&mut self, event: ServerEvent) {
-        let Some(answer) = response_of(&event).map(str::to_owned) else { return self.dispatch(event) };
-        let answer = answer.as_str();
-        if self.responses.records.is_late(answer) {
-            self.resume_late_response(answer);
+    /// Takes a turn at the floor with an event. Returns it if it is to be handled now; otherwise it waits.
+    /// `is_muted`: nothing more of the response is played.
+    pub fn admit(&mut self, response_id: &str, event: ServerEvent, is_muted: bool, now: Instant) -> Admission {
+        if self.is_held(response_id) {
+            return self.wait(event);
         }
-        let is_cancelled = |event: &ServerEvent| matches!(event, ServerEvent::ResponseDone(event) if event.response.status == Some(Status::Cancelled));
-        if self.floor.is_held(answer) {
-            if !is_cancelled(&event) {
-                return self.wait(event);
-            }
-            self.drop_held_while_user_speaks();
-        }
-        let length = match &event {
-            ServerEvent::ResponseOutputAudioDelta(event) => event.delta.0.len(),
-            _ => 0,
-        };
-        let speaks = length > 0 && !self.responses.is_muted(answer);
-        let is_speaker = self.floor.speaker.as_ref().is_some_and(|(speaker, _)| speaker == answer);
-        if self.floor.speaker.is_some() && !is_speaker && (speaks || self.floor.waits(answer)) {
+        let speaks = audio_length(&event) > 0 && !is_muted;
+        let is_speaker = self.speaker.as_ref().is_some_and(|(speaker, _)| speaker == response_id);
+        if self.speaker.is_some() && !is_speaker && (speaks || self.waits(response_id)) {
             return self.wait(event);
         }
         if speaks {
-            match &mut self.floor.speaker {
-                Some((_, spoke)) => *spoke = self.now,
-                None => self.floor.speaker = Some((answer.to_owned(), self.now)),
+            match &mut self.speaker {
+                Some((_, spoke)) => *spoke = now,
+                None => self.speaker = Some((response_id.to_owned(), now)),
             }
         }
         let ends = matches!(event, ServerEvent::ResponseOutputAudioDone(_) | ServerEvent::ResponseDone(_));
-        self.dispatch(event);
-        if ends && is_speaker {
-            self.free_floor();
-        }
+        Admission::Now { event, frees_floor: ends && is_speaker }
     }
 
-    /// Gives the floor to the next response.
-    pub(crate) fn free_floor(&mut self) {
-        let held = self.floor.held.take();
-        let waiting = std::mem::replace(&mut self.floor, Floor { held, ..Floor::default() }).waiting;
-        waiting.into_iter().for_each(|event| self.take_floor(event));
+    fn wait(&mut self, event: ServerEvent) -> Admission {
+        self.bytes += audio_length(&event);
+        let done = match &event {
+            ServerEvent::ResponseDone(event) => Some(event.response.id().to_owned()),
+            _ => None,
+        };
+        self.waiting.push_back(event);
+        Admission::Waits { done, is_full: self.bytes > MAX_WAITING_BYTES }
     }
 
-    fn wait(&mut self, event: ServerEvent) {
-        if let ServerEvent::ResponseOutputAudioDelta(event) = &event {
-            self.floor.bytes += event.delta.0.len();
-        }
-        if let ServerEvent::ResponseDone(event) = &event {
-            self.scheduler_done(event.response.id());
-        }
-        self.floor.waiting.push_back(event);
-        if self.floor.bytes > MAX_WAITING_BYTES {
-            self.release_floor();
-        }
+    /// Takes what waits, for the floor is free.
+    pub fn free(&mut self) -> VecDeque<ServerEvent> {
+        let held = self.held.take();
+        std::mem::replace(self, Self { held, ..Self::default() }).waiting
+    }
+
+    /// Takes everything that waits, also of a response that is held.
+    pub fn release(&mut self) -> VecDeque<ServerEvent> {
+        self.held = None;
+        self.free()
     }
 
     /// Holds a response that begins while the user speaks.
-    pub(crate) fn hold_while_user_speaks(&mut self, answer: &str) {
-        self.floor.held = Some((answer.to_owned(), self.now + HOLD));
+    pub fn hold(&mut self, response_id: &str, now: Instant) {
+        self.held = Some((response_id.to_owned(), now + HOLD));
     }
 
-    /// Lets everything that waits through.
-    pub(crate) fn release_floor(&mut self) {
-        self.floor.held = None;
-        self.free_floor();
-    }
-
-    /// The held response was cancelled: nothing of it is played.
-    fn drop_held_while_user_speaks(&mut self) {
-        let Some((held, _)) = self.floor.held.take() else { return };
-        let (of_it, others) = std::mem::take(&mut self.floor.waiting)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|event| response_of(event) == Some(held.as_str()));
-        self.floor.waiting = others;
-        self.responses.mute(&held);
+    /// The held response was cancelled, and its waiting events are dropped. Returns the items with audio in them.
+    pub fn drop_held(&mut self) -> Vec<String> {
+        let Some((held, _)) = self.held.take() else { return Vec::new() };
+        let all = std::mem::take(&mut self.waiting);
+        let (of_it, others) =
+            all.into_iter().partition::<VecDeque<_>, _>(|event| response_of(event) == Some(held.as_str()));
+        self.waiting = others;
         let mut items: Vec<String> = Vec::new();
         for event in of_it {
             if let ServerEvent::ResponseOutputAudioDelta(event) = event {
-                self.floor.bytes = self.floor.bytes.saturating_sub(event.delta.0.len());
+                self.bytes = self.bytes.saturating_sub(event.delta.0.len());
                 if !items.contains(&event.item_id) {
                     items.push(event.item_id);
                 }
             }
         }
-        items.iter().for_each(|item| self.forget_item(item));
+        items
     }
 
-    /// Mutes every response that waits.
-    pub(crate) fn clear_floor(&mut self) {
-        let waiting: Vec<String> = self.floor.waiting.iter().filter_map(response_of).map(str::to_owned).collect();
-        waiting.iter().for_each(|answer| self.responses.mute(answer));
-        self.release_floor();
+    /// Responses that wait.
+    pub fn waiting_responses(&self) -> impl Iterator<Item = &str> {
+        self.waiting.iter().filter_map(response_of)
     }
 
-    /// When the response that has the floor loses it, if another one waits.
-    pub(crate) fn floor_deadline(&self) -> Option<Instant> {
-        let silence = match self.config.timing {
+    /// When the response that has the floor loses it, if another one waits, or a held one is let through.
+    pub fn deadline(&self, config: &Config) -> Option<Instant> {
+        let silence = match config.timing {
             Timing::Live => FLOOR_TIMEOUT,
-            Timing::Offline => self.config.drain_timeout,
+            Timing::Offline => config.drain_timeout,
         };
-        let held = self.floor.held.as_ref().map(|(_, until)| *until);
-        let speaker = self.floor.speaker.as_ref().filter(|_| !self.floor.waiting.is_empty());
+        let held = self.held.as_ref().map(|(_, until)| *until);
+        let speaker = self.speaker.as_ref().filter(|_| !self.waiting.is_empty());
         speaker.map(|(_, spoke)| *spoke + silence).into_iter().chain(held).min()
     }
 
-    pub(crate) fn advance_floor(&mut self) {
-        let held = self.floor.held.as_ref();
-        if held.is_some_and(|(_, until)| self.now >= *until || !self.turns.speaking) {
-            self.release_floor();
-        }
-        if self.floor_deadline().is_some_and(|until| self.now >= until) {
-            self.free_floor();
-        }
+    /// Whether the held response need not be held any more: the user has stopped, or the server did not cancel it in time.
+    pub fn hold_is_over(&self, is_speaking: bool, now: Instant) -> bool {
+        self.held.as_ref().is_some_and(|(_, until)| now >= *until || !is_speaking)
+    }
+}
+
+/// What becomes of an event.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once, a copy is cheaper than a box")]
+pub(crate) enum Admission {
+    /// It is handled. `frees_floor`: afterwards the next response has the floor.
+    Now { event: ServerEvent, frees_floor: bool },
+    /// It waits. `done`: its response is done, and the server free for another one. `is_full`: too much waits, and all of
+    /// it is let through.
+    Waits { done: Option<String>, is_full: bool },
+}
+
+fn audio_length(event: &ServerEvent) -> usize {
+    match event {
+        ServerEvent::ResponseOutputAudioDelta(event) => event.delta.0.len(),
+        _ => 0,
+    }
+}
+
+/// The server has cancelled the response.
+pub(crate) fn is_cancelled(event: &ServerEvent) -> bool {
+    matches!(event, ServerEvent::ResponseDone(event) if event.response.status == Some(Status::Cancelled))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realtime::conversation::context::tests::Fixture;
+    use openai_protocol::Base64;
+    use openai_protocol::server::{ResponseOutputAudioDelta, ResponseOutputAudioDone};
+
+    fn audio(response_id: &str) -> ServerEvent {
+        let (response_id, item_id) = (response_id.to_owned(), format!("item of {response_id}"));
+        ResponseOutputAudioDelta { response_id, item_id, delta: Base64(vec![0; 4].into()), ..Default::default() }.into()
+    }
+
+    fn end(response_id: &str) -> ServerEvent {
+        ResponseOutputAudioDone { response_id: response_id.into(), ..Default::default() }.into()
+    }
+
+    fn waits(floor: &mut Floor, response_id: &str, event: ServerEvent, now: Instant) -> bool {
+        matches!(floor.admit(response_id, event, false, now), Admission::Waits { .. })
+    }
+
+    #[test]
+    fn the_second_response_waits_until_the_first_has_ended() {
+        let (mut floor, now) = (Floor::default(), Instant::now());
+        assert!(!waits(&mut floor, "r1", audio("r1"), now));
+        assert!(waits(&mut floor, "r2", audio("r2"), now) && waits(&mut floor, "r2", end("r2"), now));
+        let first = floor.admit("r1", end("r1"), false, now);
+        assert!(matches!(first, Admission::Now { frees_floor: true, .. }));
+        assert_eq!(floor.free().len(), 2);
+        assert!(!waits(&mut floor, "r2", audio("r2"), now));
+    }
+
+    #[test]
+    fn a_silent_response_loses_the_floor_only_if_another_one_waits() {
+        let (mut floor, fixture) = (Floor::default(), Fixture::new(Timing::Live));
+        waits(&mut floor, "r1", audio("r1"), fixture.now);
+        assert_eq!(floor.deadline(&fixture.config), None);
+        waits(&mut floor, "r2", audio("r2"), fixture.now + HOLD);
+        assert_eq!(floor.deadline(&fixture.config), Some(fixture.now + FLOOR_TIMEOUT));
+    }
+
+    #[test]
+    fn a_response_held_while_the_user_speaks_is_dropped_or_released() {
+        let (mut floor, now) = (Floor::default(), Instant::now());
+        floor.hold("r1", now);
+        assert!(waits(&mut floor, "r1", audio("r1"), now) && waits(&mut floor, "r1", audio("r1"), now));
+        assert!(!floor.hold_is_over(true, now) && floor.hold_is_over(true, now + HOLD));
+        assert!(floor.hold_is_over(false, now), "the user has stopped");
+        assert_eq!(floor.drop_held(), ["item of r1"]);
+        assert!(!floor.is_held("r1") && floor.release().is_empty());
     }
 }

@@ -7,17 +7,17 @@
 //! is requested; not after a barge-in, because the user goes on with something else. A call without an output within
 //! `tool-timeout` gets an error as its output, so that the model does not wait for ever.
 
-use crate::error::Warning;
-use crate::realtime::conversation::Conversation;
+use crate::realtime::conversation::config::Config;
+use crate::realtime::conversation::context::Ctx;
 use crate::realtime::conversation::event::{Event, FunctionCall};
 use crate::types::Timing;
-use openai_protocol::items::{Item, ItemKind, Status};
-use openai_protocol::server::FunctionCallArgumentsDone;
+use openai_protocol::client::ConversationItemCreate;
+use openai_protocol::items::{Item, ItemKind};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Most open calls, and most answered ones that are remembered.
-const MAX_CALLS: usize = 128;
+pub(crate) const MAX_CALLS: usize = 128;
 /// Output of a call that nobody has answered.
 const UNANSWERED: &str = r#"{"error":"there was no answer to this call"}"#;
 
@@ -45,6 +45,25 @@ impl Call {
     /// No output so far.
     fn is_open(&self) -> bool {
         self.output.is_none() && !self.sent
+    }
+}
+
+/// What has to follow an event about function calls.
+#[derive(Debug, Default, PartialEq)]
+#[must_use]
+pub(crate) struct CallEffect {
+    /// Calls and outputs for the history.
+    pub items: Vec<Item>,
+    /// Outputs were sent to calls of a response that is done.
+    pub outputs_sent: bool,
+    /// With them a response has all its outputs, and the next one is to be requested.
+    pub are_complete: bool,
+}
+
+impl CallEffect {
+    fn send(&mut self, item: Item, ctx: &mut Ctx) {
+        ctx.send(ConversationItemCreate { item: item.clone(), ..Default::default() });
+        self.items.push(item);
     }
 }
 
@@ -128,6 +147,189 @@ impl Calls {
         self.held = self.held.map(|_| now);
     }
 
+    /// A call is complete: posts it, once. Events tell of each call several times.
+    pub fn called(&mut self, mut call: FunctionCall, ctx: &mut Ctx) -> CallEffect {
+        // Arguments are JSON, also where the model gave none.
+        if call.arguments.trim().is_empty() {
+            call.arguments = "{}".into();
+        }
+        if call.call_id.is_empty() {
+            let message = format!("the server gave no name to a call of '{}', so it cannot be answered", call.name);
+            ctx.warn("call-without-id", message);
+            return CallEffect::default();
+        }
+        if self.knows(&call) {
+            return CallEffect::default();
+        }
+        if self.calls.len() == MAX_CALLS {
+            let oldest = self.calls.iter().position(|call| call.sent).unwrap_or_default();
+            self.calls.remove(oldest);
+        }
+        self.calls.push_back(Call {
+            call_id: call.call_id.clone(),
+            name: call.name.clone(),
+            called: ctx.now,
+            response_id: call.response_id.clone(),
+            output: None,
+            sent: false,
+            expired: false,
+        });
+        let item = Item {
+            kind: ItemKind::FunctionCall,
+            call_id: Some(call.call_id.clone()),
+            name: Some(call.name.clone()),
+            arguments: Some(call.arguments.clone()),
+            ..Default::default()
+        };
+        ctx.notify(Event::FunctionCall(call));
+        CallEffect { items: vec![item], ..CallEffect::default() }
+    }
+
+    /// The session that made the calls is over, and the next one gets them as history.
+    pub fn hand_over(&mut self, response_id: &str) {
+        self.end(response_id);
+    }
+
+    /// A response is done: outputs of its calls may be sent.
+    pub fn response_done(&mut self, response_id: &str, cut_off: bool, ctx: &mut Ctx) -> CallEffect {
+        let mut effect = CallEffect::default();
+        if cut_off {
+            self.cut_off(response_id);
+        }
+        if self.end(response_id) {
+            self.send_outputs(response_id, &mut effect, ctx);
+        }
+        effect
+    }
+
+    /// The output of a call.
+    pub fn output(&mut self, call_id: &str, output: String, ctx: &mut Ctx) -> CallEffect {
+        let mut effect = CallEffect::default();
+        let Some(call) = self.find(call_id) else {
+            let message = format!("the model made no call '{call_id}', so an output for it is not sent");
+            ctx.warn_about(call_id, "unknown-call", message);
+            return effect;
+        };
+        if call.expired {
+            let message = format!(
+                "the output of the function '{}' (call '{call_id}') came too late: the model has got an error instead, \
+                 so it is not sent",
+                call.name
+            );
+            ctx.warn_about(call_id, "call-expired", message);
+        } else if !call.is_open() {
+            let message = format!("the call '{call_id}' has its output already, so a second one is not sent");
+            ctx.warn_about(call_id, "call-answered", message);
+        } else {
+            call.output = Some(output);
+            let response_id = call.response_id.clone();
+            if self.is_done(&response_id) {
+                self.send_outputs(&response_id, &mut effect, ctx);
+            }
+        }
+        effect
+    }
+
+    /// Sends the outputs that are there.
+    fn send_outputs(&mut self, response_id: &str, effect: &mut CallEffect, ctx: &mut Ctx) {
+        let before = effect.items.len();
+        for call in self.calls.iter_mut().filter(|call| call.response_id == response_id) {
+            if let Some(output) = call.output.take() {
+                call.sent = true;
+                effect.send(Item::function_output(call.call_id.clone(), output), ctx);
+            }
+        }
+        if effect.items.len() > before {
+            effect.outputs_sent = true;
+            let owes_more = self.calls.iter().any(|call| call.response_id == response_id && !call.sent);
+            effect.are_complete |= !owes_more && !self.was_cut_off(response_id);
+        }
+    }
+
+    /// The user speaks, and the response to the current turn will know the outputs.
+    pub fn leave_to_turn(&mut self, now: Instant) {
+        self.held = Some(now);
+    }
+
+    /// When the next call is overdue, or the response to outputs is not left to the user's turn any more.
+    pub fn deadline(&self, config: &Config, is_speaking: bool, is_response_pending: bool) -> Option<Instant> {
+        let held = self.held_until(config.timing, is_speaking, is_response_pending);
+        self.deadlines(config.tool_timeout).chain(held).min()
+    }
+
+    /// When the last call without output is overdue.
+    pub fn last_deadline(&self, config: &Config) -> Option<Instant> {
+        self.deadlines(config.tool_timeout).max()
+    }
+
+    fn held_until(&self, timing: Timing, is_speaking: bool, is_response_pending: bool) -> Option<Instant> {
+        let since = self.held.filter(|_| !is_response_pending)?;
+        match (is_speaking, timing) {
+            (false, _) => Some(since + RESPONSE_TIMEOUT),
+            (true, Timing::Live) => Some(since + TURN_TIMEOUT),
+            // EOS ends the turn.
+            (true, Timing::Offline) => None,
+        }
+    }
+
+    /// Whether the response to outputs, which was left to the user's turn, has to be requested now. True once.
+    pub fn take_overdue_request(&mut self, is_speaking: bool, is_response_pending: bool, ctx: &Ctx) -> bool {
+        let held = self.held_until(ctx.config.timing, is_speaking, is_response_pending);
+        let is_overdue = held.is_some_and(|until| ctx.now >= until);
+        if is_overdue {
+            self.held = None;
+        }
+        is_overdue
+    }
+
+    /// Sends an error as the output of calls that are overdue.
+    pub fn expire(&mut self, ctx: &mut Ctx) -> CallEffect {
+        let mut effect = CallEffect::default();
+        let Some(timeout) = ctx.config.tool_timeout else { return effect };
+        let now = ctx.now;
+        let is_late = |call: &&mut Call| {
+            call.is_open() && call.called.checked_add(timeout).is_some_and(|deadline| now >= deadline)
+        };
+        let seconds = timeout.as_secs_f64();
+        let mut late = Vec::new();
+        for call in self.calls.iter_mut().filter(is_late) {
+            let error = format!("the function took longer than {seconds} s");
+            call.output = Some(serde_json::json!({ "error": error }).to_string());
+            call.expired = true;
+            late.push((call.call_id.clone(), call.name.clone(), call.response_id.clone()));
+        }
+        for (call_id, name, response_id) in late {
+            let message = format!(
+                "the function '{name}' (call '{call_id}') took longer than {seconds} s (tool-timeout), and the model gets \
+                 an error: a handler of function-call returns a string, or NULL and send-function-output follows; one \
+                 that raises counts as NULL"
+            );
+            ctx.warn_about(&call_id, "tool-timeout", message);
+            ctx.notify(Event::CallExpired { call_id });
+            if self.is_done(&response_id) {
+                self.send_outputs(&response_id, &mut effect, ctx);
+            }
+        }
+        effect
+    }
+
+    /// Nobody will answer open calls: sends an error as the output of each, so that the server does not wait.
+    pub fn close(&mut self, ctx: &mut Ctx) -> CallEffect {
+        let mut effect = CallEffect::default();
+        let open = self.calls.iter().filter(|call| call.is_open());
+        let open: Vec<_> = open.map(|call| (call.call_id.clone(), call.name.clone())).collect();
+        for (call_id, name) in open {
+            let message = format!("nobody has answered the call '{call_id}' of the function '{name}'");
+            ctx.warn_about(&call_id, "call-unanswered", message);
+            ctx.notify(Event::CallExpired { call_id: call_id.clone() });
+            if let Some(call) = self.find(&call_id) {
+                (call.sent, call.expired) = (true, true);
+            }
+            effect.send(Item::function_output(call_id, UNANSWERED.into()), ctx);
+        }
+        effect
+    }
+
     /// Deadlines of calls without output.
     fn deadlines(&self, timeout: Option<Duration>) -> impl Iterator<Item = Instant> {
         let open = self.calls.iter().filter(|call| call.is_open());
@@ -143,286 +345,74 @@ fn remember(names: &mut VecDeque<String>, name: &str) {
     names.push_back(name.to_owned());
 }
 
-/// An error for the model, as the output of a call.
-fn error_output(why: &str) -> String {
-    serde_json::json!({ "error": why }).to_string()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realtime::conversation::context::tests::Fixture;
 
-impl Conversation {
-    /// A complete item: posts the call in it. One that was cut off in the middle of its arguments is no call.
-    pub(crate) fn item_done(&mut self, response_id: &str, item: &Item) {
-        match item.kind {
-            ItemKind::FunctionCall if matches!(item.status, None | Some(Status::Completed)) => {
-                self.called(FunctionCall {
-                    call_id: item.call_id.clone().unwrap_or_default(),
-                    name: item.name.clone().unwrap_or_default(),
-                    arguments: item.arguments.clone().unwrap_or_default(),
-                    item_id: item.id().to_owned(),
-                    response_id: response_id.to_owned(),
-                });
-            }
-            ItemKind::McpApprovalRequest => {
-                let request_id = item.id().to_owned();
-                if !self.approvals.contains(&request_id) {
-                    if self.approvals.len() == MAX_CALLS {
-                        self.approvals.pop_front();
-                    }
-                    self.approvals.push_back(request_id.clone());
-                    self.notify(Event::ApprovalRequest {
-                        request_id,
-                        server_label: item.server_label.clone().unwrap_or_default(),
-                        name: item.name.clone().unwrap_or_default(),
-                        arguments: item.arguments.clone().unwrap_or_default(),
-                    });
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// A call has begun; its arguments are still to come.
-    pub(crate) fn call_added(&mut self, response_id: &str, item: &Item) {
-        let calls = &mut self.responses.records.entry(response_id).calls;
-        if calls.len() < MAX_CALLS {
-            calls.push(FunctionCall {
-                call_id: item.call_id.clone().unwrap_or_default(),
-                name: item.name.clone().unwrap_or_default(),
-                item_id: item.id().to_owned(),
-                ..Default::default()
-            });
-        }
-    }
-
-    /// The arguments of a call are complete. Most servers send the whole item afterwards, some do not.
-    pub(crate) fn arguments_done(&mut self, event: FunctionCallArgumentsDone) {
-        let FunctionCallArgumentsDone { response_id, item_id, call_id, name, arguments, .. } = event;
-        let calls = &mut self.responses.records.entry(&response_id).calls;
-        let is_it = |call: &FunctionCall| !item_id.is_empty() && call.item_id == item_id;
-        let mut call = calls.iter().position(is_it).map(|index| calls.remove(index)).unwrap_or_default();
-        let or = |told: String, known: String| if told.is_empty() { known } else { told };
-        (call.call_id, call.name) = (or(call_id, call.call_id), or(name, call.name));
-        (call.item_id, call.arguments, call.response_id) = (item_id, arguments, response_id);
-        if calls.len() < MAX_CALLS {
-            calls.push(call);
-        }
-    }
-
-    /// `response.done`: calls of which only the arguments came are complete.
-    pub(crate) fn calls_by_arguments(&mut self, response_id: &str) {
-        for call in std::mem::take(&mut self.responses.records.entry(response_id).calls) {
-            // The arguments of the others never came.
-            if !call.response_id.is_empty() {
-                self.called(call);
-            }
-        }
-    }
-
-    fn called(&mut self, mut call: FunctionCall) {
-        // Arguments are JSON, also where the model gave none.
-        if call.arguments.trim().is_empty() {
-            call.arguments = "{}".into();
-        }
-        if call.call_id.is_empty() {
-            let message = format!("the server gave no name to a call of '{}', so it cannot be answered", call.name);
-            return self.warn("call-without-id", message);
-        }
-        if self.calls.knows(&call) {
-            return;
-        }
-        if self.calls.calls.len() == MAX_CALLS {
-            let oldest = self.calls.calls.iter().position(|call| call.sent).unwrap_or_default();
-            self.calls.calls.remove(oldest);
-        }
-        self.calls.calls.push_back(Call {
-            call_id: call.call_id.clone(),
-            name: call.name.clone(),
-            called: self.now,
-            response_id: call.response_id.clone(),
-            output: None,
-            sent: false,
-            expired: false,
-        });
-        self.history.has(&Item {
-            kind: ItemKind::FunctionCall,
-            call_id: Some(call.call_id.clone()),
-            name: Some(call.name.clone()),
-            arguments: Some(call.arguments.clone()),
+    fn call(call_id: &str, response_id: &str) -> FunctionCall {
+        FunctionCall {
+            call_id: call_id.into(),
+            name: "look".into(),
+            response_id: response_id.into(),
             ..Default::default()
-        });
-        self.notify(Event::FunctionCall(call));
-    }
-
-    /// The session that made the calls is over, and the next one gets them as history.
-    pub(crate) fn calls_handed_over(&mut self, response_id: &str) {
-        self.calls.end(response_id);
-    }
-
-    /// A response is done: outputs of its calls may be sent.
-    pub(crate) fn calls_of_response_done(&mut self, response_id: &str, cut_off: bool) {
-        if cut_off {
-            self.calls.cut_off(response_id);
-        }
-        if self.calls.end(response_id) {
-            self.send_outputs(response_id);
         }
     }
 
-    /// A warning about a call: a kind of its own for each call, so that none hides another.
-    fn warn_about_call(&mut self, code: &str, call_id: &str, message: String) {
-        self.notify(Event::Warning(Warning::new(code, message).about(call_id)));
+    /// A response that made two calls.
+    fn two_calls() -> (Calls, Fixture) {
+        let (mut calls, mut fixture) = (Calls::default(), Fixture::new(Timing::Live));
+        for id in ["c1", "c2"] {
+            assert_eq!(calls.called(call(id, "r1"), &mut fixture.ctx()).items.len(), 1);
+        }
+        assert_eq!(calls.called(call("c1", "r1"), &mut fixture.ctx()), CallEffect::default(), "it is known");
+        assert_eq!(fixture.outputs().len(), 2);
+        (calls, fixture)
     }
 
-    /// The output of a call.
-    pub(crate) fn function_output(&mut self, call_id: &str, output: String) {
-        let Some(call) = self.calls.find(call_id) else {
-            let message = format!("the model made no call '{call_id}', so an output for it is not sent");
-            return self.warn_about_call("unknown-call", call_id, message);
-        };
-        if call.expired {
-            let message = format!(
-                "the output of the function '{}' (call '{call_id}') came too late: the model has got an error instead, \
-                 so it is not sent",
-                call.name
-            );
-            return self.warn_about_call("call-expired", call_id, message);
-        }
-        if !call.is_open() {
-            let message = format!("the call '{call_id}' has its output already, so a second one is not sent");
-            return self.warn_about_call("call-answered", call_id, message);
-        }
-        call.output = Some(output);
-        let response_id = call.response_id.clone();
-        if self.calls.is_done(&response_id) {
-            self.send_outputs(&response_id);
-        }
+    #[test]
+    fn outputs_wait_for_the_end_of_the_response_and_the_last_one_completes_them() {
+        let (mut calls, mut fixture) = two_calls();
+        assert_eq!(calls.output("c1", "1".into(), &mut fixture.ctx()), CallEffect::default());
+        let effect = calls.response_done("r1", false, &mut fixture.ctx());
+        assert_eq!((effect.outputs_sent, effect.are_complete), (true, false));
+        let effect = calls.output("c2", "2".into(), &mut fixture.ctx());
+        assert_eq!((effect.outputs_sent, effect.are_complete), (true, true));
+        assert_eq!(fixture.sent(), ["conversation.item.create"; 2]);
+        assert_eq!(calls.open(), 0);
     }
 
-    /// Sends the outputs that are there, and requests the response to them once all are.
-    fn send_outputs(&mut self, response_id: &str) {
-        let ready: Vec<(String, String)> = self
-            .calls
-            .calls
-            .iter_mut()
-            .filter(|call| call.response_id == response_id)
-            .filter_map(|call| {
-                let output = call.output.take()?;
-                call.sent = true;
-                Some((call.call_id.clone(), output))
-            })
-            .collect();
-        if ready.is_empty() {
-            return;
-        }
-        for (call_id, output) in ready {
-            let item = Item::function_output(call_id, output);
-            self.history.has(&item);
-            self.create_item(item);
-        }
-        self.last_progress = self.now;
-        let owes_more = self.calls.calls.iter().any(|call| call.response_id == response_id && !call.sent);
-        if owes_more || self.calls.was_cut_off(response_id) || !self.may_respond() {
-            return;
-        }
-        if self.turns.speaking {
-            // The response to the current turn will know the outputs.
-            self.calls.held = Some(self.now);
-        } else {
-            self.scheduler.request(None);
-        }
+    #[test]
+    fn after_a_barge_in_outputs_are_sent_and_no_response_is_requested_to_them() {
+        let (mut calls, mut fixture) = two_calls();
+        let _ = calls.response_done("r1", true, &mut fixture.ctx());
+        let _ = calls.output("c1", "1".into(), &mut fixture.ctx());
+        let effect = calls.output("c2", "2".into(), &mut fixture.ctx());
+        assert_eq!((effect.outputs_sent, effect.are_complete), (true, false));
     }
 
-    /// When the next call is overdue, or the response to outputs is not left to the user's turn any more.
-    pub(crate) fn calls_deadline(&self) -> Option<Instant> {
-        self.calls.deadlines(self.config.tool_timeout).chain(self.held_until()).min()
+    #[test]
+    fn an_overdue_call_gets_an_error_once() {
+        let (mut calls, mut fixture) = two_calls();
+        let _ = calls.response_done("r1", false, &mut fixture.ctx());
+        let timeout = fixture.config.tool_timeout.unwrap_or_default();
+        assert_eq!(calls.deadline(&fixture.config, false, false), Some(fixture.now + timeout));
+        let effect = calls.expire(&mut fixture.after(timeout));
+        assert!(effect.are_complete && effect.items.len() == 2);
+        assert_eq!(fixture.warnings(), ["tool-timeout"; 2]);
+        assert_eq!(calls.expire(&mut fixture.ctx()), CallEffect::default());
+        assert_eq!(calls.output("c1", "1".into(), &mut fixture.ctx()), CallEffect::default());
+        assert_eq!(fixture.warnings(), ["call-expired"]);
     }
 
-    /// When the last call without output is overdue.
-    pub(crate) fn calls_until(&self) -> Option<Instant> {
-        self.calls.deadlines(self.config.tool_timeout).max()
-    }
-
-    fn held_until(&self) -> Option<Instant> {
-        let since = self.calls.held.filter(|_| !self.scheduler.is_pending())?;
-        match (self.turns.speaking, self.config.timing) {
-            (false, _) => Some(since + RESPONSE_TIMEOUT),
-            (true, Timing::Live) => Some(since + TURN_TIMEOUT),
-            // EOS ends the turn.
-            (true, Timing::Offline) => None,
-        }
-    }
-
-    /// Serves the time-outs of calls.
-    pub(crate) fn advance_calls(&mut self) {
-        self.expire_calls();
-        if self.held_until().is_some_and(|until| self.now >= until) {
-            self.calls.held = None;
-            if self.may_respond() {
-                self.scheduler.request(None);
-            }
-        }
-    }
-
-    /// Sends an error as the output of calls that are overdue.
-    fn expire_calls(&mut self) {
-        let Some(timeout) = self.config.tool_timeout else { return };
-        let now = self.now;
-        let is_late = |call: &&mut Call| {
-            call.is_open() && call.called.checked_add(timeout).is_some_and(|deadline| now >= deadline)
-        };
-        let seconds = timeout.as_secs_f64();
-        let mut late = Vec::new();
-        for call in self.calls.calls.iter_mut().filter(is_late) {
-            call.output = Some(error_output(&format!("the function took longer than {seconds} s")));
-            call.expired = true;
-            late.push((call.call_id.clone(), call.name.clone(), call.response_id.clone()));
-        }
-        for (call_id, name, response_id) in late {
-            let message = format!(
-                "the function '{name}' (call '{call_id}') took longer than {seconds} s (tool-timeout), and the model gets \
-                 an error: a handler of function-call returns a string, or NULL and send-function-output follows; one \
-                 that raises counts as NULL"
-            );
-            self.warn_about_call("tool-timeout", &call_id, message);
-            self.notify(Event::CallExpired { call_id });
-            if self.calls.is_done(&response_id) {
-                self.send_outputs(&response_id);
-            }
-        }
-    }
-
-    /// Nobody will answer open calls: sends an error as the output of each, so that the server does not wait.
-    pub(crate) fn close_calls(&mut self) {
-        let open = self.calls.calls.iter().filter(|call| call.is_open());
-        let open: Vec<_> = open.map(|call| (call.call_id.clone(), call.name.clone())).collect();
-        for (call_id, name) in open {
-            let message = format!("nobody has answered the call '{call_id}' of the function '{name}'");
-            self.warn_about_call("call-unanswered", &call_id, message);
-            self.notify(Event::CallExpired { call_id: call_id.clone() });
-            if let Some(call) = self.calls.find(&call_id) {
-                (call.sent, call.expired) = (true, true);
-            }
-            let item = Item::function_output(call_id, UNANSWERED.into());
-            self.history.has(&item);
-            self.create_item(item);
-        }
-    }
-
-    /// Answers an MCP approval request, and requests the response that waits for it.
-    pub(crate) fn approve(&mut self, request_id: String, approve: bool) {
-        let Some(known) = self.approvals.iter().position(|known| *known == request_id) else {
-            let message = format!("the server made no approval request '{request_id}', or has its answer already");
-            return self.warn("unknown-approval", message);
-        };
-        self.approvals.remove(known);
-        // The API demands an id for this item alone.
-        let id = Some(format!("approval_{}", self.outbox.sent_events() + 1));
-        self.create_item(Item {
-            id,
-            kind: ItemKind::McpApprovalResponse,
-            approval_request_id: Some(request_id),
-            approve: Some(approve),
-            ..Default::default()
-        });
-        self.scheduler.request(None);
+    #[test]
+    fn a_response_left_to_the_turn_is_requested_if_that_brings_none() {
+        let (mut calls, mut fixture) = two_calls();
+        calls.leave_to_turn(fixture.now);
+        assert!(!calls.take_overdue_request(true, false, &fixture.after(RESPONSE_TIMEOUT)));
+        calls.turn_ended(fixture.now);
+        assert!(!calls.take_overdue_request(false, true, &fixture.after(RESPONSE_TIMEOUT)), "one is under way");
+        assert!(calls.take_overdue_request(false, false, &fixture.ctx()));
+        assert!(!calls.take_overdue_request(false, false, &fixture.ctx()));
     }
 }

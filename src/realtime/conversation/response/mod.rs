@@ -2,8 +2,9 @@
 
 //! Responses of the model: scheduling, audio, barge-in, function calls, usage limits.
 
+pub(crate) mod approvals;
 pub(crate) mod audio_part;
-pub(crate) mod barge_in;
+pub(crate) mod call_arguments;
 pub(crate) mod floor_control;
 pub(crate) mod function_calls;
 pub(crate) mod held_response;

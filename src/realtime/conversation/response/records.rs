@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! State of each response beside its audio: times, formats, tools; and responses that end without the server telling
-//! it.
+//! State of each response beside its audio: its begin and end, times, format, MCP calls.
 
-use crate::realtime::conversation::event::FunctionCall;
-use crate::realtime::conversation::io::ResponseEvent;
-use crate::realtime::conversation::response::audio_part::MAX_AUDIO_PARTS;
-use crate::realtime::conversation::{Conversation, Event};
 use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,35 +11,26 @@ const RECORDS: usize = 64;
 
 /// State of a response.
 #[derive(Debug, Default)]
-pub(crate) struct Record {
+struct Record {
     response_id: String,
     /// `response.created` came.
-    pub created: bool,
+    created: bool,
     /// Out-of-band: not part of the default conversation.
-    pub out_of_band: bool,
+    out_of_band: bool,
     /// `response.done` came and was handled.
-    pub done: bool,
+    done: bool,
     /// `response.done` came, though it may still wait to be handled: the server is free for another response.
-    pub freed: bool,
+    freed: bool,
     /// It timed out; it is still played if it comes late.
-    pub late: bool,
+    late: bool,
     /// End of the turn it answers.
-    pub turn_ended: Option<Instant>,
+    turn_ended: Option<Instant>,
     /// Time from there to the first audio.
-    pub first_audio: Option<Duration>,
+    first_audio: Option<Duration>,
     /// Format of its audio, if the server tells it.
-    pub format: Option<AudioFormat>,
+    format: Option<AudioFormat>,
     /// Items of MCP calls under way.
     tools: Vec<String>,
-    /// Function calls of which only the arguments have come.
-    pub calls: Vec<FunctionCall>,
-}
-
-impl Record {
-    /// MCP calls are not waited for any more.
-    pub fn forget_tools(&mut self) {
-        self.tools.clear();
-    }
 }
 
 /// Responses, newest last.
@@ -52,7 +38,7 @@ impl Record {
 pub(crate) struct Records(VecDeque<Record>);
 
 impl Records {
-    pub fn entry(&mut self, response_id: &str) -> &mut Record {
+    fn entry(&mut self, response_id: &str) -> &mut Record {
         let records = &mut self.0;
         let found = records.iter().rposition(|record| record.response_id == response_id);
         let index = found.unwrap_or_else(|| {
@@ -67,6 +53,69 @@ impl Records {
 
     fn known(&self, response_id: &str) -> Option<&Record> {
         self.0.iter().rev().find(|record| record.response_id == response_id)
+    }
+
+    /// `response.created`. `turn_ended`: end of the turn that it answers.
+    pub fn created(
+        &mut self,
+        response_id: &str,
+        out_of_band: bool,
+        format: Option<AudioFormat>,
+        turn_ended: Option<Instant>,
+    ) {
+        let record = self.entry(response_id);
+        (record.created, record.freed, record.out_of_band, record.format) = (true, false, out_of_band, format);
+        record.turn_ended = record.turn_ended.or(turn_ended);
+    }
+
+    /// The server is free for another response, though events of this one may still wait. Returns, the first time, whether
+    /// its beginning was not told.
+    pub fn free(&mut self, response_id: &str) -> Option<bool> {
+        let record = self.entry(response_id);
+        (!std::mem::replace(&mut record.freed, true)).then_some(!record.created)
+    }
+
+    /// `response.done` is handled.
+    pub fn done(&mut self, response_id: &str) {
+        self.entry(response_id).done = true;
+    }
+
+    /// First audio of a response. `take_turn_ended`: takes the end of the turn that is to be answered, for a response whose
+    /// beginning was not told, as some servers do.
+    pub fn first_audio(&mut self, response_id: &str, take_turn_ended: impl FnOnce() -> Option<Instant>, now: Instant) {
+        let record = self.entry(response_id);
+        if record.first_audio.is_none() {
+            let ended = record.turn_ended.take();
+            let ended = ended.or_else(|| if record.created { None } else { take_turn_ended() });
+            record.first_audio = ended.map(|ended| now.saturating_duration_since(ended));
+        }
+    }
+
+    /// Takes the time to the first audio, and the end of the turn if there was none.
+    pub fn take_latency(&mut self, response_id: &str) -> (Option<Duration>, Option<Instant>) {
+        let record = self.entry(response_id);
+        (record.first_audio.take(), record.turn_ended.take())
+    }
+
+    /// Format of its audio, if the server told it.
+    pub fn format(&mut self, response_id: &str) -> Option<AudioFormat> {
+        self.entry(response_id).format.clone()
+    }
+
+    /// It timed out; it is still played if it comes late.
+    pub fn timed_out(&mut self, response_id: &str) {
+        self.entry(response_id).late = true;
+    }
+
+    /// It goes on after its time-out.
+    pub fn goes_on(&mut self, response_id: &str) {
+        let record = self.entry(response_id);
+        (record.late, record.freed) = (false, false);
+    }
+
+    /// MCP calls of a response are not waited for any more.
+    pub fn forget_tools(&mut self, response_id: &str) {
+        self.entry(response_id).tools.clear();
     }
 
     pub fn is_out_of_band(&self, response_id: &str) -> bool {
@@ -106,52 +155,42 @@ impl Records {
     }
 }
 
-impl Conversation {
-    /// Another response begins without the end of the one before it: that will not come any more.
-    pub(crate) fn supersede(&mut self, next: &str) {
-        let Some(before) = self.scheduler.active().filter(|active| *active != next).map(str::to_owned) else { return };
-        if self.responses.is_muted(&before) {
-            self.finish_locally(&before, "cancelled", None);
-        } else {
-            self.finish_locally(&before, "incomplete", Some("superseded"));
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_the_first_audio_counts_from_the_end_of_the_turn() {
+        let (mut records, ended) = (Records::default(), Instant::now());
+        let now = ended + Duration::from_millis(300);
+        records.created("r1", false, None, Some(ended));
+        let mut other_turn = Some(now);
+        records.first_audio("r1", || other_turn.take(), now);
+        records.first_audio("r1", || other_turn.take(), now + Duration::from_secs(1));
+        assert_eq!(records.take_latency("r1").0, Some(Duration::from_millis(300)));
+        assert!(other_turn.is_some(), "it is for another response");
+        records.first_audio("unseen", || other_turn.take(), now);
+        assert!(other_turn.is_none() && records.take_latency("unseen").0.is_some());
     }
 
-    /// A response timed out; it may be played if it comes late.
-    pub(crate) fn response_timed_out(&mut self, response_id: &str) {
-        self.finish_locally(response_id, "incomplete", Some("timeout"));
-        self.responses.records.entry(response_id).late = true;
+    #[test]
+    fn the_server_is_freed_once_by_each_response() {
+        let mut records = Records::default();
+        records.created("r1", false, None, None);
+        assert_eq!((records.free("r1"), records.free("r1")), (Some(false), None));
+        assert_eq!(records.free("unseen"), Some(true));
     }
 
-    /// A response that timed out goes on: it is played if nothing else is under way.
-    pub(crate) fn resume_late_response(&mut self, response_id: &str) {
-        let record = self.responses.records.entry(response_id);
-        (record.late, record.freed) = (false, false);
-        let is_other = self.scheduler.active().is_some_and(|active| active != response_id);
-        if is_other || self.scheduler.expects() || self.turns.speaking && self.may_be_interrupted() {
-            return self.responses.mute(response_id);
-        }
-        self.responses.finished_locally.retain(|finished_locally| finished_locally != response_id);
-        self.scheduler.created(response_id);
-    }
-
-    /// Ends a response whose end the server will not tell.
-    pub(crate) fn finish_locally(&mut self, response_id: &str, state: &str, reason: Option<&str>) {
-        self.release_held();
-        self.transcripts_of_response_done(response_id);
-        self.responses.records.entry(response_id).forget_tools();
-        self.calls_handed_over(response_id);
-        if !self.responses.finished_locally.iter().any(|finished_locally| finished_locally == response_id) {
-            if self.responses.finished_locally.len() == MAX_AUDIO_PARTS {
-                self.responses.finished_locally.pop_front();
-            }
-            self.responses.finished_locally.push_back(response_id.to_owned());
-            self.notify(Event::Response(ResponseEvent {
-                state: state.into(),
-                response_id: response_id.to_owned(),
-                reason: reason.map(str::to_owned),
-                ..Default::default()
-            }));
-        }
+    #[test]
+    fn an_mcp_call_is_under_way_until_it_or_its_response_ends() {
+        let mut records = Records::default();
+        records.created("r1", false, None, None);
+        records.calls_tool("m1", true);
+        assert!(records.calls_tools());
+        records.calls_tool("m1", false);
+        assert!(!records.calls_tools());
+        records.calls_tool("m2", true);
+        records.done("r1");
+        assert!(!records.calls_tools());
     }
 }

@@ -1,52 +1,52 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Responses of the model and their audio.
+//! Audio of the model's responses: what was received and played, and what is dropped after a barge-in.
 
 use crate::audio::format_converter::Converter;
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::config::Detection;
-use crate::realtime::conversation::io::ResponseEvent;
-use crate::realtime::conversation::response::Initiator;
+use crate::realtime::conversation::context::Ctx;
+use crate::realtime::conversation::io::{Event, Output, ResponseEvent};
 use crate::realtime::conversation::response::audio_part::{AudioPart, MAX_AUDIO_PARTS};
-use crate::realtime::conversation::response::records::Records;
-use crate::realtime::conversation::server_error;
-use crate::realtime::conversation::{Conversation, Event, Output};
-use crate::types::PlayedPart;
-use crate::types::{OutputAudio, Timing};
+use crate::types::{OutputAudio, PlayedPart, Timing};
 use bytes::Bytes;
-use openai_protocol::Response;
-use openai_protocol::items::{ItemKind, Status};
-use openai_protocol::server::{
-    ResponseOutputAudioDelta, ResponseOutputAudioDone, ResponseOutputItemAdded, ResponseOutputItemDone,
-};
+use openai_protocol::server::ResponseOutputAudioDelta;
 use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Responses.
+/// Longest time from a response's audio to its playback.
+const MAX_PLAYBACK_DELAY: Duration = Duration::from_secs(1);
+
+/// Audio of responses.
 #[derive(Debug, Default)]
 pub(crate) struct Responses {
-    pub spoken: VecDeque<AudioPart>,
+    spoken: VecDeque<AudioPart>,
     /// Last playback position.
-    pub listener: Duration,
+    listener: Duration,
     /// Responses whose further audio is dropped.
     muted: VecDeque<String>,
-    /// Client events whose refusal is no error, because the server may have been faster.
-    expected_errors: VecDeque<String>,
     /// Offline: end of the turn that is answered next.
     not_before: Duration,
     /// Offline: end of the output so far.
     end: Duration,
-    pub(crate) records: Records,
-    /// Format of the server's audio, if it is not the requested one.
-    pub(crate) format: Option<AudioFormat>,
-    /// The wrong output format that a warning was posted about.
-    pub(crate) output_format_warned: Option<AudioFormat>,
     /// Responses whose end was posted without a `response.done`.
-    pub(crate) finished_locally: VecDeque<String>,
+    finished_locally: VecDeque<String>,
+}
+
+/// A part that was not played to its end.
+#[derive(Debug)]
+pub(crate) struct UnplayedPart {
+    pub response_id: String,
+    pub item_id: String,
+    pub content_index: u32,
+    /// Samples played of it.
+    pub played: u64,
+    /// Session it belongs to.
+    pub session_generation: u32,
 }
 
 impl Responses {
+    /// Playback position, and samples played of each item.
     pub fn played(&mut self, now: Duration, items: &[PlayedPart]) {
         self.listener = now;
         for played in items {
@@ -56,12 +56,93 @@ impl Responses {
         }
     }
 
-    /// Playback of an item begins at this running time.
-    pub fn began(&mut self, item_id: &str, at: Duration, now: Instant) {
+    /// Last playback position.
+    pub fn position(&self) -> Duration {
+        self.listener
+    }
+
+    /// Playback of an item begins at this running time. Returns its response.
+    pub fn began(&mut self, item_id: &str, at: Duration, now: Instant) -> Option<&str> {
         for spoken in self.spoken.iter_mut().filter(|spoken| spoken.item_id == item_id) {
             spoken.starts.get_or_insert(at);
             spoken.began.get_or_insert(now);
         }
+        self.spoken.iter().rev().find(|spoken| spoken.item_id == item_id).map(|spoken| spoken.response_id.as_str())
+    }
+
+    /// `response.output_audio.done`
+    pub fn audio_done(&mut self, item_id: &str, content_index: u32) {
+        if let Some(part) = self.find(item_id, content_index) {
+            part.growing = false;
+        }
+    }
+
+    /// `response.done`
+    pub fn response_done(&mut self, response_id: &str) {
+        self.spoken.iter_mut().filter(|part| part.response_id == response_id).for_each(|part| part.growing = false);
+    }
+
+    /// Whether audio of a response has come.
+    pub fn has_audio_of(&self, response_id: &str) -> bool {
+        self.spoken.iter().any(|spoken| spoken.response_id == response_id)
+    }
+
+    /// Whether an item has audio of another session than this one.
+    pub fn is_of_other_session(&self, item_id: &str, session_generation: u32) -> bool {
+        self.spoken.iter().any(|part| part.item_id == item_id && part.session_generation != session_generation)
+    }
+
+    /// Parts that were not played to their end, or are not complete.
+    pub fn unplayed(&self) -> Vec<UnplayedPart> {
+        let unplayed = |spoken: &&AudioPart| spoken.growing || spoken.heard < spoken.received;
+        let part = |spoken: &AudioPart| UnplayedPart {
+            response_id: spoken.response_id.clone(),
+            item_id: spoken.item_id.clone(),
+            content_index: spoken.content_index,
+            played: spoken.heard,
+            session_generation: spoken.session_generation,
+        };
+        self.spoken.iter().filter(unplayed).map(part).collect()
+    }
+
+    /// No part of the item was played for a millisecond.
+    pub fn is_unplayed(&self, item_id: &str, rate: u32) -> bool {
+        let least = u64::from(rate).div_ceil(1000);
+        self.spoken.iter().filter(|spoken| spoken.item_id == item_id).all(|spoken| spoken.heard < least)
+    }
+
+    /// A part was cut off where it was played up to.
+    pub fn cut_off(&mut self, part: &UnplayedPart) {
+        if let Some(spoken) = self.find(&part.item_id, part.content_index) {
+            (spoken.received, spoken.growing) = (part.played, false);
+        }
+    }
+
+    /// Posts the end of a response that the server will not tell, once.
+    pub fn finish_locally(&mut self, response_id: &str, state: &str, reason: Option<&str>, ctx: &mut Ctx) {
+        if self.is_finished_locally(response_id) {
+            return;
+        }
+        if self.finished_locally.len() == MAX_AUDIO_PARTS {
+            self.finished_locally.pop_front();
+        }
+        self.finished_locally.push_back(response_id.to_owned());
+        ctx.notify(Event::Response(ResponseEvent {
+            state: state.into(),
+            response_id: response_id.to_owned(),
+            reason: reason.map(str::to_owned),
+            ..Default::default()
+        }));
+    }
+
+    /// Whether the end of a response was posted without a `response.done`.
+    pub fn is_finished_locally(&self, response_id: &str) -> bool {
+        self.finished_locally.iter().any(|id| id == response_id)
+    }
+
+    /// It goes on although its end was posted.
+    pub fn goes_on(&mut self, response_id: &str) {
+        self.finished_locally.retain(|id| id != response_id);
     }
 
     /// Offline: running time of a response without audio.
@@ -84,24 +165,22 @@ impl Responses {
         self.spoken.iter_mut().for_each(|spoken| spoken.growing = false);
     }
 
+    /// When playback ends of what has come, which may be over. What is not played yet begins soon after it came.
+    pub fn plays_until(&self, rate: u32, now: Instant, last_progress: Instant) -> Option<Instant> {
+        let end = |part: &AudioPart| match part.began {
+            Some(began) => began + samples_to_time(part.received, rate),
+            None if part.received > part.heard => last_progress + MAX_PLAYBACK_DELAY,
+            None => now,
+        };
+        self.spoken.iter().map(end).max()
+    }
+
     /// Offline: end of the output so far.
     pub fn end(&self) -> Duration {
         self.end
     }
 
-    /// Whether an error is an expected one. True once for each.
-    pub fn expected(&mut self, event_id: Option<&str>, code: &str) -> bool {
-        let ours = self.expected_errors.iter().position(|id| event_id == Some(id));
-        ours.and_then(|index| self.expected_errors.remove(index)).is_some() || code == "response_cancel_not_active"
-    }
-
-    pub fn expected_errors(&mut self, event_id: String) {
-        if self.expected_errors.len() == MAX_AUDIO_PARTS {
-            self.expected_errors.pop_front();
-        }
-        self.expected_errors.push_back(event_id);
-    }
-
+    /// Whether further audio of a response is dropped.
     pub fn is_muted(&self, response_id: &str) -> bool {
         self.muted.iter().any(|id| id == response_id)
     }
@@ -120,8 +199,44 @@ impl Responses {
         self.spoken.iter().rev().find(|s| s.content_index == content_index && s.item_id == item_id)
     }
 
-    pub fn find(&mut self, item_id: &str, content_index: u32) -> Option<&mut AudioPart> {
+    fn find(&mut self, item_id: &str, content_index: u32) -> Option<&mut AudioPart> {
         self.spoken.iter_mut().rev().find(|s| s.content_index == content_index && s.item_id == item_id)
+    }
+
+    /// `response.output_audio.delta`: audio in the server's format. Puts it out in the format of the pad.
+    pub fn audio_delta(
+        &mut self,
+        mut event: ResponseOutputAudioDelta,
+        from: &AudioFormat,
+        session_generation: u32,
+        ctx: &mut Ctx,
+    ) {
+        let to = &ctx.config.output;
+        let known = self.find(&event.item_id, event.content_index);
+        let (rest, converter) =
+            known.map(|part| (std::mem::take(&mut part.rest), part.converter.take())).unwrap_or_default();
+        let rest = whole_samples(&mut event.delta.0, rest, from.sample_size());
+        let mut converter = converter.filter(|_| from != to);
+        if from != to {
+            converter = converter.or_else(|| Converter::new(from, to));
+            if let Some(converter) = &mut converter {
+                event.delta.0 = converter.convert(&event.delta.0).into();
+            }
+        }
+        let samples = (event.delta.0.len() / to.sample_size()) as u64;
+        let length = samples_to_time(samples, to.rate());
+        let offline = ctx.config.timing == Timing::Offline;
+        let part = self.append(&event, samples, length, offline);
+        (part.session_generation, part.rest, part.converter) = (session_generation, rest, converter);
+        if samples > 0 {
+            let not_before = if offline { part.not_before } else { Duration::ZERO };
+            ctx.outbox.push(Output::Play(OutputAudio {
+                item_id: event.item_id,
+                content_index: event.content_index,
+                data: event.delta.0,
+                not_before,
+            }));
+        }
     }
 
     /// Appends audio to the time line. Returns its part.
@@ -168,206 +283,72 @@ fn whole_samples(data: &mut Bytes, rest: Vec<u8>, size: usize) -> Vec<u8> {
     data.split_off(data.len() / size * size).into()
 }
 
-impl Conversation {
-    /// Playback of an item has begun at this running time.
-    pub(crate) fn playback_began(&mut self, item_id: &str, at: Duration) {
-        self.responses.began(item_id, at, self.now);
-        if let Some(part) = self.responses.spoken.iter().rev().find(|part| part.item_id == item_id) {
-            self.turn_latency.playing(&part.response_id, at, self.now);
-            self.post_complete_turn();
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realtime::conversation::context::tests::Fixture;
+    use openai_protocol::Base64;
 
-    /// `response.output_audio.done`
-    pub(crate) fn on_audio_done(&mut self, event: &ResponseOutputAudioDone) {
-        if let Some(part) = self.responses.find(&event.item_id, event.content_index) {
-            part.growing = false;
-        }
-        self.advance_captions();
-    }
-
-    /// `response.created`
-    pub(crate) fn on_response_created(&mut self, response: Response) {
-        // The one before it may have no `response.done`.
-        self.release_held();
-        let id = response.id().to_owned();
-        // Out-of-band responses have no `conversation_id`; but some servers never send one.
-        let out_of_band =
-            response.conversation_id.is_none() && response.metadata.is_some() && !self.scheduler.expects();
-        let is_called_off = !out_of_band && self.scheduler.take_cancelled();
-        if !out_of_band {
-            self.supersede(&id);
-            self.scheduler.created(&id);
-            self.turn_latency.response_created(&id, self.now);
-        }
-        let turn_ended = if out_of_band || is_called_off { None } else { self.scheduler.turn_ended.take() };
-        let format = response.audio_format();
-        let record = self.responses.records.entry(&id);
-        (record.created, record.freed, record.out_of_band, record.format) = (true, false, out_of_band, format.clone());
-        record.turn_ended = record.turn_ended.or(turn_ended);
-        self.check_output_format(format.as_ref());
-        self.notify(Event::Response(ResponseEvent {
-            state: "created".into(),
-            response_id: id.clone(),
-            metadata: response.metadata,
+    fn delta(item_id: &str, bytes: usize) -> ResponseOutputAudioDelta {
+        ResponseOutputAudioDelta {
+            response_id: "r1".into(),
+            item_id: item_id.into(),
+            delta: Base64(vec![0; bytes].into()),
             ..Default::default()
-        }));
-        if out_of_band {
-            return;
-        }
-        if !self.turns.speaking {
-            self.calls.are_answered();
-        }
-        if is_called_off {
-            self.cancel(&id, Initiator::Application);
-        } else if self.turns.speaking && self.may_be_interrupted() {
-            // It began in a pause, and the user goes on speaking. A server's VAD decides what becomes of it.
-            if !matches!(self.config.detection, Detection::Server { .. }) {
-                self.cancel(&id, Initiator::User);
-            } else if !self.scheduler.is_ours() || !self.server_responds() {
-                self.hold_while_user_speaks(&id);
-            }
         }
     }
 
-    /// `response.output_item.added`
-    pub(crate) fn on_item_added(&mut self, event: &ResponseOutputItemAdded) {
-        match event.item.kind {
-            ItemKind::McpCall => self.responses.records.calls_tool(event.item.id(), true),
-            ItemKind::FunctionCall => self.call_added(&event.response_id, &event.item),
-            _ => {}
-        }
+    fn played(item_id: &str, heard: u64) -> PlayedPart {
+        PlayedPart { item_id: item_id.into(), content_index: 0, heard }
     }
 
-    /// The server is done with a response and free for the next, though events of it may still wait. A request that is sent
-    /// after this is not what has ended here.
-    pub(crate) fn scheduler_done(&mut self, id: &str) {
-        let record = self.responses.records.entry(id);
-        if !std::mem::replace(&mut record.freed, true) {
-            let unseen = !record.created;
-            self.scheduler.done(id, unseen);
+    #[test]
+    fn a_sample_that_is_cut_in_two_is_put_together() {
+        let (mut responses, mut fixture) = (Responses::default(), Fixture::new(Timing::Live));
+        for bytes in [3, 1] {
+            responses.audio_delta(delta("a1", bytes), &AudioFormat::Pcm, 0, &mut fixture.ctx());
         }
+        let lengths: Vec<usize> = fixture
+            .outputs()
+            .into_iter()
+            .map(|output| match output {
+                Output::Play(audio) => audio.data.len(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(lengths, [2, 2]);
     }
 
-    /// `response.output_item.done`
-    pub(crate) fn on_item_done(&mut self, event: &ResponseOutputItemDone) {
-        self.responses.records.calls_tool(event.item.id(), false);
-        self.item_done(&event.response_id, &event.item);
+    #[test]
+    fn the_playback_position_never_goes_back_nor_beyond_what_has_come() {
+        let (mut responses, mut fixture) = (Responses::default(), Fixture::new(Timing::Live));
+        responses.audio_delta(delta("a1", 4_800), &AudioFormat::Pcm, 0, &mut fixture.ctx());
+        for (heard, expected) in [(100, 100), (50, 100), (9_999, 2_400)] {
+            responses.played(Duration::ZERO, &[played("a1", heard)]);
+            assert_eq!(responses.get("a1", 0).map(|part| part.heard), Some(expected));
+        }
+        assert_eq!(responses.unplayed().len(), 1, "more may come");
+        responses.audio_done("a1", 0);
+        assert!(responses.unplayed().is_empty());
     }
 
-    /// `response.done`
-    pub(crate) fn on_response_done(&mut self, response: Response) {
-        let id = response.id().to_owned();
-        self.scheduler_done(&id);
-        self.responses.records.entry(&id).done = true;
-        for item in &response.output {
-            self.item_done(&id, item);
-        }
-        self.calls_by_arguments(&id);
-        let details = response.status_details.unwrap_or_default();
-        if response.status.is_none() || response.status == Some(Status::Completed) {
-            self.has_carried();
-        }
-        if response.status == Some(Status::Cancelled) {
-            self.cancelled_by_server(&id, details.reason.as_deref());
-        }
-        self.responses.spoken.iter_mut().filter(|s| s.response_id == id).for_each(|s| s.growing = false);
-        let state = match response.status {
-            Some(Status::Other(name)) => name,
-            Some(Status::Cancelled) => "cancelled".into(),
-            Some(Status::Incomplete) => "incomplete".into(),
-            Some(Status::Failed) => "failed".into(),
-            Some(Status::Completed | Status::InProgress) | None => "completed".into(),
-        };
-        let error = details.error.unwrap_or_default();
-        if state == "failed" {
-            let code = error.code.as_deref().unwrap_or("response-failed");
-            self.warn(code, format!("the model could not answer: {}", error.message));
-        }
-        let quota = server_error::quota(&error);
-        let cut_off = matches!(state.as_str(), "cancelled" | "failed");
-        self.transcripts_of_response_done(&id);
-        let record = self.responses.records.entry(&id);
-        let (first_audio, turn_ended) = (record.first_audio.take(), record.turn_ended.take());
-        if first_audio.is_none() && !cut_off && self.calls.of_response(&id) {
-            // The turn is answered by the response to the outputs.
-            self.scheduler.turn_ended = self.scheduler.turn_ended.or(turn_ended);
-        } else {
-            self.turn_latency.response_done(&id);
-        }
-        let event = ResponseEvent {
-            state,
-            response_id: id.clone(),
-            reason: details.reason,
-            error_code: error.code,
-            error_message: Some(error.message).filter(|message| !message.is_empty()),
-            first_audio,
-            metadata: response.metadata,
-        };
-        // Its end was posted already if it comes too late.
-        if !self.responses.finished_locally.contains(&id) {
-            self.notify(Event::Response(event));
-        }
-        if let Some(usage) = response.usage {
-            self.record_usage(usage);
-        }
-        self.calls_of_response_done(&id, cut_off);
-        self.post_complete_turn();
-        self.resume_updates();
-        if let Some(failure) = quota {
-            self.fail(failure);
-        }
+    #[test]
+    fn less_than_a_millisecond_is_not_played() {
+        let (mut responses, mut fixture) = (Responses::default(), Fixture::new(Timing::Live));
+        responses.audio_delta(delta("a1", 4_800), &AudioFormat::Pcm, 0, &mut fixture.ctx());
+        responses.played(Duration::ZERO, &[played("a1", 23)]);
+        assert!(responses.is_unplayed("a1", 24_000));
+        responses.played(Duration::ZERO, &[played("a1", 24)]);
+        assert!(!responses.is_unplayed("a1", 24_000));
     }
 
-    /// The first audio of a response.
-    pub(crate) fn first_audio_received(&mut self, response_id: &str) {
-        let now = self.now;
-        self.turn_latency.first_delta(response_id, now);
-        let record = self.responses.records.entry(response_id);
-        if record.first_audio.is_none() {
-            let ended = record.turn_ended.take();
-            // Some servers send no `response.created`.
-            let ended = ended.or_else(|| if record.created { None } else { self.scheduler.turn_ended.take() });
-            record.first_audio = ended.map(|ended| now.saturating_duration_since(ended));
+    #[test]
+    fn the_end_of_a_response_is_posted_once() {
+        let (mut responses, mut fixture) = (Responses::default(), Fixture::new(Timing::Live));
+        for _ in 0..2 {
+            responses.finish_locally("r1", "incomplete", Some("timeout"), &mut fixture.ctx());
         }
-    }
-
-    /// `response.output_audio.delta`
-    pub(crate) fn on_audio_delta(&mut self, mut event: ResponseOutputAudioDelta) {
-        if event.delta.0.is_empty() || self.responses.is_muted(&event.response_id) {
-            return;
-        }
-        let record = self.responses.records.entry(&event.response_id);
-        let told = record.format.clone().or_else(|| self.responses.format.clone());
-        let told = told.unwrap_or_else(|| self.config.output.clone());
-        let size = told.sample_size();
-        let rest = self.responses.find(&event.item_id, event.content_index).map(|part| std::mem::take(&mut part.rest));
-        let rest = whole_samples(&mut event.delta.0, rest.unwrap_or_default(), size);
-        let format = &self.config.output;
-        let mut converter = None;
-        if told != *format {
-            let part = self.responses.find(&event.item_id, event.content_index);
-            converter = part.and_then(|part| part.converter.take()).or_else(|| Converter::new(&told, format));
-            if let Some(converter) = &mut converter {
-                event.delta.0 = converter.convert(&event.delta.0).into();
-            }
-        }
-        let samples = (event.delta.0.len() / format.sample_size()) as u64;
-        let length = samples_to_time(samples, format.rate());
-        self.has_spoken = true;
-        self.first_audio_received(&event.response_id);
-        let offline = self.config.timing == Timing::Offline;
-        let spoken = self.responses.append(&event, samples, length, offline);
-        (spoken.session_generation, spoken.rest, spoken.converter) = (self.session_generation, rest, converter);
-        if samples == 0 {
-            return;
-        }
-        let not_before = if offline { spoken.not_before } else { Duration::ZERO };
-        self.outbox.push(Output::Play(OutputAudio {
-            item_id: event.item_id,
-            content_index: event.content_index,
-            data: event.delta.0,
-            not_before,
-        }));
+        assert_eq!(fixture.outputs().len(), 1);
+        assert!(responses.is_finished_locally("r1"));
     }
 }

@@ -36,7 +36,7 @@ pub struct ResponseScheduler {
     /// The next request, for when the server is free. Requests are merged, and the newest parameters count.
     queued: Option<Option<ResponseParams>>,
     /// When the turn ended that the next response answers.
-    pub turn_ended: Option<Instant>,
+    turn_ended: Option<Instant>,
     /// What is requested or announced is not wanted any more, and is cancelled when it begins.
     cancel_pending: bool,
 }
@@ -46,6 +46,21 @@ impl ResponseScheduler {
     pub fn request(&mut self, params: Option<ResponseParams>) {
         let before = self.queued.take().flatten();
         self.queued = Some(params.or(before));
+    }
+
+    /// The next response answers a turn that ended then.
+    pub fn turn_ended(&mut self, at: Instant) {
+        self.turn_ended = Some(at);
+    }
+
+    /// The next response answers such a turn, unless one that ended is waiting for its response.
+    pub fn turn_ended_unless_known(&mut self, at: Option<Instant>) {
+        self.turn_ended = self.turn_ended.or(at);
+    }
+
+    /// When the turn ended that the next response answers. Once for each turn.
+    pub fn take_turn_ended(&mut self) -> Option<Instant> {
+        self.turn_ended.take()
     }
 
     /// The server is going to respond to the turn by itself.

@@ -2,8 +2,8 @@
 
 //! Latency of a turn: when each stage from the end of speech to the first audio was reached.
 
-use crate::realtime::conversation::event::TurnEvent;
-use crate::realtime::conversation::{Conversation, Event};
+use crate::realtime::conversation::event::{Event, TurnEvent};
+use crate::realtime::conversation::outbox::Outbox;
 use std::time::{Duration, Instant};
 
 /// The turn that is being answered.
@@ -28,11 +28,10 @@ impl Turn {
 }
 
 impl TurnLatency {
-    /// A turn has ended at this running time of the input. Returns the turn before it, if that got no further.
-    pub fn speech_ended(&mut self, item_id: Option<String>, speech_end: Option<Duration>) -> Option<TurnEvent> {
-        let before = self.turn.take();
-        self.turn = Some(Turn { event: TurnEvent { item_id, speech_end, ..Default::default() }, is_done: false });
-        before.map(|turn| turn.event)
+    /// A turn has ended at this running time of the input. The turn before it is posted, if that got no further.
+    pub fn speech_ended(&mut self, item_id: Option<String>, speech_end: Option<Duration>, outbox: &mut Outbox) {
+        let event = TurnEvent { item_id, speech_end, ..Default::default() };
+        post(self.turn.replace(Turn { event, is_done: false }), outbox);
     }
 
     /// The audio of the turn was committed as this item.
@@ -80,14 +79,14 @@ impl TurnLatency {
         }
     }
 
-    /// Takes the turn once nothing more will become known of it.
-    pub fn take_complete(&mut self) -> Option<TurnEvent> {
-        self.turn.take_if(|turn| turn.is_complete()).map(|turn| turn.event)
+    /// Posts the turn once nothing more will become known of it.
+    pub fn post_complete(&mut self, outbox: &mut Outbox) {
+        post(self.turn.take_if(|turn| turn.is_complete()), outbox);
     }
 
-    /// Takes the turn as it is.
-    pub fn take(&mut self) -> Option<TurnEvent> {
-        self.turn.take().map(|turn| turn.event)
+    /// Posts the turn as it is: the stream has ended.
+    pub fn post_last(&mut self, outbox: &mut Outbox) {
+        post(self.turn.take(), outbox);
     }
 
     fn of_response(&mut self, response_id: &str) -> Option<&mut Turn> {
@@ -95,18 +94,8 @@ impl TurnLatency {
     }
 }
 
-impl Conversation {
-    /// Posts the turn once nothing more will become known of it.
-    pub(crate) fn post_complete_turn(&mut self) {
-        if let Some(turn) = self.turn_latency.take_complete() {
-            self.notify(Event::Turn(turn));
-        }
-    }
-
-    /// Posts the turn as it is: the stream has ended.
-    pub(crate) fn post_last_turn(&mut self) {
-        if let Some(turn) = self.turn_latency.take() {
-            self.notify(Event::Turn(turn));
-        }
+fn post(turn: Option<Turn>, outbox: &mut Outbox) {
+    if let Some(turn) = turn {
+        outbox.notify(Event::Turn(turn.event));
     }
 }

@@ -1,42 +1,41 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What was said so far, for a session that has to begin anew.
+//! What was said so far, for the session that follows one that was lost.
 //!
 //! A server ends a session after an hour, and connections break. There is no resuming: the next session knows nothing.
-//! So what was said is told to it again, in words, because a model's speech cannot be given back; pictures are not shown
-//! twice. Of the user, what has no words yet is said again as it was. What of an answer nobody heard is not part of it.
-//! A turn that had no answer yet is asked about again.
+//! So the history is sent to it as items: transcripts, text messages, function calls and their outputs. The model's audio
+//! cannot be sent back, so its part is text. A turn of the user without a transcript is sent as audio again. Images are
+//! kept by [`ImageItems`](crate::realtime::conversation::video::image_items::ImageItems).
 
-use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::config::{Config, Detection};
+use crate::realtime::conversation::context::Ctx;
 use crate::realtime::conversation::io::TranscriptEvent;
-use crate::realtime::conversation::response::audio_part::AudioPart;
-use crate::realtime::conversation::{Conversation, Phase};
-use crate::types::AudioChunk;
-use crate::types::Speaker;
+use crate::types::{AudioChunk, Speaker};
 use openai_protocol::Base64;
+use openai_protocol::client::ConversationItemCreate;
 use openai_protocol::items::{ContentPart, Item, ItemKind, PartKind, Role};
 use std::collections::VecDeque;
 
-/// Letters that are told again at most; the oldest are forgotten first.
+/// Most bytes of text; the oldest are dropped first.
 const MAX_HISTORY_CHARS: usize = 48_000;
-/// Bytes of sound that are said again at most: a minute at 24 kHz.
+/// Most bytes of audio: a minute at 24 kHz.
 const MAX_HISTORY_AUDIO: usize = 2_880_000;
-/// Turns whose sound is forgotten, and whose words may still come.
+/// Turns without audio or transcript that are remembered: their transcript may still come.
 const MAX_FORGOTTEN: usize = 64;
 
-/// One thing that was said or done.
+/// A message, a function call or its output, or a turn of the user.
 #[derive(Debug)]
 enum HistoryEntry {
-    /// In words.
-    Words(Box<Item>),
-    /// A turn of the user that is not written down: its message, once that has a name, its sound, and whether it was told
-    /// that its words are lost.
-    AudioChunk { item_id: Option<String>, sound: Vec<AudioChunk>, is_told: bool },
+    /// As text.
+    Item(Box<Item>),
+    /// A turn of the user without a transcript: its item, once known, its audio, and whether a warning was posted that its
+    /// transcript is lost.
+    Turn { item_id: Option<String>, audio: Vec<AudioChunk>, is_reported: bool },
 }
 
 impl HistoryEntry {
-    fn letters(&self) -> usize {
-        let Self::Words(item) = self else { return 0 };
+    fn text_len(&self) -> usize {
+        let Self::Item(item) = self else { return 0 };
         let text = |part: &ContentPart| part.text.as_deref().map_or(0, str::len);
         let parts = item.content.iter().flatten().map(text).sum::<usize>();
         let output = item.output.as_ref().and_then(|output| output.as_str()).map_or(0, str::len);
@@ -45,24 +44,24 @@ impl HistoryEntry {
 
     fn bytes(&self) -> usize {
         match self {
-            Self::Words(_) => 0,
-            Self::AudioChunk { sound, .. } => sound.iter().map(|sound| sound.data.len()).sum(),
+            Self::Item(_) => 0,
+            Self::Turn { audio, .. } => audio.iter().map(|chunk| chunk.data.len()).sum(),
         }
     }
 
-    /// A turn without words or sound: it may still be written down.
+    /// A turn without transcript or audio: its transcript may still come.
     fn is_forgotten(&self) -> bool {
-        matches!(self, Self::AudioChunk { sound, .. } if sound.is_empty())
+        matches!(self, Self::Turn { audio, .. } if audio.is_empty())
     }
 
     fn to_item(&self) -> Item {
         match self {
-            Self::Words(item) => (**item).clone(),
-            Self::AudioChunk { sound, .. } => {
-                let bytes: Vec<u8> = sound.iter().flat_map(|sound| &sound.data).copied().collect();
-                let mut audio = String::new();
-                Base64::encode_into(&bytes, &mut audio);
-                let part = ContentPart { kind: PartKind::InputAudio, audio: Some(audio), ..Default::default() };
+            Self::Item(item) => (**item).clone(),
+            Self::Turn { audio, .. } => {
+                let bytes: Vec<u8> = audio.iter().flat_map(|chunk| &chunk.data).copied().collect();
+                let mut text = String::new();
+                Base64::encode_into(&bytes, &mut text);
+                let part = ContentPart { kind: PartKind::InputAudio, audio: Some(text), ..Default::default() };
                 Item { role: Some(Role::User), content: Some(vec![part]), ..Default::default() }
             }
         }
@@ -72,182 +71,232 @@ impl HistoryEntry {
 /// The conversation so far, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    said: VecDeque<HistoryEntry>,
-    /// Turns whose sound was forgotten.
+    entries: VecDeque<HistoryEntry>,
+    /// Entries that a new session has not got yet.
+    replaying: VecDeque<HistoryEntry>,
+    /// Turns whose audio was dropped, and that no warning was posted about.
     forgotten: usize,
 }
 
 impl History {
-    fn add(&mut self, said: HistoryEntry) {
-        self.said.push_back(said);
-        while self.said.iter().filter(|said| said.is_forgotten()).count() > MAX_FORGOTTEN {
-            let oldest = self.said.iter().position(HistoryEntry::is_forgotten);
-            oldest.and_then(|oldest| self.said.remove(oldest));
+    fn add(&mut self, entry: HistoryEntry) {
+        self.entries.push_back(entry);
+        while self.entries.iter().filter(|entry| entry.is_forgotten()).count() > MAX_FORGOTTEN {
+            let oldest = self.entries.iter().position(HistoryEntry::is_forgotten);
+            oldest.and_then(|oldest| self.entries.remove(oldest));
             self.forgotten += 1;
         }
-        while self.said.len() > 1 && self.said.iter().map(HistoryEntry::letters).sum::<usize>() > MAX_HISTORY_CHARS {
-            self.said.pop_front();
+        while self.entries.len() > 1
+            && self.entries.iter().map(HistoryEntry::text_len).sum::<usize>() > MAX_HISTORY_CHARS
+        {
+            self.entries.pop_front();
         }
-        while self.said.iter().map(HistoryEntry::bytes).sum::<usize>() > MAX_HISTORY_AUDIO {
-            let oldest = self.said.iter().position(|said| said.bytes() > 0);
-            oldest.and_then(|oldest| self.said.remove(oldest));
+        while self.entries.iter().map(HistoryEntry::bytes).sum::<usize>() > MAX_HISTORY_AUDIO {
+            let oldest = self.entries.iter().position(|entry| entry.bytes() > 0);
+            oldest.and_then(|oldest| self.entries.remove(oldest));
             self.forgotten += 1;
         }
     }
 
-    /// Somebody said something, in words. What was there of it as sound is not needed any more.
-    pub fn said(&mut self, whole: &TranscriptEvent) {
-        let text = whole.text.trim();
-        let role = match whole.role {
+    /// A final transcript. The audio of its turn is not needed any more.
+    pub fn add_transcript(&mut self, transcript: &TranscriptEvent) {
+        let text = transcript.text.trim();
+        let role = match transcript.role {
             Speaker::User => Role::User,
             Speaker::Assistant => Role::Assistant,
         };
-        let words = (!text.is_empty()).then(|| HistoryEntry::Words(Box::new(Item::message(role, text))));
-        let is_it = |said: &HistoryEntry| matches!(said, HistoryEntry::AudioChunk { item_id: Some(item_id), .. } if *item_id == whole.item_id);
-        match (self.said.iter().position(is_it), words) {
-            (Some(index), Some(words)) => self.said[index] = words,
-            (Some(index), None) => drop(self.said.remove(index)),
-            (None, words) => words.into_iter().for_each(|words| self.add(words)),
+        let item = (!text.is_empty()).then(|| HistoryEntry::Item(Box::new(Item::message(role, text))));
+        let is_it = |entry: &HistoryEntry| matches!(entry, HistoryEntry::Turn { item_id: Some(item_id), .. } if *item_id == transcript.item_id);
+        match (self.entries.iter().position(is_it), item) {
+            (Some(index), Some(item)) => self.entries[index] = item,
+            (Some(index), None) => drop(self.entries.remove(index)),
+            (None, item) => item.into_iter().for_each(|item| self.add(item)),
         }
     }
 
-    /// The user said something that is a message now, and not written down so far. There is no sound where the turn began
-    /// longer ago than sound is remembered.
-    pub fn heard(&mut self, item_id: Option<String>, sound: Vec<AudioChunk>) {
-        self.add(HistoryEntry::AudioChunk { item_id, sound, is_told: false });
+    /// A turn of the user was committed, and has no transcript so far. Where it began longer ago than audio is remembered,
+    /// there is none of it. Nothing is kept where there will be no other session.
+    pub fn add_turn(&mut self, item_id: Option<String>, audio: Vec<AudioChunk>, config: &Config) {
+        if config.reconnects {
+            self.add(HistoryEntry::Turn { item_id, audio, is_reported: false });
+        }
     }
 
-    /// The server has made a message. A name that is new belongs to the oldest turn that has none.
-    pub fn name(&mut self, name: &str) {
-        let names = || {
-            self.said.iter().filter_map(|said| match said {
-                HistoryEntry::AudioChunk { item_id, .. } => item_id.as_deref(),
-                HistoryEntry::Words(_) => None,
-            })
-        };
-        if names().any(|known| known == name) {
-            return;
-        }
-        let unnamed = self.said.iter_mut().find_map(|said| match said {
-            HistoryEntry::AudioChunk { item_id, .. } => Some(item_id).filter(|item_id| item_id.is_none()),
-            HistoryEntry::Words(_) => None,
+    /// The server has made a user item. An id that is new belongs to the oldest turn that has none.
+    pub fn name_turn(&mut self, id: &str) {
+        let mut ids = self.entries.iter_mut().filter_map(|entry| match entry {
+            HistoryEntry::Turn { item_id, .. } => Some(item_id),
+            HistoryEntry::Item(_) => None,
         });
-        unnamed.into_iter().for_each(|item_id| *item_id = Some(name.to_owned()));
+        let mut unnamed = None;
+        for item_id in &mut ids {
+            match item_id {
+                Some(known) if known == id => return,
+                Some(_) => {}
+                None => {
+                    unnamed.get_or_insert(item_id);
+                }
+            }
+        }
+        unnamed.into_iter().for_each(|item_id| *item_id = Some(id.to_owned()));
     }
 
-    /// The user's sound is coded in another way from now on, and a session knows one way only.
-    pub fn forget_sound(&mut self) {
-        let before = self.said.len();
-        self.said.retain(|said| matches!(said, HistoryEntry::Words(_)));
-        self.forgotten += before - self.said.len();
+    /// The input's format has changed, and a session takes one only.
+    pub fn drop_audio(&mut self) {
+        let before = self.entries.len();
+        self.entries.retain(|entry| matches!(entry, HistoryEntry::Item(_)));
+        self.forgotten += before - self.entries.len();
     }
 
-    /// What was said last is a turn that no session can hear again.
+    /// The newest entry is a turn that cannot be sent again.
     pub fn ends_forgotten(&self) -> bool {
-        self.said.back().is_some_and(HistoryEntry::is_forgotten)
+        self.entries.back().is_some_and(HistoryEntry::is_forgotten)
     }
 
-    /// How many turns no session can hear again, since this was asked last.
-    fn take_forgotten(&mut self) -> usize {
-        std::mem::take(&mut self.forgotten)
-    }
-
-    /// The user typed something, the model called a function, or a function gave something back.
-    pub fn has(&mut self, item: &Item) {
+    /// A text message of the user, a function call of the model, or the output of one.
+    pub fn add_item(&mut self, item: &Item) {
         let is_text = item.kind == ItemKind::Message && item.content.iter().flatten().all(|part| part.text.is_some());
         if is_text || matches!(item.kind, ItemKind::FunctionCall | ItemKind::FunctionCallOutput) {
             let mut item = item.clone();
-            // Names are given anew, and how far an item has come is the server's to say.
+            // The next session gives ids and states of its own.
             (item.id, item.object, item.status) = (None, None, None);
-            self.add(HistoryEntry::Words(Box::new(item)));
+            self.add(HistoryEntry::Item(Box::new(item)));
+        }
+    }
+
+    /// A new session has begun, and gets everything by [`Self::replay_next`].
+    pub fn begin_replay(&mut self) {
+        self.replaying = std::mem::take(&mut self.entries);
+    }
+
+    /// Sends the next entry to a new session. What was sent is kept in its place for the session after that.
+    pub fn replay_next(&mut self, ctx: &mut Ctx) -> Option<Replayed> {
+        let is_transcription_only = ctx.config.is_transcription_only();
+        let by_server = matches!(ctx.config.detection, Detection::Server { .. });
+        while let Some(entry) = self.replaying.pop_front() {
+            match entry {
+                entry if entry.is_forgotten() => self.forgotten += 1,
+                // A turn that is committed gets a transcript, an item with audio does not. But a server's VAD would find
+                // the turn in it as well.
+                HistoryEntry::Turn { audio, .. } if is_transcription_only || !by_server => {
+                    return Some(Replayed::Turn(audio));
+                }
+                // Such a session takes no items.
+                HistoryEntry::Item(_) if is_transcription_only => {}
+                mut entry => {
+                    if let HistoryEntry::Turn { is_reported: reported @ false, .. } = &mut entry
+                        && ctx.config.transcribes
+                    {
+                        *reported = true;
+                        let message = "a turn was not written down before its session was lost: the next one hears it, \
+                                       but its words are not told";
+                        ctx.warn("no-transcript", message);
+                    }
+                    let event_id = ctx.send(ConversationItemCreate { item: entry.to_item(), ..Default::default() });
+                    self.entries.push_back(entry);
+                    return Some(Replayed::Item { event_id });
+                }
+            }
+        }
+        None
+    }
+
+    /// Warns of turns that no session gets any more, since the last warning.
+    pub fn warn_of_forgotten(&mut self, ctx: &mut Ctx) {
+        let forgotten = std::mem::take(&mut self.forgotten);
+        if forgotten > 0 {
+            let message = format!("the next session does not hear {forgotten} older turns that nobody wrote down");
+            ctx.warn("turns-forgotten", message);
         }
     }
 }
 
-impl Conversation {
-    /// A new session has begun: its voice is new, it is told what was said, and hears what was about to be said.
-    pub(crate) fn resume(&mut self) {
-        self.has_spoken = false;
-        let rate = self.config.input.rate();
-        self.audio_input.last_sound = self.audio_input.last_sound.map(|_| self.now);
-        let open = self.audio_input.restart_clock(rate);
-        let in_hand = self.turns.drop_open();
-        for said in std::mem::take(&mut self.history.said) {
-            if said.is_forgotten() {
-                self.history.forgotten += 1;
-            } else {
-                self.replay_items(said);
-            }
-        }
-        self.replay_frames_to_session();
-        let forgotten = self.history.take_forgotten();
-        if forgotten > 0 {
-            let message = format!("the next session does not hear {forgotten} older turns that nobody wrote down");
-            self.warn("turns-forgotten", message);
-        }
-        in_hand.into_iter().for_each(|turn| self.turns.advance(turn));
-        // Before the sound in which a server may find the next turn and answer that by itself.
-        self.send_due_request();
-        self.replay_audio(open);
-    }
+/// How an entry of the history goes to a new session.
+#[derive(Debug)]
+pub(crate) enum Replayed {
+    /// An item was sent by this event. If the server refuses it, that is no reason to warn the user.
+    Item { event_id: String },
+    /// A turn that has to be appended and committed again, which makes it an entry again.
+    Turn(Vec<AudioChunk>),
+}
 
-    /// One thing more that the new session is told. Its place in the history is the same again.
-    fn replay_items(&mut self, said: HistoryEntry) {
-        let only_writes = self.config.is_transcription_only();
-        let by_server = matches!(self.config.detection, Detection::Server { .. });
-        match said {
-            // A turn that is committed is written down, which one that is told is not. But a server that finds the
-            // turns would find it as well.
-            HistoryEntry::AudioChunk { sound, .. } if only_writes || !by_server => {
-                self.replay_audio(sound);
-                self.commit_requested();
-                if by_server {
-                    // The server may have found the turn by itself.
-                    let commit = self.outbox.last_event_id();
-                    self.responses.expected_errors(commit);
-                }
-            }
-            // Such a session takes no words.
-            HistoryEntry::Words(_) if only_writes => {}
-            mut said => {
-                if let HistoryEntry::AudioChunk { is_told: is_told @ false, .. } = &mut said
-                    && self.config.transcribes
-                {
-                    *is_told = true;
-                    let message = "a turn was not written down before its session was lost: the next one hears it, but its \
-                                   words are not told";
-                    self.warn("no-transcript", message);
-                }
-                let id = self.create_item(said.to_item());
-                // What a server does not take of it is no reason to worry the user.
-                self.responses.expected_errors(id);
-                self.history.said.push_back(said);
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realtime::conversation::context::tests::Fixture;
+    use crate::types::Timing;
+    use bytes::Bytes;
+
+    fn transcript(item_id: &str, text: &str) -> TranscriptEvent {
+        TranscriptEvent {
+            role: Speaker::User,
+            text: text.into(),
+            last: true,
+            item_id: item_id.into(),
+            response_id: None,
+            running_time: None,
+            duration: None,
         }
     }
 
-    /// The model's words are whole when they have been heard. Where that is after its session, the next one does not
-    /// know them.
-    pub(crate) fn replay_late_item(&mut self, whole: &TranscriptEvent) {
-        let is_old = |spoken: &AudioPart| {
-            spoken.item_id == whole.item_id && spoken.session_generation != self.session_generation
-        };
-        let is_late = matches!(self.phase, Phase::Ready) && self.responses.spoken.iter().any(is_old);
-        let text = whole.text.trim();
-        if is_late && whole.role == Speaker::Assistant && !text.is_empty() && !self.config.is_transcription_only() {
-            let id = self.create_item(Item::message(Role::Assistant, text));
-            self.responses.expected_errors(id);
+    fn audio(bytes: usize) -> Vec<AudioChunk> {
+        vec![AudioChunk { data: Bytes::from(vec![0; bytes]), at: None }]
+    }
+
+    fn fixture() -> Fixture {
+        let mut fixture = Fixture::new(Timing::Live);
+        fixture.config.reconnects = true;
+        fixture
+    }
+
+    fn replay(history: &mut History, fixture: &mut Fixture) -> Vec<Replayed> {
+        history.begin_replay();
+        std::iter::from_fn(|| history.replay_next(&mut fixture.ctx())).collect()
+    }
+
+    #[test]
+    fn a_transcript_takes_the_place_of_its_turn_and_is_replayed_each_time() {
+        let (mut history, mut fixture) = (History::default(), fixture());
+        history.add_turn(None, audio(100), &fixture.config);
+        history.add_item(&Item::message(Role::User, "typed"));
+        history.name_turn("u1");
+        history.add_transcript(&transcript("u1", "said"));
+        for _ in 0..2 {
+            assert_eq!(replay(&mut history, &mut fixture).len(), 2);
+            let first = fixture.outputs().remove(0);
+            assert!(format!("{first:?}").contains("said"), "{first:?}");
         }
     }
 
-    /// What the user said is a message now, which another session may have to hear again.
-    pub(crate) fn remember_turn(&mut self, item_id: Option<String>, sound: Vec<AudioChunk>) {
-        if self.config.reconnects {
-            self.history.heard(item_id, sound);
-        }
+    #[test]
+    fn without_a_vad_of_the_server_a_turn_is_committed_again() {
+        let (mut history, mut fixture) = (History::default(), fixture());
+        history.add_turn(Some("u1".into()), audio(100), &fixture.config);
+        assert!(matches!(replay(&mut history, &mut fixture)[..], [Replayed::Item { .. }]));
+        fixture.config.detection = Detection::Manual;
+        assert!(
+            matches!(&replay(&mut history, &mut fixture)[..], [Replayed::Turn(audio)] if audio[0].data.len() == 100)
+        );
+        assert!(replay(&mut history, &mut fixture).is_empty(), "the commit adds it");
     }
 
-    fn replay_audio(&mut self, sounds: Vec<AudioChunk>) {
-        sounds.into_iter().for_each(|sound| self.append(sound));
+    #[test]
+    fn audio_beyond_a_minute_is_dropped_oldest_first_and_reported() {
+        let (mut history, mut fixture) = (History::default(), fixture());
+        for id in ["u1", "u2"] {
+            history.add_turn(Some(id.into()), audio(MAX_HISTORY_AUDIO * 2 / 3), &fixture.config);
+        }
+        assert_eq!(replay(&mut history, &mut fixture).len(), 1);
+        history.warn_of_forgotten(&mut fixture.ctx());
+        assert_eq!(fixture.warnings(), ["turns-forgotten"]);
+        history.warn_of_forgotten(&mut fixture.ctx());
+        assert!(fixture.warnings().is_empty());
+    }
+
+    #[test]
+    fn nothing_is_kept_of_turns_where_there_is_no_other_session() {
+        let (mut history, mut fixture) = (History::default(), Fixture::new(Timing::Live));
+        history.add_turn(Some("u1".into()), audio(100), &fixture.config);
+        assert!(replay(&mut history, &mut fixture).is_empty());
     }
 }

@@ -1,314 +1,158 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The session around the conversation: its opening, its settings, its errors and its end.
+//! Opening of a session: `session.update` is sent, and audio waits until the server has accepted it. A server that has
+//! greeted and then says nothing of the settings is talked to after a while, because some never acknowledge them.
 
-use crate::audio::format_converter::Converter;
-use crate::error::{Failure, Warning};
-use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::config::Config;
 use crate::realtime::conversation::io::SessionEvent;
-use crate::realtime::conversation::server_error::{fatal, may_come_back, quota, words_of};
-use crate::realtime::conversation::{Conversation, Event, Loss, Phase};
-use openai_protocol::client::SessionUpdate;
-use openai_protocol::response::ServerError;
-use openai_protocol::session::{AudioConfig, AudioFormat, AudioInput};
-use openai_protocol::usage::RateLimit;
-use openai_protocol::{Extra, Session, Setting};
-use std::time::Duration;
+use openai_protocol::Session;
+use std::time::{Duration, Instant};
 
-/// An `error` explains a close that follows it so soon.
-const MAX_ERROR_TO_CLOSE: Duration = Duration::from_secs(5);
+/// How long a server that has greeted may say nothing of the settings.
+pub(crate) const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A server that has greeted and says nothing of the settings is talked to after so long: some never do.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+/// How far the opening is.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    /// The session as `session.created` told it.
+    created: Session,
+    /// When the server has to have accepted the session.
+    deadline: Instant,
+    /// The same without a greeting.
+    limit: Instant,
+    timeout: Duration,
+    /// `session.created` came while opening, and no error after it.
+    greeted: bool,
+    /// The server answers `session.update`.
+    acknowledges: bool,
+}
 
-impl Conversation {
-    /// The socket is open: the settings go first, and sound waits until they are in force. A server that answered
-    /// sound with its default settings would answer wrongly, and refuse the settings afterwards.
-    pub(crate) fn open(&mut self, timeout: Duration) {
-        self.phase = Phase::Opening { deadline: self.now + timeout, timeout };
-        (self.greeted, self.opened) = (false, self.now + timeout);
-        (self.responses.format, self.responses.output_format_warned) = (None, None);
-        let session = self.config.session.clone();
-        self.update(session);
-    }
-
-    pub(crate) fn update(&mut self, session: Session) -> String {
-        let id = self.send(SessionUpdate { session, ..Default::default() });
-        self.updates.push_back(id.clone());
-        id
-    }
-
-    /// The input's format is another one than the session was opened with.
-    pub(crate) fn change_format(&mut self, format: AudioFormat) {
-        if format == self.config.input {
-            return;
-        }
-        // What was said in the format before is a turn of its own.
-        if matches!((&self.phase, &self.config.detection), (Phase::Ready, Detection::Local(_))) {
-            self.finish_audio_input();
-        }
-        self.forget_turn();
-        self.history.forget_sound();
-        self.config.input = format.clone();
-        self.audio_input.change_format(&self.config);
-        let kind = self.config.session.kind.clone();
-        let input = self.config.session.audio.get_or_insert_default().input.get_or_insert_default();
-        input.format = Some(format.clone());
-        self.format_in_force(&format);
-        if !matches!(self.phase, Phase::Offline) {
-            let input = AudioInput { format: Some(format), ..Default::default() };
-            let audio = AudioConfig { input: Some(input), ..Default::default() };
-            self.update(Session { kind, audio: Some(audio), ..Default::default() });
+impl Opening {
+    pub fn new(now: Instant) -> Self {
+        Self {
+            created: Session::default(),
+            deadline: now,
+            limit: now,
+            timeout: Duration::ZERO,
+            greeted: false,
+            acknowledges: true,
         }
     }
 
-    pub(crate) fn session_updated(&mut self, session: Session) {
-        if let Some(update) = self.updates.pop_front() {
-            self.update_accepted(&update);
-        }
-        self.acknowledges = true;
-        self.look_for_transcription(&session);
-        self.look_at_formats(&session);
-        if matches!(self.phase, Phase::Opening { .. }) {
-            self.ready(session);
+    /// The first `session.update` is sent.
+    pub fn begin(&mut self, timeout: Duration, now: Instant) {
+        (self.deadline, self.limit, self.timeout) = (now + timeout, now + timeout, timeout);
+        self.greeted = false;
+    }
+
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// `session.created`: the session before the server knows the settings.
+    pub fn session_created(&mut self, session: Session, is_opening: bool, now: Instant) {
+        self.created = session;
+        if is_opening {
+            let until = now + ACKNOWLEDGE_TIMEOUT;
+            self.greeted = until < self.deadline;
+            self.deadline = until.min(self.deadline);
         }
     }
 
-    /// The server tells of the session before it knows the settings.
-    pub(crate) fn greeted(&mut self, session: Session) {
-        self.session_created = session;
-        if let Phase::Opening { deadline, .. } = &mut self.phase {
-            let until = self.now + UNACKNOWLEDGED;
-            self.greeted = until < *deadline;
-            *deadline = until.min(*deadline);
-        }
-    }
-
-    /// The session has begun, with what the server tells of it.
-    fn ready(&mut self, session: Session) {
-        self.phase = Phase::Ready;
-        // Some servers tell only what has changed since their greeting.
-        let session_created = std::mem::take(&mut self.session_created);
-        // Some tell 0 where they do not know.
-        let expires_at = session.expires_at.or(session_created.expires_at).filter(|at| *at > 0);
-        self.notify(Event::Session(SessionEvent::Ready {
-            session_id: session.id.or(session_created.id).filter(|id| !id.is_empty()),
-            model: session
-                .model
-                .or(session_created.model)
-                .filter(|model| !model.is_empty())
-                .or_else(|| Some(self.config.model.clone())),
-            expires_at,
-            resumed: self.session_generation > 0,
-        }));
-        self.session_ends(expires_at);
-        self.losses.session_began(self.now);
-        if self.session_generation > 0 {
-            self.resume();
-        }
-        (self.last_progress, self.last_response_progress) = (self.now, self.now);
-        self.handle_early_commands();
-    }
-
-    /// A server may not write down what the user says although it was asked to. Nobody waits for that then.
-    fn look_for_transcription(&mut self, session: &Session) {
-        let input = session.audio.as_ref().and_then(|audio| audio.input.as_ref());
-        if self.config.transcribes && input.is_some_and(|input| matches!(input.transcription, Setting::Off)) {
-            self.does_not_write();
-        }
-    }
-
-    /// The server does not write down what the user says.
-    pub(crate) fn does_not_write(&mut self) {
-        self.config.transcribes = false;
-        self.give_up_turns();
-        self.warn("no-transcription", "the server does not write down what the user says");
-    }
-
-    /// What the server says of the sound's formats, once no settings are on their way.
-    fn look_at_formats(&mut self, session: &Session) {
-        if !self.updates.is_empty() {
-            return;
-        }
-        let (input, output) = (session.input_format(), session.output_format());
-        let is_told = self.input_format_warned.as_ref() == input.as_ref();
-        if let Some(told) = input.filter(|told| !is_told && *told != self.config.input) {
-            let message = format!(
-                "the server takes the user's sound for {}, and it is {}: it will hear noise",
-                told.describe(),
-                self.config.input.describe()
-            );
-            self.input_format_warned = Some(told);
-            self.warn("other-input-format", message);
-        }
-        if let Some(told) = output {
-            self.check_output_format(Some(&told));
-            self.responses.format = Some(told).filter(|told| *told != self.config.output);
-        }
-    }
-
-    /// The server tells the format of the model's sound. Where it is another one than was asked for, the sound is
-    /// converted.
-    pub(crate) fn check_output_format(&mut self, told: Option<&AudioFormat>) {
-        let asked = &self.config.output;
-        let Some(told) = told.filter(|told| *told != asked) else { return };
-        if self.responses.output_format_warned.as_ref() == Some(told) {
-            return;
-        }
-        self.responses.output_format_warned = Some(told.clone());
-        let what = match Converter::new(told, asked) {
-            Some(_) => "it is converted",
-            None => "it cannot be converted, and is played as it comes",
-        };
-        let message = format!(
-            "the server says that its sound is {}, and {} was asked for: {what}",
-            told.describe(),
-            asked.describe()
-        );
-        self.warn("other-output-format", message);
-    }
-
-    /// The server refused something. Most of that is harmless; what waits for the guilty event must not wait for ever.
-    pub(crate) fn refused(&mut self, mut error: ServerError, event: &Extra) {
-        if error.message.is_empty() {
-            error.message = words_of(&error, event);
-        }
-        let guilty = error.event_id.as_deref();
-        let is_update = guilty.is_some_and(|id| self.updates.iter().any(|update| update == id));
-        if matches!(self.phase, Phase::Opening { .. })
-            && let Some(failure) = self.refused_opening(&error, is_update)
-        {
-            return self.fail_here(failure);
-        }
-        // What is wrong with the settings is for the server to say.
-        if let Phase::Opening { deadline, .. } = &mut self.phase
-            && std::mem::take(&mut self.greeted)
-        {
-            *deadline = self.opened;
-        }
-        if let Some(failure) = quota(&error) {
-            return self.fail_here(failure);
-        }
-        if let Some(id) = guilty {
-            self.updates.retain(|update| update != id);
-            self.turns.refused(id);
-            if self.update_refused(id, error.param.as_deref()) {
-                return;
-            }
-            self.frame_refused(id);
-        }
-        let code = error.code.as_deref().unwrap_or_default();
-        let busy = code == "conversation_already_has_active_response";
-        let is_answer = self.scheduler.refused(guilty, busy);
-        if is_answer && busy || self.responses.expected(guilty, code) {
-            return;
-        }
-        self.notify(Event::Warning(Warning {
-            message: error.message.clone(),
-            code: error.code.clone(),
-            kind: Some(error.kind.clone()).filter(|kind| !kind.is_empty()),
-            param: error.param.clone(),
-            subject: None,
-        }));
-        self.last_error = Some((self.now, error));
-    }
-
-    /// What an error means before the session is ready.
-    fn refused_opening(&self, error: &ServerError, is_update: bool) -> Option<Failure> {
-        let place = error.param.as_deref();
-        fatal(error, &self.config.model).or_else(|| {
-            (is_update || place.is_some_and(|place| place.starts_with("session"))).then(|| {
-                let place = place.map(|place| format!(" (at {place})")).unwrap_or_default();
-                Failure::Settings(format!("the server refused the session's settings: {}{place}", error.message))
-            })
-        })
-    }
-
-    /// The server has not accepted the session in time. What it said meanwhile may tell why.
-    pub(crate) fn not_ready(&mut self, timeout: Duration) {
+    /// An error came while opening: the server is still to say what is wrong with the settings.
+    pub fn refused(&mut self) {
         if std::mem::take(&mut self.greeted) {
+            self.deadline = self.limit;
+        }
+    }
+
+    /// The deadline is over. Returns whether the conversation goes on without an acknowledgement.
+    pub fn goes_on_unacknowledged(&mut self) -> bool {
+        let goes_on = std::mem::take(&mut self.greeted);
+        if goes_on {
             self.acknowledges = false;
-            let seconds = UNACKNOWLEDGED.as_secs_f64();
-            let message = format!(
-                "the server has not said 'session.updated' within {seconds} s: the conversation goes on, and which settings \
-                 are in force is not known"
-            );
-            self.warn("no-session-updated", message);
-            self.updates.clear();
-            return self.ready(Session::default());
         }
-        let told = self.last_error.take().map(|(_, error)| format!(": {}", error.message)).unwrap_or_default();
-        let message = format!(
-            "the server never said 'session.updated': it did not accept the session within {timeout:.1?}{told}"
-        );
-        let failure = Failure::Connect(message.clone());
-        if self.session_generation > 0 {
-            return self.lose(message, Some(Loss { failure, again: true }));
-        }
-        self.fail_here(failure);
+        goes_on
     }
 
-    /// The connection is closed. Its code tells why, or the `error` before it does.
-    pub(crate) fn closed(&mut self, code: Option<u16>, reason: &str) {
-        let told =
-            self.last_error.take().filter(|(at, _)| self.now.saturating_duration_since(*at) < MAX_ERROR_TO_CLOSE);
-        let told = told.map(|(_, error)| error);
-        let message = match &told {
-            Some(error) if error.message.contains(reason.trim_end_matches('.')) => error.message.clone(),
-            Some(error) if reason.contains(&error.message) => reason.to_owned(),
-            Some(error) => format!("{} ({reason})", error.message),
-            None => reason.to_owned(),
-        };
-        let code_words = code.map(|code| format!(" with code {code}")).unwrap_or_default();
-        // The largest messages are pictures.
-        let hint = if code == Some(1009) {
-            " (a message was too large; 'max-frame-size' limits what is sent of pictures)"
-        } else {
-            ""
-        };
-        let closed = |when: &str| {
-            let colon = if message.is_empty() { "" } else { ": " };
-            format!("the server closed the connection{code_words}{when}{colon}{message}{hint}")
-        };
-        let by_error = told.as_ref().and_then(|error| fatal(error, &self.config.model));
-        let by_code = match code {
-            Some(3000) => Some(Failure::NotAuthorized(closed(""))),
-            Some(4000 | 4004) if code == Some(4004) || reason.contains("model") => {
-                let model = &self.config.model;
-                Some(Failure::NotFound(format!("the server does not offer the model '{model}': {}", closed(""))))
-            }
-            Some(4000) => Some(Failure::Settings(closed(""))),
-            _ => None,
-        };
-        let expired = told.as_ref().and_then(|error| error.code.as_deref()) == Some("session_expired");
-        let comes_back = expired || reason.contains("session_expired") || may_come_back(code);
-        let comes_back = comes_back && by_error.is_none() && by_code.is_none();
-        let otherwise = match self.phase {
-            Phase::Ready => Failure::Lost(closed("")),
-            _ => Failure::Connect(closed(" before the session began")),
-        };
-        let failure = by_error.or(by_code).unwrap_or(otherwise);
-        if comes_back && (self.config.reconnects || self.losses.has_standby) {
-            let reason = if message.is_empty() { closed("") } else { message };
-            return self.lose(reason, Some(Loss { failure, again: true }));
-        }
-        self.fail_here(failure);
+    /// `session.updated`
+    pub fn acknowledged(&mut self) {
+        self.acknowledges = true;
     }
 
-    pub(crate) fn rate_limits(&mut self, limits: Vec<RateLimit>) {
-        for limit in limits {
-            self.notify(Event::RateLimit {
-                name: limit.name.filter(|name| !name.is_empty()),
-                limit: limit.limit,
-                remaining: limit.remaining,
-                reset: limit.reset_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-            });
-        }
+    /// Whether the server answers `session.update`.
+    pub fn acknowledges(&self) -> bool {
+        self.acknowledges
     }
 
-    /// A `session.update` that changes nothing: its answer says that everything before it has been taken in.
-    /// Gives back its name.
-    pub(crate) fn send_fence(&mut self) -> String {
-        self.update(Session { kind: self.config.session.kind.clone(), ..Default::default() })
+    /// The session did not come about.
+    pub fn forget(&mut self) {
+        self.created = Session::default();
+    }
+
+    /// The session is ready, with what the server tells of it: some tell only what has changed since their greeting.
+    /// Returns its end in seconds since 1970 as well.
+    pub fn ready(&mut self, session: Session, resumed: bool, config: &Config) -> (SessionEvent, Option<u64>) {
+        let created = std::mem::take(&mut self.created);
+        // Some tell 0 where they do not know.
+        let expires_at = session.expires_at.or(created.expires_at).filter(|at| *at > 0);
+        let model = session.model.or(created.model).filter(|model| !model.is_empty());
+        let event = SessionEvent::Ready {
+            session_id: session.id.or(created.id).filter(|id| !id.is_empty()),
+            model: model.or_else(|| Some(config.model.clone())),
+            expires_at,
+            resumed,
+        };
+        (event, expires_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realtime::conversation::context::tests::Fixture;
+    use crate::types::Timing;
+
+    const TIMEOUT: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_server_that_has_greeted_is_waited_for_less_unless_it_refuses_something() {
+        let now = Instant::now();
+        let mut opening = Opening::new(now);
+        opening.begin(TIMEOUT, now);
+        assert_eq!(opening.deadline(), now + TIMEOUT);
+        opening.session_created(Session::default(), true, now);
+        assert_eq!(opening.deadline(), now + ACKNOWLEDGE_TIMEOUT);
+        opening.refused();
+        assert_eq!(opening.deadline(), now + TIMEOUT);
+        assert!(!opening.goes_on_unacknowledged());
+    }
+
+    #[test]
+    fn without_an_acknowledgement_it_goes_on_only_after_a_greeting() {
+        let now = Instant::now();
+        let mut opening = Opening::new(now);
+        opening.begin(TIMEOUT, now);
+        opening.session_created(Session::default(), true, now);
+        assert!(opening.goes_on_unacknowledged() && !opening.acknowledges());
+        opening.acknowledged();
+        assert!(opening.acknowledges());
+    }
+
+    #[test]
+    fn what_the_acknowledgement_leaves_out_is_taken_from_the_greeting() {
+        let fixture = Fixture::new(Timing::Live);
+        let mut opening = Opening::new(fixture.now);
+        let greeting = Session { id: Some("sess_1".into()), expires_at: Some(99), ..Default::default() };
+        opening.session_created(greeting, true, fixture.now);
+        let updated = Session { model: Some(String::new()), ..Default::default() };
+        let (event, expires_at) = opening.ready(updated, false, &fixture.config);
+        let SessionEvent::Ready { session_id, model, .. } = event else { panic!("{event:?}") };
+        assert_eq!((session_id.as_deref(), expires_at), (Some("sess_1"), Some(99)));
+        assert_eq!(model, Some(fixture.config.model));
     }
 }

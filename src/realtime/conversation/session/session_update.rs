@@ -1,35 +1,39 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Settings that change while the conversation goes on.
+//! `session.update`: the first one, and settings that change while the conversation goes on.
 //!
-//! Changes that come together go out as one `session.update`, of what differs alone. One update is under way at a time,
-//! and what it changes counts for the conversation's own decisions once the server has accepted it. Each setting of an
-//! update is settled apart: a server refuses an update as a whole, so the rest of it is sent again without the setting
-//! that the refusal names, or one by one where it names none. What is refused is told, so that whoever wished for it
-//! knows what is in force.
+//! Changes that come together are one `session.update`, of what differs alone. One update is under way at a time, and
+//! what it changes counts for the conversation's own decisions once the server has accepted it. A server refuses an
+//! update as a whole, so the rest of it is sent again without the setting that the refusal names, or one by one where it
+//! names none. What is refused is posted, so that the application knows what is applied.
 
-use crate::realtime::conversation::config::Config;
-use crate::realtime::conversation::config::{ConfigUpdate, Detection};
-use crate::realtime::conversation::{Conversation, Event, Phase};
-use openai_protocol::client::InputAudioBufferClear;
+use crate::realtime::conversation::config::{Config, ConfigUpdate};
+use crate::realtime::conversation::context::Ctx;
+use crate::realtime::conversation::session::session_diff::{
+    Path, as_json, copy_setting, difference, keep, leaves, names, only,
+};
+use openai_protocol::client::SessionUpdate;
 use openai_protocol::{Session, session};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Changes that come within this time are one update.
 const BATCH: Duration = Duration::from_millis(10);
 
-/// What is in force and what is wished.
+/// What is applied, and what is requested.
 #[derive(Debug)]
 pub(crate) struct SessionUpdater {
     /// The session's settings that the server has accepted, as JSON.
-    in_force: Value,
+    applied: Value,
     request: Option<Box<ConfigUpdate>>,
-    /// When the wish goes out; `None` while it has to wait for an answer to end.
+    /// When the request is sent; `None` while it has to wait for a response to end.
     due: Option<Instant>,
-    waits_for_answer: bool,
+    waits_for_response: bool,
     /// Under way.
     sent: Option<Sent>,
+    /// Ids of `session.update` events without an answer, oldest first.
+    unanswered: VecDeque<String>,
 }
 
 /// An update that has no answer so far.
@@ -41,11 +45,11 @@ struct Sent {
     plan: Plan,
 }
 
-/// A wish, as far as it can be had.
+/// A request, as far as it can be applied.
 #[derive(Debug)]
 struct Plan {
     request: Box<ConfigUpdate>,
-    /// Its session without what cannot be had.
+    /// Its session without what is refused.
     session: Value,
     /// The names of that.
     without: Vec<String>,
@@ -53,204 +57,193 @@ struct Plan {
     one_by_one: bool,
 }
 
-/// Where a setting is in the session.
-type Path = Vec<String>;
+/// A request has been applied, as far as it could be: the configuration from now on.
+#[derive(Debug)]
+pub(crate) struct Applied {
+    pub revision: u64,
+    pub config: Config,
+    /// Settings that are not applied.
+    pub without: Vec<String>,
+}
+
+/// What became of an event that the server refused.
+#[derive(Debug)]
+pub(crate) struct RefusedUpdate {
+    /// The refusal need not be posted: the setting that it is about is refused once more on its own.
+    pub is_repeated: bool,
+    pub applied: Option<Applied>,
+}
 
 impl SessionUpdater {
     pub fn new(session: &Session) -> Self {
-        Self { in_force: as_json(session), request: None, due: None, waits_for_answer: false, sent: None }
+        Self {
+            applied: as_json(session),
+            request: None,
+            due: None,
+            waits_for_response: false,
+            sent: None,
+            unanswered: VecDeque::new(),
+        }
     }
 
     pub fn deadline(&self) -> Option<Instant> {
         self.due.filter(|_| self.sent.is_none())
     }
-}
 
-fn as_json(session: &Session) -> Value {
-    serde_json::to_value(session).unwrap_or_else(|error| unreachable!("string keys only: {error}"))
-}
-
-impl Conversation {
-    /// Other settings are wished.
-    pub(crate) fn configure(&mut self, request: Box<ConfigUpdate>) {
-        self.updater.request = Some(request);
-        self.updater.due.get_or_insert(self.now + BATCH);
+    /// Sends a `session.update`. Returns its event id.
+    pub fn send(&mut self, session: Session, ctx: &mut Ctx) -> String {
+        let id = ctx.send(SessionUpdate { session, ..Default::default() });
+        self.unanswered.push_back(id.clone());
+        id
     }
 
-    /// The settings go out if it is time.
-    pub(crate) fn advance_updates(&mut self) {
-        let is_due = self.updater.due.is_some_and(|due| self.now >= due);
-        if !is_due || self.updater.sent.is_some() || !matches!(self.phase, Phase::Ready) {
-            return;
+    /// Sends an update that changes nothing: its answer tells that everything before it was processed.
+    pub fn send_fence(&mut self, ctx: &mut Ctx) -> String {
+        self.send(Session { kind: ctx.config.session.kind.clone(), ..Default::default() }, ctx)
+    }
+
+    /// Whether the server has not answered this update.
+    pub fn is_unanswered(&self, event_id: &str) -> bool {
+        self.unanswered.iter().any(|update| update == event_id)
+    }
+
+    /// Whether any update has no answer.
+    pub fn awaits_answer(&self) -> bool {
+        !self.unanswered.is_empty()
+    }
+
+    /// No answer comes to what was sent.
+    pub fn forget_unanswered(&mut self) {
+        self.unanswered.clear();
+    }
+
+    /// Properties have changed.
+    pub fn configure(&mut self, request: Box<ConfigUpdate>, now: Instant) {
+        self.request = Some(request);
+        self.due.get_or_insert(now + BATCH);
+    }
+
+    /// Sends the request if it is due. `has_spoken`: the voice cannot change any more. `is_responding`: the speed cannot
+    /// change now.
+    pub fn advance(&mut self, has_spoken: bool, is_responding: bool, ctx: &mut Ctx) -> Option<Applied> {
+        if self.due.is_none_or(|due| ctx.now < due) || self.sent.is_some() {
+            return None;
         }
-        let Some(mut request) = self.updater.request.take() else { return };
-        self.updater.due = None;
-        // The pads say what is sent and taken, and another one than they said cannot be wished.
-        request.config.input = self.config.input.clone();
-        request.config.output = self.config.output.clone();
+        let mut request = self.request.take()?;
+        self.due = None;
+        // The caps of the pads decide on the formats.
+        request.config.input = ctx.config.input.clone();
+        request.config.output = ctx.config.output.clone();
         if let Some(input) = request.config.session.audio.as_mut().and_then(|audio| audio.input.as_mut()) {
-            input.format = Some(self.config.input.clone());
+            input.format = Some(ctx.config.input.clone());
         }
         let mut session = as_json(&request.config.session);
         let mut without = Vec::new();
-        if self.has_spoken && keep(&mut session, &self.updater.in_force, "voice") {
+        if has_spoken && keep(&mut session, &self.applied, "voice") {
             without.push("audio.output.voice".to_owned());
-            self.warn("voice-is-fixed", "the voice cannot be changed any more: the model has spoken with it");
+            ctx.warn("voice-is-fixed", "the voice cannot be changed any more: the model has spoken with it");
         }
-        if self.scheduler.active().is_some() && keep(&mut session, &self.updater.in_force, "speed") {
-            // The rest of the wish goes out now, the speed when the answer is done.
-            self.updater.request = Some(request.clone());
-            self.updater.waits_for_answer = true;
+        if is_responding && keep(&mut session, &self.applied, "speed") {
+            // The rest of the request is sent now, the speed when the response is done.
+            self.request = Some(request.clone());
+            self.waits_for_response = true;
         }
-        self.send_update(Plan { request, session, without, one_by_one: false });
+        self.send_plan(Plan { request, session, without, one_by_one: false }, ctx)
     }
 
-    /// Sends what of a plan is not in force; all is settled where there is nothing.
-    fn send_update(&mut self, plan: Plan) {
-        let mut changes = difference(&self.updater.in_force, &plan.session);
+    /// Sends what of a plan is not applied; it is settled where there is nothing.
+    fn send_plan(&mut self, plan: Plan, ctx: &mut Ctx) -> Option<Applied> {
+        let mut changes = difference(&self.applied, &plan.session);
         let mut paths = leaves(&changes, &mut Vec::new());
         if paths.is_empty() {
-            return self.settings_settled(plan);
+            return Some(self.settle(plan, ctx));
         }
         if plan.one_by_one {
             paths.truncate(1);
             changes = only(&changes, &paths[0]);
         }
-        let kind = self.config.session.kind.clone();
+        let kind = ctx.config.session.kind.clone();
         let update = serde_json::from_value::<Session>(Value::Object(changes));
         let update = update.unwrap_or_else(|error| unreachable!("parts of a session are one: {error}"));
-        let event_id = self.update(Session { kind, ..update });
-        self.updater.sent = Some(Sent { event_id, paths, plan });
+        let event_id = self.send(Session { kind, ..update }, ctx);
+        self.sent = Some(Sent { event_id, paths, plan });
+        None
     }
 
-    /// An answer is done: what had to wait for that need not any more.
-    pub(crate) fn resume_updates(&mut self) {
-        self.updater.waits_for_answer = false;
-        self.send_next_update();
-    }
-
-    fn send_next_update(&mut self) {
-        if self.updater.request.is_some() && !self.updater.waits_for_answer {
-            self.updater.due.get_or_insert(self.now);
-        }
-    }
-
-    /// The server has accepted an update.
-    pub(crate) fn update_accepted(&mut self, event_id: &str) {
-        if let Some(Sent { paths, plan, .. }) = self.updater.sent.take_if(|sent| sent.event_id == event_id) {
-            for path in &paths {
-                copy_setting(&mut self.updater.in_force, &plan.session, path);
-            }
-            self.send_update(plan);
-        }
-    }
-
-    fn settings_settled(&mut self, plan: Plan) {
-        self.updater.in_force = plan.session;
-        self.adopt(*plan.request, plan.without);
-        self.send_next_update();
-    }
-
-    fn adopt(&mut self, request: ConfigUpdate, without: Vec<String>) {
-        let ConfigUpdate { revision, config } = request;
-        let before = std::mem::replace(&mut self.config, config);
+    fn settle(&mut self, plan: Plan, ctx: &Ctx) -> Applied {
+        let Plan { request, session, without, .. } = plan;
+        self.applied = session;
+        self.send_next(ctx.now);
+        let ConfigUpdate { revision, mut config } = *request;
         if !without.is_empty() {
-            keep_refused(&mut self.config, &before, &self.updater.in_force, &without);
+            keep_refused(&mut config, ctx.config, &self.applied, &without);
         }
         // A format may have changed meanwhile.
-        (self.config.input, self.config.output) = (before.input, before.output);
-        (self.config.timing, self.config.time_of_day) = (before.timing, before.time_of_day);
-        if before.detection != self.config.detection {
-            self.detection_changed(&before.detection);
-        }
-        self.remove_old_frames();
-        self.notify(Event::Settings { revision, without });
+        (config.input, config.output) = (ctx.config.input.clone(), ctx.config.output.clone());
+        (config.timing, config.time_of_day) = (ctx.config.timing, ctx.config.time_of_day);
+        Applied { revision, config, without }
     }
 
-    /// Somebody else finds the turns from now on. What was said between two turns belongs to none.
-    fn detection_changed(&mut self, before: &Detection) {
-        let by_server = matches!(before, Detection::Server { .. });
-        let is_in_turn = self.turns.speaking;
-        if is_in_turn && !matches!(self.config.detection, Detection::Manual) {
-            self.end_turn(None, self.audio_input.heard.end());
-            self.commit();
-            self.request_response_for_turn();
-        } else if by_server && !is_in_turn && self.audio_input.uncommitted() > 0 {
-            self.all_is_committed();
-            self.send(InputAudioBufferClear::default());
-        }
-        self.audio_input.change_detection(&self.config);
+    /// A response is done: what had to wait for that need not any more.
+    pub fn response_done(&mut self, now: Instant) {
+        self.waits_for_response = false;
+        self.send_next(now);
     }
 
-    /// The server has refused an update, and may have named the field. Gives back whether the refusal need not be told,
-    /// because it will be told once more with the guilty setting alone.
-    pub(crate) fn update_refused(&mut self, event_id: &str, param: Option<&str>) -> bool {
-        let Some(Sent { paths, mut plan, .. }) = self.updater.sent.take_if(|sent| sent.event_id == event_id) else {
-            return false;
+    fn send_next(&mut self, now: Instant) {
+        if self.request.is_some() && !self.waits_for_response {
+            self.due.get_or_insert(now);
+        }
+    }
+
+    /// `session.updated`: the server has accepted the oldest update.
+    pub fn accepted(&mut self, ctx: &mut Ctx) -> Option<Applied> {
+        let event_id = self.unanswered.pop_front()?;
+        let Sent { paths, plan, .. } = self.sent.take_if(|sent| sent.event_id == event_id)?;
+        for path in &paths {
+            copy_setting(&mut self.applied, &plan.session, path);
+        }
+        self.send_plan(plan, ctx)
+    }
+
+    /// The server has refused an event. If it was an update, the error may have named the field.
+    pub fn refused(&mut self, event_id: &str, param: Option<&str>, ctx: &mut Ctx) -> RefusedUpdate {
+        self.unanswered.retain(|update| update != event_id);
+        let Some(Sent { paths, mut plan, .. }) = self.sent.take_if(|sent| sent.event_id == event_id) else {
+            return RefusedUpdate { is_repeated: false, applied: None };
         };
         let named = param.and_then(|param| paths.iter().find(|path| names(param, path)));
-        let Some(guilty) = named.or(paths.first().filter(|_| paths.len() == 1)) else {
-            plan.one_by_one = true;
-            self.send_update(plan);
-            return true;
-        };
-        copy_setting(&mut plan.session, &self.updater.in_force, guilty);
-        plan.without.push(guilty.join("."));
-        self.send_update(plan);
-        false
-    }
-
-    /// The session is over before the server has answered an update. The next one begins with what is in force, and
-    /// the wish stands.
-    pub(crate) fn lose_update(&mut self) {
-        if let Some(Sent { plan, .. }) = self.updater.sent.take() {
-            self.updater.request.get_or_insert(plan.request);
+        let guilty = named.or(paths.first().filter(|_| paths.len() == 1));
+        match guilty {
+            Some(guilty) => {
+                copy_setting(&mut plan.session, &self.applied, guilty);
+                plan.without.push(guilty.join("."));
+            }
+            None => plan.one_by_one = true,
         }
-        self.resume_updates();
+        let is_repeated = guilty.is_none();
+        RefusedUpdate { is_repeated, applied: self.send_plan(plan, ctx) }
     }
 
-    /// The input's format is another one, which is told by an update of its own.
-    pub(crate) fn format_in_force(&mut self, format: &session::AudioFormat) {
-        self.updater.in_force["audio"]["input"]["format"] = json!(format);
-    }
-}
-
-/// Leaves a setting of the output's sound as it is in force. True where another one was wished.
-fn keep(session: &mut Value, in_force: &Value, name: &str) -> bool {
-    if session["audio"]["output"][name] == in_force["audio"]["output"][name] {
-        return false;
-    }
-    copy_setting(session, in_force, &["audio".into(), "output".into(), name.to_owned()]);
-    true
-}
-
-/// Makes a setting of one session what it is in another; where it is not set there, it is not set here.
-fn copy_setting(into: &mut Value, from: &Value, path: &[String]) {
-    let Some((name, rest)) = path.split_first() else { return };
-    if rest.is_empty() {
-        let Some(into) = into.as_object_mut() else { return };
-        match from.get(name) {
-            Some(value) => into.insert(name.clone(), value.clone()),
-            None => into.remove(name),
-        };
-    } else if from.get(name).is_some() || into.get(name).is_some() {
-        if !into[name.as_str()].is_object() {
-            into[name.as_str()] = json!({});
+    /// The session is over before the server has answered. The next one begins with what is applied, and the request
+    /// stands.
+    pub fn session_lost(&mut self, now: Instant) {
+        self.unanswered.clear();
+        if let Some(Sent { plan, .. }) = self.sent.take() {
+            self.request.get_or_insert(plan.request);
         }
-        copy_setting(&mut into[name.as_str()], from.get(name).unwrap_or(&Value::Null), rest);
+        self.response_done(now);
     }
-}
 
-/// Whether the `param` of an error (`session.tools[0].name`) is in this setting.
-fn names(param: &str, path: &[String]) -> bool {
-    let param = param.strip_prefix("session.").unwrap_or(param);
-    let rest = param.strip_prefix(path.join(".").as_str());
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    /// The input's format has changed, which an update of its own tells.
+    pub fn input_format_applied(&mut self, format: &session::AudioFormat) {
+        self.applied["audio"]["input"]["format"] = json!(format);
+    }
 }
 
 /// What the server has refused stays as it was for the conversation's own decisions as well.
-fn keep_refused(config: &mut Config, before: &Config, in_force: &Value, without: &[String]) {
-    if let Ok(session) = serde_json::from_value(in_force.clone()) {
+fn keep_refused(config: &mut Config, before: &Config, applied: &Value, without: &[String]) {
+    if let Ok(session) = serde_json::from_value(applied.clone()) {
         config.session = session;
     }
     let is_refused = |name: &str| without.iter().any(|refused| refused == name);
@@ -266,99 +259,69 @@ fn keep_refused(config: &mut Config, before: &Config, in_force: &Value, without:
     }
 }
 
-/// Objects whose fields are changed one by one; every other value is replaced as a whole.
-const OBJECTS: [&[&str]; 3] = [&["audio"], &["audio", "input"], &["audio", "output"]];
-
-/// What brings a session from one state to another.
-fn difference(from: &Value, to: &Value) -> Map<String, Value> {
-    changes(from, to, &mut Vec::new())
-}
-
-fn changes<'a>(from: &'a Value, to: &'a Value, path: &mut Vec<&'a str>) -> Map<String, Value> {
-    let mut changes_here = Map::new();
-    let Some(to) = to.as_object() else { return changes_here };
-    for (name, wished) in to {
-        path.push(name);
-        if OBJECTS.contains(&path.as_slice()) {
-            let inner = changes(from.get(name).unwrap_or(&Value::Null), wished, path);
-            if !inner.is_empty() {
-                changes_here.insert(name.clone(), Value::Object(inner));
-            }
-        } else if from.get(name) != Some(wished) && name != "type" {
-            changes_here.insert(name.clone(), wished.clone());
-        }
-        path.pop();
-    }
-    for name in from.as_object().into_iter().flat_map(Map::keys).filter(|name| !to.contains_key(*name)) {
-        changes_here.insert(name.clone(), cleared(name));
-    }
-    changes_here
-}
-
-/// Where the settings are that an update has.
-fn leaves(changes: &Map<String, Value>, path: &mut Path) -> Vec<Path> {
-    let mut paths = Vec::new();
-    for (name, value) in changes {
-        path.push(name.clone());
-        match value {
-            Value::Object(inner) if OBJECTS.iter().any(|object| path == object) => paths.extend(leaves(inner, path)),
-            _ => paths.push(path.clone()),
-        }
-        path.pop();
-    }
-    paths
-}
-
-/// One setting of an update.
-fn only(changes: &Map<String, Value>, path: &[String]) -> Map<String, Value> {
-    let Some((name, rest)) = path.split_first() else { return Map::new() };
-    let value = changes.get(name).cloned().unwrap_or_default();
-    let value = match &value {
-        Value::Object(inner) if !rest.is_empty() => Value::Object(only(inner, rest)),
-        _ => value,
-    };
-    Map::from_iter([(name.clone(), value)])
-}
-
-/// How a setting is taken back.
-fn cleared(name: &str) -> Value {
-    match name {
-        "instructions" => json!(""),
-        "tools" => json!([]),
-        "tool_choice" => json!("auto"),
-        "speed" => json!(1.0),
-        "max_output_tokens" => json!("inf"),
-        "truncation" => json!("auto"),
-        _ => Value::Null,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::realtime::conversation::context::tests::Fixture;
+    use crate::types::Timing;
 
-    #[test]
-    fn only_what_differs_goes_out() {
-        let from = json!({"type": "realtime", "instructions": "a", "tools": [1], "audio": {
-            "input": {"format": {"type": "audio/pcm"}, "transcription": {"model": "m"}},
-            "output": {"voice": "alloy", "speed": 1.2}}});
-        assert!(difference(&from, &from).is_empty());
-        let to = json!({"type": "realtime", "instructions": "b", "audio": {
-            "input": {"format": {"type": "audio/pcm"}, "turn_detection": null},
-            "output": {"voice": "alloy"}}});
-        assert_eq!(
-            Value::Object(difference(&from, &to)),
-            json!({"instructions": "b", "tools": [], "audio": {
-                "input": {"transcription": null, "turn_detection": null}, "output": {"speed": 1.0}}})
-        );
+    /// An updater with a request to change instructions and speed, which is due.
+    fn requested() -> (SessionUpdater, Fixture) {
+        let mut fixture = Fixture::new(Timing::Live);
+        let mut updater = SessionUpdater::new(&fixture.config.session);
+        let mut config = fixture.config.clone();
+        config.session = serde_json::from_value(json!({
+            "type": "realtime", "instructions": "Be brief.", "audio": {"output": {"speed": 1.2}}
+        }))
+        .unwrap_or_else(|error| panic!("{error}"));
+        updater.configure(Box::new(ConfigUpdate { revision: 7, config }), fixture.now);
+        assert!(updater.advance(false, false, &mut fixture.ctx()).is_none());
+        assert!(fixture.sent().is_empty(), "changes that come together are one update");
+        fixture.now += BATCH;
+        (updater, fixture)
     }
 
     #[test]
-    fn what_cannot_be_had_is_left_as_it_is() {
-        let in_force = json!({"audio": {"output": {"voice": "alloy"}}});
-        let mut session = json!({"audio": {"output": {"voice": "cedar", "speed": 1.1}}});
-        assert!(keep(&mut session, &in_force, "voice") && keep(&mut session, &in_force, "speed"));
-        assert_eq!(session, in_force);
-        assert!(!keep(&mut session, &in_force, "voice"));
+    fn a_change_counts_once_it_is_accepted() {
+        let (mut updater, mut fixture) = requested();
+        assert!(updater.advance(false, false, &mut fixture.ctx()).is_none());
+        assert_eq!(fixture.sent(), ["session.update"]);
+        let applied = updater.accepted(&mut fixture.ctx());
+        assert!(applied.is_some_and(|applied| applied.revision == 7 && applied.without.is_empty()));
+        assert!(!updater.awaits_answer());
+    }
+
+    #[test]
+    fn an_update_refused_without_a_name_is_sent_setting_by_setting() {
+        let (mut updater, mut fixture) = requested();
+        updater.advance(false, false, &mut fixture.ctx());
+        let refused = updater.refused("evt_1", None, &mut fixture.ctx());
+        assert!(refused.is_repeated && refused.applied.is_none());
+        let refused = updater.refused("evt_2", None, &mut fixture.ctx());
+        assert!(!refused.is_repeated, "it was the only one in its update");
+        assert_eq!(fixture.sent(), ["session.update"; 3]);
+        let applied = updater.accepted(&mut fixture.ctx());
+        assert!(applied.is_some_and(|applied| applied.without.len() == 1));
+    }
+
+    #[test]
+    fn the_speed_waits_for_the_end_of_a_response() {
+        let (mut updater, mut fixture) = requested();
+        updater.advance(false, true, &mut fixture.ctx());
+        assert!(updater.accepted(&mut fixture.ctx()).is_some());
+        assert_eq!((fixture.sent().len(), updater.deadline()), (1, None));
+        updater.response_done(fixture.now);
+        assert!(updater.advance(false, false, &mut fixture.ctx()).is_none());
+        assert_eq!(fixture.sent(), ["session.update"]);
+    }
+
+    #[test]
+    fn a_request_outlives_its_session() {
+        let (mut updater, mut fixture) = requested();
+        updater.advance(false, false, &mut fixture.ctx());
+        updater.session_lost(fixture.now);
+        assert!(!updater.awaits_answer());
+        updater.advance(false, false, &mut fixture.ctx());
+        assert_eq!(fixture.sent(), ["session.update"; 2]);
     }
 }

@@ -7,13 +7,14 @@
 //! fit on a screen: sentences, and parts of long ones.
 
 use crate::audio::sample_clock::samples_to_time;
+use crate::realtime::conversation::context::Ctx;
+use crate::realtime::conversation::io::Output;
 use crate::realtime::conversation::response::{audio_part::AudioPart, responses::Responses};
-use crate::realtime::conversation::{Conversation, Output};
+use crate::realtime::conversation::transcript::word_break::whole_words;
 use crate::types::Timing;
 use crate::types::{Speaker, TimedText};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use unicode_segmentation::UnicodeSegmentation;
 
 /// Longest piece in characters: two lines of a subtitle.
 const PIECE: usize = 84;
@@ -21,6 +22,8 @@ const PIECE: usize = 84;
 const MAX_LEAD: Duration = Duration::from_millis(100);
 /// Content parts remembered.
 const PARTS: usize = 64;
+/// Shortest text that the speech rate is measured by, in characters.
+const MIN_PACE_CHARS: u32 = 20;
 /// Time of a character before the speech rate is known.
 const LETTER: Duration = Duration::from_millis(66);
 
@@ -46,36 +49,9 @@ impl ContentRef {
     }
 }
 
-/// Length of the whole words that end at this byte or before. Chinese, Japanese, Thai and other scripts are written
-/// without spaces: there a piece may end after every grapheme.
-fn whole_words(text: &str, end: usize) -> usize {
-    let may_end = |at: usize, char_duration: &str| {
-        let before = text[..at].chars().next_back();
-        let (before, after) = (before.unwrap_or(' '), char_duration.chars().next().unwrap_or(' '));
-        before.is_whitespace() || after.is_whitespace() || has_no_spaces(before) || has_no_spaces(after)
-    };
-    let char_count = text.grapheme_indices(true).take_while(|(at, _)| *at <= end);
-    char_count.filter(|(at, char_duration)| may_end(*at, char_duration)).last().map_or(0, |(at, _)| at)
-}
-
-/// Characters of scripts that put no spaces between words.
-fn has_no_spaces(char_duration: char) -> bool {
-    matches!(char_duration,
-        '\u{0e00}'..='\u{0eff}' // Thai, Lao
-        | '\u{1000}'..='\u{109f}' // Myanmar
-        | '\u{1780}'..='\u{17ff}' // Khmer
-        | '\u{0f00}'..='\u{0fff}' // Tibetan
-        | '\u{2e80}'..='\u{312f}' // radicals, marks, kana, Bopomofo
-        | '\u{31a0}'..='\u{4dbf}'
-        | '\u{4e00}'..='\u{9fff}' // Han
-        | '\u{f900}'..='\u{faff}'
-        | '\u{ff00}'..='\u{ff9f}' // wide marks, narrow kana
-        | '\u{20000}'..='\u{3ffff}')
-}
-
 /// The text of a content part.
 #[derive(Debug)]
-pub(crate) struct Part {
+struct Part {
     place: ContentRef,
     text: String,
     /// No more text will come.
@@ -222,55 +198,55 @@ impl Captions {
     fn length(&self, spoken: &AudioPart) -> Duration {
         samples_to_time(spoken.received, self.rate)
     }
-}
 
-impl Conversation {
-    /// Sends the pieces that are due.
-    pub(crate) fn advance_captions(&mut self) {
+    /// Sends the pieces that are due. Returns the next part of which all has gone out, for its final transcript; to be
+    /// called until it is `None`.
+    pub fn advance(&mut self, responses: &Responses, ctx: &mut Ctx) -> Option<(ContentRef, String)> {
+        let is_live = ctx.config.timing == Timing::Live;
         let mut index = 0;
-        while let Some(part) = self.captions.parts.get(index) {
-            let over = self.is_over(part);
-            let due = || self.captions.due(part, &self.responses).is_some_and(|due| self.now >= due);
-            let flows = over || part.place.written || self.config.timing == Timing::Live && due();
-            if flows && self.send_piece(index) {
+        while let Some(part) = self.parts.get(index) {
+            let over = self.is_over(part, responses, ctx);
+            let due = || self.due(part, responses).is_some_and(|due| ctx.now >= due);
+            let flows = over || part.place.written || is_live && due();
+            if flows && self.send_piece(index, responses, ctx) {
                 continue;
             }
             if over {
-                self.finish_part(index);
-            } else {
-                index += 1;
+                return self.finish_part(index, responses, ctx);
             }
+            index += 1;
         }
+        None
     }
 
     /// Text and audio of the part are complete, and live were played.
-    fn is_over(&self, part: &Part) -> bool {
-        let ends = |spoken: &AudioPart| Some(spoken.began? + self.captions.length(spoken));
-        match part.spoken(&self.responses) {
+    fn is_over(&self, part: &Part, responses: &Responses, ctx: &Ctx) -> bool {
+        let ends = |spoken: &AudioPart| Some(spoken.began? + self.length(spoken));
+        match part.spoken(responses) {
             None => part.complete && (part.place.written || part.closed),
-            Some(spoken) if self.config.timing == Timing::Offline => part.complete && !spoken.growing,
-            Some(spoken) => part.complete && !spoken.growing && ends(spoken).is_some_and(|ends| self.now >= ends),
+            Some(spoken) if ctx.config.timing == Timing::Offline => part.complete && !spoken.growing,
+            Some(spoken) => part.complete && !spoken.growing && ends(spoken).is_some_and(|ends| ctx.now >= ends),
         }
     }
 
     /// Sends the next piece of a part. False if there is none so far.
-    fn send_piece(&mut self, index: usize) -> bool {
-        let offline = self.config.timing == Timing::Offline;
-        let Some(part) = self.captions.parts.get(index) else { return false };
+    fn send_piece(&mut self, index: usize, responses: &Responses, ctx: &mut Ctx) -> bool {
+        let offline = ctx.config.timing == Timing::Offline;
+        let pace = self.pace();
+        let Some(part) = self.parts.get_mut(index) else { return false };
         // Text without audio streams as it comes.
         let all = || Some(part.text.len()).filter(|end| *end > part.out);
         let Some(end) = (if part.place.written && !offline { all() } else { part.next_piece() }) else { return false };
         let text = part.text[part.out..end].to_owned();
         let char_count = text.chars().count() as u32;
-        let spoken = part.spoken(&self.responses);
-        let pace = self.captions.pace();
-        let char_duration = spoken.map_or(pace, |spoken| part.char_duration(spoken, pace, self.captions.rate));
+        let spoken = part.spoken(responses);
+        let char_duration = spoken.map_or(pace, |spoken| part.char_duration(spoken, pace, self.rate));
         let starts = match spoken {
             Some(spoken) => spoken.starts,
-            None => offline.then(|| self.responses.next_from()),
+            None => offline.then(|| responses.next_from()),
         };
         let last = part.complete && end == part.text.len();
-        self.outbox.push(Output::Text(TimedText {
+        ctx.outbox.push(Output::Text(TimedText {
             role: Speaker::Assistant,
             item_id: part.place.item_id.clone(),
             text,
@@ -278,74 +254,115 @@ impl Conversation {
             at: starts.map(|starts| starts + char_duration * part.letters_out),
             duration: (spoken.is_some() || offline).then(|| char_duration * char_count),
         }));
-        if let Some(part) = self.captions.parts.get_mut(index) {
-            (part.out, part.letters_out, part.ended) = (end, part.letters_out + char_count, last);
-        }
+        (part.out, part.letters_out, part.ended) = (end, part.letters_out + char_count, last);
         true
     }
 
-    /// All of a part has gone out: posts the final transcript.
-    fn finish_part(&mut self, index: usize) {
-        let Some(part) = self.captions.parts.remove(index) else { return };
+    /// All of a part has gone out.
+    fn finish_part(&mut self, index: usize, responses: &Responses, ctx: &mut Ctx) -> Option<(ContentRef, String)> {
+        let part = self.parts.remove(index)?;
         if !part.ended {
             let (role, item_id) = (Speaker::Assistant, part.place.item_id.clone());
             let end = TimedText { role, item_id, text: String::new(), last: true, at: None, duration: None };
-            self.outbox.push(Output::Text(end));
+            ctx.outbox.push(Output::Text(end));
         }
-        if let Some(spoken) = part.spoken(&self.responses)
-            && part.char_count() >= 20
+        if let Some(spoken) = part.spoken(responses)
+            && part.char_count() >= MIN_PACE_CHARS
         {
-            self.captions.pace = Some(part.char_duration(spoken, self.captions.pace(), self.captions.rate));
+            self.pace = Some(part.char_duration(spoken, self.pace(), self.rate));
         }
-        self.post_final(part.place, part.text);
+        Some((part.place, part.text))
     }
 
     /// `response.done`: what is not complete now never will be.
-    pub(crate) fn transcripts_of_response_done(&mut self, response_id: &str) {
-        for part in self.captions.parts.iter_mut().filter(|part| part.place.response_id == response_id) {
+    pub fn response_done(&mut self, response_id: &str) {
+        for part in self.parts.iter_mut().filter(|part| part.place.response_id == response_id) {
             (part.complete, part.closed) = (true, true);
         }
-        self.advance_captions();
     }
 
     /// Nothing more will come of any response.
-    pub(crate) fn finish_captions(&mut self) {
-        self.captions.parts.iter_mut().for_each(|part| (part.complete, part.closed) = (true, true));
-        self.responses.give_up();
-        self.advance_captions();
+    pub fn complete_all(&mut self) {
+        self.parts.iter_mut().for_each(|part| (part.complete, part.closed) = (true, true));
     }
 
-    /// Removes the text of items that are cut off, and returns it with the text that was played.
-    pub(crate) fn take_transcript(&mut self, items: &[&str]) -> Vec<(Part, String)> {
-        let (cut, kept) = std::mem::take(&mut self.captions.parts)
-            .into_iter()
-            .partition(|p| items.contains(&p.place.item_id.as_str()));
-        self.captions.parts = kept;
+    /// Removes the text of items that are cut off, and returns what was played of it.
+    pub fn cut_off(&mut self, items: &[&str], responses: &Responses) -> Vec<(ContentRef, String)> {
+        let all = std::mem::take(&mut self.parts);
+        let (cut, kept) = all.into_iter().partition(|part| items.contains(&part.place.item_id.as_str()));
+        self.parts = kept;
         let cut: VecDeque<Part> = cut;
-        cut.into_iter().map(|part| (self.played_text(&part), part)).map(|(heard, part)| (part, heard)).collect()
-    }
-
-    /// Posts the final transcripts of items that were cut off: what was played of them.
-    pub(crate) fn post_cut_transcripts(&mut self, cut: Vec<(Part, String)>) {
-        for (part, heard) in cut {
-            if heard.is_empty() {
-                self.drop_final(&part.place.item_id);
-            } else {
-                self.post_final(part.place, heard);
-            }
-        }
+        let played = |part: Part| (self.played_text(&part, responses), part.place);
+        cut.into_iter().map(played).map(|(text, place)| (place, text)).collect()
     }
 
     /// The text of a part that was played, in whole words.
-    fn played_text(&self, part: &Part) -> String {
-        let Some(spoken) = part.spoken(&self.responses) else { return String::new() };
-        let rate = self.captions.rate;
-        let char_duration = part.char_duration(spoken, self.captions.pace(), rate).max(Duration::from_millis(1));
-        let heard = samples_to_time(spoken.heard, rate).as_nanos() / char_duration.as_nanos();
-        let heard = usize::try_from(heard).unwrap_or(usize::MAX);
-        match part.text.char_indices().nth(heard) {
+    fn played_text(&self, part: &Part, responses: &Responses) -> String {
+        let Some(spoken) = part.spoken(responses) else { return String::new() };
+        let char_duration = part.char_duration(spoken, self.pace(), self.rate).max(Duration::from_millis(1));
+        let played = samples_to_time(spoken.heard, self.rate).as_nanos() / char_duration.as_nanos();
+        let played = usize::try_from(played).unwrap_or(usize::MAX);
+        match part.text.char_indices().nth(played) {
             None => part.text.clone(),
             Some((end, _)) => part.text[..whole_words(&part.text, end)].trim_end().to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realtime::conversation::context::tests::Fixture;
+
+    fn texts(fixture: &mut Fixture) -> Vec<(String, bool)> {
+        let text = |output| match output {
+            Output::Text(text) => Some((text.text, text.last)),
+            _ => None,
+        };
+        fixture.outputs().into_iter().filter_map(text).collect()
+    }
+
+    #[test]
+    fn text_without_audio_streams_live_and_goes_out_in_sentences_offline() {
+        for (timing, pieces) in [(Timing::Live, ["One. Tw", "o."]), (Timing::Offline, ["One.", " Two."])] {
+            let (mut captions, mut fixture) = (Captions::new(24_000), Fixture::new(timing));
+            let responses = Responses::default();
+            let place = ContentRef::written("r1".into(), "a1".into(), 0);
+            captions.add(&place, "One. Tw", &responses);
+            assert!(captions.advance(&responses, &mut fixture.ctx()).is_none());
+            captions.add(&place, "o.", &responses);
+            assert!(captions.advance(&responses, &mut fixture.ctx()).is_none());
+            captions.complete(&place, "One. Two.".into());
+            let finished = captions.advance(&responses, &mut fixture.ctx());
+            assert_eq!(finished.map(|(place, text)| (place.item_id, text)), Some(("a1".into(), "One. Two.".into())));
+            let texts = texts(&mut fixture);
+            let texts: Vec<&str> =
+                texts.iter().map(|(text, _)| text.as_str()).filter(|text| !text.is_empty()).collect();
+            assert_eq!(texts, pieces);
+        }
+    }
+
+    #[test]
+    fn the_transcript_of_audio_that_never_came_ends_with_its_response() {
+        let (mut captions, mut fixture) = (Captions::new(24_000), Fixture::new(Timing::Live));
+        let responses = Responses::default();
+        let place = ContentRef::spoken("r1".into(), "a1".into(), 0);
+        captions.add(&place, "Hello", &responses);
+        captions.response_done("r2");
+        assert!(captions.advance(&responses, &mut fixture.ctx()).is_none());
+        captions.response_done("r1");
+        assert!(captions.advance(&responses, &mut fixture.ctx()).is_some());
+        assert_eq!(texts(&mut fixture), [("Hello".to_owned(), true)]);
+    }
+
+    #[test]
+    fn of_an_item_that_was_never_played_no_text_is_left() {
+        let (mut captions, responses) = (Captions::new(24_000), Responses::default());
+        for id in ["a1", "a2"] {
+            captions.add(&ContentRef::spoken("r1".into(), id.into(), 0), "Hello", &responses);
+        }
+        let cut = captions.cut_off(&["a1"], &responses);
+        assert!(cut.len() == 1 && cut[0].0.item_id == "a1" && cut[0].1.is_empty());
+        assert_eq!(captions.parts.len(), 1);
     }
 }

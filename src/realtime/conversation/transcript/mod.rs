@@ -3,4 +3,6 @@
 //! Transcripts of both sides, in order, and captions along the audio.
 
 pub(crate) mod captions;
+pub(crate) mod text_gap;
 pub(crate) mod transcripts;
+pub(crate) mod word_break;

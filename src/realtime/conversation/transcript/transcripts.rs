@@ -7,12 +7,12 @@
 //! heard and no more. Offline they are posted as soon as they are known.
 
 use crate::audio::sample_clock::samples_to_time;
-use crate::realtime::conversation::io::TranscriptEvent;
+use crate::realtime::conversation::context::Ctx;
+use crate::realtime::conversation::event::{Event, TranscriptEvent};
+use crate::realtime::conversation::input::turns::Turn;
+use crate::realtime::conversation::response::audio_part::AudioPart;
 use crate::realtime::conversation::transcript::captions::ContentRef;
-use crate::realtime::conversation::{Conversation, Event, Output};
-use crate::types::Timing;
-use crate::types::{Speaker, TimedText};
-use openai_protocol::server::{TranscriptionCompleted, TranscriptionDelta, TranscriptionFailed};
+use crate::types::{Speaker, Timing};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -33,82 +33,80 @@ struct PendingTranscript {
 
 /// Final transcripts that are not posted, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct TranscriptQueue(VecDeque<PendingTranscript>);
+pub(crate) struct TranscriptQueue {
+    pending: VecDeque<PendingTranscript>,
+    /// The server has sent a transcript of the user.
+    server_transcribes: bool,
+}
 
 impl TranscriptQueue {
     fn find(&mut self, role: Speaker, item_id: &str, content_index: u32) -> Option<&mut PendingTranscript> {
-        self.0.iter_mut().find(|u| u.role == role && u.item_id == item_id && u.content_index == content_index)
+        self.pending.iter_mut().find(|u| u.role == role && u.item_id == item_id && u.content_index == content_index)
     }
 
     /// Reserves the place of an item.
     pub fn expect(&mut self, role: Speaker, item_id: &str, content_index: u32) {
         if self.find(role, item_id, content_index).is_none() {
-            if self.0.len() == MAX_PENDING_TRANSCRIPTS {
-                self.0.pop_front();
+            if self.pending.len() == MAX_PENDING_TRANSCRIPTS {
+                self.pending.pop_front();
             }
-            self.0.push_back(PendingTranscript { role, item_id: item_id.to_owned(), content_index, whole: None });
+            self.pending.push_back(PendingTranscript { role, item_id: item_id.to_owned(), content_index, whole: None });
         }
     }
 
     /// Transcripts of the user that are missing will not come.
-    fn give_up_user(&mut self) {
-        self.0.retain(|u| u.role != Speaker::User || u.whole.is_some());
+    pub fn give_up_user(&mut self) {
+        self.pending.retain(|u| u.role != Speaker::User || u.whole.is_some());
     }
 
-    fn drop(&mut self, role: Speaker, item_id: &str) {
-        self.0.retain(|u| u.role != role || u.item_id != item_id || u.whole.is_some());
+    /// No transcript will come of an item: nothing of it was played, or it cannot be transcribed.
+    pub fn drop(&mut self, role: Speaker, item_id: &str) {
+        self.pending.retain(|u| u.role != role || u.item_id != item_id || u.whole.is_some());
     }
 
-    /// The next final transcript. `patient`: it waits for earlier ones without limit.
-    fn take(&mut self, now: Instant, patient: bool) -> Option<TranscriptEvent> {
-        let late = |u: &PendingTranscript| {
-            !patient && u.whole.as_ref().is_some_and(|(_, since)| now >= *since + TRANSCRIPT_ORDER_TIMEOUT)
-        };
-        let next = match self.0.front()?.whole {
-            Some(_) => 0,
-            None => self.0.iter().position(late)?,
-        };
-        self.0.remove(next)?.whole.map(|(whole, _)| whole)
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.0.iter().filter_map(|u| u.whole.as_ref()).map(|(_, since)| *since + TRANSCRIPT_ORDER_TIMEOUT).min()
-    }
-}
-
-impl Conversation {
-    /// `conversation.item.input_audio_transcription.completed`
-    pub(crate) fn on_transcription_completed(&mut self, event: TranscriptionCompleted) {
+    /// The server has told of a transcript of the user.
+    pub fn user_is_transcribed(&mut self) {
         self.server_transcribes = true;
-        self.has_carried();
-        self.turns.transcribed(&event.item_id);
-        self.user_transcript_done(event.item_id, event.transcript);
     }
 
-    /// `conversation.item.input_audio_transcription.delta`
-    pub(crate) fn on_transcription_delta(&mut self, event: TranscriptionDelta) {
-        self.server_transcribes = true;
-        self.user_transcript_delta(event.item_id, event.delta);
+    /// Whether it has done so at all: transcription is optional.
+    pub fn server_transcribes(&self) -> bool {
+        self.server_transcribes
     }
 
-    /// `conversation.item.input_audio_transcription.failed`
-    pub(crate) fn on_transcription_failed(&mut self, event: TranscriptionFailed) {
-        self.server_transcribes = true;
-        self.turns.transcribed(&event.item_id);
-        self.transcripts.drop(Speaker::User, &event.item_id);
-        let message = format!("what the user said could not be written down: {}", event.error.message);
-        self.warn(event.error.code.as_deref().unwrap_or("transcription-failed"), message);
-        self.flush_finals();
-    }
-
-    /// A piece of the model's text: `response.output_audio_transcript.delta` or `response.output_text.delta`.
-    pub(crate) fn on_text_delta(&mut self, place: ContentRef, text: String) {
-        if self.responses.is_muted(&place.response_id) || text.is_empty() {
-            return;
+    /// Posts a piece of a turn's transcript.
+    pub fn user_delta(&mut self, item_id: String, text: String, turn: Option<&Turn>, ctx: &mut Ctx) {
+        if !text.is_empty() {
+            ctx.notify(Event::Transcript(TranscriptEvent {
+                role: Speaker::User,
+                text,
+                last: false,
+                item_id,
+                response_id: None,
+                running_time: turn.and_then(|turn| turn.start),
+                duration: None,
+            }));
         }
-        self.transcripts.expect(Speaker::Assistant, &place.item_id, place.content_index);
-        let running_time = self.captions.add(&place, &text, &self.responses);
-        self.notify(Event::Transcript(TranscriptEvent {
+    }
+
+    /// The final transcript of a turn is known.
+    pub fn user_done(&mut self, item_id: String, text: String, turn: Option<&Turn>, now: Instant) {
+        self.expect(Speaker::User, &item_id, 0);
+        let transcript = TranscriptEvent {
+            role: Speaker::User,
+            text,
+            last: true,
+            item_id,
+            response_id: None,
+            running_time: turn.and_then(|turn| turn.start),
+            duration: turn.and_then(|turn| turn.duration()),
+        };
+        self.complete(transcript, 0, now);
+    }
+
+    /// Posts a piece of the model's text, with its running time if that is known.
+    pub fn model_delta(&mut self, place: ContentRef, text: String, running_time: Option<Duration>, ctx: &mut Ctx) {
+        ctx.notify(Event::Transcript(TranscriptEvent {
             role: Speaker::Assistant,
             text,
             last: false,
@@ -117,123 +115,109 @@ impl Conversation {
             running_time,
             duration: None,
         }));
-        self.advance_captions();
     }
 
-    pub(crate) fn on_text_done(&mut self, place: &ContentRef, text: String) {
-        if !self.responses.is_muted(&place.response_id) {
-            self.transcripts.expect(Speaker::Assistant, &place.item_id, place.content_index);
-            self.captions.complete(place, text);
-            self.advance_captions();
-        }
-    }
-
-    /// Posts a final transcript of the model in its place.
-    pub(crate) fn post_final(&mut self, place: ContentRef, text: String) {
+    /// The final transcript of the model is known, with its audio.
+    pub fn model_done(&mut self, place: ContentRef, text: String, audio: Option<&AudioPart>, ctx: &Ctx) {
+        let rate = ctx.config.output.rate();
         let ContentRef { response_id, item_id, content_index, .. } = place;
-        let rate = self.config.output.rate();
-        let spoken = self.responses.get(&item_id, content_index);
-        let whole = TranscriptEvent {
+        let transcript = TranscriptEvent {
             role: Speaker::Assistant,
             text,
             last: true,
-            item_id: item_id.clone(),
-            response_id: Some(response_id),
-            running_time: spoken.and_then(|spoken| spoken.starts),
-            duration: spoken.map(|spoken| samples_to_time(spoken.received, rate)),
-        };
-        if let Some(utterance) = self.transcripts.find(Speaker::Assistant, &item_id, content_index) {
-            utterance.whole = Some((whole, self.now));
-        }
-        self.flush_finals();
-    }
-
-    /// No final transcript of this item: nothing was heard of it, or nothing will come.
-    pub(crate) fn drop_final(&mut self, item_id: &str) {
-        self.transcripts.drop(Speaker::Assistant, item_id);
-        self.flush_finals();
-    }
-
-    fn user_transcript_delta(&mut self, item_id: String, text: String) {
-        if text.is_empty() {
-            return;
-        }
-        let running_time = self.turns.of(&item_id).and_then(|turn| turn.start);
-        self.notify(Event::Transcript(TranscriptEvent {
-            role: Speaker::User,
-            text,
-            last: false,
             item_id,
-            response_id: None,
-            running_time,
-            duration: None,
-        }));
-    }
-
-    fn user_transcript_done(&mut self, item_id: String, text: String) {
-        let turn = self.turns.of(&item_id);
-        let whole = TranscriptEvent {
-            role: Speaker::User,
-            text,
-            last: true,
-            item_id: item_id.clone(),
-            response_id: None,
-            running_time: turn.and_then(|turn| turn.start),
-            duration: turn.and_then(|turn| turn.duration()),
+            response_id: Some(response_id),
+            running_time: audio.and_then(|audio| audio.starts),
+            duration: audio.map(|audio| samples_to_time(audio.received, rate)),
         };
-        self.transcripts.expect(Speaker::User, &item_id, 0);
-        if let Some(utterance) = self.transcripts.find(Speaker::User, &item_id, 0) {
-            utterance.whole = Some((whole, self.now));
-        }
-        self.flush_finals();
+        self.complete(transcript, content_index, ctx.now);
     }
 
-    /// Gives up the transcripts that are missing.
-    pub(crate) fn give_up_turns(&mut self) {
-        self.turns.give_up();
-        self.transcripts.give_up_user();
-        self.flush_finals();
-    }
-
-    /// Posts the final transcripts that are due.
-    pub(crate) fn flush_finals(&mut self) {
-        let patient = self.config.timing == Timing::Offline;
-        while let Some(whole) = self.transcripts.take(self.now, patient) {
-            self.post_in_order(whole);
+    fn complete(&mut self, transcript: TranscriptEvent, content_index: u32, now: Instant) {
+        if let Some(pending) = self.find(transcript.role, &transcript.item_id, content_index) {
+            pending.whole = Some((transcript, now));
         }
     }
 
-    /// Posts all final transcripts that are known.
-    pub(crate) fn flush_all_finals(&mut self) {
-        for whole in std::mem::take(&mut self.transcripts).0.into_iter().filter_map(|u| u.whole) {
-            self.post_in_order(whole.0);
+    /// The next final transcript that is due.
+    pub fn take_due(&mut self, ctx: &Ctx) -> Option<TranscriptEvent> {
+        self.take(ctx.now, ctx.config.timing == Timing::Offline)
+    }
+
+    /// The next final transcript that is known, whatever is missing before it.
+    pub fn take_known(&mut self) -> Option<TranscriptEvent> {
+        let known = self.pending.iter().position(|u| u.whole.is_some())?;
+        self.pending.remove(known)?.whole.map(|(whole, _)| whole)
+    }
+
+    /// The next final transcript. `patient`: it waits for earlier ones without limit.
+    fn take(&mut self, now: Instant, patient: bool) -> Option<TranscriptEvent> {
+        let late = |u: &PendingTranscript| {
+            !patient && u.whole.as_ref().is_some_and(|(_, since)| now >= *since + TRANSCRIPT_ORDER_TIMEOUT)
+        };
+        let next = match self.pending.front()?.whole {
+            Some(_) => 0,
+            None => self.pending.iter().position(late)?,
+        };
+        self.pending.remove(next)?.whole.map(|(whole, _)| whole)
+    }
+
+    /// Live: when a transcript is posted although an earlier one is missing.
+    pub fn deadline(&self, timing: Timing) -> Option<Instant> {
+        if timing == Timing::Offline {
+            return None;
+        }
+        self.pending.iter().filter_map(|u| u.whole.as_ref()).map(|(_, since)| *since + TRANSCRIPT_ORDER_TIMEOUT).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::realtime::conversation::context::tests::Fixture;
+
+    /// A turn, its response, and the response's transcript before that of the turn.
+    fn response_first(fixture: &mut Fixture) -> TranscriptQueue {
+        let mut queue = TranscriptQueue::default();
+        queue.expect(Speaker::User, "u1", 0);
+        queue.expect(Speaker::Assistant, "a1", 0);
+        let place = ContentRef::spoken("r1".into(), "a1".into(), 0);
+        queue.model_done(place, "Hello".into(), None, &fixture.ctx());
+        queue
+    }
+
+    fn items(queue: &mut TranscriptQueue, ctx: &Ctx) -> Vec<String> {
+        std::iter::from_fn(|| queue.take_due(ctx)).map(|transcript| transcript.item_id).collect()
+    }
+
+    #[test]
+    fn transcripts_come_in_the_order_of_the_conversation() {
+        let mut fixture = Fixture::new(Timing::Live);
+        let mut queue = response_first(&mut fixture);
+        assert!(items(&mut queue, &fixture.ctx()).is_empty());
+        queue.user_done("u1".into(), "Hi".into(), None, fixture.now);
+        assert_eq!(items(&mut queue, &fixture.ctx()), ["u1", "a1"]);
+    }
+
+    #[test]
+    fn live_a_missing_one_is_waited_for_three_seconds_offline_until_it_is_given_up() {
+        for (timing, is_late) in [(Timing::Live, true), (Timing::Offline, false)] {
+            let mut fixture = Fixture::new(timing);
+            let mut queue = response_first(&mut fixture);
+            let deadline = fixture.now + TRANSCRIPT_ORDER_TIMEOUT;
+            assert_eq!(queue.deadline(timing), is_late.then_some(deadline));
+            let late = items(&mut queue, &fixture.after(TRANSCRIPT_ORDER_TIMEOUT));
+            assert_eq!(late.len(), usize::from(is_late));
+            queue.give_up_user();
+            assert_eq!(late.len() + items(&mut queue, &fixture.ctx()).len(), 1);
         }
     }
 
-    fn post_in_order(&mut self, whole: TranscriptEvent) {
-        self.history.said(&whole);
-        self.replay_late_item(&whole);
-        if whole.role == Speaker::User {
-            self.outbox.push(Output::Text(TimedText {
-                role: Speaker::User,
-                item_id: whole.item_id.clone(),
-                text: whole.text.clone(),
-                last: true,
-                at: whole.running_time,
-                duration: whole.duration,
-            }));
-        }
-        self.notify(Event::Transcript(whole));
-    }
-
-    /// When a waiting transcript is due.
-    pub(crate) fn transcripts_deadline(&self) -> Option<Instant> {
-        let late = self.transcripts.deadline().filter(|_| self.config.timing == Timing::Live);
-        late.into_iter().chain(self.captions.deadline(&self.responses, self.config.timing)).min()
-    }
-
-    /// Whether final transcripts of the model are known and not posted.
-    pub(crate) fn owes_transcripts(&self) -> bool {
-        self.captions.are_pending(&self.responses)
+    #[test]
+    fn at_the_end_all_that_is_known_is_taken() {
+        let mut fixture = Fixture::new(Timing::Live);
+        let mut queue = response_first(&mut fixture);
+        assert_eq!(queue.take_known().map(|transcript| transcript.item_id), Some("a1".into()));
+        assert_eq!(queue.take_known(), None);
     }
 }

@@ -5,22 +5,18 @@
 //! Of each `video_sink` pad only the newest frame is kept, so frames never queue up. It is sent when `frame-policy` says
 //! so and nothing more urgent has to wait for it; one whose time has passed meanwhile is posted as skipped.
 
-use crate::audio::sample_clock::samples_to_time;
-use crate::image::similarity::TileMeans;
-use crate::realtime::conversation::config::Detection;
-use crate::realtime::conversation::config::{Dedupe, FramePolicy};
-use crate::realtime::conversation::io::{FrameEvent, FrameState};
-use crate::realtime::conversation::response::audio_part::AudioPart;
-use crate::realtime::conversation::video::image_items::ImageItems;
+use crate::realtime::conversation::config::{Config, FramePolicy};
+use crate::realtime::conversation::context::Ctx;
+use crate::realtime::conversation::io::{Event, FrameEvent, FrameState};
+use crate::realtime::conversation::video::image_items::{ImageItems, SentImages, TypedText};
 use crate::realtime::conversation::video::new_frame::{Fingerprint, NewFrame};
-use crate::realtime::conversation::{Conversation, Event, Phase};
-use crate::types::Frame;
-use crate::types::Timing;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use crate::types::{Frame, Timing};
+use openai_protocol::client::ConversationItemCreate;
+use openai_protocol::items::{Item, Role};
 use std::time::{Duration, Instant};
 
-/// Longest time from a response's audio to its playback.
-const PLAY_BEGINS: Duration = Duration::from_secs(1);
+/// Largest event in bytes; servers take somewhat more.
+const MAX_MESSAGE: usize = 15_000_000;
 
 /// A `video_sink` pad.
 #[derive(Debug)]
@@ -50,17 +46,34 @@ struct SentFrame {
 pub(crate) struct VideoInput {
     cameras: Vec<Camera>,
     /// Images in the conversation.
-    pub image_items: ImageItems,
+    image_items: ImageItems,
     /// Position of the input.
-    pub position: Duration,
+    position: Duration,
     /// The send queue is congested.
-    pub is_behind: bool,
+    is_behind: bool,
     warned: bool,
+}
+
+/// What the rest of the conversation is doing, as far as frames depend on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FrameSituation {
+    /// The user speaks, or has pushed to talk.
+    pub is_in_turn: bool,
+    /// Running time of the end of the input audio.
+    pub audio_end: Duration,
+    /// Responses may be requested.
+    pub may_respond: bool,
+    /// `requests-per-minute` holds requests back.
+    pub is_rate_limited: bool,
+    /// A response is requested or under way.
+    pub is_response_pending: bool,
+    /// When playback of the model ends, as far as known.
+    pub plays_until: Option<Instant>,
 }
 
 impl VideoInput {
     /// The time line begins at 0 again; older frames are dropped.
-    pub fn forget(&mut self) {
+    pub fn reset(&mut self) {
         self.position = Duration::ZERO;
         for camera in &mut self.cameras {
             (camera.newest, camera.due, camera.waits) = (None, None, None);
@@ -69,6 +82,214 @@ impl VideoInput {
 
     pub fn unplugged(&mut self, pad: &str) {
         self.cameras.retain(|camera| camera.pad.as_deref() != Some(pad));
+    }
+
+    /// Number of pads.
+    pub fn pads(&self) -> usize {
+        self.cameras.len()
+    }
+
+    /// Position of the input: of the newest audio or frame.
+    pub fn position(&self) -> Duration {
+        self.position
+    }
+
+    pub fn set_position(&mut self, position: Duration) {
+        self.position = position;
+    }
+
+    /// Whether the send queue is congested.
+    pub fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    pub fn set_behind(&mut self, is_behind: bool) {
+        self.is_behind = is_behind;
+    }
+
+    /// A new frame; it replaces the one before it. Returns whether it was taken.
+    pub fn on_frame(&mut self, frame: Frame, situation: &FrameSituation, ctx: &mut Ctx) -> bool {
+        if ctx.config.is_transcription_only() {
+            if !std::mem::replace(&mut self.warned, true) {
+                ctx.warn("no-frames", "a session that only writes down looks at no pictures: they are dropped");
+            }
+            return false;
+        }
+        self.position = frame.at;
+        let interval = interval_of(&frame, ctx.config);
+        // Offline: audio has ended in the middle of a turn, and video goes on. If more audio were to come, it would have
+        // come before this frame.
+        let by_turn = ctx.config.frames.policy == FramePolicy::Turn && ctx.config.timing == Timing::Offline;
+        let is_late = by_turn && situation.is_in_turn && frame.at > situation.audio_end;
+        let camera = self.camera(frame.pad.as_deref(), ctx.now);
+        if is_late && camera.newest.is_some() {
+            return false;
+        }
+        let before = camera.newest.take();
+        if before.as_ref().is_some_and(|before| frame.at < before.at) {
+            (camera.due, camera.waits) = (None, None);
+        }
+        // Further away than the interval: the time line began again.
+        camera.due = camera.due.filter(|due| *due <= frame.at + interval);
+        let at = frame.at;
+        camera.newest = Some(frame);
+        camera.arrived = ctx.now;
+        if let Some((since, reason)) = camera.waits.filter(|(since, _)| at >= *since + interval) {
+            camera.waits = Some((since + interval, reason));
+            if let Some(before) = before {
+                post_skipped(&before, reason, ctx);
+            }
+        }
+        true
+    }
+
+    /// The frame of a pad that is due, unless it is unchanged, has to wait, or is skipped.
+    pub fn take_due(&mut self, index: usize, situation: &FrameSituation, ctx: &mut Ctx) -> Option<NewFrame> {
+        if !self.is_due(index, situation.is_in_turn, ctx) {
+            return None;
+        }
+        let respond = ctx.config.frames.respond && situation.may_respond;
+        if respond && situation.is_rate_limited {
+            self.drop_newest(index, "limit", ctx);
+        } else if let Some(reason) = self.has_to_wait(respond, situation, ctx) {
+            let camera = self.cameras.get_mut(index)?;
+            let since = camera.newest.as_ref().map(|frame| frame.at).unwrap_or_default();
+            camera.waits.get_or_insert((since, reason));
+        } else {
+            return self.take_newest(index, ctx);
+        }
+        None
+    }
+
+    fn is_due(&self, index: usize, is_in_turn: bool, ctx: &Ctx) -> bool {
+        let Some(camera) = self.cameras.get(index).filter(|_| sends_by_interval(ctx.config, is_in_turn)) else {
+            return false;
+        };
+        let Some(frame) = &camera.newest else { return false };
+        let reached = match ctx.config.timing {
+            Timing::Live => frame.at + ctx.now.saturating_duration_since(camera.arrived),
+            Timing::Offline => self.position,
+        };
+        camera.due.is_none_or(|due| reached >= due)
+    }
+
+    /// Why no frame may be sent now. Live, one with a response waits until the last response was played.
+    fn has_to_wait(&self, respond: bool, situation: &FrameSituation, ctx: &Ctx) -> Option<&'static str> {
+        if ctx.config.timing == Timing::Offline {
+            None
+        } else if self.is_behind {
+            Some("behind")
+        } else {
+            (respond && (situation.is_response_pending || situation.plays_until.is_some())).then_some("busy")
+        }
+    }
+
+    /// When a frame becomes due, or may be sent, without another input.
+    pub fn deadline(&self, situation: &FrameSituation, config: &Config) -> Option<Instant> {
+        if config.timing == Timing::Offline || !sends_by_interval(config, situation.is_in_turn) {
+            return None;
+        }
+        let deadline = |camera: &Camera| {
+            let frame = camera.newest.as_ref()?;
+            match camera.waits {
+                Some(_) => situation.plays_until.filter(|_| !situation.is_response_pending && !self.is_behind),
+                None => Some(camera.arrived + camera.due?.saturating_sub(frame.at)),
+            }
+        };
+        self.cameras.iter().filter_map(deadline).min()
+    }
+
+    /// The newest frame of a pad at the end of a turn, with `frame-policy=turn`.
+    pub fn take_for_turn(&mut self, index: usize, ctx: &mut Ctx) -> Option<NewFrame> {
+        if ctx.config.frames.policy != FramePolicy::Turn {
+            return None;
+        }
+        if self.is_behind && ctx.config.timing == Timing::Live {
+            self.drop_newest(index, "behind", ctx);
+            return None;
+        }
+        self.take_newest(index, ctx)
+    }
+
+    /// No pad has a frame that was not sent.
+    pub fn has_no_frame(&self) -> bool {
+        self.cameras.iter().all(|camera| camera.newest.is_none())
+    }
+
+    /// Takes a pad's newest frame, unless it is unchanged.
+    pub fn take_newest(&mut self, index: usize, ctx: &mut Ctx) -> Option<NewFrame> {
+        let camera = self.cameras.get_mut(index)?;
+        let frame = camera.newest.take()?;
+        camera.used(frame.at, interval_of(&frame, ctx.config));
+        let last = camera.last.as_ref().filter(|last| self.image_items.holds(&last.item_id)).map(|last| &last.look);
+        match Fingerprint::of_changed(&frame, last, ctx.config.frames.dedupe) {
+            Ok(look) => Some(NewFrame { frame, camera: Some((index, look)) }),
+            Err(reason) => {
+                post_skipped(&frame, reason, ctx);
+                None
+            }
+        }
+    }
+
+    fn drop_newest(&mut self, index: usize, reason: &'static str, ctx: &mut Ctx) {
+        let Some(camera) = self.cameras.get_mut(index) else { return };
+        let Some(frame) = camera.newest.take() else { return };
+        camera.used(frame.at, interval_of(&frame, ctx.config));
+        post_skipped(&frame, reason, ctx);
+    }
+
+    /// Sends images in one item, with the user's text about them.
+    pub fn send(&mut self, frames: Vec<NewFrame>, text: Option<TypedText>, ctx: &mut Ctx) -> SentImages {
+        let (item_id, sent) = self.image_items.send(&frames, text, ctx);
+        for (index, look) in frames.into_iter().filter_map(|frame| frame.camera) {
+            if let Some(camera) = self.cameras.get_mut(index) {
+                camera.last = Some(SentFrame { item_id: item_id.clone(), look });
+            }
+        }
+        sent
+    }
+
+    /// Sends a text message, with the newest frames in the same item.
+    pub fn send_with_text(&mut self, text: TypedText, mut frames: Vec<NewFrame>, ctx: &mut Ctx) -> SentImages {
+        let most = ctx.config.frames.most;
+        let too_many = if most > 0 { frames.len().saturating_sub(most) } else { 0 };
+        for too_many in frames.drain(..too_many) {
+            post_skipped(&too_many.frame, "too-many", ctx);
+        }
+        let mut sent = SentImages::default();
+        let length = |frames: &[NewFrame]| frames.iter().map(|new| new.frame.file.len().div_ceil(3) * 4).sum::<usize>();
+        // What is too large for one event is sent before it.
+        while length(&frames) + text.text.len() > MAX_MESSAGE && !frames.is_empty() {
+            let first = frames.remove(0);
+            sent.add(self.send(vec![first], None, ctx));
+        }
+        if frames.is_empty() {
+            let item = Item::message(Role::User, text.text);
+            ctx.send(ConversationItemCreate { item, ..Default::default() });
+        } else {
+            sent.add(self.send(frames, Some(text), ctx));
+        }
+        sent
+    }
+
+    /// See [`ImageItems::remove_old`].
+    pub fn remove_old(&mut self, ctx: &mut Ctx) -> SentImages {
+        self.image_items.remove_old(ctx)
+    }
+
+    /// See [`ImageItems::refused`].
+    pub fn refused(&mut self, event_id: &str, ctx: &mut Ctx) -> Option<TypedText> {
+        self.image_items.refused(event_id, ctx)
+    }
+
+    /// See [`ImageItems::session_lost`].
+    pub fn session_lost(&mut self, ctx: &mut Ctx) {
+        self.image_items.session_lost(ctx);
+    }
+
+    /// See [`ImageItems::replay`].
+    pub fn replay(&mut self, ctx: &mut Ctx) {
+        self.image_items.replay(ctx);
     }
 
     fn camera(&mut self, pad: Option<&str>, now: Instant) -> &mut Camera {
@@ -91,262 +312,25 @@ impl Camera {
     }
 }
 
-fn digest(file: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    file.hash(&mut hasher);
-    hasher.finish()
+fn interval_of(frame: &Frame, config: &Config) -> Duration {
+    frame.interval.unwrap_or(config.frames.interval)
 }
 
-impl Conversation {
-    /// A new frame; it replaces the one before it.
-    pub(crate) fn on_frame(&mut self, frame: Frame) {
-        if self.drain.has_begun() {
-            return;
-        }
-        self.audio_input.pace_frame(frame.at, &self.config, self.now);
-        if self.config.is_transcription_only() {
-            if !std::mem::replace(&mut self.frames.warned, true) {
-                self.warn("no-frames", "a session that only writes down looks at no pictures: they are dropped");
-            }
-            return;
-        }
-        self.frames.position = frame.at;
-        let interval = self.interval_of(&frame);
-        let is_late = self.is_past_the_turn(frame.at);
-        let camera = self.frames.camera(frame.pad.as_deref(), self.now);
-        if is_late && camera.newest.is_some() {
-            return;
-        }
-        let before = camera.newest.take();
-        if before.as_ref().is_some_and(|before| frame.at < before.at) {
-            (camera.due, camera.waits) = (None, None);
-        }
-        // Further away than the interval: the time line began again.
-        camera.due = camera.due.filter(|due| *due <= frame.at + interval);
-        let at = frame.at;
-        camera.newest = Some(frame);
-        camera.arrived = self.now;
-        if let Some((since, reason)) = camera.waits.filter(|(since, _)| at >= *since + interval) {
-            camera.waits = Some((since + interval, reason));
-            if let Some(before) = before {
-                self.skipped(&before, reason);
-            }
-        }
-        if self.config.timing == Timing::Offline && self.audio_input.heard.samples() == 0 {
-            self.advance_gap_until(at);
-        }
+/// Whether frames are sent by interval now.
+fn sends_by_interval(config: &Config, is_in_turn: bool) -> bool {
+    match config.frames.policy {
+        FramePolicy::Interval => true,
+        FramePolicy::Speech => is_in_turn,
+        FramePolicy::Turn | FramePolicy::Manual => false,
     }
+}
 
-    /// Offline: audio has ended in the middle of a turn, and video goes on. If more audio were to come, it would have come
-    /// before this frame.
-    fn is_past_the_turn(&self, at: Duration) -> bool {
-        let is_in_turn = self.turns.speaking || self.is_pushed_to_talk();
-        let by_turn = self.config.frames.policy == FramePolicy::Turn && self.config.timing == Timing::Offline;
-        by_turn && is_in_turn && at > self.audio_input.end()
-    }
-
-    /// Sends the frames that are due.
-    pub(crate) fn send_due_frames(&mut self) {
-        for index in 0..self.frames.cameras.len() {
-            if !self.is_due(index) {
-                continue;
-            }
-            let respond = self.config.frames.respond && self.may_respond();
-            let limited = || self.limits.rate.waits_until(self.config.requests_per_minute, self.now).is_some();
-            if respond && limited() {
-                self.drop_newest(index, "limit");
-            } else if let Some(reason) = self.has_to_wait(respond) {
-                let since = self.frames.cameras[index].newest.as_ref().map(|frame| frame.at).unwrap_or_default();
-                self.frames.cameras[index].waits.get_or_insert((since, reason));
-            } else {
-                self.send_newest(index, respond);
-            }
-        }
-    }
-
-    fn is_due(&self, index: usize) -> bool {
-        let Some(camera) = self.frames.cameras.get(index) else { return false };
-        let Some(frame) = camera.newest.as_ref().filter(|_| self.sends_by_interval()) else { return false };
-        let reached = match self.config.timing {
-            Timing::Live => frame.at + self.now.saturating_duration_since(camera.arrived),
-            Timing::Offline => self.frames.position,
-        };
-        camera.due.is_none_or(|due| reached >= due)
-    }
-
-    /// Whether frames are sent by interval now.
-    fn sends_by_interval(&self) -> bool {
-        match self.config.frames.policy {
-            FramePolicy::Interval => true,
-            FramePolicy::Speech => self.turns.speaking || self.is_pushed_to_talk(),
-            FramePolicy::Turn | FramePolicy::Manual => false,
-        }
-    }
-
-    /// Push to talk, with audio in the current turn.
-    fn is_pushed_to_talk(&self) -> bool {
-        matches!(self.config.detection, Detection::Manual) && self.audio_input.uncommitted() > 0
-    }
-
-    /// Why no frame may be sent now. Live, one with a response waits until the last response was played.
-    fn has_to_wait(&self, respond: bool) -> Option<&'static str> {
-        if self.config.timing == Timing::Offline {
-            None
-        } else if self.frames.is_behind {
-            Some("behind")
-        } else {
-            (respond && (self.scheduler.is_pending() || self.speaks_until().is_some())).then_some("busy")
-        }
-    }
-
-    /// When playback of the model ends, as far as known.
-    pub(crate) fn speaks_until(&self) -> Option<Instant> {
-        let rate = self.config.output.rate();
-        let end = |spoken: &AudioPart| match spoken.began {
-            Some(began) => began + samples_to_time(spoken.received, rate),
-            None if spoken.received > spoken.heard => self.last_response_progress + PLAY_BEGINS,
-            None => self.now,
-        };
-        self.responses.spoken.iter().map(end).max().filter(|until| *until > self.now)
-    }
-
-    /// When a frame becomes due, or may be sent, without another input.
-    pub(crate) fn frames_deadline(&self) -> Option<Instant> {
-        if self.config.timing == Timing::Offline || !self.sends_by_interval() {
-            return None;
-        }
-        let deadline = |camera: &Camera| {
-            let frame = camera.newest.as_ref()?;
-            match camera.waits {
-                Some(_) => self.speaks_until().filter(|_| !self.scheduler.is_pending() && !self.frames.is_behind),
-                None => Some(camera.arrived + camera.due?.saturating_sub(frame.at)),
-            }
-        };
-        self.frames.cameras.iter().filter_map(deadline).min()
-    }
-
-    /// A turn has ended: sends the newest frames before it is answered.
-    pub(crate) fn frames_for_turn(&mut self) {
-        let respond = self.responds_to_frames_of_turns();
-        for index in 0..self.frames.cameras.len() {
-            if let Some(news) = self.news_for_turn(index) {
-                self.send_images(vec![news], None, respond);
-            }
-        }
-    }
-
-    /// A text message: returns the newest frames, which become part of it, and whether they ask for a response by
-    /// themselves.
-    pub(crate) fn frames_for_text(&mut self) -> (Vec<NewFrame>, bool) {
-        let news: Vec<_> = (0..self.frames.cameras.len()).filter_map(|index| self.news_for_turn(index)).collect();
-        let respond = !news.is_empty() && self.responds_to_frames_of_turns();
-        (news, respond)
-    }
-
-    /// Frames of a turn are answered with the turn, if turns are answered at all.
-    fn responds_to_frames_of_turns(&self) -> bool {
-        self.config.frames.respond && !self.config.create_response
-    }
-
-    /// The newest frame at the end of a turn.
-    fn news_for_turn(&mut self, index: usize) -> Option<NewFrame> {
-        if self.config.frames.policy != FramePolicy::Turn || !matches!(self.phase, Phase::Ready) {
-            return None;
-        }
-        if self.frames.is_behind && self.config.timing == Timing::Live {
-            self.drop_newest(index, "behind");
-            return None;
-        }
-        self.take_newest(index)
-    }
-
-    /// `send-frame`: sends this frame, or the newest one of each pad.
-    pub(crate) fn frame_requested(&mut self, frame: Option<Frame>) {
-        let respond = self.config.frames.respond;
-        if self.config.is_transcription_only() {
-            return self.warn("no-frames", "a session that only writes down looks at no pictures");
-        }
-        if let Some(frame) = frame {
-            self.send_images(vec![NewFrame { frame, camera: None }], None, respond);
-            return;
-        }
-        if self.frames.cameras.iter().all(|camera| camera.newest.is_none()) {
-            self.warn("no-frame", "no camera has seen anything since the last picture was sent");
-        }
-        for index in 0..self.frames.cameras.len() {
-            self.send_newest(index, respond);
-        }
-    }
-
-    fn interval_of(&self, frame: &Frame) -> Duration {
-        frame.interval.unwrap_or(self.config.frames.interval)
-    }
-
-    /// Sends a pad's newest frame, unless it is unchanged.
-    fn send_newest(&mut self, index: usize, respond: bool) {
-        if let Some(news) = self.take_newest(index) {
-            self.send_images(vec![news], None, respond);
-        }
-    }
-
-    /// Takes a pad's newest frame, unless it is unchanged.
-    fn take_newest(&mut self, index: usize) -> Option<NewFrame> {
-        let frame = self.frames.cameras.get_mut(index)?.newest.take()?;
-        let interval = self.interval_of(&frame);
-        self.frames.cameras[index].used(frame.at, interval);
-        match self.compare(index, &frame) {
-            Ok(look) => Some(NewFrame { frame, camera: Some((index, look)) }),
-            Err(reason) => {
-                self.skipped(&frame, reason);
-                None
-            }
-        }
-    }
-
-    /// Compares a frame with the one sent before it. Returns the fingerprint for the next comparison, or why the frame is
-    /// not sent. What cannot be decoded counts as changed.
-    fn compare(&self, index: usize, frame: &Frame) -> Result<Fingerprint, &'static str> {
-        let last = self.frames.cameras[index].last.as_ref();
-        let last = last.filter(|last| self.frames.image_items.holds(&last.item_id)).map(|last| &last.look);
-        let (dedupe, digest) = (self.config.frames.dedupe, digest(&frame.file));
-        if dedupe != Dedupe::None && last.is_some_and(|last| last.digest == digest) {
-            return Err("same");
-        }
-        let Dedupe::Similar(most) = dedupe else { return Ok(Fingerprint { digest, tile_means: None }) };
-        let tile_means = TileMeans::of(&frame.file, frame.media_type);
-        let before = last.and_then(|last| last.tile_means.as_ref());
-        let distance = tile_means.as_ref().zip(before).map(|(now, before)| now.distance(before));
-        if distance.is_some_and(|distance| distance <= most) {
-            Err("similar")
-        } else {
-            Ok(Fingerprint { digest, tile_means })
-        }
-    }
-
-    /// A frame was sent.
-    pub(crate) fn frame_sent(&mut self, news: NewFrame, item_id: &str) {
-        if let Some((index, look)) = news.camera
-            && let Some(camera) = self.frames.cameras.get_mut(index)
-        {
-            camera.last = Some(SentFrame { item_id: item_id.to_owned(), look });
-        }
-    }
-
-    fn drop_newest(&mut self, index: usize, reason: &'static str) {
-        let Some(frame) = self.frames.cameras.get_mut(index).and_then(|camera| camera.newest.take()) else { return };
-        let interval = self.interval_of(&frame);
-        self.frames.cameras[index].used(frame.at, interval);
-        self.skipped(&frame, reason);
-    }
-
-    pub(crate) fn skipped(&mut self, frame: &Frame, reason: &'static str) {
-        let event = FrameEvent {
-            state: FrameState::Skipped { reason },
-            pad: frame.pad.clone(),
-            item_id: None,
-            at: Some(frame.at),
-            size: frame.file.len(),
-        };
-        self.notify(Event::Frame(event));
-    }
+fn post_skipped(frame: &Frame, reason: &'static str, ctx: &mut Ctx) {
+    ctx.notify(Event::Frame(FrameEvent {
+        state: FrameState::Skipped { reason },
+        pad: frame.pad.clone(),
+        item_id: None,
+        at: Some(frame.at),
+        size: frame.file.len(),
+    }));
 }

@@ -7,9 +7,10 @@
 //! it: before the item is deleted, one with the text alone takes its place, and if a server refuses the item, the text
 //! is sent alone.
 
-use crate::realtime::conversation::io::{FrameEvent, FrameState};
+use crate::realtime::conversation::config::Config;
+use crate::realtime::conversation::context::Ctx;
+use crate::realtime::conversation::io::{Event, FrameEvent, FrameState, Output};
 use crate::realtime::conversation::video::new_frame::NewFrame;
-use crate::realtime::conversation::{Conversation, Event, Output};
 use openai_protocol::client::{ConversationItemCreate, ConversationItemDelete, PictureMessage, PicturePart};
 use openai_protocol::items::{Item, Role};
 use std::collections::VecDeque;
@@ -18,11 +19,9 @@ use std::time::Duration;
 /// Items remembered if `max-frames` is 0.
 const MAX_KEPT: usize = 4096;
 /// Bytes of text remembered with them.
-const WORDS: usize = 16 << 20;
+const MAX_TEXT: usize = 16 << 20;
 /// Bytes of images kept for `replay-frames`.
-const AGAIN: usize = 32 << 20;
-/// Largest event in bytes; servers take somewhat more.
-const MAX_MESSAGE: usize = 15_000_000;
+const MAX_REPLAYED: usize = 32 << 20;
 
 /// A text message of the user.
 #[derive(Clone, Debug)]
@@ -38,7 +37,7 @@ struct Message {
     item_id: String,
     event_id: String,
     pictures: Vec<Picture>,
-    words: Option<TypedText>,
+    text: Option<TypedText>,
     /// The images, for `replay-frames`.
     again: Option<Vec<PicturePart>>,
 }
@@ -55,6 +54,23 @@ struct Picture {
     pad: Option<String>,
     at: Duration,
     size: usize,
+}
+
+/// What has to follow when images were sent or deleted.
+#[derive(Debug, Default, PartialEq)]
+#[must_use]
+pub(crate) struct SentImages {
+    /// Running time of the newest image that was sent.
+    pub newest: Option<Duration>,
+    /// Events whose refusal is no error: the server may have deleted the item by itself.
+    pub expected_errors: Vec<String>,
+}
+
+impl SentImages {
+    pub fn add(&mut self, other: Self) {
+        self.newest = self.newest.max(other.newest);
+        self.expected_errors.extend(other.expected_errors);
+    }
 }
 
 /// All items with images, oldest first.
@@ -76,144 +92,115 @@ impl ImageItems {
 
     /// Drops the oldest record; the item stays in the conversation.
     fn forget_oldest(&mut self) {
-        let words = |message: &Message| message.words.as_ref().map_or(0, |words| words.text.len());
-        let mut bytes: usize = self.messages.iter().map(words).sum();
-        while self.messages.len() > MAX_KEPT || bytes > WORDS {
-            bytes -= self.messages.pop_front().as_ref().map_or(bytes, words);
+        let text_len = |message: &Message| message.text.as_ref().map_or(0, |text| text.text.len());
+        let mut bytes: usize = self.messages.iter().map(text_len).sum();
+        while self.messages.len() > MAX_KEPT || bytes > MAX_TEXT {
+            bytes -= self.messages.pop_front().as_ref().map_or(bytes, text_len);
         }
         let mut again = 0;
         for message in self.messages.iter_mut().rev().filter(|message| message.again.is_some()) {
             again += message.size();
-            message.again.take_if(|_| again > AGAIN);
+            message.again.take_if(|_| again > MAX_REPLAYED);
         }
     }
-}
 
-impl Conversation {
-    /// Sends images in one item, with the user's text about them.
-    pub(crate) fn send_images(&mut self, news: Vec<NewFrame>, words: Option<TypedText>, respond: bool) {
-        let Some(at) = news.iter().map(|news| news.frame.at).max() else { return };
-        self.frames.image_items.sent += 1;
-        let item_id = format!("frame_{}", self.frames.image_items.sent);
-        let event_id = self.outbox.next_event_id();
-        let parts: Vec<_> = news.iter().map(|news| self.part(news)).collect();
-        let again = (self.config.replays_frames && self.config.reconnects).then(|| parts.clone());
-        self.outbox.push(Output::SendPicture(PictureMessage {
+    /// Sends images in one item, with the user's text about them. Returns the item's id as well.
+    pub fn send(&mut self, frames: &[NewFrame], text: Option<TypedText>, ctx: &mut Ctx) -> (String, SentImages) {
+        self.sent += 1;
+        let item_id = format!("frame_{}", self.sent);
+        let event_id = ctx.outbox.next_event_id();
+        let parts: Vec<_> = frames.iter().map(|new| part(new, ctx.config)).collect();
+        let again = (ctx.config.replays_frames && ctx.config.reconnects).then(|| parts.clone());
+        ctx.outbox.push(Output::SendPicture(PictureMessage {
             event_id: event_id.clone(),
             item_id: item_id.clone(),
             pictures: parts,
-            words: words.as_ref().map(|words| words.text.clone()),
+            words: text.as_ref().map(|text| text.text.clone()),
         }));
-        self.last_progress = self.now;
         let picture =
-            |news: &NewFrame| Picture { pad: news.frame.pad.clone(), at: news.frame.at, size: news.frame.file.len() };
-        let pictures = news.iter().map(picture).collect();
-        news.into_iter().for_each(|news| self.frame_sent(news, &item_id));
-        let message = Message { item_id, event_id, pictures, words, again };
-        self.post_frame_event(&message, FrameState::Sent);
-        self.frames.image_items.messages.push_back(message);
-        self.remove_old_frames();
-        if respond && self.may_respond() {
-            self.await_response_from(Some(at));
-            self.scheduler.request(None);
-        }
-    }
-
-    fn part(&self, news: &NewFrame) -> PicturePart {
-        let (frame, settings) = (&news.frame, &self.config.frames);
-        PicturePart {
-            media_type: frame.media_type,
-            file: frame.file.clone(),
-            detail: frame.detail.unwrap_or(settings.detail),
-            text: frame.prompt.clone().or_else(|| settings.prompt.clone()).filter(|text| !text.trim().is_empty()),
-        }
-    }
-
-    /// Sends a text message, with the newest frames in the same item.
-    pub(crate) fn send_text_with_images(&mut self, words: TypedText, mut news: Vec<NewFrame>) {
-        let most = self.config.frames.most;
-        let too_many = if most > 0 { news.len().saturating_sub(most) } else { 0 };
-        for news in news.drain(..too_many) {
-            self.skipped(&news.frame, "too-many");
-        }
-        let length = |news: &[NewFrame]| news.iter().map(|news| news.frame.file.len().div_ceil(3) * 4).sum::<usize>();
-        // What is too large for one event is sent before it.
-        while length(&news) + words.text.len() > MAX_MESSAGE && !news.is_empty() {
-            let first = news.remove(0);
-            self.send_images(vec![first], None, false);
-        }
-        if news.is_empty() {
-            self.create_item(Item::message(Role::User, words.text));
-        } else {
-            self.send_images(news, Some(words), false);
-        }
+            |new: &NewFrame| Picture { pad: new.frame.pad.clone(), at: new.frame.at, size: new.frame.file.len() };
+        let pictures = frames.iter().map(picture).collect();
+        let message = Message { item_id: item_id.clone(), event_id, pictures, text, again };
+        post(&message, FrameState::Sent, ctx);
+        self.messages.push_back(message);
+        let removed = self.remove_old(ctx);
+        let newest = frames.iter().map(|new| new.frame.at).max();
+        (item_id, SentImages { newest, ..removed })
     }
 
     /// Deletes the oldest images beyond `max-frames`. Those of one item go together.
-    pub(crate) fn remove_old_frames(&mut self) {
-        let most = self.config.frames.most;
-        while most > 0 && self.frames.image_items.pictures() > most {
-            let Some(message) = self.frames.image_items.messages.pop_front() else { return };
-            if let Some(words) = &message.words {
-                let item = Item::message(Role::User, words.text.clone());
+    pub fn remove_old(&mut self, ctx: &mut Ctx) -> SentImages {
+        let mut expected_errors = Vec::new();
+        let most = ctx.config.frames.most;
+        while most > 0 && self.pictures() > most {
+            let Some(message) = self.messages.pop_front() else { break };
+            if let Some(text) = &message.text {
+                let item = Item::message(Role::User, text.text.clone());
                 let previous_item_id = Some(message.item_id.clone());
-                let id = self.send(ConversationItemCreate { item, previous_item_id, ..Default::default() });
-                self.responses.expected_errors(id);
+                let create = ConversationItemCreate { item, previous_item_id, ..Default::default() };
+                expected_errors.push(ctx.send(create));
             }
-            // The server may have dropped the item by itself, and the text with it.
-            let id = self.send(ConversationItemDelete { item_id: message.item_id.clone(), ..Default::default() });
-            self.responses.expected_errors(id);
-            self.post_frame_event(&message, FrameState::Removed);
+            // The server may have deleted the item by itself, and the text with it.
+            let delete = ConversationItemDelete { item_id: message.item_id.clone(), ..Default::default() };
+            expected_errors.push(ctx.send(delete));
+            post(&message, FrameState::Removed, ctx);
         }
-        self.frames.image_items.forget_oldest();
+        self.forget_oldest();
+        SentImages { newest: None, expected_errors }
     }
 
     /// The server has refused an event. If it was an item with images, they are not part of the conversation, and the text
-    /// is sent alone. The response that was requested does not know them.
-    pub(crate) fn frame_refused(&mut self, event_id: &str) {
-        let messages = &mut self.frames.image_items.messages;
-        let refused = messages.iter().position(|message| message.event_id == event_id);
-        let Some(message) = refused.and_then(|index| messages.remove(index)) else { return };
-        self.post_frame_event(&message, FrameState::Skipped { reason: "refused" });
-        if let Some(words) = message.words {
-            self.create_item(Item::message(Role::User, words.text));
-            if words.respond && self.may_respond() {
-                self.scheduler.retry_request();
-            }
-        }
+    /// is sent alone. Returns that; a response that was requested does not know it.
+    pub fn refused(&mut self, event_id: &str, ctx: &mut Ctx) -> Option<TypedText> {
+        let refused = self.messages.iter().position(|message| message.event_id == event_id);
+        let message = refused.and_then(|index| self.messages.remove(index))?;
+        post(&message, FrameState::Skipped { reason: "refused" }, ctx);
+        let text = message.text?;
+        let item = Item::message(Role::User, text.text.clone());
+        ctx.send(ConversationItemCreate { item, ..Default::default() });
+        Some(text)
     }
 
     /// The session is lost, with its images. The next one gets new frames, and those kept for `replay-frames`.
-    pub(crate) fn on_frames_lost(&mut self) {
-        for message in std::mem::take(&mut self.frames.image_items.messages) {
+    pub fn session_lost(&mut self, ctx: &mut Ctx) {
+        for message in std::mem::take(&mut self.messages) {
             if message.again.is_some() {
-                self.frames.image_items.messages.push_back(message);
+                self.messages.push_back(message);
             } else {
-                self.post_frame_event(&message, FrameState::Removed);
+                post(&message, FrameState::Removed, ctx);
             }
         }
     }
 
     /// `replay-frames`: sends the images again to a new session. Text about them is part of the history that is sent
     /// anyway.
-    pub(crate) fn replay_frames_to_session(&mut self) {
-        for mut message in std::mem::take(&mut self.frames.image_items.messages) {
-            let event_id = self.outbox.next_event_id();
-            self.outbox.push(Output::SendPicture(PictureMessage {
+    pub fn replay(&mut self, ctx: &mut Ctx) {
+        for message in &mut self.messages {
+            let event_id = ctx.outbox.next_event_id();
+            ctx.outbox.push(Output::SendPicture(PictureMessage {
                 event_id: event_id.clone(),
                 item_id: message.item_id.clone(),
                 pictures: message.again.clone().unwrap_or_default(),
                 words: None,
             }));
-            (message.event_id, message.words) = (event_id, None);
-            self.frames.image_items.messages.push_back(message);
+            (message.event_id, message.text) = (event_id, None);
         }
     }
+}
 
-    fn post_frame_event(&mut self, message: &Message, state: FrameState) {
-        for Picture { pad, at, size } in &message.pictures {
-            let (pad, item_id) = (pad.clone(), Some(message.item_id.clone()));
-            self.notify(Event::Frame(FrameEvent { state, pad, item_id, at: Some(*at), size: *size }));
-        }
+fn part(new: &NewFrame, config: &Config) -> PicturePart {
+    let (frame, settings) = (&new.frame, &config.frames);
+    PicturePart {
+        media_type: frame.media_type,
+        file: frame.file.clone(),
+        detail: frame.detail.unwrap_or(settings.detail),
+        text: frame.prompt.clone().or_else(|| settings.prompt.clone()).filter(|text| !text.trim().is_empty()),
+    }
+}
+
+fn post(message: &Message, state: FrameState, ctx: &mut Ctx) {
+    for Picture { pad, at, size } in &message.pictures {
+        let (pad, item_id) = (pad.clone(), Some(message.item_id.clone()));
+        ctx.notify(Event::Frame(FrameEvent { state, pad, item_id, at: Some(*at), size: *size }));
     }
 }

@@ -8,27 +8,16 @@
 use crate::audio::sample_clock::samples_to_time;
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::response::Initiator;
-use crate::realtime::conversation::response::audio_part::AudioPart;
+use crate::realtime::conversation::response::responses::UnplayedPart;
 use crate::realtime::conversation::server_ids::{given, plain};
 use crate::realtime::conversation::{Conversation, Event, Output};
 use crate::types::Timing;
 use openai_protocol::client::{ConversationItemDelete, ConversationItemTruncate, ResponseCancel};
 
-/// A part that was not played to its end.
-struct UnplayedPart {
-    response_id: String,
-    item_id: String,
-    content_index: u32,
-    /// Samples played of it.
-    heard: u64,
-    /// The server has this item in the conversation.
-    is_known: bool,
-}
-
 impl Conversation {
     /// Drops queued audio, and truncates or deletes the items at the server.
     pub(crate) fn interrupt(&mut self, who: Initiator) {
-        let unplayed = self.unplayed();
+        let unplayed = self.responses.unplayed();
         let active = self.scheduler.active().map(str::to_owned);
         if who == Initiator::Application {
             self.scheduler.cancel_pending();
@@ -42,42 +31,11 @@ impl Conversation {
         }
         self.clear_floor();
         self.outbox.push(Output::FlushAudio);
-        let rate = self.config.output.rate();
-        let mut deleted = Vec::new();
-        for part in &unplayed {
-            // A server's VAD does not cancel out-of-band responses.
-            if self.responses.records.runs_out_of_band(&part.response_id) && !self.responses.is_muted(&part.response_id)
-            {
-                self.send_cancel(&part.response_id);
-            }
-            self.responses.mute(&part.response_id);
-            self.calls.cut_off(&part.response_id);
-            if !part.is_known {
-                continue;
-            }
-            if self.is_unplayed(&part.item_id) {
-                if !deleted.contains(&&part.item_id) {
-                    deleted.push(&part.item_id);
-                    self.forget_item(&part.item_id);
-                }
-            } else {
-                let id = self.send(ConversationItemTruncate {
-                    item_id: part.item_id.clone(),
-                    content_index: part.content_index,
-                    audio_end_ms: part.heard * 1000 / u64::from(rate),
-                    ..Default::default()
-                });
-                self.responses.expected_errors(id);
-            }
-        }
+        self.cut_off_at_server(&unplayed);
         let items: Vec<&str> = unplayed.iter().map(|part| part.item_id.as_str()).collect();
-        let words = self.take_transcript(&items);
-        for part in &unplayed {
-            if let Some(spoken) = self.responses.find(&part.item_id, part.content_index) {
-                (spoken.received, spoken.growing) = (part.heard, false);
-            }
-        }
-        self.post_cut_transcripts(words);
+        let transcripts = self.captions.cut_off(&items, &self.responses);
+        unplayed.iter().for_each(|part| self.responses.cut_off(part));
+        self.post_cut_transcripts(transcripts);
         for response_id in unplayed.iter().map(|part| &part.response_id).chain(&active) {
             self.turn_latency.silenced(response_id, self.now);
         }
@@ -85,11 +43,43 @@ impl Conversation {
             self.notify(Event::Interrupted {
                 response_id: Some(first.response_id),
                 item_id: first.item_id,
-                heard: samples_to_time(first.heard, rate),
-                running_time: self.responses.listener,
+                heard: samples_to_time(first.played, self.config.output.rate()),
+                running_time: self.responses.position(),
             });
         }
-        self.post_complete_turn();
+        self.turn_latency.post_complete(&mut self.outbox);
+    }
+
+    /// Tells the server what was played of each part, and drops what may still come of it.
+    fn cut_off_at_server(&mut self, unplayed: &[UnplayedPart]) {
+        let rate = self.config.output.rate();
+        let mut deleted = Vec::new();
+        for part in unplayed {
+            // A server's VAD does not cancel out-of-band responses.
+            if self.records.runs_out_of_band(&part.response_id) && !self.responses.is_muted(&part.response_id) {
+                self.send_cancel(&part.response_id);
+            }
+            self.responses.mute(&part.response_id);
+            self.calls.cut_off(&part.response_id);
+            let is_known = part.session_generation == self.session_generation
+                && !plain(&part.item_id).is_empty()
+                && !self.records.is_out_of_band(&part.response_id);
+            if !is_known {
+                continue;
+            }
+            if !self.responses.is_unplayed(&part.item_id, rate) {
+                let id = self.send(ConversationItemTruncate {
+                    item_id: part.item_id.clone(),
+                    content_index: part.content_index,
+                    audio_end_ms: part.played * 1000 / u64::from(rate),
+                    ..Default::default()
+                });
+                self.expected_errors.add(id);
+            } else if !deleted.contains(&&part.item_id) {
+                deleted.push(&part.item_id);
+                self.forget_item(&part.item_id);
+            }
+        }
     }
 
     /// Cancels a response. A server's VAD does it by itself when the user speaks.
@@ -106,7 +96,7 @@ impl Conversation {
 
     fn send_cancel(&mut self, response_id: &str) {
         let id = self.send(ResponseCancel { response_id: given(response_id), ..Default::default() });
-        self.responses.expected_errors(id);
+        self.expected_errors.add(id);
     }
 
     /// The server has cancelled a response by itself: what is queued of it is not played either.
@@ -115,7 +105,7 @@ impl Conversation {
             Some("client_cancelled") => self.config.timing == Timing::Live,
             _ => self.may_be_interrupted(),
         };
-        let is_heard = || self.unplayed().iter().any(|part| part.response_id == response_id);
+        let is_heard = || self.responses.unplayed().iter().any(|part| part.response_id == response_id);
         if is_meant && self.scheduler.active().is_none() && !self.responses.is_muted(response_id) && is_heard() {
             self.interrupt(Initiator::User);
         }
@@ -125,28 +115,7 @@ impl Conversation {
     pub(crate) fn forget_item(&mut self, item_id: &str) {
         if !plain(item_id).is_empty() {
             let id = self.send(ConversationItemDelete { item_id: item_id.to_owned(), ..Default::default() });
-            self.responses.expected_errors(id);
+            self.expected_errors.add(id);
         }
-    }
-
-    /// Parts that were not played to their end, or are not complete.
-    fn unplayed(&self) -> Vec<UnplayedPart> {
-        let unplayed = |spoken: &&AudioPart| spoken.growing || spoken.heard < spoken.received;
-        let part = |spoken: &AudioPart| UnplayedPart {
-            response_id: spoken.response_id.clone(),
-            item_id: spoken.item_id.clone(),
-            content_index: spoken.content_index,
-            heard: spoken.heard,
-            is_known: spoken.session_generation == self.session_generation
-                && !plain(&spoken.item_id).is_empty()
-                && !self.responses.records.is_out_of_band(&spoken.response_id),
-        };
-        self.responses.spoken.iter().filter(unplayed).map(part).collect()
-    }
-
-    /// No part of the item was played for a millisecond.
-    fn is_unplayed(&self, item_id: &str) -> bool {
-        let least = u64::from(self.config.output.rate()).div_ceil(1000);
-        self.responses.spoken.iter().filter(|spoken| spoken.item_id == item_id).all(|spoken| spoken.heard < least)
     }
 }

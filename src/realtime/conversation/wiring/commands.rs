@@ -4,9 +4,9 @@
 //! events.
 
 use crate::realtime::conversation::config::Detection;
+use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::io::Command;
 use crate::realtime::conversation::response::Initiator;
-use crate::realtime::conversation::video::image_items::TypedText;
 use crate::realtime::conversation::{Conversation, Phase};
 use openai_protocol::client::{ConversationItemCreate, InputAudioBufferClear, ResponseCreate};
 use openai_protocol::items::{Item, ItemKind, Role};
@@ -15,18 +15,12 @@ use std::time::Duration;
 
 /// Longest text message in bytes; the API refuses longer ones.
 const MAX_TEXT_LEN: usize = 256_000;
-/// Commands that wait until the session is ready.
-const MAX_EARLY_COMMANDS: usize = 256;
 
 impl Conversation {
     /// Handles a command. Before the session is ready, it waits.
     pub(crate) fn handle_command(&mut self, command: Command) {
         if !matches!(self.phase, Phase::Ready) {
-            if self.early.len() == MAX_EARLY_COMMANDS {
-                self.warn("not-ready", "the session is not ready, and too much waits for it: a command is dropped");
-            } else {
-                self.early.push_back(command);
-            }
+            self.early.add(command, &mut self.outbox);
             return;
         }
         match command {
@@ -36,16 +30,13 @@ impl Conversation {
             Command::CreateResponse(params) => self.response_requested(params.map(|params| *params)),
             Command::CancelResponse => self.interrupt(Initiator::Application),
             Command::FunctionOutput { call_id, output } => self.function_output(&call_id, output),
-            Command::Approve { request_id, approve } => self.approve(request_id, approve),
+            Command::Approve { request_id, approve } => {
+                if self.approvals.answer(request_id, approve, &mut ctx!(self)) {
+                    self.scheduler.request(None);
+                }
+            }
             Command::SendFrame(frame) => self.frame_requested(frame.map(|frame| *frame)),
             Command::Event(event) => self.send_raw_event(*event),
-        }
-    }
-
-    /// Handles the commands that waited for the session.
-    pub(crate) fn handle_early_commands(&mut self) {
-        for command in std::mem::take(&mut self.early) {
-            self.handle_command(command);
         }
     }
 
@@ -56,12 +47,10 @@ impl Conversation {
             let message = format!("a text of {length} characters is not sent: the API takes {MAX_TEXT_LEN} at most");
             return self.warn("text-too-long", message);
         }
-        let (news, to_frames) = self.frames_for_text();
-        let respond = respond || to_frames;
-        self.history.has(&Item::message(Role::User, text.as_str()));
-        self.send_text_with_images(TypedText { text, respond }, news);
-        if respond && self.may_respond() {
-            self.await_response_from(at.or(self.audio_input.heard.end()));
+        self.history.add_item(&Item::message(Role::User, text.as_str()));
+        let respond = self.send_text_with_frames(text, respond);
+        if respond && self.limits.may_respond(&self.config) {
+            self.await_response_from(at.or(self.audio_input.heard().end()));
             self.scheduler.request(None);
         }
     }
@@ -76,10 +65,10 @@ impl Conversation {
         if self.audio_input.uncommitted() == 0 {
             return self.warn("nothing-to-commit", "there is no sound that could be committed");
         }
-        let end = self.audio_input.sent.end();
-        if !self.turns.speaking {
-            let start = self.audio_input.sent.samples() - self.audio_input.uncommitted();
-            self.turns.begin(None, self.audio_input.sent.time_of(start));
+        let end = self.audio_input.sent().end();
+        if !self.turns.is_speaking() {
+            let start = self.audio_input.sent().samples() - self.audio_input.uncommitted();
+            self.turns.begin(None, self.audio_input.sent().time_of(start));
             self.turns.end(None, end);
         } else if !matches!(self.config.detection, Detection::Server { .. }) {
             self.end_turn(None, end);
@@ -98,13 +87,13 @@ impl Conversation {
 
     fn response_requested(&mut self, params: Option<ResponseParams>) {
         let beside = params.as_ref().and_then(|params| params.conversation.as_deref()) == Some("none");
-        if !self.may_respond() {
+        if !self.limits.may_respond(&self.config) {
             self.warn("no-answers", "no answer is asked for: the session only writes down, or its budget is used up");
         } else if beside {
             // Out-of-band: independent of what the conversation is doing.
             self.send(ResponseCreate { response: params, ..Default::default() });
         } else {
-            self.scheduler.turn_ended.get_or_insert(self.now);
+            self.scheduler.turn_ended_unless_known(Some(self.now));
             self.scheduler.request(params);
         }
     }
