@@ -5,7 +5,7 @@
 For each folder of a crate, every file and every folder in it is a node, and each `use` of another node's items is an
 edge (tests are left out, and so is a folder's own `mod.rs`, which wires its children together). A cycle is an error.
 
-    tests/module_cycles.py [--edges]      exit status 1 and the cycles, if there are any but the known ones
+    tests/module_cycles.py [--edges]      exit status 1 and the cycles, if there are any
 """
 
 import pathlib
@@ -13,12 +13,6 @@ import re
 import sys
 
 CRATES = ["src", *sorted(str(path) for path in pathlib.Path("crates").glob("*/src"))]
-
-# Cycles that are there: hubs that are still to be taken apart.
-# No other module may join them, and a cycle that is gone has to leave the list.
-KNOWN = {
-    "crates/voice-chat/src": {"app", "visitor"},
-}
 
 
 def module_of(file: pathlib.Path, root: pathlib.Path) -> list[str]:
@@ -131,7 +125,6 @@ def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 def main() -> int:
     failed = False
-    seen = set()
     for root in map(pathlib.Path, CRATES):
         for folder, graph in sorted(edges_of(root).items()):
             name = "/".join((str(root), *folder))
@@ -139,16 +132,10 @@ def main() -> int:
                 for node, others in sorted(graph.items()):
                     print(f"{name}: {node} -> {', '.join(sorted(others))}")
             for cycle in cycles(graph):
-                if set(cycle) <= KNOWN.get(name, set()):
-                    seen.add(name)
-                    continue
                 failed = True
                 print(f"cycle in {name}: " + ", ".join(f"{a} -> {' '.join(sorted(graph[a] & set(cycle)))}" for a in cycle))
-    for name in sorted(KNOWN.keys() - seen):
-        failed = True
-        print(f"no cycle in {name} any more: take it from the list of known ones")
     if not failed:
-        print(f"no cycle between modules but the known ones in {len(KNOWN)} folders")
+        print("no cycle between modules")
     return 1 if failed else 0
 
 

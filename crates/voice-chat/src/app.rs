@@ -6,7 +6,7 @@ use crate::access::{Access, RateLimit};
 use crate::cli::Cli;
 use crate::media::peer::PeerConfig;
 use crate::metrics::Metrics;
-use crate::visitor::registry::Registry;
+use crate::registry::Registry;
 use std::sync::Arc;
 
 /// The program's state.

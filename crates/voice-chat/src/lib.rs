@@ -4,7 +4,7 @@
 //! `openairealtime`. It speaks OpenAI's own WebRTC interface, so that existing clients work with any server of the API.
 //!
 //! Modules: `cli` is the command line, `server` and `tls` accept connections, `http` has the paths and `access` says who
-//! may come in. A `visitor` is a task that owns two pipelines of `media`, and `events` translates between the data channel
+//! may come in. A `visitor` is a task that owns two pipelines of `media` and has a place in the `registry`, and `events` translates between the data channel
 //! and the element, without a socket or a clock. The page is in the folder `page`.
 
 mod access;
@@ -15,6 +15,7 @@ mod http;
 mod ids;
 mod media;
 mod metrics;
+mod registry;
 mod server;
 mod tls;
 mod visitor;

@@ -73,7 +73,7 @@ async fn browse(program: &str, scenario: &str, gateway: &Gateway, transport: &st
     let output = tokio::time::timeout(LIMIT, child.wait_with_output()).await.expect("an end").expect("output");
     let (said, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{program} {scenario} {transport}: {}\n{complaints}{said}", output.status);
-    println!("{scenario} {transport}: {said}");
+    eprintln!("{scenario} {transport}: {said}");
     serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
 }
 

@@ -84,9 +84,9 @@ async fn visitors_talk_at_once() {
     let visits = round(time).await;
     until_back(before).await;
     for visit in &visits {
-        println!("{visit:?}");
+        eprintln!("{visit:?}");
     }
-    println!("memory: {memory_before} MB before, {} MB after", memory());
+    eprintln!("memory: {memory_before} MB before, {} MB after", memory());
     let turns = time.as_secs() as u32 / support::client::PERIOD.as_secs() as u32;
     let each = |visit: &Visit| visit.samples / u64::from(visit.answers.max(1));
     let most = visits.iter().map(each).max().expect("visits");
@@ -125,7 +125,7 @@ async fn connections_in_a_row_leave_nothing() {
         drop(socket);
     }
     gateway.wait_for_metric("voice_chat_visitors", 0.0).await;
-    println!("{connects} calls in {:?}; memory: {memory_before} MB before, {} MB after", begin.elapsed(), memory());
+    eprintln!("{connects} calls in {:?}; memory: {memory_before} MB before, {} MB after", begin.elapsed(), memory());
     until_back(before).await;
     assert!(memory() <= memory_before * 12 / 10, "{memory_before} MB have become {} MB", memory());
     client.vanish().await;

@@ -91,11 +91,7 @@ impl Reader<'_, '_> {
                 let length = self.byte()?;
                 self.int(length.into())?;
             }
-            b'X' => {
-                let length = self.number(4)? as usize;
-                let text = str::from_utf8(take(self.bytes, length)?)?.to_owned();
-                self.stack.push(Value::Text(text));
-            }
+            b'X' => self.text()?,
             b')' | b']' => self.stack.push(Value::List(Vec::new())),
             b'}' => self.stack.push(Value::Dict(Vec::new())),
             b't' => {
@@ -116,11 +112,7 @@ impl Reader<'_, '_> {
                 let (value, key) = (self.pop()?, self.pop()?);
                 self.put_all([(key, value)])?;
             }
-            b'u' => {
-                let mut values = self.since_mark()?.into_iter();
-                let pairs: Vec<_> = std::iter::from_fn(|| Some((values.next()?, values.next()?))).collect();
-                self.put_all(pairs)?;
-            }
+            b'u' => self.set_items()?,
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
                 self.stack.push(Value::Global(format!("{module}.{name}")));
@@ -139,6 +131,19 @@ impl Reader<'_, '_> {
             other => bail!("opcode {other:#04x} is not supported"),
         }
         Ok(true)
+    }
+
+    fn text(&mut self) -> Result<()> {
+        let length = self.number(4)? as usize;
+        let text = str::from_utf8(take(self.bytes, length)?)?.to_owned();
+        self.stack.push(Value::Text(text));
+        Ok(())
+    }
+
+    fn set_items(&mut self) -> Result<()> {
+        let mut values = self.since_mark()?.into_iter();
+        let pairs: Vec<_> = std::iter::from_fn(|| Some((values.next()?, values.next()?))).collect();
+        self.put_all(pairs)
     }
 
     fn call(&mut self) -> Result<()> {

@@ -8,6 +8,7 @@
 pub mod model;
 pub mod offer;
 pub mod peer;
+mod received;
 
 use gst::prelude::*;
 

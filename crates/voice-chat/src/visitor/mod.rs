@@ -4,7 +4,6 @@
 //! client, and keeps the limits. [`webrtc`] and [`socket`] are the two transports.
 
 pub mod end;
-pub mod registry;
 pub mod socket;
 pub mod webrtc;
 

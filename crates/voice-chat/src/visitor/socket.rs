@@ -5,12 +5,12 @@
 //! 24 kHz, in both directions.
 
 use super::end::End;
-use super::registry::{Place, raised};
 use super::{MAX_WAITING_EVENTS, Out, Request, Visitor};
 use crate::app::App;
 use crate::events::client::MAX_CLIENT_EVENT_LEN;
 use crate::media::SharedClock;
 use crate::media::model::{Model, Voice};
+use crate::registry::{Place, raised};
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use bytes::Bytes;
 use futures_util::StreamExt;

@@ -3,7 +3,6 @@
 //! A visitor by WebRTC: from the offer to the end of the call.
 
 use super::end::End;
-use super::registry::{Place, raised};
 use super::{MAX_WAITING_EVENTS, Out, Request, Visitor};
 use crate::app::App;
 use crate::events::notice;
@@ -11,6 +10,7 @@ use crate::media::SharedClock;
 use crate::media::model::Model;
 use crate::media::offer::Offer;
 use crate::media::peer::{OnEvent, Peer, PeerError, PeerEvent};
+use crate::registry::{Place, raised};
 use futures_util::StreamExt;
 use gst::prelude::*;
 use gst_webrtc::WebRTCDataChannel;
@@ -147,12 +147,6 @@ impl Call {
         let mut negotiation = Box::pin(async move { peer.answer(offer).await });
         let (mut answered, mut answer) = (Some(answered), None);
         let end = loop {
-            let abandoned = async {
-                match &mut answered {
-                    Some(answered) => answered.closed().await,
-                    None => std::future::pending().await,
-                }
-            };
             let update = self.visitor.deadline();
             let result = tokio::select! {
                 message = model_messages.next() => match message {
@@ -171,7 +165,7 @@ impl Call {
                 () = sleep_until(expires) => Err(End::Expired),
                 _ = idle_check.tick() => self.check(answered.is_some()),
                 () = overloaded.notified() => Err(End::Overloaded),
-                () = abandoned => Err(End::Lost("the client did not wait for the answer".into())),
+                () = abandoned(answered.as_mut()) => Err(End::Lost("the client did not wait for the answer".into())),
                 () = raised(&mut place.hangup) => Err(End::HangUp),
                 () = raised(&mut place.shutdown) => Err(End::Shutdown),
             };
@@ -182,10 +176,7 @@ impl Call {
                 && let Some(answer) = &answer
                 && let Some(answered) = answered.take()
             {
-                let app = &self.visitor.app;
-                app.metrics.connected("webrtc");
-                app.metrics.connect_seconds.observe(since.elapsed().as_secs_f64());
-                self.connect_by = Instant::now() + MAX_ICE;
+                self.answer_is_ready(since);
                 // If the client is gone by now, it does not connect either.
                 let _ = answered.send(Ok(answer.clone()));
             }
@@ -194,6 +185,14 @@ impl Call {
             let _ = answered.send(Err(end.clone()));
         }
         end
+    }
+
+    /// Both sides are ready: now it is the client's turn to connect.
+    fn answer_is_ready(&mut self, since: Instant) {
+        let metrics = &self.visitor.app.metrics;
+        metrics.connected("webrtc");
+        metrics.connect_seconds.observe(since.elapsed().as_secs_f64());
+        self.connect_by = Instant::now() + MAX_ICE;
     }
 
     fn event(&mut self, event: Event) -> Result<(), End> {
@@ -314,6 +313,14 @@ impl Call {
         if let Err(error) = stopped.await {
             tracing::error!("a call could not be ended: {error}");
         }
+    }
+}
+
+/// Waits until whoever made the offer does not wait for the answer any more.
+async fn abandoned(answered: Option<&mut oneshot::Sender<Answered>>) {
+    match answered {
+        Some(answered) => answered.closed().await,
+        None => std::future::pending().await,
     }
 }
 
