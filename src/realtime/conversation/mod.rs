@@ -31,6 +31,7 @@ pub use crate::realtime::conversation::io::{Command, Event, Input, Output};
 use crate::types::Timing;
 
 use crate::realtime::conversation::input::alignment_report::Alignment;
+use crate::realtime::conversation::input::audio_gap::AudioGap;
 use crate::realtime::conversation::input::audio_input::AudioInput;
 use crate::realtime::conversation::input::drain::Drain;
 use crate::realtime::conversation::input::early_commands::EarlyCommands;
@@ -62,7 +63,7 @@ use crate::realtime::conversation::transcript::text_gap::TextGap;
 use crate::realtime::conversation::transcript::transcripts::TranscriptQueue;
 use crate::realtime::conversation::video::frames::VideoInput;
 use openai_protocol::{ClientEvent, ServerEvent};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// State of the session.
 #[derive(Debug)]
@@ -121,11 +122,8 @@ pub struct Conversation {
     session_generation: u32,
     /// Ids of responses and items, made unique over all sessions.
     names: Names,
-    /// Running time of the newest `GapUntil`.
-    audio_gap: Duration,
+    audio_gap: AudioGap,
     text_gap: TextGap,
-    /// A warning about a standstill of the input was posted.
-    standstill_reported: bool,
 }
 
 impl Conversation {
@@ -167,9 +165,8 @@ impl Conversation {
             rollover: SessionRollover::new(now, config.time_of_day),
             session_generation: 0,
             names: Names::default(),
-            audio_gap: Duration::ZERO,
+            audio_gap: AudioGap::default(),
             text_gap: TextGap::default(),
-            standstill_reported: false,
             config,
         }
     }

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The names that a server gives to its answers and messages, made unique for the whole conversation.
+//! Ids of responses and items, made unique for the whole conversation.
 //!
-//! A server's name is good for one session at most: after a reconnect the next session may begin at `resp_1` again, some
-//! servers use a name twice, and some give none. Everything that is remembered of an answer is found by its name, so
-//! each event passes here before anything else sees it. A name that was used before, or is missing, gets a number
-//! behind it; [`plain`] takes that off again from whatever leaves the conversation.
+//! A server's id is unique in one session at most: after a reconnect the next session may begin at `resp_1` again, some
+//! servers use an id twice, and some give none. All state of a response is found by its id, so each event passes here
+//! before any part sees it. An id that was used before, or is missing, gets a number appended; [`plain`] removes that from
+//! whatever leaves the conversation.
 
 use crate::realtime::conversation::{Event, Output};
 use openai_protocol::{ClientEvent, ServerEvent};
 use std::collections::VecDeque;
 
-/// Stands between the server's name and the number.
+/// Separates the server's id from the number.
 const MARK: char = '\u{1f}';
-/// Names that are remembered, of each kind.
+/// Ids remembered, of each kind.
 const NAMES: usize = 256;
 
-/// The name as the server gave it; empty where it gave none.
+/// The id as the server gave it; empty if it gave none.
 pub(crate) fn plain(name: &str) -> &str {
     name.split_once(MARK).map_or(name, |(name, _)| name)
 }
 
-/// The name as the server gave it, where it gave one.
+/// The id as the server gave it, if it gave one.
 pub(crate) fn given(name: &str) -> Option<String> {
     Some(plain(name)).filter(|name| !name.is_empty()).map(str::to_owned)
 }
@@ -31,18 +31,18 @@ struct Response {
     name: String,
     unique: String,
     session: u32,
-    /// Its `response.created` was there.
+    /// Its `response.created` came.
     created: bool,
-    /// Its `response.done` was there.
+    /// Its `response.done` came.
     done: bool,
 }
 
-/// What a message belongs to.
+/// Whose an item is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owner {
-    /// The model, in this answer.
+    /// The model's, in this response.
     Response(String),
-    /// The user, in this session.
+    /// The user's, in this session.
     User(u32),
 }
 
@@ -52,23 +52,23 @@ struct Item {
     unique: String,
     session: u32,
     owner: Owner,
-    /// Of the user's: it was committed.
+    /// A user item that was committed.
     committed: bool,
 }
 
-/// All names so far, newest last.
+/// Ids so far, newest last.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     responses: VecDeque<Response>,
     items: VecDeque<Item>,
-    /// The session in hand.
+    /// The current session.
     session: u32,
-    /// The last number that was given.
+    /// The last number that was appended.
     number: u32,
 }
 
 impl Names {
-    /// The same event with names that mean one thing each.
+    /// The same event with unique ids.
     pub fn make_unique(&mut self, mut event: ServerEvent, session: u32) -> ServerEvent {
         use ServerEvent as E;
         self.session = session;
@@ -96,7 +96,7 @@ impl Names {
         event
     }
 
-    /// An answer begins. What has the name of one that was begun before is another one.
+    /// A response begins. If its id was begun before, it is another response.
     fn created(&mut self, name: &str) -> String {
         let begins = |known: &&mut Response| !known.done && !name.is_empty();
         let found = self.responses.iter_mut().rev().find(|r| r.session == self.session && r.name == name);
@@ -116,8 +116,7 @@ impl Names {
         unique
     }
 
-    /// Something is told of an answer. Without a name it is the one whose message is told of, or the newest one that is
-    /// not done.
+    /// An event of a response. Without an id it is the response of the event's item, or the newest one that is not done.
     fn response(&mut self, name: &str, item: &str) -> String {
         let session = self.session;
         let mut here = self.responses.iter().rev().filter(|response| response.session == session);
@@ -147,13 +146,13 @@ impl Names {
         unique
     }
 
-    /// Something is told of a part of an answer's message.
+    /// An event of a content part.
     fn part(&mut self, response_id: &mut String, item_id: &mut String) {
         *response_id = self.response(response_id, item_id);
         *item_id = self.item(item_id, &Owner::Response(response_id.clone()));
     }
 
-    /// Something is told of a message of the user's; without a name it is a new one, or the newest.
+    /// An event of a user item; without an id it is a new item, or the newest.
     fn user(&mut self, item_id: &mut String, begins: bool) {
         let owner = Owner::User(self.session);
         let newest = self.items.iter().rev().find(|item| item.owner == owner);
@@ -197,7 +196,7 @@ impl Names {
     }
 }
 
-/// What leaves the conversation has the server's own names.
+/// Restores the server's own ids in an output.
 pub(crate) fn with_plain_names(mut output: Output) -> Output {
     match &mut output {
         Output::Send(ClientEvent::ConversationItemTruncate(event)) => strip(&mut event.item_id),

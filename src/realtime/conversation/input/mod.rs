@@ -4,6 +4,7 @@
 
 pub(crate) mod alignment_report;
 pub(crate) mod audio_align;
+pub(crate) mod audio_gap;
 pub(crate) mod audio_input;
 pub(crate) mod drain;
 pub(crate) mod early_commands;

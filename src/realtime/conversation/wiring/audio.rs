@@ -116,7 +116,7 @@ impl Conversation {
     pub(crate) fn flushed(&mut self) {
         self.forget_turn();
         self.audio_input.reset_time();
-        self.audio_gap = Duration::ZERO;
+        self.audio_gap.reset();
         self.text_gap.reset();
         self.responses.forget_time();
         self.frames.reset();

@@ -3,7 +3,8 @@
 //! Up to where everything is dealt with: GAPs on the source pads, and the end of a run that another one could continue.
 
 use crate::realtime::conversation::config::{Detection, MAX_DETECTION_DELAY};
-use crate::realtime::conversation::{Conversation, Output, Phase};
+use crate::realtime::conversation::context::ctx;
+use crate::realtime::conversation::{Conversation, Phase};
 use crate::types::{Speaker, Timing};
 use std::time::{Duration, Instant};
 
@@ -20,9 +21,8 @@ impl Conversation {
     /// See [`Self::advance_gap`], up to a known running time.
     pub(crate) fn advance_gap_until(&mut self, settled: Duration) {
         let is_known = self.config.timing == Timing::Offline && !self.holds_input();
-        if is_known && settled > self.audio_gap {
-            self.audio_gap = settled;
-            self.outbox.push(Output::GapUntil(settled));
+        if is_known {
+            self.audio_gap.advance(settled, &mut self.outbox);
         }
     }
 
@@ -34,7 +34,7 @@ impl Conversation {
         }
         let live = self.config.timing == Timing::Live;
         let heard = || self.audio_input.heard().end().unwrap_or_default().saturating_sub(MAX_DETECTION_DELAY);
-        let quiet = if live { heard() } else { self.audio_gap };
+        let quiet = if live { heard() } else { self.audio_gap.until() };
         let user = self.turns.pending_from().map_or(quiet, |from| from.min(quiet));
         self.text_gap.advance(Speaker::User, user, &mut self.outbox);
         if !live {
@@ -65,7 +65,7 @@ impl Conversation {
             // Then audio waits in the input queue.
             && !self.frames.is_behind()
             && !self.drain.has_begun()
-            && self.audio_input.heard().end() > Some(self.audio_gap);
+            && self.audio_input.heard().end() > Some(self.audio_gap.until());
         self.audio_input.last_audio().filter(|_| may_stand).map(|last| last + STANDSTILL)
     }
 
@@ -75,15 +75,7 @@ impl Conversation {
             return;
         }
         self.advance_gap_until(self.audio_input.heard().end().unwrap_or_default());
-        let Detection::Server { silence } = self.config.detection else { return };
-        if !std::mem::replace(&mut self.standstill_reported, true) {
-            let message = format!(
-                "the input has stopped, so the output goes on before the server has told of all turns, and answers may \
-                 begin later than they could: where both go to one muxer, queues of {} s beside this element prevent that",
-                (silence + MAX_DETECTION_DELAY).as_secs() + 2
-            );
-            self.warn("standstill", message);
-        }
+        self.audio_gap.report_standstill(&mut ctx!(self));
     }
 
     /// Running time up to which all turns are transcribed and answered: where another run could go on.

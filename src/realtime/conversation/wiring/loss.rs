@@ -20,24 +20,23 @@ impl Conversation {
         self.losses.set_standby(there_is_one);
     }
 
-    /// When the server gave its last sign of life, be it only the answer to a ping. What was sent since then it may not
-    /// have heard.
+    /// Time of the last data from the server, be it only the answer to a ping. What was sent since may not have arrived.
     pub fn server_heard(&mut self, at: Instant) {
         self.losses.heard(at);
     }
 
-    /// Whether the session that is lost had answered a turn, or written it down.
+    /// Whether the session that is lost had answered a turn, or transcribed it.
     pub fn carried_turn(&self) -> bool {
         self.losses.has_carried()
     }
 
-    /// Why another session is wanted; nothing where that was planned.
+    /// Why another session is wanted; `None` for a rollover.
     pub fn take_loss(&mut self) -> Option<Loss> {
         self.losses.take()
     }
 
-    /// Whether the server is to say something, and silence means that it may be gone. Who listens for the user's turns is
-    /// to say when one begins: no more of the sound is remembered than is sent until its silence is noticed.
+    /// Whether an event of the server is expected, so that silence means that it may be gone. A server's VAD is expected to
+    /// tell of a turn: only as much audio is remembered as is sent until its silence is noticed.
     pub fn awaits_server(&self) -> bool {
         let by_server = matches!(self.config.detection, Detection::Server { .. });
         matches!(self.phase, Phase::Ready)
@@ -49,7 +48,7 @@ impl Conversation {
                 || self.config.transcribes && self.turns.backlog() > 0)
     }
 
-    /// What this server will not do. Another one may.
+    /// This server refuses. Another one may not.
     pub(crate) fn fail_here(&mut self, failure: Failure) {
         let may_differ = self.losses.has_standby() && !matches!(failure, Failure::Settings(_));
         if !may_differ {
@@ -58,7 +57,7 @@ impl Conversation {
         self.lose(failure.to_string(), Some(Loss { failure, again: false }));
     }
 
-    /// The server gives no sign of life any more. What was said since its last one it has not heard.
+    /// The server does not answer a ping. What was sent since its last data has not arrived.
     pub(crate) fn gone(&mut self, silent: Duration) {
         let reason = format!("the server has been silent for {} s and does not answer a ping", silent.as_secs());
         let failure = Failure::Lost(reason.clone());
@@ -69,12 +68,12 @@ impl Conversation {
         self.lose_after(reason, Some(loss), silent);
     }
 
-    /// The session is over, or did not come about, and there may be another one.
+    /// The session is over, or could not be opened, and there may be another one.
     pub(crate) fn lose(&mut self, reason: String, loss: Option<Loss>) {
         self.lose_after(reason, loss, self.losses.silence(self.now));
     }
 
-    /// The same, where the server has been silent for so long and may not have heard what was sent since.
+    /// The same. `silent`: time since the last data from the server.
     fn lose_after(&mut self, reason: String, loss: Option<Loss>, silent: Duration) {
         let was_planned = loss.is_none();
         self.losses.session_lost(loss);
@@ -82,7 +81,7 @@ impl Conversation {
             return self.open_again();
         }
         let was_ready = matches!(self.phase, Phase::Ready);
-        // An answer that waited for the user to end may be whole.
+        // A response that was held while the user spoke may be complete.
         self.release_floor();
         let active = self.scheduler.active().map(str::to_owned);
         let is_owed = self.owes_again(active.as_deref());
@@ -92,7 +91,7 @@ impl Conversation {
         self.session_generation += 1;
         self.rollover.session_lost();
         self.scheduler.give_up();
-        // A question that is forgotten is told as that, and another answer would be one to something else.
+        // A turn that cannot be sent again has a warning, and a response would answer something else.
         let is_wanted = is_owed && self.limits.may_respond(&self.config) && !self.history.ends_forgotten();
         if is_wanted && self.losses.may_request_again(was_planned, &mut ctx!(self)) {
             self.scheduler.request(params);
@@ -112,7 +111,7 @@ impl Conversation {
         self.outbox.push(Output::Reconnect);
     }
 
-    /// The first session did not come about. Nothing was said in it.
+    /// The first session could not be opened, so nothing is lost with it.
     fn open_again(&mut self) {
         self.phase = Phase::Offline;
         self.updater.forget_unanswered();
@@ -121,8 +120,8 @@ impl Conversation {
         self.outbox.push(Output::Reconnect);
     }
 
-    /// Whether an answer was asked for or under way of which nothing was heard. Live, what was begun plays on as far as it
-    /// has come, and is not asked for again.
+    /// Whether a response was requested or under way of which nothing was played. Live, one that has begun plays on as far as
+    /// it has come, and is not requested again.
     fn owes_again(&mut self, active: Option<&str>) -> bool {
         let is_unplayed = self.held.drop_all(self.config.timing);
         let is_spoken = |active: &str| self.responses.has_audio_of(active);
@@ -135,21 +134,21 @@ impl Conversation {
         self.turns.is_speaking() || self.resumed_turn.is_open()
     }
 
-    /// What of the sound is remembered, for a session that may have to hear it again.
+    /// How much audio is remembered for another session.
     pub(crate) fn remembers(&self) -> Keep {
         let by_server = matches!(self.config.detection, Detection::Server { .. });
         self.keeps(if by_server && !self.is_in_turn() { uncommitted::UNHEARD } else { uncommitted::TURN })
     }
 
-    /// The sound of so long, and whatever was sent in that time.
+    /// Audio of this length, and whatever was sent in that time.
     fn keeps(&self, length: Duration) -> Keep {
         let samples = |length: Duration| time_to_samples(length, self.config.input.rate());
         let since = self.now.checked_sub(length).unwrap_or(self.now);
         Keep { samples: samples(length), since, most: samples(uncommitted::TURN) }
     }
 
-    /// The turn in hand is said again to the next server, as far as it is remembered. The server may not have heard the
-    /// sound of so long; nothing where it was not there yet, and what the one before has not heard still waits.
+    /// The current turn is sent to the next server again, as far as it is remembered. `unheard`: length of the audio that may
+    /// not have arrived; `None` if the session was not ready, and what is remembered stays as it is.
     fn lose_turn(&mut self, unheard: Option<Duration>) {
         let rate = self.config.input.rate();
         let by_server = matches!(self.config.detection, Detection::Server { .. });
@@ -166,7 +165,7 @@ impl Conversation {
                 format!("the first {lost:.1?} of what the user is saying are lost: {kept:.1?} are said again"),
             )));
         }
-        // A server that finds the turns will find this one again.
+        // A server's VAD will find the turn again.
         let open = if by_server { self.turns.drop_open() } else { None };
         self.resumed_turn.session_lost(open);
     }

@@ -60,7 +60,7 @@ impl Conversation {
         }
     }
 
-    /// A server may not write down what the user says although it was asked to. Nobody waits for that then.
+    /// A server may not transcribe the user although it was requested. Transcripts are not waited for then.
     fn look_for_transcription(&mut self, session: &Session) {
         let input = session.audio.as_ref().and_then(|audio| audio.input.as_ref());
         if self.config.transcribes && input.is_some_and(|input| matches!(input.transcription, Setting::Off)) {
@@ -68,20 +68,21 @@ impl Conversation {
         }
     }
 
-    /// The server does not write down what the user says.
+    /// The server does not transcribe the user.
     pub(crate) fn does_not_write(&mut self) {
         self.config.transcribes = false;
         self.give_up_turns();
         self.warn("no-transcription", "the server does not write down what the user says");
     }
 
-    /// The server refused something. Most of that is harmless; what waits for the guilty event must not wait for ever.
+    /// `error`: an event was refused. Most errors are harmless, but what waits for the answer to that event must not wait
+    /// for ever.
     pub(crate) fn refused(&mut self, mut error: ServerError, event: &Extra) {
         if error.message.is_empty() {
             error.message = words_of(&error, event);
         }
-        let guilty = error.event_id.as_deref();
-        let is_update = guilty.is_some_and(|id| self.updater.is_unanswered(id));
+        let refused_id = error.event_id.as_deref();
+        let is_update = refused_id.is_some_and(|id| self.updater.is_unanswered(id));
         if matches!(self.phase, Phase::Opening)
             && let Some(failure) = self.refused_opening(&error, is_update)
         {
@@ -93,7 +94,7 @@ impl Conversation {
         if let Some(failure) = quota(&error) {
             return self.fail_here(failure);
         }
-        if let Some(id) = guilty {
+        if let Some(id) = refused_id {
             self.turns.refused(id);
             let refused = self.updater.refused(id, error.param.as_deref(), &mut ctx!(self));
             self.adopt(refused.applied);
@@ -104,8 +105,8 @@ impl Conversation {
         }
         let code = error.code.as_deref().unwrap_or_default();
         let busy = code == "conversation_already_has_active_response";
-        let is_answer = self.scheduler.refused(guilty, busy);
-        if is_answer && busy || self.expected_errors.take(guilty, code) {
+        let is_answer = self.scheduler.refused(refused_id, busy);
+        if is_answer && busy || self.expected_errors.take(refused_id, code) {
             return;
         }
         self.notify(Event::Warning(Warning {
@@ -129,7 +130,7 @@ impl Conversation {
         })
     }
 
-    /// The server has not accepted the session in time. What it said meanwhile may tell why.
+    /// The server has not accepted the session in time. An error before may tell why.
     pub(crate) fn not_ready(&mut self) {
         let timeout = self.opening.timeout();
         if self.opening.goes_on_unacknowledged() {

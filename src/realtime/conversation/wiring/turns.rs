@@ -61,7 +61,7 @@ impl Conversation {
     pub(crate) fn await_response_from(&mut self, end: Option<Duration>) {
         let ended = self.said_at(end);
         self.scheduler.turn_ended(ended);
-        self.responses.response_from(end.unwrap_or_default().max(self.audio_gap));
+        self.responses.response_from(end.unwrap_or_default().max(self.audio_gap.until()));
     }
 
     /// When this running time of the input was spoken: live, the newest input was spoken just now.
