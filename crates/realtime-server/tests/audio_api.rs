@@ -7,6 +7,7 @@ mod http;
 #[path = "support/server.rs"]
 mod server;
 
+use audio_dsp::wav;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Answer, Form, request};
@@ -130,6 +131,10 @@ fn what_is_wrong_with_a_wish_for_a_transcript_is_named() {
     ] {
         transcribe(&server, &form).assert_refused(status, Some(code), Some(param), said);
     }
+    // Silence at 4 kHz.
+    let long = [&wav::header(4_000, 31 * 60 * 8_000)[..], &vec![0; 31 * 60 * 8_000]].concat();
+    let too_long = transcribe(&server, &form(&long));
+    too_long.assert_refused(400, Some("invalid_value"), Some("file"), "it lasts 31 minutes; at most 30");
     let path = "POST /v1/audio/transcriptions";
     request(&server, path, &[("Content-Type", "application/json")], b"{}").assert_refused(
         400,

@@ -22,6 +22,8 @@ use tokio::sync::mpsc;
 
 /// The longest body: OpenAI takes files of 25 MB, around which stands the form.
 const MAX_BODY: usize = 26 << 20;
+/// The longest recording; small files may hold hours.
+const MAX_MINUTES: u64 = 30;
 /// The formats that are made here.
 const FORMATS: &[&str] = &["json", "text", "srt", "verbose_json", "vtt"];
 
@@ -84,6 +86,11 @@ impl TranscriptionRequest {
             wrong("file", "Invalid file format: the file is neither WAV nor MP3, which are the supported ones.".into())
         })?;
         let sound = kind.decode(file).map_err(|why| wrong("file", format!("Invalid 'file': {why}.")))?;
+        if sound.ms() > MAX_MINUTES * 60_000 {
+            let minutes = sound.ms() / 60_000;
+            let message = format!("Invalid 'file': it lasts {minutes} minutes; at most {MAX_MINUTES} are taken.");
+            return Err(wrong("file", message));
+        }
         Ok(Self { sound, format, stream })
     }
 }

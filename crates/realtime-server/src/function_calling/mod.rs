@@ -4,8 +4,9 @@
 //! description or the values of its parameters. Arguments are only values that were said; a missing required one is
 //! asked for. Only requests call: not what is negated, conditional, past, or asked about an action.
 //!
-//! `tokens` splits a text into words, `requests` finds what is requested in them, `matcher` selects functions, `arguments`, `string_argument` and `phrase` find
-//! values, and `describe_result` puts results into words, with `json`.
+//! `tokens` splits a text into words, `requests` finds what is requested in them, with the lists of `request_words`,
+//! `matcher` selects functions, `arguments`, `string_argument` and `phrase` find values for each `parameter`, and
+//! `describe_result` puts results into words, with `json`.
 
 mod arguments;
 mod describe_result;

@@ -249,7 +249,7 @@ fn an_order_to_stop_calls_what_can_stop() {
     }
 }
 
-/// Written when all others were right: the rules have seen none of these.
+/// Written when all sentences above were understood. At first one of these was taken for a request.
 #[test]
 fn still_other_sentences_call_nothing() {
     none_calls(&[
