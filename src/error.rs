@@ -145,6 +145,13 @@ impl Error {
     }
 }
 
+/// Causes are not compared.
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, &self.message, &self.hint) == (other.kind, &other.message, &other.hint)
+    }
+}
+
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.hint {
@@ -158,43 +165,6 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         let source = self.source.as_deref()?;
         Some(source)
-    }
-}
-
-/// Kind and message of an error that the conversation decides on; its session makes an [`Error`] of it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// [`ErrorKind::NotAuthorized`]
-    #[error("{0}")]
-    NotAuthorized(String),
-    /// [`ErrorKind::NotFound`]
-    #[error("{0}")]
-    NotFound(String),
-    /// [`ErrorKind::Settings`]
-    #[error("{0}")]
-    Settings(String),
-    /// [`ErrorKind::Connect`]
-    #[error("{0}")]
-    Connect(String),
-    /// [`ErrorKind::Lost`]
-    #[error("{0}")]
-    Lost(String),
-    /// [`ErrorKind::Quota`]
-    #[error("{0}")]
-    Quota(String),
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        let (kind, message) = match failure {
-            Failure::NotAuthorized(message) => (ErrorKind::NotAuthorized, message),
-            Failure::NotFound(message) => (ErrorKind::NotFound, message),
-            Failure::Settings(message) => (ErrorKind::Settings, message),
-            Failure::Connect(message) => (ErrorKind::Connect, message),
-            Failure::Lost(message) => (ErrorKind::Lost, message),
-            Failure::Quota(message) => (ErrorKind::Quota, message),
-        };
-        Self::new(kind, message)
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! `Duration`s are running times on the media time line; `Instant`s are wall-clock times that the caller passes in.
 
-use crate::error::Failure;
+use crate::error::Error;
 pub use crate::error::Warning;
 use crate::realtime::conversation::config::ConfigUpdate;
 pub use crate::realtime::conversation::event::{
@@ -146,7 +146,7 @@ pub enum Output {
     /// Go on with the conversation over a new connection.
     Reconnect,
     /// Fatal error.
-    Fail(Failure),
+    Fail(Error),
     /// Drained: EOS may follow the queued audio.
     Finished {
         /// Running time of the end of the input.

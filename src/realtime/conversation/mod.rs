@@ -25,7 +25,7 @@ pub(crate) mod wiring;
 
 pub use crate::realtime::conversation::session::loss::Loss;
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::realtime::conversation::config::{Config, Detection};
 pub use crate::realtime::conversation::io::{Command, Event, Input, Output};
 use crate::types::Timing;
@@ -279,7 +279,7 @@ impl Conversation {
         self.outbox.warn(code, message);
     }
 
-    fn fail(&mut self, failure: Failure) {
+    fn fail(&mut self, failure: Error) {
         self.release_held();
         self.turn_latency.post_last(&mut self.outbox);
         self.phase = Phase::Over;

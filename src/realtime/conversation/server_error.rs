@@ -2,7 +2,7 @@
 
 //! What the server's errors and close codes mean for the session.
 
-use crate::error::Failure;
+use crate::error::{Error, ErrorKind};
 use openai_protocol::Extra;
 use openai_protocol::response::ServerError;
 
@@ -24,26 +24,27 @@ pub(crate) fn words_of(error: &ServerError, event: &Extra) -> String {
 }
 
 /// Error codes that end a session before it began, by what the user has to mend.
-pub(crate) fn fatal(error: &ServerError, model: &str) -> Option<Failure> {
+pub(crate) fn fatal(error: &ServerError, model: &str) -> Option<Error> {
     let code = error.code.as_deref().unwrap_or_default();
     let message = &error.message;
     Some(match code {
         "invalid_api_key" | "insufficient_permissions" | "account_deactivated" => {
-            Failure::NotAuthorized(format!("{message} ({code})"))
+            Error::not_authorized(format!("{message} ({code})"))
         }
-        _ if error.kind == "authentication_error" => Failure::NotAuthorized(message.clone()),
-        "invalid_model" | "missing_model" | "model_not_found" | "model_load_error" => {
-            Failure::NotFound(format!("the server does not offer the model '{model}': {message} ({code})"))
-        }
-        "beta_api_shape_disabled" => Failure::Settings(format!("{message} ({code})")),
+        _ if error.kind == "authentication_error" => Error::not_authorized(message.clone()),
+        "invalid_model" | "missing_model" | "model_not_found" | "model_load_error" => Error::new(
+            ErrorKind::NotFound,
+            format!("the server does not offer the model '{model}': {message} ({code})"),
+        ),
+        "beta_api_shape_disabled" => Error::settings(format!("{message} ({code})")),
         _ => return quota(error),
     })
 }
 
 /// Nothing will be answered any more, in the session's midst as well.
-pub(crate) fn quota(error: &ServerError) -> Option<Failure> {
+pub(crate) fn quota(error: &ServerError) -> Option<Error> {
     let gone = error.code.as_deref() == Some("insufficient_quota") || error.kind == "insufficient_quota";
-    gone.then(|| Failure::Quota(format!("{} (insufficient_quota)", error.message)))
+    gone.then(|| Error::new(ErrorKind::Quota, format!("{} (insufficient_quota)", error.message)))
 }
 
 /// Close codes after which another try makes sense, as in the official clients; a broken connection has none.

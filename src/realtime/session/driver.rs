@@ -115,7 +115,7 @@ impl Driver {
             self.dialler.reset_retries();
         }
         if let Some(loss) = self.conversation.take_loss() {
-            self.dialler.failed(loss.failure.into(), loss.again);
+            self.dialler.failed(loss.failure, loss.again);
         }
     }
 
@@ -271,7 +271,7 @@ impl Driver {
                 Output::Fail(failure) => {
                     self.over = true;
                     let done = self.conversation.done_until();
-                    self.report(BusEvent::Fail(failure.into(), done)).await;
+                    self.report(BusEvent::Fail(failure, done)).await;
                 }
                 Output::Finished { at } => {
                     self.over = true;

@@ -2,7 +2,7 @@
 
 //! The end of a connection: why it was closed, and whether another one makes sense.
 
-use crate::error::Failure;
+use crate::error::{Error, ErrorKind};
 use crate::realtime::conversation::server_error::{fatal, may_come_back};
 use openai_protocol::response::ServerError;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ pub(crate) struct LastError(Option<(Instant, ServerError)>);
 /// Why a connection was closed.
 #[derive(Debug)]
 pub(crate) struct Closed {
-    pub failure: Failure,
+    pub failure: Error,
     /// Whether another connection makes sense.
     pub comes_back: bool,
     /// What the server says of it.
@@ -58,18 +58,19 @@ impl LastError {
         let closed = |when: &str| describe(code, when, &message);
         let by_error = error.as_ref().and_then(|error| fatal(error, model));
         let by_code = match code {
-            Some(3000) => Some(Failure::NotAuthorized(closed(""))),
-            Some(4000 | 4004) if code == Some(4004) || reason.contains("model") => {
-                Some(Failure::NotFound(format!("the server does not offer the model '{model}': {}", closed(""))))
-            }
-            Some(4000) => Some(Failure::Settings(closed(""))),
+            Some(3000) => Some(Error::not_authorized(closed(""))),
+            Some(4000 | 4004) if code == Some(4004) || reason.contains("model") => Some(Error::new(
+                ErrorKind::NotFound,
+                format!("the server does not offer the model '{model}': {}", closed("")),
+            )),
+            Some(4000) => Some(Error::settings(closed(""))),
             _ => None,
         };
         let expired = error.as_ref().and_then(|error| error.code.as_deref()) == Some("session_expired");
         let comes_back = expired || reason.contains("session_expired") || may_come_back(code);
         let comes_back = comes_back && by_error.is_none() && by_code.is_none();
         let otherwise =
-            if is_ready { Failure::Lost(closed("")) } else { Failure::Connect(closed(" before the session began")) };
+            if is_ready { Error::lost(closed("")) } else { Error::connect(closed(" before the session began")) };
         let failure = by_error.or(by_code).unwrap_or(otherwise);
         let reason = if message.is_empty() { closed("") } else { message };
         Closed { failure, comes_back, reason }
@@ -115,12 +116,12 @@ mod tests {
     fn what_the_user_has_to_mend_is_not_tried_again() {
         let (mut last, now) = (LastError::default(), Instant::now());
         let closed = explain(&mut last, Some(3000), "", now);
-        assert!(matches!(closed.failure, Failure::NotAuthorized(_)) && !closed.comes_back);
+        assert!(closed.failure.kind() == ErrorKind::NotAuthorized && !closed.comes_back);
         let closed = explain(&mut last, Some(4000), "unknown model", now);
-        assert!(matches!(closed.failure, Failure::NotFound(_)));
+        assert_eq!(closed.failure.kind(), ErrorKind::NotFound);
         last.set(error("wrong key", "invalid_api_key"), now);
         let closed = explain(&mut last, Some(1006), "", now);
-        assert!(matches!(closed.failure, Failure::NotAuthorized(_)) && !closed.comes_back);
+        assert!(closed.failure.kind() == ErrorKind::NotAuthorized && !closed.comes_back);
     }
 
     #[test]

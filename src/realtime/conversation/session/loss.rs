@@ -2,7 +2,7 @@
 
 //! Losses of sessions: why the last one was lost, what it had achieved, and how often a response was requested again.
 
-use crate::error::Failure;
+use crate::error::Error;
 use crate::realtime::conversation::context::Ctx;
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 const MAX_REQUESTS_AGAIN: u32 = 5;
 
 /// Why there is to be another session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Loss {
     /// What it is if there is none to be had.
-    pub failure: Failure,
+    pub failure: Error,
     /// Whether the same server is worth another try.
     pub again: bool,
 }

@@ -3,7 +3,7 @@
 //! The language in which the dialogues are written.
 
 use crate::audio::vad::VadConfig;
-use crate::error::{Failure, Warning};
+use crate::error::{Error, Warning};
 use crate::realtime::conversation::config::FrameConfig;
 use crate::realtime::conversation::config::{Config, Detection};
 use crate::realtime::conversation::io::{ResponseEvent, SessionEvent, TranscriptEvent, TurnEvent};
@@ -299,7 +299,7 @@ impl Dialogue {
         }
     }
 
-    pub fn expect_failure(&mut self) -> Failure {
+    pub fn expect_failure(&mut self) -> Error {
         match self.expect("a failure") {
             Output::Fail(failure) => failure,
             other => panic!("expected a failure, got {other:?}"),

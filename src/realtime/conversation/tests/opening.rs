@@ -2,7 +2,7 @@
 
 //! The session: how it opens, why it fails.
 
-use crate::error::Failure;
+use crate::error::ErrorKind;
 use crate::realtime::conversation::tests::dialogue::*;
 use crate::realtime::conversation::{Event, Input};
 use crate::types::AudioChunk;
@@ -38,7 +38,9 @@ fn refused_settings_are_named() {
     let error = json!({"type": "invalid_request_error", "code": "invalid_value", "message": "no such voice",
         "param": "session.audio.output.voice", "event_id": update["event_id"]});
     dialogue.server(json!({"type": "error", "error": error}));
-    let Failure::Settings(message) = dialogue.expect_failure() else { panic!("settings are at fault") };
+    let error = dialogue.expect_failure();
+    assert_eq!(error.kind(), ErrorKind::Settings);
+    let message = error.to_string();
     assert!(message.contains("session.audio.output.voice") && message.contains("no such voice"), "{message}");
     // What comes after the end is nothing.
     dialogue.closed(1000, "bye");
@@ -47,17 +49,15 @@ fn refused_settings_are_named() {
 
 #[test]
 fn a_wrong_key_or_model_is_told_by_the_first_error() {
-    for (code, expected) in [("invalid_api_key", "key"), ("invalid_model", "model"), ("insufficient_quota", "quota")] {
+    for (code, kind) in [
+        ("invalid_api_key", ErrorKind::NotAuthorized),
+        ("invalid_model", ErrorKind::NotFound),
+        ("insufficient_quota", ErrorKind::Quota),
+    ] {
         let mut dialogue = opening();
         dialogue.skip();
         dialogue.server(json!({"type": "error", "error": {"code": code, "message": "no"}}));
-        let kind = match dialogue.expect_failure() {
-            Failure::NotAuthorized(_) => "key",
-            Failure::NotFound(_) => "model",
-            Failure::Quota(_) => "quota",
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(kind, expected);
+        assert_eq!(dialogue.expect_failure().kind(), kind);
     }
 }
 
@@ -69,11 +69,11 @@ fn a_wrong_key_or_model_is_told_by_the_close_code() {
         dialogue.closed(code, reason);
         dialogue.expect_failure()
     };
-    assert!(matches!(failure(3000, "invalid_request_error.invalid_api_key"), Failure::NotAuthorized(_)));
-    assert!(matches!(failure(4000, "invalid_request_error.invalid_model"), Failure::NotFound(_)));
-    assert!(matches!(failure(4004, "no such thing"), Failure::NotFound(_)));
-    assert!(matches!(failure(4000, "invalid_request_error.beta_api_shape_disabled"), Failure::Settings(_)));
-    assert!(matches!(failure(1006, ""), Failure::Connect(_)));
+    assert_eq!(failure(3000, "invalid_request_error.invalid_api_key").kind(), ErrorKind::NotAuthorized);
+    assert_eq!(failure(4000, "invalid_request_error.invalid_model").kind(), ErrorKind::NotFound);
+    assert_eq!(failure(4004, "no such thing").kind(), ErrorKind::NotFound);
+    assert_eq!(failure(4000, "invalid_request_error.beta_api_shape_disabled").kind(), ErrorKind::Settings);
+    assert_eq!(failure(1006, "").kind(), ErrorKind::Connect);
 }
 
 #[test]
@@ -121,7 +121,9 @@ fn a_server_that_never_accepts_the_settings_is_given_up() {
     dialogue.after(9_999);
     dialogue.expect_nothing();
     dialogue.after(1);
-    let Failure::Connect(message) = dialogue.expect_failure() else { panic!("no connection came about") };
+    let error = dialogue.expect_failure();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    let message = error.to_string();
     assert!(message.contains("10.0s") && message.contains("not well"), "{message}");
     assert_eq!(dialogue.conversation.deadline(), None);
 }
@@ -131,7 +133,9 @@ fn a_running_session_that_is_closed_is_lost_whatever_the_code() {
     for code in [1000, 1001, 1006] {
         let mut dialogue = Dialogue::live(server_vad());
         dialogue.closed(code, "maximum duration");
-        let Failure::Lost(message) = dialogue.expect_failure() else { panic!("the connection is lost") };
+        let error = dialogue.expect_failure();
+        assert_eq!(error.kind(), ErrorKind::Lost);
+        let message = error.to_string();
         assert!(message.contains("maximum duration"), "{message}");
     }
 }

@@ -2,7 +2,7 @@
 
 //! The model's answers: their life, their words, their sound, and the gate.
 
-use crate::error::Failure;
+use crate::error::ErrorKind;
 use crate::realtime::conversation;
 use crate::realtime::conversation::config::Config;
 use crate::realtime::conversation::io::{Command, SessionEvent};
@@ -113,7 +113,7 @@ fn a_quota_that_is_gone_is_the_end() {
     dialogue.server(json!({"type": "response.done", "response": response}));
     dialogue.expect_warning("insufficient_quota");
     dialogue.expect_response("failed");
-    assert!(matches!(dialogue.expect_failure(), Failure::Quota(_)));
+    assert_eq!(dialogue.expect_failure().kind(), ErrorKind::Quota);
 }
 
 #[test]

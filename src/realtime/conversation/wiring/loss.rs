@@ -6,7 +6,7 @@
 //! is posted as a warning with what it was.
 
 use crate::audio::sample_clock::{samples_to_time, time_to_samples};
-use crate::error::{Failure, Warning};
+use crate::error::{Error, ErrorKind, Warning};
 use crate::realtime::conversation::config::Detection;
 use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::input::uncommitted::{self, Keep};
@@ -49,8 +49,8 @@ impl Conversation {
     }
 
     /// This server refuses. Another one may not.
-    pub(crate) fn fail_here(&mut self, failure: Failure) {
-        let may_differ = self.losses.has_standby() && !matches!(failure, Failure::Settings(_));
+    pub(crate) fn fail_here(&mut self, failure: Error) {
+        let may_differ = self.losses.has_standby() && failure.kind() != ErrorKind::Settings;
         if !may_differ {
             return self.fail(failure);
         }
@@ -60,7 +60,7 @@ impl Conversation {
     /// The server does not answer a ping. What was sent since its last data has not arrived.
     pub(crate) fn gone(&mut self, silent: Duration) {
         let reason = format!("the server has been silent for {} s and does not answer a ping", silent.as_secs());
-        let failure = Failure::Lost(reason.clone());
+        let failure = Error::lost(reason.clone());
         let loss = Loss { failure, again: true };
         if !self.config.reconnects && !self.losses.has_standby() {
             return self.fail(loss.failure);

@@ -2,7 +2,7 @@
 
 //! The session around the conversation: its opening, its errors and its end.
 
-use crate::error::{Failure, Warning};
+use crate::error::{Error, Warning};
 use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::server_error::{fatal, quota, words_of};
 use crate::realtime::conversation::session::close::Closed;
@@ -120,12 +120,12 @@ impl Conversation {
     }
 
     /// What an error means before the session is ready.
-    fn refused_opening(&self, error: &ServerError, is_update: bool) -> Option<Failure> {
+    fn refused_opening(&self, error: &ServerError, is_update: bool) -> Option<Error> {
         let place = error.param.as_deref();
         fatal(error, &self.config.model).or_else(|| {
             (is_update || place.is_some_and(|place| place.starts_with("session"))).then(|| {
                 let place = place.map(|place| format!(" (at {place})")).unwrap_or_default();
-                Failure::Settings(format!("the server refused the session's settings: {}{place}", error.message))
+                Error::settings(format!("the server refused the session's settings: {}{place}", error.message))
             })
         })
     }
@@ -147,7 +147,7 @@ impl Conversation {
         let message = format!(
             "the server never said 'session.updated': it did not accept the session within {timeout:.1?}{told}"
         );
-        let failure = Failure::Connect(message.clone());
+        let failure = Error::connect(message.clone());
         if self.session_generation > 0 {
             return self.lose(message, Some(Loss { failure, again: true }));
         }
