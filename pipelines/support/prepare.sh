@@ -19,10 +19,10 @@ if ! { command -v realtime-trace && command -v gst-inspect-1.0 && gst-inspect-1.
 fi
 
 if [ -z "${OPENAI_API_KEY-}${OPENAI_BASE_URL-}${AZURE_OPENAI_ENDPOINT-}" ]; then
-    [ -x "$built/realtime-server" ] || { need_rust; build "$PROFILE"; }
+    command -v realtime-server >/dev/null || { need_rust; build "$PROFILE"; }
     install_models
     # In a session of its own, so that Ctrl-C leaves it alone until the pipeline has ended.
-    exec {server_says}< <(exec setsid "$built/realtime-server" --listen 127.0.0.1:0)
+    exec {server_says}< <(exec setsid realtime-server --listen 127.0.0.1:0)
     server=$!
     trap 'kill $server 2>/dev/null || true' EXIT
     read -r -u "$server_says" line || fail 'the local server did not start'
