@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MPL-2.0
 # Installs what tests run the servers with, at fixed versions: the official OpenAI clients for Python and Node
 # (tests/official_clients.rs), llama.cpp with a small language model, 120 MB (tests/llama.rs), and what drives Chromium
-# through the voice chat, with the official client for browsers, 140 MB (tests/browser.rs).
+# through the voice chat, with the official client for browsers, 140 MB (crates/voice-chat/tests/browser.rs).
 #
 #   tests/clients/install.sh [DIR]      DIR is target/clients by default
 #

@@ -54,7 +54,6 @@ fn a_page_never_takes_the_place_of_the_trace() {
 }
 
 #[test]
-#[ignore = "needs chromium"]
 fn a_browser_shows_the_conversation_without_errors() {
     let page = page(TRACE, "browser.html");
     for size in ["1280,1000", "390,844"] {
@@ -69,7 +68,6 @@ fn a_browser_shows_the_conversation_without_errors() {
 }
 
 #[test]
-#[ignore = "needs chromium"]
 fn text_of_a_trace_is_text_in_the_browser() {
     let evil = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">";
     let trace =
