@@ -12,6 +12,7 @@ mod frames;
 mod function_calls;
 mod gst_launch;
 mod input;
+mod language_model;
 mod long_files;
 mod offline;
 mod pads;
