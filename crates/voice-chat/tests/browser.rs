@@ -111,8 +111,8 @@ async fn speech_over_an_answer_stops_it_and_marks_the_transcript() {
 async fn the_picture_of_the_camera_is_described() {
     let _turn = turn().await;
     let gateway = Gateway::start(&[], &[]).await;
-    for transport in ["webrtc", "websocket"] {
-        page("camera", &gateway, transport).await;
+    for (scenario, transport) in [("camera-vp8", "webrtc"), ("camera-h264", "webrtc"), ("camera", "websocket")] {
+        page(scenario, &gateway, transport).await;
         until_empty(&gateway).await;
     }
 }

@@ -29,6 +29,16 @@
   const Peer = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Peer {
     constructor(...args) { super(...args); peers.push(this); }
+
+    // `window.testCodec` is the only one that pictures are offered with.
+    addTransceiver(kind, init) {
+      const transceiver = super.addTransceiver(kind, init);
+      if (kind === 'video' && window.testCodec) {
+        const {codecs} = RTCRtpSender.getCapabilities('video');
+        transceiver.setCodecPreferences(codecs.filter(codec => codec.mimeType === window.testCodec));
+      }
+      return transceiver;
+    }
   };
 
   const {send} = RTCDataChannel.prototype;
@@ -49,6 +59,16 @@
       const ended = new Promise(resolve => { source.onended = resolve; });
       source.start();
       await ended;
+    },
+    // The codec of the pictures that are sent.
+    async codec() {
+      for (const peer of peers) {
+        const stats = await peer.getStats();
+        for (const report of stats.values()) {
+          if (report.type === 'outbound-rtp' && report.kind === 'video' && report.codecId) return stats.get(report.codecId).mimeType;
+        }
+      }
+      return null;
     },
     async energy() {
       let sum = 0;

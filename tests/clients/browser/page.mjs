@@ -86,8 +86,9 @@ async function bargeIn(browser) {
 }
 
 // The camera's picture is described, and then it is off.
-async function camera(browser) {
+async function camera(browser, codec) {
   const page = await browser.open(url);
+  await page.evaluate(codec => { window.testCodec = codec; }, codec);
   await connect(page);
   await page.click('#camera');
   await until(page, 'the preview shows', () => {
@@ -100,10 +101,12 @@ async function camera(browser) {
   await page.type('#text', 'What colours are in the picture?');
   await page.click('#send');
   const answer = await isSaid(page, 'assistant', 'orange', 1);
+  const sent = await page.evaluate(() => window.testMedia.codec());
+  if (codec && sent !== codec) fail(`the pictures are sent as ${sent}`);
   await page.click('#camera');
   await until(page, 'the preview is gone', () => document.getElementById('preview').hidden);
   await disconnect(page);
-  return {answer};
+  return {answer, sent};
 }
 
 // The model looks when it wants to; the server's script holds what it gets against what it expects.
@@ -193,6 +196,8 @@ const scenarios = {
   conversation: [conversation],
   'barge-in': [bargeIn],
   camera: [camera],
+  'camera-vp8': [browser => camera(browser, 'video/VP8')],
+  'camera-h264': [browser => camera(browser, 'video/H264')],
   functions: [functions],
   'push-to-talk': [pushToTalk],
   looks: [looks],
