@@ -10,6 +10,9 @@ const $ = id => document.getElementById(id);
 const form = $('form').elements;
 const transcript = new Transcript($('transcript'));
 const MAX_LOG = 5000, MAX_SHOWN = 200;
+// Milliseconds.
+const FRAME_TIMEOUT = 5000, FRAME_RETRY = 500;
+const wait = time => new Promise(done => { setTimeout(done, time); });
 let config = {}, visit = null, log = [], began = 0, facing = 'user';
 
 function showState(state, text) { $('state').dataset.state = state; $('state').textContent = text; }
@@ -51,9 +54,9 @@ const handlers = {
   'response.output_text.done': e => transcript.finish(e.item_id, 'assistant'),
   'response.output_audio_transcript.done': e => transcript.finish(e.item_id, 'assistant'),
   'response.function_call_arguments.done': e => {
-    const output = call(e.name, e.arguments, {hasCamera: Boolean(visit.camera), send});
-    transcript.note(`${e.name}(${e.arguments}) → ${JSON.stringify(output)}`);
-    send({type: 'conversation.item.create', item: {type: 'function_call_output', call_id: e.call_id, output: JSON.stringify(output)}});
+    const current = visit;
+    // One after the other, so that the model gets the outputs in the order of its calls.
+    current.calls = current.calls.then(() => answerCall(current, e));
   },
   'voice_chat.interrupted': e => transcript.cut(e.item_id, e.heard_ms),
   'voice_chat.transcript': e => { if (e.role === 'assistant') transcript.heard(e.item_id, e.text); },
@@ -63,6 +66,7 @@ const handlers = {
   'voice_chat.usage': e => { if (e.total_cost !== undefined) $('cost').textContent = `$${e.total_cost.toFixed(4)}`; },
   'voice_chat.frame': e => {
     if (e.state !== 'sent') return;
+    visit.frameAsked?.(true);
     visit.frames += 1;
     $('frames').hidden = false;
     $('frames').textContent = `Pictures that the model got: ${visit.frames}`;
@@ -71,6 +75,26 @@ const handlers = {
   'error': e => { showProblem(e.error?.message); },
   'page.muted': () => { $('unmute').hidden = false; },
 };
+
+async function answerCall(current, {name, arguments: text, call_id}) {
+  const output = JSON.stringify(await call(name, text, {hasCamera: Boolean(current.camera), sendFrame: () => sendFrame(current)}));
+  if (visit !== current) return;
+  transcript.note(`${name}(${text}) → ${output}`);
+  send({type: 'conversation.item.create', item: {type: 'function_call_output', call_id, output}});
+}
+
+// True when the model has got a picture. A camera that was just turned on has none at first.
+async function sendFrame(current) {
+  const end = performance.now() + FRAME_TIMEOUT;
+  let isSent = false;
+  while (!isSent && visit === current && performance.now() < end) {
+    const sent = new Promise(answer => { current.frameAsked = answer; });
+    send({type: 'voice_chat.send_frame'});
+    isSent = await Promise.race([sent, wait(FRAME_RETRY)]) ?? false;
+  }
+  current.frameAsked = null;
+  return isSent;
+}
 
 function onEvent(event) {
   record('s', event);
@@ -82,7 +106,7 @@ async function connect() {
   began = performance.now();
   log = [];
   showState('connecting', 'Connecting …');
-  const current = visit = {frames: 0, stops: [], closing: false};
+  const current = visit = {frames: 0, stops: [], closing: false, calls: Promise.resolve(), frameAsked: null};
   try {
     const microphone = current.microphone = await openMicrophone();
     const context = current.context = new AudioContext({sampleRate: 24000});

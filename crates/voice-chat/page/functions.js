@@ -14,10 +14,10 @@ const functions = {
   look: {
     description: 'A fresh look through the camera of the user: what it sees now.',
     parameters: {type: 'object', properties: {}},
-    run: (_, {hasCamera, send}) => {
+    run: async (_, {hasCamera, sendFrame}) => {
       if (!hasCamera) throw new Error('the camera is off; the user can turn it on');
-      // It is in the conversation before the output is, because events keep their order.
-      send({type: 'voice_chat.send_frame'});
+      // It is in the conversation before the output is.
+      if (!await sendFrame()) throw new Error('no picture of the camera has come');
       return 'The newest picture of this conversation shows it.';
     },
   },
@@ -27,12 +27,12 @@ export const tools = Object.entries(functions).map(([name, {description, paramet
   type: 'function', name, description, parameters,
 }));
 
-// `page` has `hasCamera` and `send(event)`. What fails becomes an output as well, so that the model can say so.
-export function call(name, text, page) {
+// `page` has `hasCamera` and `sendFrame()`. What fails becomes an output as well, so that the model can say so.
+export async function call(name, text, page) {
   try {
     const {run} = functions[name] ?? {};
     if (!run) throw new Error(`there is no function ${name}`);
-    return run(JSON.parse(text || '{}'), page);
+    return await run(JSON.parse(text || '{}'), page);
   } catch (error) {
     return {error: String(error.message)};
   }

@@ -66,7 +66,7 @@ export async function until(page, what, condition, ...args) {
   try {
     return await (await page.waitForFunction(condition, {polling: 20, timeout: LIMIT}, ...args)).jsonValue();
   } catch (error) {
-    const seen = await page.evaluate(() => document.body.innerText.slice(0, 2000)).catch(() => 'nothing, the page is gone');
+    const seen = await page.evaluate(() => `${document.body.innerText.slice(0, 2000)}\n${document.getElementById('log')?.textContent.split('\n').slice(-40).join('\n') ?? ''}`).catch(() => 'nothing, the page is gone');
     throw new Error(`it does not happen that ${what} (${error.message}); the page shows:\n${seen}`);
   }
 }

@@ -159,7 +159,7 @@ impl Model {
         self.camera.send_event(gst::event::FlushStop::builder(false).build());
     }
 
-    /// The newest picture goes to the model now, without a turn of its own. `false`: there is none.
+    /// The newest picture goes to the model now, without a turn of its own. `false`: there is no session for it.
     pub fn send_frame(&self) -> bool {
         self.element.emit_by_name::<bool>("send-frame", &[&None::<gst::Sample>])
     }

@@ -113,10 +113,9 @@ impl Visitor {
                 self.model.cancel_response();
             }
             Action::ForgetFrames => self.model.forget_frames(),
+            // Where there is none, a notice of the element's warning says so.
             Action::SendFrame => {
-                if !self.model.send_frame() {
-                    self.refuse("no_frame", "No picture of the camera has come.");
-                }
+                self.model.send_frame();
             }
             Action::Refuse(event) => {
                 let events = self.events.own(&event);
