@@ -13,7 +13,7 @@ models=${XDG_CACHE_HOME:-$HOME/.cache}/gst-openairealtime
 
 say '== Building'
 install_models
-deb=$("$project/packaging/debian/build.sh" | tail -n 1)
+deb=$("$project/crates/man-pages/debian/build.sh" | tail -n 1)
 [ -f "$deb" ] || fail "build.sh names no package: $deb"
 
 say '== lintian'

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MPL-2.0
 # Builds the Debian package, into $CARGO_TARGET_DIR/debian; the last line is its name. Needs `cargo install cargo-deb`.
 set -euo pipefail
-. "$(dirname "$0")/../../pipelines/support/install.sh"
+. "$(dirname "$0")/../../../pipelines/support/install.sh"
 cd "$project"
 : "${PROFILE:=release}"
 built=$CARGO_TARGET_DIR/${PROFILE/dev/debug}
