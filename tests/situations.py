@@ -34,6 +34,8 @@ BUILD = pathlib.Path(os.environ.get('CARGO_TARGET_DIR', PROJECT / 'target')) / (
 )
 PIECE = 0.02
 PATIENCE = 90
+# demo.sh builds what is not built.
+BUILD_TIME = 1200
 # That packets arrive unevenly, or not at all, and that a file is not flushed, is told as it should be.
 COMPLAINT = re.compile(r'^(?!.*(?:the input|src is not flushed))(?:.*(?:WARN|ERROR) +open(?:airealtime|aichat)|.*CRITICAL|ERROR|WARNING|.*panicked).*', re.M)
 
@@ -476,7 +478,8 @@ def file_interrupted(name):
     def run(folder):
         program = Program([PROJECT / 'pipelines' / f'{name}.sh', *arguments(folder)], {}, folder)
         try:
-            until(lambda: program.process.poll() is not None or is_begun(program), 'it is in the middle of its work')
+            until(lambda: program.process.poll() is not None or is_begun(program), 'it is in the middle of its work',
+                  BUILD_TIME if name == 'demo' else PATIENCE)
             program.interrupt()
             program.until_end((0, 130, -signal.SIGINT))
             if check:
@@ -546,6 +549,8 @@ def main():
     if wanted == ['--list']:
         print('\n'.join(situations()))
         return 0
+    # A shell ignores it for what it starts in the background, and so would all that is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(PATH=f"{BUILD}:{os.environ['PATH']}", GST_PLUGIN_PATH=str(BUILD), GST_TRACERS='latency',
                       G_DEBUG='fatal-warnings', GST_DEBUG='2', GST_DEBUG_NO_COLOR='1')
     for name in ('OPENAI_API_KEY', 'AZURE_OPENAI_ENDPOINT'):

@@ -18,6 +18,9 @@ if ! { command -v realtime-trace && command -v gst-inspect-1.0 && gst-inspect-1.
     build "$PROFILE"
 fi
 
+# Ctrl-C is for the pipeline, which ends in order. The script is no success then, whatever the pipeline's status.
+trap 'exit 130' INT
+
 if [ -z "${OPENAI_API_KEY-}${OPENAI_BASE_URL-}${AZURE_OPENAI_ENDPOINT-}" ]; then
     command -v realtime-server >/dev/null || { need_rust; build "$PROFILE"; }
     install_models

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Server events: one `match` that leads each event to its handler.
+//! Server events: one `match` that leads each event to its handler, and the handler of audio.
 
 use crate::realtime::conversation::Conversation;
+use crate::realtime::conversation::context::ctx;
 use crate::realtime::conversation::transcript::captions::ContentRef;
 use openai_protocol::ServerEvent;
+use openai_protocol::server::ResponseOutputAudioDelta;
 
 impl Conversation {
     /// An event that came in. Those of a response may have to wait before they are handled.
@@ -68,5 +70,17 @@ impl Conversation {
             // The rest tells nothing that is not told by one of these as well. The trace and `raw-events` have it.
             _ => {}
         }
+    }
+
+    /// `response.output_audio.delta`. It stands here because it comes most often: the way of audio is short to read.
+    fn on_audio_delta(&mut self, event: ResponseOutputAudioDelta) {
+        if event.delta.0.is_empty() || self.responses.is_muted(&event.response_id) {
+            return;
+        }
+        let format = self.records.format(&event.response_id).or_else(|| self.formats.output().cloned());
+        let format = format.unwrap_or_else(|| self.config.output.clone());
+        self.has_spoken = true;
+        self.first_audio_received(&event.response_id);
+        self.responses.audio_delta(event, &format, self.session_generation, &mut ctx!(self));
     }
 }

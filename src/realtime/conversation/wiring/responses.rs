@@ -11,9 +11,7 @@ use crate::realtime::conversation::{Conversation, Event};
 use openai_protocol::Response;
 use openai_protocol::items::{ItemKind, Status};
 use openai_protocol::response::StatusDetails;
-use openai_protocol::server::{
-    ResponseOutputAudioDelta, ResponseOutputAudioDone, ResponseOutputItemAdded, ResponseOutputItemDone,
-};
+use openai_protocol::server::{ResponseOutputAudioDone, ResponseOutputItemAdded, ResponseOutputItemDone};
 use std::time::Duration;
 
 /// The state of a response that is done, as it is posted.
@@ -83,18 +81,6 @@ impl Conversation {
     pub(crate) fn on_item_done(&mut self, event: &ResponseOutputItemDone) {
         self.records.calls_tool(event.item.id(), false);
         self.item_done(&event.response_id, &event.item);
-    }
-
-    /// `response.output_audio.delta`
-    pub(crate) fn on_audio_delta(&mut self, event: ResponseOutputAudioDelta) {
-        if event.delta.0.is_empty() || self.responses.is_muted(&event.response_id) {
-            return;
-        }
-        let format = self.records.format(&event.response_id).or_else(|| self.formats.output().cloned());
-        let format = format.unwrap_or_else(|| self.config.output.clone());
-        self.has_spoken = true;
-        self.first_audio_received(&event.response_id);
-        self.responses.audio_delta(event, &format, self.session_generation, &mut ctx!(self));
     }
 
     /// The first audio of a response.
