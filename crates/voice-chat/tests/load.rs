@@ -3,8 +3,11 @@
 //! Many visitors, for long or in a row. Commands, because they take minutes:
 //!
 //! ```sh
-//! cargo test --release -p voice-chat --test load -- --ignored --nocapture      # VISITORS=10 MINUTES=5 ROUNDS=1 CONNECTS=1000
+//! export MALLOC_ARENA_MAX=1 VISITORS=10 MINUTES=5 ROUNDS=1 CONNECTS=1000
+//! cargo test --release -p voice-chat --test load -- --ignored --nocapture
 //! ```
+//!
+//! With one arena, because glibc otherwise keeps a heap for each of many threads, which looks like a leak at first.
 
 mod support;
 
