@@ -174,7 +174,6 @@ send response.output_item.done {"response_id": "resp_1", "output_index": 0, "ite
 send response.function_call_arguments.done {"response_id": "resp_1", "item_id": "item_2", "output_index": 1, "call_id": "call_2", "name": "time_in", "arguments": "{\"time_zone\": \"Europe/Oslo\"}"}
 send response.output_item.done {"response_id": "resp_1", "output_index": 1, "item": {"id": "item_2", "type": "function_call", "status": "completed", "call_id": "call_2", "name": "time_in", "arguments": "{\"time_zone\": \"Europe/Oslo\"}"}}
 send response.done {"response": {"id": "resp_1", "status": "completed", "conversation_id": "conv_1", "output": []}}
-await conversation.item.create {"item": {"content": [{"type": "input_image"}]}}
 await conversation.item.create {"item": {"type": "function_call_output", "call_id": "call_1"}}
 await conversation.item.create {"item": {"type": "function_call_output", "call_id": "call_2"}}
 await response.create

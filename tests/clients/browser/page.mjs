@@ -118,6 +118,8 @@ async function functions(browser) {
   await page.type('#text', 'Look at this, and tell me the time.');
   await page.click('#send');
   await isSaid(page, 'assistant', 'I see it');
+  // It goes with the message where the camera was quick, else when the model asks for it.
+  await until(page, 'the model has got a picture', () => /got: [1-9]/.test(document.getElementById('frames').textContent));
   const notes = await page.$$eval('#transcript .note', notes => notes.map(note => note.textContent));
   await disconnect(page);
   return {notes};
