@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-/// What every type of turn detection has.
+/// Fields that every type of turn detection has.
 const FIELDS_OF_ALL_TYPES: [&str; 2] = ["create_response", "interrupt_response"];
 
 /// Lays settings of a session over those so far: objects are merged, everything else is replaced. An object of another

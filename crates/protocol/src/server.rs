@@ -31,7 +31,7 @@ events! {
         Error("error") {
             error: ServerError,
         }
-        /// What is left of the account's limits.
+        /// The rest of the account's limits.
         RateLimitsUpdated("rate_limits.updated") {
             rate_limits: Vec<RateLimit>,
         }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a manual page has behind the options.
+/// The sections of the manual page behind the options.
 const AFTER_HELP: &str = "\
 Paths:
   /v1/realtime?model=NAME         a session, by WebSocket

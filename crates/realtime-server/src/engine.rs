@@ -102,9 +102,9 @@ pub enum ResponsePart {
 /// A part of a recording, and the words in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Where it begins.
+    /// Begin in the recording.
     pub start_ms: u64,
-    /// Where it ends.
+    /// End in the recording.
     pub end_ms: u64,
     /// Its words.
     pub text: String,

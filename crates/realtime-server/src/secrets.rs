@@ -21,7 +21,7 @@ use tokio::time::timeout;
 /// The longest body that is read.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// What is asked for.
+/// A request for a client secret.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Wish {

@@ -2,7 +2,8 @@
 
 //! The property `session` when the server has refused a part of it.
 
-use serde_json::{Value, json};
+use crate::realtime::conversation::session::session_diff::copy_setting;
+use serde_json::Value;
 
 /// The JSON that was wished, with these fields (`audio.input.turn_detection`) as they are in the JSON that is in force;
 /// a field that is not there is left out. `None` where one of the two is not the text of a JSON object.
@@ -11,32 +12,17 @@ pub(crate) fn without_refused(wished: &str, in_force: Option<&str>, fields: &[St
     let (mut session, in_force) = (object(wished)?, object(in_force.unwrap_or("{}"))?);
     let before = session.clone();
     for field in fields {
-        let path: Vec<&str> = field.split('.').collect();
-        restore(&mut session, &in_force, &path);
+        let path: Vec<String> = field.split('.').map(str::to_owned).collect();
+        copy_setting(&mut session, &in_force, &path);
     }
     // As it was written where nothing of it is refused.
     Some(if session == before { wished.to_owned() } else { session.to_string() })
 }
 
-fn restore(session: &mut Value, in_force: &Value, path: &[&str]) {
-    let Some((name, rest)) = path.split_first() else { return };
-    if rest.is_empty() {
-        match (in_force.get(name), session.as_object_mut()) {
-            (Some(value), _) => session[*name] = value.clone(),
-            (None, Some(session)) => drop(session.remove(*name)),
-            (None, None) => {}
-        }
-    } else if session.get(name).or(in_force.get(name)).is_some_and(Value::is_object) {
-        if !session[*name].is_object() {
-            session[*name] = json!({});
-        }
-        restore(&mut session[*name], in_force.get(name).unwrap_or(&Value::Null), rest);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn without(wished: Value, in_force: Option<Value>, fields: &[&str]) -> Value {
         let fields: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
@@ -62,7 +48,7 @@ mod tests {
 
     #[test]
     fn fields_of_other_properties_change_nothing() {
-        let wished = r#"{ "tracing":"auto" }"#;
+        let wished = r#"{ "tracing":"auto", "audio":null }"#;
         let left = without_refused(wished, None, &["instructions".into(), "audio.output.voice".into()]);
         assert_eq!(left.as_deref(), Some(wished));
     }

@@ -10,7 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use futures_util::stream;
 use std::convert::Infallible;
 
-/// What a form holds.
+/// The parts of a form.
 #[derive(Debug, Default)]
 pub struct Form {
     fields: Vec<(String, String)>,

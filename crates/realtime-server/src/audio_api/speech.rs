@@ -35,7 +35,7 @@ const MAX_BODY: usize = 1 << 20;
 const FORMATS: &[&str] = &["wav", "pcm"];
 const ALL_FORMATS: &[&str] = &["mp3", "opus", "aac", "flac", "wav", "pcm"];
 
-/// What is asked for.
+/// A request for speech.
 #[derive(Debug)]
 struct SpeechRequest {
     model: String,

@@ -27,7 +27,7 @@ const MAX_MINUTES: u64 = 30;
 /// The formats that are made here.
 const FORMATS: &[&str] = &["json", "text", "srt", "verbose_json", "vtt"];
 
-/// What is asked for.
+/// A request for a transcription.
 struct TranscriptionRequest {
     sound: Sound,
     format: String,

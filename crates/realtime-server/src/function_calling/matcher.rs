@@ -124,7 +124,7 @@ pub struct Tool<'a> {
     vocabulary: Vec<(String, f64)>,
     /// Whether it only gives information. What is not known to do so acts.
     informs: bool,
-    /// Whether it can stop something.
+    /// The function stops something.
     stops: bool,
 }
 

@@ -51,13 +51,13 @@ pub struct Said<'a> {
     pub text: &'a str,
     /// Its words, without those that request nothing of this function.
     pub all: &'a [Word<'a>],
-    /// Whether words were left out for that reason.
+    /// Some words were left out for that reason.
     pub partly: bool,
     /// The words that belong to this function; all of them when there is no other.
     pub own: &'a [Word<'a>],
     /// Stems of function names, which are not values.
     pub known: &'a [String],
-    /// Whether this is the answer to a question for a missing argument.
+    /// The answer to a question for a missing argument, where this is one.
     pub reply: Option<&'a str>,
 }
 
@@ -67,7 +67,7 @@ pub struct Param<'a> {
     pub name: &'a str,
     /// Its JSON Schema.
     pub schema: &'a Value,
-    /// Whether it is required.
+    /// The function's schema requires it.
     pub required: bool,
     /// The stems of its name.
     pub title: Vec<String>,

@@ -51,7 +51,7 @@ pub struct Timeline {
 /// A session of the server.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
-    /// Where it begins.
+    /// Begin on the time line, in seconds.
     pub position: f64,
     /// The server's name for it.
     pub id: String,

@@ -30,7 +30,7 @@ pub(crate) fn copy_setting(into: &mut Value, from: &Value, path: &[String]) {
             Some(value) => into.insert(name.clone(), value.clone()),
             None => into.remove(name),
         };
-    } else if from.get(name).is_some() || into.get(name).is_some() {
+    } else if [&*into, from].iter().any(|session| session.get(name).is_some_and(Value::is_object)) {
         if !into[name.as_str()].is_object() {
             into[name.as_str()] = json!({});
         }
