@@ -13,6 +13,7 @@ fatal. The microphone is a UDP socket that raw samples arrive at, the loudspeake
 `CARGO_TARGET_DIR` and `PROFILE` (`release`, `dev`) name the build, as for the pipelines.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -196,6 +197,17 @@ class Program:
     def report(self):
         text = self.said + self.complaints_file.read_text(errors='replace')
         return '\n'.join('   ' + line[:300] for line in text.splitlines()[-25:])
+
+
+@contextlib.contextmanager
+def running(program):
+    """Ends a program in any case; a failure tells what it has said."""
+    try:
+        yield
+    except Failure as failure:
+        raise Failure(f'{failure}\n{program.report()}') from None
+    finally:
+        program.kill()
 
 
 def loud_samples(path, begin=0):
@@ -477,17 +489,13 @@ def file_interrupted(name):
 
     def run(folder):
         program = Program([PROJECT / 'pipelines' / f'{name}.sh', *arguments(folder)], {}, folder)
-        try:
+        with running(program):
             until(lambda: program.process.poll() is not None or is_begun(program), 'it is in the middle of its work',
                   BUILD_TIME if name == 'demo' else PATIENCE)
             program.interrupt()
             program.until_end((0, 130, -signal.SIGINT))
             if check:
                 check(program)
-        except Failure as failure:
-            raise Failure(f'{failure}\n{program.report()}') from None
-        finally:
-            program.kill()
     return run
 
 
@@ -497,7 +505,7 @@ def lines_interrupted(name):
 
     def run(folder):
         program = Program([PROJECT / 'pipelines' / f'{name}.sh'], {}, folder, stdin=subprocess.PIPE)
-        try:
+        with running(program):
             program.type(line)
             until(lambda: program.process.poll() is not None or is_answered(program), 'it answers')
             program.type(line)
@@ -505,24 +513,16 @@ def lines_interrupted(name):
             program.until_end((0, 130, -signal.SIGINT))
             if not is_answered(program):
                 raise Failure('ended without an answer')
-        except Failure as failure:
-            raise Failure(f'{failure}\n{program.report()}') from None
-        finally:
-            program.kill()
     return run
 
 
 def camera_interrupted(folder):
     sink = folder / 'spoken.raw'
     program = Program([PROJECT / 'pipelines' / 'rtsp-camera.sh'], {'CAMERA': CAMERA, 'SINK': RAW.format(sink=sink)}, folder)
-    try:
+    with running(program):
         until_sounding(program, sink)
         program.interrupt()
         program.until_end((0, 130, -signal.SIGINT))
-    except Failure as failure:
-        raise Failure(f'{failure}\n{program.report()}') from None
-    finally:
-        program.kill()
 
 
 def situations():

@@ -17,7 +17,7 @@ const LIMIT = 60_000;
 
 export function fail(text) { throw new Error(text); }
 
-export class Browser {
+class Browser {
   static async start(options = {}) {
     const browser = new Browser();
     const args = [
@@ -74,3 +74,17 @@ export async function until(page, what, condition, ...args) {
 export const say = (page, name) => page.evaluate(name => window.testMedia.say(name), name);
 // The energy that the tracks from the server have had, as the browser measures it.
 export const energy = page => page.evaluate(() => window.testMedia.energy());
+
+// Runs a scenario in a browser of its own: prints what it gives as JSON, or what went wrong.
+export async function perform(scenario, options, expected) {
+  const browser = await Browser.start(options);
+  try {
+    const result = await scenario(browser);
+    await browser.end(expected);
+    console.log(JSON.stringify(result));
+  } catch (error) {
+    console.error(`${error.stack}\n${browser.complaints.join('\n')}`);
+    await browser.browser.close();
+    process.exit(1);
+  }
+}

@@ -5,7 +5,7 @@
 
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {Browser, energy, fail, file, say, until} from './browser.mjs';
+import {energy, fail, file, perform, say, until} from './browser.mjs';
 
 const [client, url] = process.argv.slice(2);
 const bundle = () => readFileSync(
@@ -42,13 +42,4 @@ async function talk(browser) {
   return {call, user, assistant};
 }
 
-const browser = await Browser.start();
-try {
-  const result = await talk(browser);
-  await browser.end();
-  console.log(JSON.stringify(result));
-} catch (error) {
-  console.error(`${error.stack}\n${browser.complaints.join('\n')}`);
-  await browser.browser.close();
-  process.exit(1);
-}
+await perform(talk);

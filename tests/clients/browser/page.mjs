@@ -4,7 +4,7 @@
 //   page.mjs SCENARIO URL [TRANSPORT]      prints what it has measured as JSON, or what went wrong
 
 import {mkdirSync} from 'node:fs';
-import {Browser, energy, fail, packages, say, until} from './browser.mjs';
+import {energy, fail, packages, perform, say, until} from './browser.mjs';
 
 const [scenario, url, transport = 'webrtc'] = process.argv.slice(2);
 
@@ -209,13 +209,4 @@ const scenarios = {
 };
 
 const [run, options, expected] = scenarios[scenario] ?? fail(`there is no scenario ${scenario}`);
-const browser = await Browser.start(options);
-try {
-  const result = await run(browser);
-  await browser.end(expected);
-  console.log(JSON.stringify(result));
-} catch (error) {
-  console.error(`${error.stack}\n${browser.complaints.join('\n')}`);
-  await browser.browser.close();
-  process.exit(1);
-}
+await perform(run, options, expected);
