@@ -147,6 +147,7 @@ expect session.update {"event_id": "$update", "session": {"tracing": "auto", "pr
 send error {"error": {"type": "invalid_request_error", "code": "invalid_value", "message": "not this", "param": "session.prompt", "event_id": "$update"}}
 expect session.update {"session": {"tracing": "auto", "prompt": null}}
 send session.updated {"session": {"type": "realtime"}}
+send rate_limits.updated {"rate_limits": [{"name": "tokens"}]}
 expect session.update {"session": {"instructions": "Be brief.", "tracing": null, "prompt": null}}
 send session.updated {"session": {"type": "realtime"}}
 send rate_limits.updated {"rate_limits": [{"name": "requests"}]}
@@ -164,6 +165,8 @@ send rate_limits.updated {"rate_limits": [{"name": "requests"}]}
     let limit = std::time::Duration::from_secs(30);
     assert_eq!(changed.recv_timeout(limit), Ok(Some(r#"{"tracing":"auto","prompt":{"id":"p"}}"#.into())));
     assert_eq!(changed.recv_timeout(limit), Ok(Some(r#"{"tracing":"auto"}"#.into())));
+    // A change that is made before the rest has been sent again goes out together with it.
+    pipeline.until_told("rate-limits", |_| true);
     element.set_property("instructions", "Be brief.");
     pipeline.until_told("rate-limits", |_| true);
     pipeline.stop();
