@@ -44,6 +44,7 @@ function session() {
   };
 }
 
+// What events do, each with the visit it belongs to, which may have ended while the event was under way.
 const handlers = {
   'session.created': ({session}) => { $('model-name').textContent = session?.model ?? '–'; },
   'conversation.item.input_audio_transcription.delta': e => transcript.add(e.item_id, 'user', e.delta ?? ''),
@@ -53,8 +54,7 @@ const handlers = {
   'response.output_text.delta': e => transcript.add(e.item_id, 'assistant', e.delta),
   'response.output_text.done': e => transcript.finish(e.item_id, 'assistant'),
   'response.output_audio_transcript.done': e => transcript.finish(e.item_id, 'assistant'),
-  'response.function_call_arguments.done': e => {
-    const current = visit;
+  'response.function_call_arguments.done': (e, current) => {
     // One after the other, so that the model gets the outputs in the order of its calls.
     current.calls = current.calls.then(() => answerCall(current, e));
   },
@@ -64,14 +64,14 @@ const handlers = {
     if (e.first_audio_ms) $('latency').textContent = `${Math.round(e.first_audio_ms)} ms to the first sound`;
   },
   'voice_chat.usage': e => { if (e.total_cost !== undefined) $('cost').textContent = `$${e.total_cost.toFixed(4)}`; },
-  'voice_chat.frame': e => {
-    if (e.state !== 'sent') return;
-    visit.frameAsked?.(true);
-    visit.frames += 1;
+  'voice_chat.frame': (e, current) => {
+    if (e.state !== 'sent' || visit !== current) return;
+    current.frameAsked?.(true);
+    current.frames += 1;
     $('frames').hidden = false;
-    $('frames').textContent = `Pictures that the model got: ${visit.frames}`;
+    $('frames').textContent = `Pictures that the model got: ${current.frames}`;
   },
-  'voice_chat.ended': e => { visit.reason = e.message; },
+  'voice_chat.ended': (e, current) => { current.reason = e.message; },
   'error': e => { showProblem(e.error?.message); },
   'page.muted': () => { $('unmute').hidden = false; },
 };
@@ -96,9 +96,11 @@ async function sendFrame(current) {
   return isSent;
 }
 
-function onEvent(event) {
+function onEvent(event, current) {
+  // After the end of a visit its last words are still shown, until another begins.
+  if (visit && visit !== current) return;
   record('s', event);
-  handlers[event.type]?.(event);
+  handlers[event.type]?.(event, current);
 }
 
 async function connect() {
@@ -106,25 +108,31 @@ async function connect() {
   began = performance.now();
   log = [];
   showState('connecting', 'Connecting …');
-  const current = visit = {frames: 0, stops: [], closing: false, calls: Promise.resolve(), frameAsked: null};
+  const current = visit = {frames: 0, stops: [], calls: Promise.resolve(), frameAsked: null};
+  // What was acquired while the visit was ended is given back as well.
+  const keep = stop => { current.stops.push(stop); if (visit !== current) release(current); };
   try {
     const microphone = current.microphone = await openMicrophone();
+    keep(() => stopTracks(microphone));
     const context = current.context = new AudioContext({sampleRate: 24000});
+    keep(() => context.close());
     await context.resume();
     const meter = context.createMediaStreamSource(microphone);
-    current.stops.push(watchLevel(context, meter, level => { $('you').value = level; }));
-    const settings = session();
+    keep(watchLevel(context, meter, level => { $('you').value = level; }));
+    const secret = await getSecret(session(), form.key.value);
+    if (visit !== current) return;
     const common = {
-      secret: await getSecret(settings, form.key.value), stun: config.stun, microphone, context, audio: $('voice'), onEvent,
-      onVoice: node => current.stops.push(watchLevel(context, node, level => { $('model').value = level; })),
+      secret, stun: config.stun, microphone, context, audio: $('voice'),
+      onEvent: event => onEvent(event, current),
+      onVoice: node => keep(watchLevel(context, node, level => { $('model').value = level; })),
       onClosed: () => { if (visit === current) disconnect(current.reason ?? 'The connection was lost.'); },
     };
     current.link = await link(form.transport.value, common);
+    keep(() => current.link.close());
   } catch (error) {
     if (visit === current) disconnect(error.message);
-    return;
   }
-  if (visit !== current) return current.link.close();
+  if (visit !== current) return;
   showState('connected', 'Connected');
   $('transport').textContent = current.link.name;
   $('connect').textContent = 'Disconnect';
@@ -144,14 +152,18 @@ async function link(transport, common) {
   }
 }
 
+function stopTracks(stream) { stream?.getTracks().forEach(track => track.stop()); }
+
+// Gives back what the visit holds, the last first: the connection before the devices.
+function release(old) {
+  while (old.stops.length) old.stops.pop()();
+  stopTracks(old.camera);
+}
+
 function disconnect(problem) {
   const old = visit;
   visit = null;
-  old?.link?.close();
-  old?.stops.forEach(stop => stop());
-  old?.microphone?.getTracks().forEach(track => track.stop());
-  old?.camera?.getTracks().forEach(track => track.stop());
-  old?.context?.close();
+  if (old) release(old);
   $('voice').srcObject = null;
   for (const id of ['preview', 'frames', 'switch', 'unmute']) $(id).hidden = true;
   for (const id of ['talk', 'camera', 'text', 'send']) $(id).disabled = true;
@@ -185,19 +197,25 @@ function push(isDown) {
 }
 
 async function setCamera(isOn) {
-  visit.camera?.getTracks().forEach(track => track.stop());
-  visit.camera = null;
+  const current = visit;
+  stopTracks(current.camera);
+  current.camera = null;
+  let camera = null;
   try {
-    if (isOn) visit.camera = await openCamera(facing);
+    if (isOn) camera = await openCamera(facing);
   } catch (error) {
     showProblem(error.message);
   }
-  await visit.link.setCamera(visit.camera);
-  if (!visit.camera) send({type: 'voice_chat.forget_frames'});
-  $('preview').srcObject = visit.camera;
-  $('preview').hidden = !visit.camera;
-  $('camera').setAttribute('aria-pressed', String(Boolean(visit.camera)));
-  $('switch').hidden = !visit.camera || await cameraCount() < 2;
+  if (visit !== current) return stopTracks(camera);
+  current.camera = camera;
+  await current.link.setCamera(camera);
+  if (visit !== current) return;
+  if (!camera) send({type: 'voice_chat.forget_frames'});
+  $('preview').srcObject = camera;
+  $('preview').hidden = !camera;
+  $('camera').setAttribute('aria-pressed', String(Boolean(camera)));
+  const isAlone = !camera || await cameraCount() < 2;
+  if (visit === current) $('switch').hidden = isAlone;
 }
 
 $('connect').onclick = () => visit ? disconnect() : connect();

@@ -126,6 +126,16 @@ async fn nothing_is_heard_until_the_button_is_held() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_may_leave_at_any_time() {
+    let _turn = turn().await;
+    let gateway = Gateway::start(&[], &[]).await;
+    for transport in ["webrtc", "websocket"] {
+        page("leaves", &gateway, transport).await;
+        until_empty(&gateway).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_end_of_a_visit_is_explained() {
     let _turn = turn().await;
     let gateway = Gateway::start(&[], &["--max-duration", "2s"]).await;

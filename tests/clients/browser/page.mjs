@@ -139,6 +139,45 @@ async function pushToTalk(browser) {
   return {heard};
 }
 
+// Events that are under way as a visit ends do no harm, and a visit that ends before it has begun gives the microphone back.
+async function leaves(browser) {
+  const page = await browser.open(url);
+  await connect(page);
+  await page.evaluate(() => {
+    const late = ['{"type":"voice_chat.ended","message":"late"}', '{"type":"voice_chat.frame","state":"sent"}'];
+    window.lateEvents = 0;
+    for (const {prototype} of [RTCDataChannel, WebSocket]) {
+      const {close} = prototype;
+      prototype.close = function () {
+        close.call(this);
+        for (const data of late) {
+          // What a listener throws comes to the page's own error event, as it does for events from the network.
+          this.dispatchEvent(new MessageEvent('message', {data}));
+          window.lateEvents += 1;
+        }
+      };
+    }
+  });
+  await disconnect(page);
+  const events = await page.evaluate(() => window.lateEvents);
+  if (!events) fail('no event came late');
+
+  await page.evaluate(() => {
+    const open = navigator.mediaDevices.getUserMedia;
+    navigator.mediaDevices.getUserMedia = async constraints => {
+      await new Promise(allow => { window.allow = allow; });
+      return window.microphone = await open(constraints);
+    };
+  });
+  await page.click('#connect');
+  await until(page, 'the microphone is asked for', () => Boolean(window.allow));
+  await disconnect(page);
+  await page.evaluate(() => window.allow());
+  await until(page, 'the microphone is given back', () =>
+    window.microphone?.getTracks().every(track => track.readyState === 'ended'));
+  return {events};
+}
+
 async function ends(browser, words) {
   const page = await browser.open(url);
   await page.click('#connect');
@@ -202,6 +241,7 @@ const scenarios = {
   'camera-h264': [browser => camera(browser, 'video/H264')],
   functions: [functions],
   'push-to-talk': [pushToTalk],
+  leaves: [leaves],
   looks: [looks],
   denied: [browser => ends(browser, 'not allowed'), {microphone: 'denied'}],
   'too-long': [browser => ends(browser, 'lasted as long')],
