@@ -60,7 +60,7 @@ async fn browse(program: &str, scenario: &str, gateway: &Gateway, transport: &st
     let film = tokio::task::spawn_blocking(film).await.expect("a film");
     let child = Command::new("node")
         .arg(project("tests/clients/browser").join(program))
-        .args([scenario, &format!("http://{}/", gateway.address), transport])
+        .args([scenario, &gateway.url, transport])
         .env("BROWSER_DIR", packages)
         .env("MEDIA", project("tests/media"))
         .env("CAMERA", film)
@@ -123,6 +123,18 @@ async fn nothing_is_heard_until_the_button_is_held() {
     let gateway = Gateway::start(&[], &[]).await;
     page("push-to-talk", &gateway, "webrtc").await;
     until_empty(&gateway).await;
+}
+
+/// As a phone needs it: browsers give a microphone to other computers' pages by HTTPS only.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_by_https_has_a_microphone() {
+    let _turn = turn().await;
+    let mut gateway = Gateway::start(&[], &["--tls"]).await;
+    assert!(gateway.url.starts_with("https://"), "{}", gateway.url);
+    for transport in ["webrtc", "websocket"] {
+        page("conversation", &gateway, transport).await;
+    }
+    gateway.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,11 @@ class Browser {
       // The tests run as root in containers, where Chromium has no sandbox.
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
     ];
-    browser.browser = await puppeteer.launch({executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args, headless: true});
+    browser.browser = await puppeteer.launch({
+      executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args, headless: true,
+      // A gateway's own certificate, which a visitor has to accept as well.
+      acceptInsecureCerts: options.isSelfSigned ?? false,
+    });
     browser.complaints = [];
     return browser;
   }

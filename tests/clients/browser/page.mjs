@@ -249,4 +249,4 @@ const scenarios = {
 };
 
 const [run, options, expected] = scenarios[scenario] ?? fail(`there is no scenario ${scenario}`);
-await perform(run, options, expected);
+await perform(run, {...options, isSelfSigned: url.startsWith('https:')}, expected);

@@ -21,6 +21,8 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 /// A gateway in front of a local server.
 pub struct Gateway {
     pub address: String,
+    /// What a browser opens.
+    pub url: String,
     upstream: Option<ServerThread>,
     shutdown: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
@@ -44,10 +46,11 @@ impl Gateway {
             if args.contains(&"--requests-per-minute") { &[] } else { &["--requests-per-minute", "10000"] };
         let args = [&["--listen", "127.0.0.1:0", "--upstream", uri], limit, args].concat();
         let server = Server::bind(Cli::from_args(args).expect("arguments")).await.expect("the gateway starts");
-        let address = server.url().trim_end_matches('/').rsplit('/').next().expect("an address").to_owned();
+        let url = server.url();
+        let address = url.trim_end_matches('/').rsplit('/').next().expect("an address").to_owned();
         let (shutdown, over) = oneshot::channel();
         let task = tokio::spawn(server.run(async { drop(over.await) }));
-        Self { address, upstream: None, shutdown: Some(shutdown), task: Some(task) }
+        Self { address, url, upstream: None, shutdown: Some(shutdown), task: Some(task) }
     }
 
     /// Ends the gateway as SIGTERM does.
