@@ -2,7 +2,8 @@
 // The two ways to the server. Both have send(event), setCamera(stream or null), close(), and tell by callbacks:
 // onEvent(event), onVoice(node for a level meter), onClosed(reason).
 
-const CONNECT_TIMEOUT = 15000;
+// Milliseconds.
+const CONNECT_TIMEOUT = 15000, GATHERING_TIMEOUT = 1000;
 
 async function refusal(response) {
   const body = await response.json().catch(() => ({}));
@@ -17,6 +18,17 @@ export async function getSecret(session, key) {
   const response = await fetch('/v1/realtime/client_secrets', {method: 'POST', headers, body: JSON.stringify({session})});
   if (!response.ok) throw await refusal(response);
   return (await response.json()).value;
+}
+
+// The offer takes its candidates along. A gateway with a TURN server has to know them: a relay lets nobody in who was not named.
+async function gatherCandidates(peer) {
+  await new Promise(done => {
+    const timer = setTimeout(done, GATHERING_TIMEOUT);
+    const check = () => { if (peer.iceGatheringState === 'complete') { clearTimeout(timer); done(); } };
+    peer.onicegatheringstatechange = check;
+    check();
+  });
+  peer.onicegatheringstatechange = null;
 }
 
 // Rejects with an error that has `unreachable` set where the server answers, and media do not get through.
@@ -40,6 +52,7 @@ export async function connectWebRtc({secret, stun, microphone, context, audio, o
   const video = peer.addTransceiver('video', {direction: 'sendonly'});
   try {
     await peer.setLocalDescription();
+    await gatherCandidates(peer);
     const headers = {'Content-Type': 'application/sdp', Authorization: `Bearer ${secret}`};
     const response = await fetch('/v1/realtime/calls', {method: 'POST', headers, body: peer.localDescription.sdp});
     if (response.status !== 201) throw await refusal(response);

@@ -37,6 +37,11 @@ impl App {
 
     /// How peers are reached.
     pub fn peer_config(&self) -> PeerConfig {
-        PeerConfig { stun: self.cli.stun.clone(), turn: self.cli.turn.clone(), udp_ports: self.cli.udp_ports }
+        PeerConfig {
+            stun: self.cli.stun.clone(),
+            turn: self.cli.turn.clone(),
+            ice_transport_policy: self.cli.ice_transport_policy,
+            udp_ports: self.cli.udp_ports,
+        }
     }
 }

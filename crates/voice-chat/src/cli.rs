@@ -2,8 +2,8 @@
 
 //! The command line. What is wrong with it is said before anything starts.
 
-use clap::Parser;
 use clap::error::Error;
+use clap::{Parser, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -61,6 +61,10 @@ pub struct Cli {
     #[arg(long, value_name = "URI", value_parser = turn)]
     pub turn: Vec<String>,
 
+    /// Which ways media may take: any, or only through a TURN server, which hides the addresses of this machine.
+    #[arg(long, value_name = "POLICY", default_value = "all", requires_if("relay", "turn"))]
+    pub ice_transport_policy: IceTransportPolicy,
+
     /// The UDP ports of media, e.g. 50000-50100; otherwise any free ones. A visitor takes one for each network interface.
     #[arg(long, value_name = "FIRST-LAST", value_parser = ports)]
     pub udp_ports: Option<(u16, u16)>,
@@ -80,6 +84,16 @@ pub struct Cli {
     /// How many connections and client secrets each address may ask for in a minute.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_per_minute: u32,
+}
+
+/// As `iceTransportPolicy` of WebRTC's `RTCConfiguration`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum IceTransportPolicy {
+    /// Any way that works.
+    #[default]
+    All,
+    /// Only through a TURN server.
+    Relay,
 }
 
 impl Cli {
@@ -211,6 +225,8 @@ mod tests {
             ["--max-visitors", "0"],
             ["--access-key", ""],
             ["--tls-cert", "cert.pem"],
+            ["--ice-transport-policy", "relay"],
+            ["--ice-transport-policy", "some"],
         ] {
             assert!(Cli::from_args(args).is_err(), "{args:?}");
         }

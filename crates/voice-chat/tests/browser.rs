@@ -125,6 +125,18 @@ async fn nothing_is_heard_until_the_button_is_held() {
     until_empty(&gateway).await;
 }
 
+/// `TURN=turn://USER:PASSWORD@HOST:PORT cargo test -p voice-chat --test browser turn_server -- --ignored`; one of this machine:
+/// `turnserver -n -L 127.0.0.1 --no-cli --allow-loopback-peers --lt-cred-mech --realm test --user USER:PASSWORD`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a TURN server"]
+async fn a_visitor_is_reached_through_a_turn_server() {
+    let _turn = turn().await;
+    let server = std::env::var("TURN").expect("TURN=turn://USER:PASSWORD@HOST:PORT");
+    let gateway = Gateway::start(&[], &["--turn", &server, "--ice-transport-policy", "relay"]).await;
+    page("relay", &gateway, "webrtc").await;
+    until_empty(&gateway).await;
+}
+
 /// As a phone needs it: browsers give a microphone to other computers' pages by HTTPS only.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_by_https_has_a_microphone() {

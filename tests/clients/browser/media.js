@@ -70,6 +70,17 @@
       }
       return null;
     },
+    // How the gateway is reached: the type of its candidate in the pair that is used.
+    async remoteCandidate() {
+      for (const peer of peers) {
+        const stats = await peer.getStats();
+        for (const report of stats.values()) {
+          if (report.type !== 'transport' || !report.selectedCandidatePairId) continue;
+          return stats.get(stats.get(report.selectedCandidatePairId).remoteCandidateId)?.candidateType;
+        }
+      }
+      return null;
+    },
     async energy() {
       let sum = 0;
       for (const peer of peers) {

@@ -139,6 +139,19 @@ async function pushToTalk(browser) {
   return {heard};
 }
 
+// Media through the TURN server of the gateway, which goes no other way.
+async function relay(browser) {
+  const page = await browser.open(url);
+  await connect(page);
+  await say(page, 'goforward.wav');
+  const heard = await isSaid(page, 'user', 'forward');
+  await isHeard(page);
+  const kind = await page.evaluate(() => window.testMedia.remoteCandidate());
+  if (kind !== 'relay') fail(`media come from a candidate of type ${kind}`);
+  await disconnect(page);
+  return {heard, kind};
+}
+
 // Events that are under way as a visit ends do no harm, and a visit that ends before it has begun gives the microphone back.
 async function leaves(browser) {
   const page = await browser.open(url);
@@ -242,6 +255,7 @@ const scenarios = {
   functions: [functions],
   'push-to-talk': [pushToTalk],
   leaves: [leaves],
+  relay: [relay],
   looks: [looks],
   denied: [browser => ends(browser, 'not allowed'), {microphone: 'denied'}],
   'too-long': [browser => ends(browser, 'lasted as long')],

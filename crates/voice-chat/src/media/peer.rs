@@ -9,6 +9,7 @@
 use super::offer::Offer;
 use super::received::{prefer_codec, receive_media};
 use super::{SharedClock, audio_caps};
+use crate::cli::IceTransportPolicy;
 use gst::prelude::*;
 use gst_webrtc::{WebRTCDataChannel, WebRTCICEGatheringState, WebRTCPeerConnectionState, WebRTCSessionDescription};
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct PeerConfig {
     pub stun: Option<String>,
     /// URIs of TURN servers.
     pub turn: Vec<String>,
+    /// Which ways media may take.
+    pub ice_transport_policy: IceTransportPolicy,
     /// First and last UDP port.
     pub udp_ports: Option<(u16, u16)>,
 }
@@ -229,6 +232,9 @@ fn silence(pts: gst::ClockTime) -> gst::Buffer {
 fn configure(web: &gst::Element, config: &PeerConfig) {
     if let Some(stun) = &config.stun {
         web.set_property("stun-server", stun);
+    }
+    if config.ice_transport_policy == IceTransportPolicy::Relay {
+        web.set_property_from_str("ice-transport-policy", "relay");
     }
     for turn in &config.turn {
         if !web.emit_by_name::<bool>("add-turn-server", &[turn]) {
