@@ -93,7 +93,9 @@ async fn turns_are_had_in_the_old_words_and_the_new_ones_are_refused() {
         (json!({"output_modalities": ["text"]}), "session.output_modalities"),
     ] {
         client.send(json!({"type": "session.update", "event_id": "mine", "session": session})).await;
-        let error = client.event().await["error"].clone();
+        // What was said may be transcribed only now.
+        let events = client.until("error").await;
+        let error = &events.last().expect("an error")["error"];
         assert_eq!(
             (&error["code"], &error["param"], &error["event_id"]),
             (&json!("unknown_parameter"), &json!(param), &json!("mine"))
