@@ -4,7 +4,7 @@
 //! calls, and errors and warnings as bus messages.
 
 pub(crate) mod audio_src_task;
-pub(crate) mod bus_thread;
+pub(crate) mod bus_task;
 pub(crate) mod clock_wait;
 pub(crate) mod downstream_flush;
 pub(crate) mod element_context;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The bus thread of a run: it takes what the session posts to messages, signals and text pads.
+//! The bus task of a run: it takes what the session posts to messages, signals and text pads.
 //!
 //! Handlers of an application may be slow, so nothing is posted from a thread that a session or a stream needs.
 
@@ -11,10 +11,10 @@ use crate::chat::element::run::Run;
 use crate::chat::element::text_pad_kind::TextPadKind;
 use crate::chat::session::BusEvent;
 use crate::error::{Error, Warning};
+use crate::media::bus_task::EventHandler;
 use crate::media::text_item::TextItem;
 use gst::prelude::*;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// Handles the bus events of a run.
 pub struct BusHandler {
@@ -22,20 +22,8 @@ pub struct BusHandler {
     pub messenger: Arc<Messenger>,
 }
 
-impl BusHandler {
-    /// Starts the thread, which ends with the session.
-    pub fn start(self, mut events: mpsc::Receiver<BusEvent>) -> std::io::Result<()> {
-        let run = self.run.clone();
-        run.bus_thread.start("openaichat-bus", move || {
-            while let Some(event) = events.blocking_recv() {
-                self.handle(event);
-            }
-            // A session that ends without a word must not leave the pipeline waiting.
-            if self.run.goes_on() {
-                self.run.fail(&Error::lost("the session ended unexpectedly"));
-            }
-        })
-    }
+impl EventHandler for BusHandler {
+    type Event = BusEvent;
 
     fn handle(&self, event: BusEvent) {
         if self.run.is_stopped() {
@@ -58,6 +46,15 @@ impl BusHandler {
         }
     }
 
+    /// A session that ends without a word must not leave the pipeline waiting.
+    fn end(&self) {
+        if self.run.goes_on() {
+            self.run.fail(&Error::lost("the session ended unexpectedly"));
+        }
+    }
+}
+
+impl BusHandler {
     /// Queues text on the pads of a kind.
     fn send_text(&self, kind: TextPadKind, item: &TextItem) {
         for task in self.run.texts.of(kind) {

@@ -11,7 +11,7 @@ use crate::chat::session::input_queue::{InputQueue, PushError};
 use crate::chat::session::{Session, Timeouts};
 use crate::error::Error;
 use crate::media::audio_src_task::AudioSrcTask;
-use crate::media::bus_thread::BusThread;
+use crate::media::bus_task::BusTask;
 use crate::media::function_calls::{Calls, Program};
 use crate::media::text_outputs::TextOutputs;
 use crate::media::text_src_task::TextSrcTask;
@@ -67,7 +67,7 @@ pub struct Run {
     pub texts: TextOutputs<TextPadKind>,
     state: Mutex<State>,
     /// Posts messages of the session.
-    pub bus_thread: BusThread,
+    pub bus_task: BusTask,
 }
 
 impl Run {
@@ -92,7 +92,7 @@ impl Run {
             traces: Arc::default(),
             texts: TextOutputs::default(),
             state: Mutex::default(),
-            bus_thread: BusThread::default(),
+            bus_task: BusTask::default(),
         }
     }
 
@@ -239,6 +239,6 @@ impl Run {
         let session = self.state().session.take();
         drop(session);
         self.calls.stop();
-        self.bus_thread.wait(BUS_HANDLER_TIMEOUT);
+        self.bus_task.wait(BUS_HANDLER_TIMEOUT);
     }
 }

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::media::enums::Timing as TimingSetting;
 use crate::media::liveness::pad_is_live;
 use crate::net::clock::Clock;
+use crate::net::runtime::SharedRuntime;
 use crate::types::Timing;
 use gst::prelude::*;
 use std::sync::Arc;
@@ -61,7 +62,9 @@ fn start_session(context: &Context, run: &Arc<Run>, timing: Timing) -> Result<()
         traces: run.traces.clone(),
         clock: Clock::default(),
     };
-    run.set_session(Session::start(setup).map_err(no_thread)?);
+    let runtime = SharedRuntime::get().map_err(no_thread)?;
+    run.set_session(Session::start(setup, runtime.clone()));
     let handler = BusHandler { run: run.clone(), messenger: context.messenger.clone() };
-    handler.start(bus_rx).map_err(no_thread)
+    run.bus_task.start(runtime, handler, bus_rx);
+    Ok(())
 }

@@ -36,7 +36,7 @@ const UPDATES_LEN: usize = 64;
 /// Number of inputs that are taken before answers get their turn.
 const INPUT_BATCH: usize = 64;
 
-/// Event for the element, handled in order on its bus thread.
+/// Event for the element, handled in order by its bus task.
 #[derive(Debug)]
 pub enum BusEvent {
     /// An event for the application.
@@ -84,10 +84,9 @@ pub struct Session {
 
 impl Session {
     /// Starts the task.
-    pub fn start(setup: Setup) -> std::io::Result<Self> {
-        let runtime = SharedRuntime::get()?;
+    pub fn start(setup: Setup, runtime: Arc<SharedRuntime>) -> Self {
         let task = runtime.handle().spawn(Driver::new(setup).run());
-        Ok(Self { task, _runtime: runtime })
+        Self { task, _runtime: runtime }
     }
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The bus thread of a run: it takes what the session posts to messages, signals, properties and text pads.
+//! The bus task of a run: it takes what the session posts to messages, signals, properties and text pads.
 //!
 //! Handlers of an application may be slow, so nothing is posted from a thread that a session or a stream needs.
 
 use crate::error::{Error, Warning};
+use crate::media::bus_task::EventHandler;
 use crate::media::glib_text;
 use crate::media::text_item::TextItem;
 use crate::realtime::conversation::Event;
@@ -19,11 +20,10 @@ use gst::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 
 /// Handles the bus events of a run.
 pub struct BusHandler {
-    /// Weak, so that the thread does not keep a run whose element is gone.
+    /// Weak, so that the task does not keep a run whose element is gone.
     pub run: Weak<Run>,
     pub messenger: Arc<Messenger>,
     pub property_sync: Arc<PropertySync>,
@@ -31,25 +31,25 @@ pub struct BusHandler {
     pub latency: Arc<AtomicU64>,
 }
 
-impl BusHandler {
-    /// Starts the thread, which ends with the session.
-    pub fn start(self, run: &Run, mut events: mpsc::Receiver<BusEvent>) -> std::io::Result<()> {
-        run.bus_thread.start("openairt-bus", move || {
-            while let Some(event) = events.blocking_recv() {
-                let Some(run) = self.run.upgrade() else { return };
-                self.handle(&run, event);
-            }
-            // A session that ends without a word must not leave the pipeline waiting.
-            if let Some(run) = self.run.upgrade().filter(|run| run.goes_on()) {
-                run.fail(&Error::lost("the session ended unexpectedly"), None);
-            }
-        })
+impl EventHandler for BusHandler {
+    type Event = BusEvent;
+
+    fn handle(&self, event: BusEvent) {
+        if let Some(run) = self.run.upgrade().filter(|run| !run.is_stopped()) {
+            self.handle_bus_event(&run, event);
+        }
     }
 
-    fn handle(&self, run: &Arc<Run>, event: BusEvent) {
-        if run.is_stopped() {
-            return;
+    /// A session that ends without a word must not leave the pipeline waiting.
+    fn end(&self) {
+        if let Some(run) = self.run.upgrade().filter(|run| run.goes_on()) {
+            run.fail(&Error::lost("the session ended unexpectedly"), None);
         }
+    }
+}
+
+impl BusHandler {
+    fn handle_bus_event(&self, run: &Arc<Run>, event: BusEvent) {
         self.messenger.post_left_out_warnings(false);
         match event {
             BusEvent::Event(event) => self.handle_event(run, &event),

@@ -5,7 +5,7 @@
 
 use crate::error::Error;
 use crate::media::audio_src_task::AudioSrcTask;
-use crate::media::bus_thread::BusThread;
+use crate::media::bus_task::BusTask;
 use crate::media::clock_wait::ClockWaiter;
 use crate::media::function_calls::{Calls, Program};
 use crate::media::text_outputs::TextOutputs;
@@ -84,7 +84,7 @@ pub struct Run {
     state: Mutex<State>,
     changed: Condvar,
     /// Posts messages of the session.
-    pub bus_thread: BusThread,
+    pub bus_task: BusTask,
 }
 
 impl Run {
@@ -115,7 +115,7 @@ impl Run {
             texts: TextOutputs::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
-            bus_thread: BusThread::default(),
+            bus_task: BusTask::default(),
         }
     }
 
@@ -340,6 +340,6 @@ impl Run {
         let session = self.state().session.take();
         drop(session);
         self.calls.stop();
-        self.bus_thread.wait(BUS_HANDLER_TIMEOUT);
+        self.bus_task.wait(BUS_HANDLER_TIMEOUT);
     }
 }

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::media::liveness::pad_is_live;
 use crate::media::property_values::time;
 use crate::net::clock::Clock;
+use crate::net::runtime::SharedRuntime;
 use crate::realtime::element::Timing as TimingSetting;
 use crate::realtime::element::audio_caps;
 use crate::realtime::element::bus::BusHandler;
@@ -81,14 +82,16 @@ fn start(context: &Context, run: &Arc<Run>, timing: Timing, input: AudioFormat) 
             traces: run.traces.clone(),
             clock: Clock::default(),
         };
-        run.set_session(Session::start(setup).map_err(no_thread)?);
+        let runtime = SharedRuntime::get().map_err(no_thread)?;
+        run.set_session(Session::start(setup, runtime.clone()));
         let handler = BusHandler {
             run: Arc::downgrade(run),
             messenger: context.messenger.clone(),
             property_sync: context.property_sync.clone(),
             latency: context.latency.clone(),
         };
-        handler.start(run, bus_rx).map_err(no_thread)
+        run.bus_task.start(runtime, handler, bus_rx);
+        Ok(())
     });
     if let Err(error) = started {
         run.fail(&error, None);

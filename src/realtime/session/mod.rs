@@ -39,7 +39,7 @@ pub const BUS_QUEUE_LEN: usize = 1024;
 /// Time limit for the close frame when a session is stopped.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Event for the element, handled in order on its bus thread.
+/// Event for the element, handled in order by its bus task.
 #[derive(Debug)]
 pub enum BusEvent {
     /// An event for the application.
@@ -108,8 +108,7 @@ impl Drop for SetDone {
 
 impl Session {
     /// Starts a session without waiting for it; errors are bus events.
-    pub fn start(setup: Setup) -> std::io::Result<Self> {
-        let runtime = SharedRuntime::get()?;
+    pub fn start(setup: Setup, runtime: Arc<SharedRuntime>) -> Self {
         let stop = Arc::new(Notify::new());
         let done = Arc::new(Done::default());
         let input_queue = setup.input_queue.clone();
@@ -119,7 +118,7 @@ impl Session {
             let _set_done = set_done;
             run(setup, stopped).await;
         });
-        Ok(Self { stop, done, input_queue, _runtime: runtime })
+        Self { stop, done, input_queue, _runtime: runtime }
     }
 }
 

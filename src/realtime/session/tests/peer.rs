@@ -4,6 +4,7 @@
 
 use crate::error::Error;
 use crate::net::clock::Clock;
+use crate::net::runtime::SharedRuntime;
 use crate::realtime::conversation::Event;
 use crate::realtime::conversation::config::Config;
 use crate::realtime::conversation::io::{Command, SessionEvent};
@@ -165,7 +166,7 @@ impl Bench {
             traces: Arc::new(AtomicBool::new(true)),
             clock: clock.clone(),
         };
-        let session = Session::start(setup).expect("a runtime");
+        let session = Session::start(setup, SharedRuntime::get().expect("a runtime"));
         Self { clock, bus_tx, input_queue, said: Vec::new(), _session: session }
     }
 
