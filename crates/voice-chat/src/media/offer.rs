@@ -19,8 +19,10 @@ pub enum VideoCodec {
 /// What is needed of an offer.
 #[derive(Debug)]
 pub struct Offer {
-    /// The description as GStreamer takes it.
+    /// The description as GStreamer takes it, without candidates.
     pub description: gst_sdp::SDPMessage,
+    /// The client's candidates, for the one transport that all sections share.
+    pub candidates: Vec<String>,
     /// The payload type of Opus.
     pub opus_payload: u8,
     /// How pictures can come, if the client means to send any.
@@ -58,7 +60,7 @@ impl Offer {
         if !text.trim_start().starts_with("v=0") {
             return Err(OfferError::NoSdp);
         }
-        let text = without_sender_hints(text);
+        let (text, candidates) = without_candidates(&without_sender_hints(text));
         let description = gst_sdp::SDPMessage::parse_buffer(text.as_bytes()).map_err(|_| OfferError::NoSdp)?;
         if description.medias_len() == 0 {
             return Err(OfferError::NoSdp);
@@ -83,7 +85,7 @@ impl Offer {
             .unwrap_or(DEFAULT_MAX_MESSAGE_LEN);
         // 0 means any length.
         let max_message_len = if max_message_len == 0 { usize::MAX } else { max_message_len };
-        Ok(Self { opus_payload, video, max_message_len, description })
+        Ok(Self { description, candidates, opus_payload, video, max_message_len })
     }
 }
 
@@ -101,6 +103,25 @@ fn without_sender_hints(text: &str) -> String {
         _ => format!("{line}\r\n"),
     };
     text.lines().map(line).collect()
+}
+
+/// The description without candidates, and those of its first section, the one whose transport a bundle shares (RFC 9143).
+/// `webrtcbin` would look for the client at once, and give up before a slow server of the model lets the answer go out.
+fn without_candidates(text: &str) -> (String, Vec<String>) {
+    let (mut rest, mut candidates, mut medias) = (String::new(), Vec::new(), 0);
+    for line in text.lines() {
+        medias += usize::from(line.starts_with("m="));
+        match line.strip_prefix("a=") {
+            Some(value) if value.starts_with("candidate:") => {
+                if medias == 1 {
+                    candidates.push(value.to_owned());
+                }
+            }
+            Some("end-of-candidates") => {}
+            _ => rest += &format!("{line}\r\n"),
+        }
+    }
+    (rest, candidates)
 }
 
 /// The first payload type of a codec.
@@ -132,6 +153,15 @@ mod tests {
     }
 
     const AUDIO: &str = "m=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:0 PCMU/8000\r\n";
+
+    #[test]
+    fn candidates_are_those_of_the_shared_transport() {
+        let audio = format!("{AUDIO}a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\na=end-of-candidates\r\n");
+        let video = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\na=candidate:2 1 udp 1 192.0.2.2 5001 typ host\r\n";
+        let offer = offer(&[&audio, video]).expect("an offer");
+        assert_eq!(offer.candidates, ["candidate:1 1 udp 1 192.0.2.1 5000 typ host"]);
+        assert!(!offer.description.as_text().expect("text").contains("candidate"));
+    }
 
     #[test]
     fn an_offer_says_how_audio_and_pictures_come() {

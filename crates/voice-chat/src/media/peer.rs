@@ -83,6 +83,7 @@ pub struct Peer {
     valve: gst::Element,
     has_caps: watch::Receiver<bool>,
     gathering: watch::Receiver<bool>,
+    candidates: Vec<String>,
     clock: SharedClock,
     /// Running time of the last packet from the network, in nanoseconds.
     last_packet: Arc<AtomicU64>,
@@ -129,7 +130,8 @@ impl Peer {
         prefer_codec(&web, offer.video);
         let (has_caps, gathering) = (watch_caps(&valve), watch_gathering(&web));
         let clock = clock.clone();
-        Ok(Self { pipeline, web, _ice: ice, voice, valve, has_caps, gathering, clock, last_packet })
+        let candidates = offer.candidates.clone();
+        Ok(Self { pipeline, web, _ice: ice, voice, valve, has_caps, gathering, candidates, clock, last_packet })
     }
 
     /// Messages of the pipeline, in order.
@@ -166,6 +168,14 @@ impl Peer {
         let answer = self.web.property::<Option<WebRTCSessionDescription>>("local-description");
         let text = answer.and_then(|answer| answer.sdp().as_text().ok());
         text.ok_or_else(|| PeerError::Negotiation("the answer is no text".into()))
+    }
+
+    /// Looks for the client, once it has the answer: one that does not know the credentials of the answer yet cannot reply, and
+    /// the ICE agent gives up after some seconds.
+    pub fn connect(&self) {
+        for candidate in &self.candidates {
+            self.web.emit_by_name::<()>("add-ice-candidate", &[&0_u32, candidate]);
+        }
     }
 
     /// Lets audio through, from the moment at which the peer is connected.

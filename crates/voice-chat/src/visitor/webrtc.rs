@@ -179,6 +179,7 @@ impl Call {
                 self.answer_is_ready(since);
                 // If the client is gone by now, it does not connect either.
                 let _ = answered.send(Ok(answer.clone()));
+                self.peer.connect();
             }
         };
         if let Some(answered) = answered {
