@@ -31,6 +31,11 @@ impl Sound {
         self.samples.len() as u64 * 1000 / u64::from(self.rate.max(1))
     }
 
+    /// The memory that its samples take.
+    pub fn bytes(&self) -> usize {
+        self.samples.len() * size_of::<i16>()
+    }
+
     /// The same sound at another rate. Between rates that do not occur here, and have no filter, nothing is converted.
     pub fn at(&self, rate: u32) -> Self {
         if rate == self.rate {

@@ -210,7 +210,7 @@ impl Session {
         let model = model.unwrap_or_default().to_string();
         let mut ms = 0;
         if let Some(entry) = self.conversation.get_mut(&item_id) {
-            ms = entry.sound.as_ref().map_or(0, |utterance| utterance.sound.ms());
+            ms = entry.sound_ms();
             for part in entry.item.content.iter_mut().flatten() {
                 part.transcript = Some(transcript.clone());
             }

@@ -158,7 +158,7 @@ impl Session {
         if writer.in_conversation() {
             let item = writer.item(Status::InProgress);
             // The part stands in the conversation from now on, so that it can be truncated while it grows.
-            let entry = Entry { item: writer.item(Status::Incomplete), sound: None, pictures: Vec::new() };
+            let entry = Entry::new(writer.item(Status::Incomplete));
             let previous_item_id = self.conversation.push(entry);
             self.send(ConversationItemAdded { item, previous_item_id, ..Default::default() });
         }

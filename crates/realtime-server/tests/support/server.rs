@@ -99,6 +99,11 @@ impl Server {
         self.url.trim_end_matches("/realtime")
     }
 
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The port.
     pub fn port(&self) -> u16 {
         let authority = self.url.split("://").nth(1).and_then(|rest| rest.split('/').next());
