@@ -55,6 +55,16 @@ impl Sound {
         self.samples.iter().map(|&sample| to_f32(sample)).collect()
     }
 
+    /// What lies between two places.
+    pub fn between(&self, start_ms: u64, end_ms: u64) -> Self {
+        let place = |ms: u64| {
+            let sample = ms.saturating_mul(u64::from(self.rate)) / 1000;
+            usize::try_from(sample).unwrap_or(usize::MAX).min(self.samples.len())
+        };
+        let (start, end) = (place(start_ms), place(end_ms));
+        Self::new(self.samples[start.min(end)..end].to_vec(), self.rate)
+    }
+
     /// Adds more of the same rate at the end.
     pub fn extend(&mut self, samples: &[i16]) {
         Arc::make_mut(&mut self.samples).extend_from_slice(samples);

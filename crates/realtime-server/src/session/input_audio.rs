@@ -4,10 +4,11 @@
 
 use crate::api_error::ApiError;
 use crate::audio::decode;
-use crate::engine::{SharedTranscript, Utterance};
+use crate::engine::{Hints, Utterance};
 use crate::ids;
 use crate::session::detector::{Edge, Rules, TICKS};
 use crate::session::item::Entry;
+use crate::session::open_turn::OpenTurn;
 use crate::session::response_config::server_error;
 use crate::session::usage;
 use crate::session::{Job, Output, Session};
@@ -22,33 +23,22 @@ use std::time::Instant;
 /// The least that can be committed.
 const MIN_COMMIT_MS: f64 = 100.0;
 
-/// A turn of the user that has begun and not ended.
-#[derive(Debug)]
-pub struct OpenTurn {
-    /// The message that it will be.
-    item_id: String,
-    /// Where it begins, padding included.
-    start: u64,
-    /// The words so far, which are looked for while it is not sure yet that the turn has ended.
-    ahead: Option<SharedTranscript>,
-}
-
 impl Session {
-    /// Gives the input the ear that the configuration asks for.
+    /// Gives the input the ear that the configuration asks for. Where the client says when a turn ends, the ear finds the
+    /// pauses in which words can be looked for meanwhile.
     pub(super) fn configure_vad(&mut self) {
         let rate = self.config.input_format().rate();
         self.input.set_rate(rate);
-        match self.config.turns() {
-            Some(_) if self.input.has_ear() => {}
-            Some(_) => {
-                self.input.set_ear(Some(self.engine.turn_detector(rate)));
-                self.turn = None;
-                self.idle_since = Some(self.input.clock());
-            }
-            None => {
-                self.input.set_ear(None);
-                self.turn = None;
-            }
+        let finds_turns = self.config.turns().is_some();
+        if self.input.has_ear() && self.finds_turns == finds_turns {
+            return;
+        }
+        let hears = finds_turns || self.engine.listens_ahead();
+        self.input.set_ear(hears.then(|| self.engine.turn_detector(rate)));
+        self.finds_turns = finds_turns;
+        self.turn = None;
+        if finds_turns {
+            self.idle_since = Some(self.input.clock());
         }
     }
 
@@ -68,23 +58,32 @@ impl Session {
 
     /// Hears the next tenth of a second. False: everything was heard.
     pub fn listen(&mut self, now: Instant) -> bool {
-        let rules = self.config.turns();
-        let Some(edges) = self.input.listen(rules.as_ref()) else { return false };
-        if let Some(rules) = rules {
-            for edge in edges {
-                match edge {
-                    Edge::Started(onset) => self.start_turn(onset, &rules, now),
-                    Edge::Stopped(end) => self.stop_turn(end, &rules),
-                }
+        let Some(rules) = self.config.turns() else { return self.listen_for_pauses() };
+        let Some(edges) = self.input.listen(Some(&rules), false) else { return false };
+        for edge in edges {
+            match edge {
+                Edge::Started(onset) => self.start_turn(onset, &rules, now),
+                Edge::Stopped(end) => self.stop_turn(end, &rules),
             }
-            self.transcribe_speculatively(&rules);
-            self.on_idle_timeout(&rules);
         }
+        self.transcribe_speculatively(&rules);
+        self.on_idle_timeout(&rules);
+        true
+    }
+
+    /// The same where the client says when a turn ends.
+    fn listen_for_pauses(&mut self) -> bool {
+        let rules = self.input.has_ear().then_some(Rules::PAUSES);
+        let Some(edges) = self.input.listen(rules.as_ref(), true) else { return false };
+        if self.turn.is_none() && edges.iter().any(|edge| matches!(edge, Edge::Started(_))) {
+            self.turn = Some(OpenTurn::new(ids::new("item_"), self.input.start()));
+        }
+        self.transcribe_speculatively(&Rules::PAUSES);
         true
     }
 
     fn start_turn(&mut self, onset: u64, rules: &Rules, now: Instant) {
-        let turn = OpenTurn { item_id: ids::new("item_"), start: self.input.turn_start(onset, rules), ahead: None };
+        let turn = OpenTurn::new(ids::new("item_"), self.input.turn_start(onset, rules));
         self.send(InputAudioBufferSpeechStarted {
             audio_start_ms: turn.start / TICKS,
             item_id: turn.item_id.clone(),
@@ -98,7 +97,8 @@ impl Session {
     }
 
     fn stop_turn(&mut self, end: u64, rules: &Rules) {
-        let Some(OpenTurn { item_id, start, ahead }) = self.turn.take() else { return };
+        let Some(turn) = self.turn.take() else { return };
+        let (item_id, start) = (turn.item_id.clone(), turn.start);
         let sound = self.input.take(start, end);
         self.send(InputAudioBufferSpeechStopped {
             audio_end_ms: end / TICKS,
@@ -106,25 +106,29 @@ impl Session {
             ..Default::default()
         });
         self.idle_since = Some(end);
-        self.add_turn(item_id, Utterance { sound, words: ahead.unwrap_or_default() });
+        self.add_turn(item_id, turn.finish(sound, start, self.hints()));
         if rules.create_response {
             self.respond_by_itself(false);
         }
     }
 
-    /// Half of the silence that ends a turn has passed: begins to look for its words, so that they are there when the
-    /// other half has passed as well. If the user goes on speaking it was in vain.
+    /// Begins to look for words in a pause of the user, so that they are there when the turn ends.
     fn transcribe_speculatively(&mut self, rules: &Rules) {
-        let Some(turn) = self.turn.as_mut().filter(|_| self.engine.understands()) else { return };
-        let silence = self.input.silence().unwrap_or_default();
-        if silence == 0 || silence * 2 < rules.silence {
-            turn.ahead = None;
-        } else if turn.ahead.is_none() {
-            let Utterance { sound, words } = Utterance::new(self.input.peek(turn.start));
-            let job = Job::Listen { sound, words: Arc::downgrade(&words) };
-            turn.ahead = Some(words);
+        let (Some(silence), true) = (self.input.silence(), self.engine.listens_ahead()) else { return };
+        let clock = self.input.clock();
+        let wanted = self.turn.as_mut().and_then(|turn| turn.on_silence(silence, clock, rules.silence));
+        if let Some((start, words)) = wanted {
+            let job = Job::Listen { sound: self.input.peek(start), hints: self.hints(), words: Arc::downgrade(&words) };
             self.out.push_back(Output::Start(job));
         }
+    }
+
+    /// What is known beforehand of the user's words.
+    pub(super) fn hints(&self) -> Arc<Hints> {
+        let transcription = self.config.transcription();
+        let hints =
+            transcription.map(|wanted| Hints { language: wanted.language.clone(), prompt: wanted.prompt.clone() });
+        Arc::new(hints.unwrap_or_default())
     }
 
     /// Nobody has said anything for long enough: takes the silence as a turn and answers it, once.
@@ -143,7 +147,7 @@ impl Session {
             ..Default::default()
         });
         let sound = self.input.take(since, end);
-        self.add_turn(item_id, Utterance::new(sound));
+        self.add_turn(item_id, Utterance::new(sound).with_hints(self.hints()));
         self.respond_by_itself(true);
     }
 
@@ -162,10 +166,11 @@ impl Session {
             );
             return Err(ApiError::new("input_audio_buffer_commit_empty", message));
         }
+        let start = self.input.start();
         let sound = self.input.take_all();
-        let item_id = self.turn.take().map_or_else(|| ids::new("item_"), |turn| turn.item_id);
+        let turn = self.turn.take().unwrap_or_else(|| OpenTurn::new(ids::new("item_"), start));
         self.idle_since = Some(self.input.clock());
-        self.add_turn(item_id, Utterance::new(sound));
+        self.add_turn(turn.item_id.clone(), turn.finish(sound, start, self.hints()));
         Ok(())
     }
 

@@ -20,6 +20,7 @@ mod input;
 mod input_audio;
 mod item;
 mod items;
+mod open_turn;
 mod read;
 mod response;
 mod response_config;
@@ -33,13 +34,13 @@ use crate::api_error::ApiError;
 pub use crate::session::canned_response::whole_answer;
 
 use crate::audio::Sound;
-use crate::engine::{Engine, Prompt, ResponsePart, Utterance};
+use crate::engine::{Engine, Hints, Prompt, ResponsePart, Utterance};
 use crate::ids;
 use crate::session::beta::Beta;
 use crate::session::config::Config;
 use crate::session::conversation::Conversation;
 use crate::session::input::Input;
-use crate::session::input_audio::OpenTurn;
+use crate::session::open_turn::OpenTurn;
 use crate::session::read::read;
 use crate::session::response::Writer;
 use crate::session::usage::Meter;
@@ -91,6 +92,8 @@ pub enum Job {
     Listen {
         /// The sound.
         sound: Sound,
+        /// What is known of its words.
+        hints: Arc<Hints>,
         /// Where the words go, as long as somebody wants them there.
         words: Weak<OnceCell<String>>,
     },
@@ -129,6 +132,8 @@ pub struct Session {
     conversation_id: String,
     config: Config,
     input: Input,
+    /// Turns are found here, and not by the client.
+    finds_turns: bool,
     /// The turn that the user is in.
     turn: Option<OpenTurn>,
     /// Where on the input's clock the silence of both sides began; `None` once it was answered.
@@ -156,6 +161,7 @@ impl Session {
             conversation_id: ids::new("conv_"),
             input: Input::new(config.input_format().rate()),
             config,
+            finds_turns: false,
             turn: None,
             idle_since: Some(0),
             conversation: Conversation::default(),
@@ -274,7 +280,7 @@ impl Session {
             return Ok(());
         }
         let message = format!(
-            "This server understands speech in the language '{known}' only, not '{wanted}'. Leave the language out, or use a server that understands it."
+            "This server understands speech in the language '{known}' only, not '{wanted}'. Leave the language out, or start the server with --stt-url and a model that understands it."
         );
         Err(ApiError::new("invalid_value", message).at("session.audio.input.transcription.language"))
     }

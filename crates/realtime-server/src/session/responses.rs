@@ -47,8 +47,9 @@ impl Session {
         let (prompt, input) = self.prompt(&params, idle)?;
         let remote = params.tools.clone().unwrap_or_default();
         let writer = Writer::new(self.plan(params, beside, input));
+        let voice = writer.voice();
         let temperature = self.beta.as_ref().map(Beta::temperature);
-        let prompt = Prompt { speak: writer.speaks(), max_tokens: writer.max_tokens(), temperature, ..prompt };
+        let prompt = Prompt { speak: writer.speaks(), voice, max_tokens: writer.max_tokens(), temperature, ..prompt };
         self.list_remote_tools(&remote);
         self.send(writer.created());
         self.out.push_back(Output::Start(Job::Answer { response_id: writer.id.clone(), prompt }));

@@ -39,7 +39,8 @@ impl Server {
     pub fn start_with(args: &[&str], env: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server"));
         command.args(args).envs(env.iter().copied());
-        for name in ["REALTIME_SERVER_API_KEY", "REALTIME_SERVER_LLM", "REALTIME_SERVER_LLM_MODEL"] {
+        for name in ["API_KEY", "LLM", "LLM_MODEL", "STT_URL", "STT_MODEL", "TTS_URL", "TTS_MODEL", "TTS_VOICE"] {
+            let name = format!("REALTIME_SERVER_{name}");
             if !env.iter().any(|(given, _)| *given == name) {
                 command.env_remove(name);
             }
