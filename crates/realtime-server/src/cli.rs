@@ -15,7 +15,8 @@ use std::time::Duration;
 const AFTER_HELP: &str = "\
 Paths:
   /v1/realtime?model=NAME         a session, by WebSocket
-  /v1/realtime/client_secrets     keys of short life for browsers
+  /v1/realtime/translations       a translation, by WebSocket
+  /v1/realtime/client_secrets     keys of short life for browsers, and the same for translations
   /v1/chat/completions            Chat Completions, with audio and pictures
   /v1/audio/speech                a text, spoken
   /v1/audio/transcriptions        a recording, written down

@@ -48,9 +48,30 @@ pub trait Engine: Send + Sync {
     /// A sentence as sound, in the voice of this name where there are several, so many times faster than usual.
     fn speak(&self, sentence: String, voice: Option<String>, speed: f32, processors: &Processors) -> Spoken;
 
+    /// How it translates.
+    fn translates(&self) -> Translates {
+        Translates::Not("This engine does not translate.")
+    }
+
+    /// The one language (ISO 639-1) that it speaks; `None` where that does not matter.
+    fn spoken_language(&self) -> Option<&str> {
+        None
+    }
+
     /// An answer, made piece by piece while it is asked for the next one. What computes does so on one of these
     /// processors; dropping the answer ends all work on it.
     fn answer(&self, prompt: Prompt, processors: &Processors) -> Answer;
+}
+
+/// How an engine translates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Translates {
+    /// It does not, for this reason.
+    Not(&'static str),
+    /// It says back what it hears.
+    Back,
+    /// It finds the words, and answers with their translation where it is told to.
+    Words,
 }
 
 /// Words in the making.

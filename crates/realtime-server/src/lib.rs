@@ -5,7 +5,7 @@
 //!
 //! Modules: `cli` is the command line, `server` accepts connections, `http` and `auth` decide which request becomes a
 //! session and `connection` runs one; `chat` and `audio_api` answer requests that stand alone; `state` is what all of them
-//! share. The rules of a session are in `session`, without a socket or a clock. An `engine` listens and answers; the
+//! share. The rules of a session are in `session`, those of a translation in `translation`, without a socket or a clock. An `engine` listens and answers; the
 //! `local` one of `engines` uses the ears and the voice of `speech_services`, which are the models in `speech` or an
 //! `endpoint`, those in `vision`, and a `responder` for the words of its answers.
 //! `trace` records.
@@ -17,6 +17,7 @@ mod audio_file;
 mod auth;
 mod chat;
 mod cli;
+mod client_session;
 mod connection;
 mod duration;
 mod endpoint;
@@ -45,6 +46,7 @@ mod spoken_answers;
 mod sse;
 mod state;
 mod trace;
+mod translation;
 mod vision;
 mod worker_pool;
 

@@ -54,6 +54,10 @@ impl Workers {
                 let words = self.words(&engine, &utterance).await;
                 Work::Heard(item_id, words.map_err(|error| report("transcribe", &error)))
             }
+            Job::TranscribePart { item_id, part, utterance } => {
+                let words = self.words(&engine, &utterance).await;
+                Work::PartHeard(item_id, part, words.map_err(|error| report("transcribe", &error)))
+            }
             Job::Listen { sound, hints, words } => {
                 if let Err(error) = self.transcribe_speculatively(&engine, sound, hints, &words).await {
                     // It is tried again, and reported, when the words are really wanted.

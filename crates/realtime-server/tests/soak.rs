@@ -46,7 +46,7 @@ async fn talk(engine: &str) {
         }
     }
     let (quarter, end) = (quarter.expect("a quarter"), resident(&server));
-    println!("{engine}: {quarter:.0} MB after a quarter, {end:.0} MB after an hour of talk in {:?}", begin.elapsed());
+    eprintln!("{engine}: {quarter:.0} MB after a quarter, {end:.0} MB after an hour of talk in {:?}", begin.elapsed());
     assert!(end < quarter + MAX_GROWTH, "{engine}: {quarter:.0} MB grew to {end:.0} MB");
 }
 

@@ -8,7 +8,7 @@
 
 use crate::audio::Sound;
 use crate::engine::{
-    Answer, Engine, Hints, Part, Prompt, ResponsePart, Segments, SpeechChunk, Spoken, TurnDetector, Words,
+    Answer, Engine, Hints, Part, Prompt, ResponsePart, Segments, SpeechChunk, Spoken, Translates, TurnDetector, Words,
 };
 use crate::processors::Processors;
 use futures_util::{FutureExt, StreamExt, future, stream};
@@ -27,6 +27,10 @@ impl Engine for Echo {
 
     fn understands(&self) -> bool {
         false
+    }
+
+    fn translates(&self) -> Translates {
+        Translates::Back
     }
 
     fn transcribe(&self, _: Sound, _: Arc<Hints>, _: &Processors) -> Words {

@@ -4,7 +4,9 @@
 //! [`Responder`]'s matter.
 
 use crate::audio::Sound;
-use crate::engine::{Answer, Engine, Hints, Prompt, ResponsePart, Segments, SpeechChunk, Spoken, TurnDetector, Words};
+use crate::engine::{
+    Answer, Engine, Hints, Prompt, ResponsePart, Segments, SpeechChunk, Spoken, Translates, TurnDetector, Words,
+};
 use crate::llm::LanguageModel;
 use crate::processors::Processors;
 use crate::responder::{Responder, Rules};
@@ -87,6 +89,17 @@ impl Engine for Local {
 
     fn reads_history(&self) -> bool {
         self.responder.reads_history()
+    }
+
+    fn translates(&self) -> Translates {
+        if self.responder.translates() {
+            return Translates::Words;
+        }
+        Translates::Not("This server translates with a language model only: start it with --llm URL.")
+    }
+
+    fn spoken_language(&self) -> Option<&str> {
+        self.voice.language()
     }
 
     fn listens_ahead(&self) -> bool {

@@ -62,6 +62,10 @@ impl Responder for LanguageModel {
         stream::once(begin).try_flatten().boxed()
     }
 
+    fn translates(&self) -> bool {
+        true
+    }
+
     fn reads_history(&self) -> bool {
         true
     }

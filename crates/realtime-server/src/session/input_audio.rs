@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The user's side of a session: sound comes in, turns come out, and their words where they are wanted.
+//! The user's side of a session: sound comes in, turns come out.
 
 use crate::api_error::ApiError;
 use crate::audio::decode;
-use crate::engine::{Hints, Utterance};
+use crate::engine::Utterance;
 use crate::ids;
 use crate::session::detector::{Edge, Rules, TICKS};
 use crate::session::item::Entry;
 use crate::session::open_turn::OpenTurn;
-use crate::session::response_config::server_error;
-use crate::session::usage;
 use crate::session::{Job, Output, Session};
 use openai_protocol::ResponseParams;
 use openai_protocol::server::{
     InputAudioBufferCleared, InputAudioBufferCommitted, InputAudioBufferSpeechStarted, InputAudioBufferSpeechStopped,
-    InputAudioBufferTimeoutTriggered, TranscriptionCompleted, TranscriptionDelta, TranscriptionFailed,
+    InputAudioBufferTimeoutTriggered,
 };
-use std::sync::Arc;
 use std::time::Instant;
 
 /// The least that can be committed.
@@ -106,29 +103,10 @@ impl Session {
             ..Default::default()
         });
         self.idle_since = Some(end);
-        self.add_turn(item_id, turn.finish(sound, start, self.hints()));
+        self.add_turn(item_id, turn.finish(sound, start, self.config.hints()));
         if rules.create_response {
             self.respond_by_itself(false);
         }
-    }
-
-    /// Begins to look for words in a pause of the user, so that they are there when the turn ends.
-    fn transcribe_speculatively(&mut self, rules: &Rules) {
-        let (Some(silence), true) = (self.input.silence(), self.engine.listens_ahead()) else { return };
-        let clock = self.input.clock();
-        let wanted = self.turn.as_mut().and_then(|turn| turn.on_silence(silence, clock, rules.silence));
-        if let Some((start, words)) = wanted {
-            let job = Job::Listen { sound: self.input.peek(start), hints: self.hints(), words: Arc::downgrade(&words) };
-            self.out.push_back(Output::Start(job));
-        }
-    }
-
-    /// What is known beforehand of the user's words.
-    pub(super) fn hints(&self) -> Arc<Hints> {
-        let transcription = self.config.transcription();
-        let hints =
-            transcription.map(|wanted| Hints { language: wanted.language.clone(), prompt: wanted.prompt.clone() });
-        Arc::new(hints.unwrap_or_default())
     }
 
     /// Nobody has said anything for long enough: takes the silence as a turn and answers it, once.
@@ -147,7 +125,7 @@ impl Session {
             ..Default::default()
         });
         let sound = self.input.take(since, end);
-        self.add_turn(item_id, Utterance::new(sound).with_hints(self.hints()));
+        self.add_turn(item_id, Utterance::new(sound).with_hints(self.config.hints()));
         self.respond_by_itself(true);
     }
 
@@ -170,14 +148,16 @@ impl Session {
         let sound = self.input.take_all();
         let turn = self.turn.take().unwrap_or_else(|| OpenTurn::new(ids::new("item_"), start));
         self.idle_since = Some(self.input.clock());
-        self.add_turn(turn.item_id.clone(), turn.finish(sound, start, self.hints()));
+        self.add_turn(turn.item_id.clone(), turn.finish(sound, start, self.config.hints()));
         Ok(())
     }
 
     /// Forgets what is not committed.
     pub(super) fn clear(&mut self) {
         self.input.clear();
-        self.turn = None;
+        if let Some(turn) = self.turn.take() {
+            self.partial_texts.remove(&turn.item_id);
+        }
         self.send(InputAudioBufferCleared::default());
     }
 
@@ -195,32 +175,5 @@ impl Session {
         if self.config.transcription().is_some() {
             self.out.push_back(Output::Start(Job::Transcribe { item_id, utterance }));
         }
-    }
-
-    /// The words of a message have been found.
-    pub(super) fn heard(&mut self, item_id: String, result: Result<String, String>) {
-        let transcript = match result {
-            Ok(transcript) => transcript,
-            Err(message) => {
-                let error = server_error(&message);
-                self.send(TranscriptionFailed { item_id, error, ..Default::default() });
-                return;
-            }
-        };
-        for delta in transcript.split_inclusive(' ') {
-            let (item_id, delta) = (item_id.clone(), delta.to_string());
-            self.send(TranscriptionDelta { item_id, delta, ..Default::default() });
-        }
-        let model = self.config.transcription().and_then(|transcription| transcription.model.as_deref());
-        let model = model.unwrap_or_default().to_string();
-        let mut ms = 0;
-        if let Some(entry) = self.conversation.get_mut(&item_id) {
-            ms = entry.sound_ms();
-            for part in entry.item.content.iter_mut().flatten() {
-                part.transcript = Some(transcript.clone());
-            }
-        }
-        let usage = usage::transcription(&model, ms, &transcript);
-        self.send(TranscriptionCompleted { item_id, transcript, usage, ..Default::default() });
     }
 }

@@ -24,6 +24,8 @@ pub struct OpenTurn {
     pub start: u64,
     /// Its complete parts, by where they begin.
     parts: Vec<(u64, SharedTranscript)>,
+    /// How many of them were handed out.
+    handed_out: usize,
     /// Where the part begins that is not complete.
     part_start: u64,
     /// The pause in which the user is, if it is long enough to listen.
@@ -41,7 +43,7 @@ struct Pause {
 impl OpenTurn {
     /// A turn that begins here.
     pub fn new(item_id: String, start: u64) -> Self {
-        Self { item_id, start, parts: Vec::new(), part_start: start, pause: None }
+        Self { item_id, start, parts: Vec::new(), handed_out: 0, part_start: start, pause: None }
     }
 
     /// The user has been silent for so long at `clock`, and a silence of `end` ends the turn. Gives where the sound begins
@@ -67,6 +69,15 @@ impl OpenTurn {
             self.parts.push((self.part_start, pause.words));
             self.part_start = pause.middle;
         }
+    }
+
+    /// The next complete part that was not handed out: its number, where it begins and ends, and the place for its words.
+    pub fn next_part(&mut self) -> Option<(usize, u64, u64, SharedTranscript)> {
+        let index = self.handed_out;
+        let (start, words) = self.parts.get(index)?;
+        let end = self.parts.get(index + 1).map_or(self.part_start, |(next, _)| *next);
+        self.handed_out += 1;
+        Some((index, *start, end, words.clone()))
     }
 
     /// What was said, with the words that are known or looked for already. `sound` begins at `sound_start`.
@@ -127,6 +138,11 @@ mod tests {
         let mut turn = OpenTurn::new("item".into(), 0);
         let silences = [(6_100, 100), (6_200, 0), (9_100, 100), (13_100, 120), (13_200, 50), (14_250, 250)];
         assert_eq!(starts(&mut turn, &silences), [Some(0), None, None, Some(6_050), None, Some(13_040)]);
+        let part =
+            |turn: &mut OpenTurn| turn.next_part().map(|(index, start, end, _)| (index, start / TICKS, end / TICKS));
+        assert_eq!(part(&mut turn), Some((0, 0, 6_050)));
+        assert_eq!(part(&mut turn), Some((1, 6_050, 13_040)));
+        assert_eq!(part(&mut turn), None);
         let utterance = utterance(turn, 15_000);
         let starts: Vec<u64> = utterance.parts.iter().map(|part| part.start_ms).collect();
         assert_eq!(starts, [0, 6_050, 13_040]);

@@ -113,6 +113,7 @@ impl Session {
                 self.finish(&id, &outcome, now);
             }
             Work::Heard(item_id, result) => self.heard(item_id, result),
+            Work::PartHeard(item_id, part, result) => self.heard_part(item_id, part, result),
         }
     }
 

@@ -65,6 +65,10 @@ fn hearable(sound: &Sound) -> anyhow::Result<Vec<f32>> {
 pub struct BundledVoice(pub Arc<Synthesis>);
 
 impl Voice for BundledVoice {
+    fn language(&self) -> Option<&'static str> {
+        Some("en")
+    }
+
     fn speak(&self, sentence: String, _: Option<String>, speed: f32, processors: &Processors) -> Spoken {
         let (model, processors) = (self.0.clone(), processors.clone());
         let work = move || Ok(Sound::new(model.speak_at(&sentence, speed)?, VOICE_RATE));

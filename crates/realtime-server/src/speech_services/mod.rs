@@ -36,6 +36,9 @@ pub trait Recogniser: Send + Sync {
 
 /// Speaks.
 pub trait Voice: Send + Sync {
+    /// The one language (ISO 639-1) that it speaks; `None` where it speaks several.
+    fn language(&self) -> Option<&'static str>;
+
     /// A sentence as sound, in the voice of this name where there are several, so many times faster than usual.
     fn speak(&self, sentence: String, voice: Option<String>, speed: f32, processors: &Processors) -> Spoken;
 }

@@ -59,6 +59,10 @@ impl Client {
 }
 
 impl Voice for RemoteVoice {
+    fn language(&self) -> Option<&'static str> {
+        None
+    }
+
     fn speak(&self, sentence: String, voice: Option<String>, speed: f32, processors: &Processors) -> Spoken {
         let (client, processors) = (self.0.clone(), processors.clone());
         async move {

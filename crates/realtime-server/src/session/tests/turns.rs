@@ -221,3 +221,33 @@ fn a_long_turn_is_listened_to_part_by_part_while_it_is_spoken() {
         assert_eq!((pieces.len(), pieces.iter().sum::<u64>()), (2, 9_600), "{pieces:?} with {detection}");
     }
 }
+
+#[test]
+fn a_streaming_model_tells_words_before_the_turn_has_ended() {
+    let mut dialogue = Dialogue::with(Arc::new(English));
+    dialogue.say(json!({"type": "session.update", "session": {"type": "realtime", "audio": {"input": {
+        "turn_detection": null, "transcription": {"model": "gpt-realtime-whisper"}}}}}));
+    for (speech, silence) in [(6_000, 200), (6_000, 200), (1_000, 0)] {
+        dialogue.speak(speech, silence);
+    }
+    let parts = std::mem::take(&mut dialogue.parts);
+    assert_eq!(parts.iter().map(|(_, part)| *part).collect::<Vec<_>>(), [0, 1]);
+    dialogue.events();
+    let item_id = parts[0].0.clone();
+    for (part, words) in [(1, "one two"), (0, "Zero")] {
+        dialogue.session.work(Work::PartHeard(item_id.clone(), part, Ok(words.into())), dialogue.now);
+    }
+    dialogue.drain();
+    let deltas = |events: Vec<Value>| -> Vec<String> {
+        assert!(events.iter().all(|event| event.get("item_id").is_none_or(|id| *id == item_id)), "{events:?}");
+        events.iter().filter_map(|event| event["delta"].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(deltas(dialogue.events()), ["Zero one two"]);
+    dialogue.say(json!({"type": "input_audio_buffer.commit"}));
+    assert_eq!(dialogue.hearings, std::slice::from_ref(&item_id));
+    dialogue.session.work(Work::Heard(item_id.clone(), Ok("Zero one two three four".into())), dialogue.now);
+    dialogue.drain();
+    let events = dialogue.events();
+    assert_eq!(events.last().expect("an end")["transcript"], "Zero one two three four");
+    assert_eq!(deltas(events), [" ", "three ", "four"]);
+}
