@@ -110,7 +110,8 @@ for film in mp4:video/x-h264 mkv:image/jpeg webm:video/x-vp8; do
     before=$work/film.${film%%:*} after=$work/${film%%:*}.mkv
     run 90 video-to-video.sh "$before" "$after"
     said 'You:.*country'
-    said 'Model:.*country'
+    said 'Model:.*heard you say'
+    said 'Model:.*heard that too'
     pictures "$before" "${film#*:}" >"$work/before"
     pictures "$after" "${film#*:}" >"$work/after"
     [ "$(wc -l <"$work/after")" = 110 ] || fail "$after has not all pictures"

@@ -8,6 +8,8 @@ published client says, and nobody's memory of it:
     ga-server.json   from the pydantic models of the server's events; what they leave optional may also be null
     ga-client.json   from the TypedDicts of the client's requests; null only where the API takes null
     beta-server.json and beta-client.json   the same of the beta's types
+    translation-server.json and translation-client.json   the same of translation sessions
+    translation-secrets.json   a request for a client secret of a translation session, and its answer
     chat.json        a request of Chat Completions, a whole answer, and a chunk of a streamed one
 
 All refuse keys that the types do not have: what the tests check was written by this project, and a misspelt optional
@@ -36,9 +38,13 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsNon
 from openai.types.realtime import (
     RealtimeClientEventParam,
     RealtimeServerEvent,
+    RealtimeTranslationClientEventParam,
+    RealtimeTranslationClientSecretCreateResponse,
+    RealtimeTranslationServerEvent,
     ResponseCreateEventParam,
     ResponseCreateEventWithReferencesParam,
 )
+from openai.types.realtime.translations.client_secret_create_params import ClientSecretCreateParams
 
 VERSION = "3.52.0"
 HERE = Path(__file__).resolve().parent
@@ -53,6 +59,8 @@ LIMITS = {
     "retention_ratio": {"minimum": 0, "maximum": 1},
     "speed": {"minimum": 0.25, "maximum": 1.5},
     "threshold": {"minimum": 0, "maximum": 1},
+    # Of a place in the sound.
+    "elapsed_ms": {"minimum": 0},
     # At most 16 pairs of at most 64 and 512 characters.
     "metadata": {
         "maxProperties": 16,
@@ -209,10 +217,14 @@ CHAT_UNTYPED = {
 }
 
 
-def chat_schema() -> dict:
-    """Each of the three shapes as a definition of its own, by its name in `x-events`."""
+# What is asked for and answered over HTTP.
+SECRETS = {"request": ClientSecretCreateParams, "response": RealtimeTranslationClientSecretCreateResponse}
+
+
+def shapes_schema(source: str, kinds: dict, untyped_fields: dict) -> dict:
+    """Each of these shapes as a definition of its own, by its name in `x-events`."""
     definitions, shapes = {}, {}
-    for name, kind in CHAT.items():
+    for name, kind in kinds.items():
         raw = pydantic.TypeAdapter(kind).json_schema(ref_template=f"#/$defs/{name}.{{model}}")
         for inner, schema in raw.pop("$defs", {}).items():
             definitions[f"{name}.{inner}"] = schema
@@ -225,13 +237,13 @@ def chat_schema() -> dict:
     finally:
         short = long
     for name, schema in definitions.items():
-        for ending, fields in CHAT_UNTYPED.items():
+        for ending, fields in untyped_fields.items():
             if name.split(".")[-1].split("__")[-1] == ending and "properties" in schema:
                 for field, untyped in fields.items():
                     schema["properties"].setdefault(field, untyped)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "x-source": {"openai": openai.__version__, "pydantic": pydantic.VERSION, "type": "chat"},
+        "x-source": {"openai": openai.__version__, "pydantic": pydantic.VERSION, "type": source},
         "x-events": shapes,
         "$defs": dict(sorted(definitions.items())),
     }
@@ -264,7 +276,14 @@ def main() -> None:
         "beta-server.json": event_schema(
             "beta.RealtimeServerEvent", members(BetaServerEvent), BETA_LIMITS, BETA_UNTYPED
         ),
-        "chat.json": chat_schema(),
+        "chat.json": shapes_schema("chat", CHAT, CHAT_UNTYPED),
+        "translation-client.json": event_schema(
+            "RealtimeTranslationClientEventParam", members(RealtimeTranslationClientEventParam)
+        ),
+        "translation-server.json": event_schema(
+            "RealtimeTranslationServerEvent", members(RealtimeTranslationServerEvent)
+        ),
+        "translation-secrets.json": shapes_schema("translation client secrets", SECRETS, {}),
     }
     check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] and not check:

@@ -31,7 +31,7 @@ pub fn examples(schema: &Schema, name: &str) -> Vec<Value> {
         }
     }
     for event in &examples {
-        schema.check(event);
+        schema.check_as(name, event);
     }
     examples
 }

@@ -16,11 +16,32 @@ static SERVER: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!(".
 static BETA_CLIENT: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/beta-client.json")));
 static BETA_SERVER: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/beta-server.json")));
 
+static TRANSLATION_CLIENT: LazyLock<Schema> =
+    LazyLock::new(|| Schema::parse(include_str!("../schemas/translation-client.json")));
+static TRANSLATION_SERVER: LazyLock<Schema> =
+    LazyLock::new(|| Schema::parse(include_str!("../schemas/translation-server.json")));
+static TRANSLATION_SECRETS: LazyLock<Schema> =
+    LazyLock::new(|| Schema::parse(include_str!("../schemas/translation-secrets.json")));
 static CHAT: LazyLock<Schema> = LazyLock::new(|| Schema::parse(include_str!("../schemas/chat.json")));
 
 /// The shapes of Chat Completions: `request`, `response`, `chunk`.
 pub fn chat() -> &'static Schema {
     &CHAT
+}
+
+/// The shapes of what a client says in a translation session.
+pub fn translation_client() -> &'static Schema {
+    &TRANSLATION_CLIENT
+}
+
+/// The shapes of what a server says in a translation session.
+pub fn translation_server() -> &'static Schema {
+    &TRANSLATION_SERVER
+}
+
+/// The shapes of client secrets of translation sessions: `request`, `response`.
+pub fn translation_secrets() -> &'static Schema {
+    &TRANSLATION_SECRETS
 }
 
 /// The shapes of what a client says in the beta.

@@ -69,8 +69,15 @@ events! {
 
 /// Writes an `input_audio_buffer.append` straight from samples: the one event that is sent many times a second.
 pub fn append_json(event_id: Option<&str>, audio: &[u8]) -> String {
+    named_append_json("input_audio_buffer.append", event_id, audio)
+}
+
+/// The same of an event of this type.
+pub(crate) fn named_append_json(name: &str, event_id: Option<&str>, audio: &[u8]) -> String {
     let mut text = String::with_capacity(audio.len().div_ceil(3) * 4 + 96);
-    text.push_str(r#"{"type":"input_audio_buffer.append","#);
+    text.push_str(r#"{"type":""#);
+    text.push_str(name);
+    text.push_str(r#"","#);
     if let Some(id) = event_id {
         text.push_str(r#""event_id":""#);
         text.push_str(id);

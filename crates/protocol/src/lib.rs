@@ -21,6 +21,7 @@ pub mod server;
 pub mod session;
 pub mod sse;
 mod tolerant;
+pub mod translation;
 pub mod usage;
 
 pub use client::ClientEvent;

@@ -13,6 +13,7 @@ use serde_json::Value;
 pub enum SessionKind {
     Realtime,
     Transcription,
+    Translation,
     /// A kind that this version does not know.
     #[serde(untagged)]
     Other(String),

@@ -14,6 +14,7 @@ use std::fmt::Display;
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
+    kind: &'static str,
     code: Option<&'static str>,
     message: String,
     param: Option<String>,
@@ -22,12 +23,22 @@ pub struct ApiError {
 impl ApiError {
     /// A refusal with a code and a sentence for people.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code: Some(code), message: message.into(), param: None }
+        Self { code: Some(code), ..Self::without_code(message) }
     }
 
     /// A refusal that OpenAI gives no code.
     pub fn without_code(message: impl Into<String>) -> Self {
-        Self { code: None, message: message.into(), param: None }
+        Self { kind: "invalid_request_error", code: None, message: message.into(), param: None }
+    }
+
+    /// Something that is not the client's fault.
+    pub fn server_error(message: impl Into<String>) -> Self {
+        Self { kind: "server_error", code: Some("server_error"), ..Self::without_code(message) }
+    }
+
+    /// Its code; empty where it has none.
+    pub fn code(&self) -> &'static str {
+        self.code.unwrap_or_default()
     }
 
     /// Names the field at fault.
@@ -50,13 +61,13 @@ impl ApiError {
 
     /// The body of a refused request.
     pub fn body(&self) -> Value {
-        json!({"error": {"message": self.message, "type": "invalid_request_error", "param": self.param, "code": self.code}})
+        json!({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}})
     }
 
     /// The event that tells the client, naming its own event where that had a name.
     pub fn event(self, event_id: Option<&str>) -> ServerEvent {
         let mut error = ServerError {
-            kind: "invalid_request_error".into(),
+            kind: self.kind.into(),
             code: self.code.map(Into::into),
             message: self.message,
             param: self.param,

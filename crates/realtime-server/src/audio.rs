@@ -31,6 +31,11 @@ impl Sound {
         self.samples.len() as u64 * 1000 / u64::from(self.rate.max(1))
     }
 
+    /// The memory that its samples take.
+    pub fn bytes(&self) -> usize {
+        self.samples.len() * size_of::<i16>()
+    }
+
     /// The same sound at another rate. Between rates that do not occur here, and have no filter, nothing is converted.
     pub fn at(&self, rate: u32) -> Self {
         if rate == self.rate {
@@ -48,6 +53,16 @@ impl Sound {
     /// The samples as numbers from -1 to 1.
     pub fn to_f32(&self) -> Vec<f32> {
         self.samples.iter().map(|&sample| to_f32(sample)).collect()
+    }
+
+    /// What lies between two places.
+    pub fn between(&self, start_ms: u64, end_ms: u64) -> Self {
+        let place = |ms: u64| {
+            let sample = ms.saturating_mul(u64::from(self.rate)) / 1000;
+            usize::try_from(sample).unwrap_or(usize::MAX).min(self.samples.len())
+        };
+        let (start, end) = (place(start_ms), place(end_ms));
+        Self::new(self.samples[start.min(end)..end].to_vec(), self.rate)
     }
 
     /// Adds more of the same rate at the end.

@@ -24,7 +24,16 @@ pub struct Auth {
 pub struct Secret {
     expires: SystemTime,
     /// The configuration that its sessions begin with.
-    pub session: Option<openai_protocol::Session>,
+    pub preset: Option<Preset>,
+}
+
+/// The configuration that a secret brings along, which also says what it opens.
+#[derive(Clone, Debug)]
+pub enum Preset {
+    /// Conversations and transcriptions.
+    Session(Box<openai_protocol::Session>),
+    /// Translations.
+    Translation(Box<openai_protocol::translation::Session>),
 }
 
 impl Auth {
@@ -57,11 +66,7 @@ impl Auth {
     }
 
     /// Makes a secret that lives so long. `None`: there are too many.
-    pub fn make_secret(
-        &self,
-        life: Duration,
-        session: Option<openai_protocol::Session>,
-    ) -> Option<(String, SystemTime)> {
+    pub fn make_secret(&self, life: Duration, preset: Option<Preset>) -> Option<(String, SystemTime)> {
         let now = SystemTime::now();
         let expires = now + life;
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +75,7 @@ impl Auth {
             return None;
         }
         let value = ids::secret();
-        secrets.insert(value.clone(), Secret { expires, session });
+        secrets.insert(value.clone(), Secret { expires, preset });
         Some((value, expires))
     }
 }

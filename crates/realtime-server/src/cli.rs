@@ -4,6 +4,7 @@
 
 use crate::duration::duration;
 use crate::llm::LlmArgs;
+use crate::speech_services::{SttArgs, TtsArgs};
 use clap::error::{Error, ErrorKind};
 use clap::{CommandFactory, Parser, ValueEnum};
 use std::net::SocketAddr;
@@ -14,7 +15,8 @@ use std::time::Duration;
 const AFTER_HELP: &str = "\
 Paths:
   /v1/realtime?model=NAME         a session, by WebSocket
-  /v1/realtime/client_secrets     keys of short life for browsers
+  /v1/realtime/translations       a translation, by WebSocket
+  /v1/realtime/client_secrets     keys of short life for browsers, and the same for translations
   /v1/chat/completions            Chat Completions, with audio and pictures
   /v1/audio/speech                a text, spoken
   /v1/audio/transcriptions        a recording, written down
@@ -22,7 +24,7 @@ Paths:
 
 Environment:
   RUST_LOG                        what is logged, e.g. info or realtime_server=debug; warnings by default
-  SSL_CERT_FILE, SSL_CERT_DIR     certificates to trust of the language model's endpoint
+  SSL_CERT_FILE, SSL_CERT_DIR     certificates to trust of endpoints
   and the variables beside the options, which options override
 
 Exit status:
@@ -33,6 +35,7 @@ Exit status:
 Examples:
   realtime-server --listen 127.0.0.1:8080
   realtime-server --listen 127.0.0.1:8080 --llm http://127.0.0.1:11434/v1 --llm-model llama3.2
+  realtime-server --listen 127.0.0.1:8080 --stt-url http://127.0.0.1:8000/v1 --tts-url http://127.0.0.1:8880/v1
   realtime-server --engine script faults.script --once";
 
 /// A local server that speaks the OpenAI Realtime protocol.
@@ -61,6 +64,14 @@ pub struct Cli {
     /// The language model.
     #[command(flatten)]
     pub llm: LlmArgs,
+
+    /// Who recognises speech.
+    #[command(flatten)]
+    pub stt: SttArgs,
+
+    /// Who speaks.
+    #[command(flatten)]
+    pub tts: TtsArgs,
 
     /// The key that clients must have; without one every client is let in.
     #[arg(long, value_name = "KEY", env = "REALTIME_SERVER_API_KEY", hide_env_values = true, value_parser = key)]
@@ -130,9 +141,11 @@ impl Cli {
     /// Refuses what the engine would take no notice of.
     fn checked(self) -> Result<Self, Error> {
         use EngineName::{Echo, Local, Replay, Script};
-        let given: [(bool, &str, &[EngineName]); 7] = [
+        let given: [(bool, &str, &[EngineName]); 9] = [
             (self.file.is_some(), "FILE", &[Script, Replay]),
             (self.llm.llm.is_some(), "--llm", &[Local]),
+            (self.stt.stt_url.is_some(), "--stt-url", &[Local]),
+            (self.tts.tts_url.is_some(), "--tts-url", &[Local]),
             (self.once, "--once", &[Script]),
             (self.speed.is_some(), "--speed", &[Replay]),
             (self.record.is_some(), "--record", &[Local, Echo]),
@@ -214,6 +227,8 @@ mod tests {
             &["--engine", "script", "a.script", "--speed", "2"],
             &["--engine", "script", "a.script", "--record", "b.jsonl"],
             &["--engine", "echo", "--llm", "http://127.0.0.1:1/v1"],
+            &["--engine", "echo", "--stt-url", "http://127.0.0.1:1/v1"],
+            &["--engine", "echo", "--tts-url", "http://127.0.0.1:1/v1"],
             &["--engine", "replay", "a.jsonl", "--refuse-beta"],
             &["--engine", "replay", "a.jsonl", "--refuse-model", "m"],
         ] {

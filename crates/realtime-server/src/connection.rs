@@ -6,17 +6,19 @@
 //! and the socket is short. So neither a slow client nor one that has vanished makes the server grow.
 
 use crate::api_error::ApiError;
+use crate::client_session::ClientSession;
 use crate::engine::Engine;
 use crate::keepalive::Pings;
 use crate::metrics::SessionMeter;
 use crate::send_queue::{GOODBYE, Outbox};
-use crate::session::{Job, Opening, Output, Session, Work};
+use crate::session::{Job, Output, Work};
 use crate::socket::{Socket, close_for, close_frame};
 use crate::state::App;
 use crate::trace::{Close, Recording, Side};
 use futures_util::stream::SplitStream;
 use futures_util::{SinkExt, StreamExt};
 use openai_protocol::ServerEvent;
+use openai_protocol::session::SessionKind;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,21 +36,25 @@ const MAX_JOBS: usize = 32;
 #[derive(Clone, Debug)]
 pub struct HandshakeError {
     close: u16,
-    code: &'static str,
-    message: String,
+    error: ApiError,
 }
 
 impl HandshakeError {
     /// A close code, an error code and a sentence for people.
     pub fn new(close: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { close, code, message: message.into() }
+        Self::refused(close, ApiError::new(code, message))
+    }
+
+    /// A close code and a refusal.
+    pub fn refused(close: u16, error: ApiError) -> Self {
+        Self { close, error }
     }
 }
 
 /// Tells a client why it cannot stay.
 pub async fn reject(mut socket: Socket, fatal: &HandshakeError) {
-    let event = ApiError::new(fatal.code, fatal.message.clone()).event(None);
-    let reason = format!("invalid_request_error.{}", fatal.code);
+    let reason = format!("invalid_request_error.{}", fatal.error.code());
+    let event = fatal.error.clone().event(None);
     let goodbye = async {
         socket.send(Message::text(with_id(event).to_json())).await?;
         socket.close(Some(close_frame(fatal.close, &reason))).await?;
@@ -65,18 +71,29 @@ fn with_id(mut event: ServerEvent) -> ServerEvent {
     event
 }
 
+/// A session that begins.
+pub struct NewSession {
+    /// The session.
+    pub session: Box<dyn ClientSession>,
+    /// What it is for.
+    pub kind: SessionKind,
+    /// What its protocol is called in a trace.
+    pub dialect: &'static str,
+}
+
 /// Runs a session until one side ends it.
-pub async fn run(app: &App, engine: Arc<dyn Engine>, socket: Socket, opening: &Opening) {
+pub async fn run(app: &App, engine: Arc<dyn Engine>, socket: Socket, new: NewSession) {
+    let NewSession { session, kind, dialect } = new;
     let (sink, stream) = socket.split();
     let (queue, outbox) = Outbox::new(sink);
     let recording = match &app.recorder {
-        Some(recorder) => recorder.begin(if opening.beta { "beta" } else { "ga" }).await,
+        Some(recorder) => recorder.begin(dialect).await,
         None => None,
     };
     let (results, work) = mpsc::channel(RESULTS);
     let mut connection = Connection {
         app,
-        session: Session::new(engine.clone(), opening),
+        session,
         engine,
         stream,
         queue,
@@ -86,7 +103,7 @@ pub async fn run(app: &App, engine: Arc<dyn Engine>, socket: Socket, opening: &O
         results,
         work,
         pings: Pings::new(app.ping_interval),
-        meter: SessionMeter::new(&app.metrics, &opening.kind),
+        meter: SessionMeter::new(&app.metrics, &kind),
     };
     let told = connection.run().await;
     let Connection { stream, queue, .. } = connection;
@@ -106,7 +123,7 @@ enum End {
 
 struct Connection<'a> {
     app: &'a App,
-    session: Session,
+    session: Box<dyn ClientSession>,
     engine: Arc<dyn Engine>,
     stream: SplitStream<Socket>,
     queue: mpsc::Sender<Message>,
@@ -180,7 +197,7 @@ impl Connection<'_> {
     fn start(&mut self, job: Job) {
         let response_id = match &job {
             Job::Answer { response_id, .. } => Some(response_id.clone()),
-            Job::Transcribe { .. } | Job::Listen { .. } => None,
+            Job::Transcribe { .. } | Job::TranscribePart { .. } | Job::Listen { .. } => None,
         };
         let work = self.app.workers.clone().perform(self.engine.clone(), job, self.results.clone());
         let handle = self.jobs.spawn(work);

@@ -8,6 +8,7 @@
 use crate::audio::Sound;
 use crate::picture::Picture;
 use crate::processors::Processors;
+use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use openai_protocol::Usage;
 use openai_protocol::items::Role;
@@ -33,18 +34,60 @@ pub trait Engine: Send + Sync {
         false
     }
 
-    /// The words in a sound, empty where there are none. It takes its time and is called where blocking does no harm.
-    fn transcribe(&self, sound: &Sound) -> anyhow::Result<String>;
+    /// Whether it may be asked for words before it is sure that they are wanted.
+    fn listens_ahead(&self) -> bool {
+        self.understands()
+    }
 
-    /// The words in a recording with their times, in order, until `on_segment` says that no more are wanted.
-    fn segments(&self, sound: &Sound, on_segment: &mut dyn FnMut(Segment) -> bool) -> anyhow::Result<()>;
+    /// The words in a sound, empty where there are none. What computes does so on one of these processors.
+    fn transcribe(&self, sound: Sound, hints: Arc<Hints>, processors: &Processors) -> Words;
 
-    /// A sentence as sound, so many times faster than usual.
-    fn speak(&self, sentence: &str, speed: f32) -> anyhow::Result<Sound>;
+    /// The words in a recording with their times, in order, found while they are asked for.
+    fn segments(&self, sound: Sound, hints: Arc<Hints>, processors: &Processors) -> Segments;
+
+    /// A sentence as sound, in the voice of this name where there are several, so many times faster than usual.
+    fn speak(&self, sentence: String, voice: Option<String>, speed: f32, processors: &Processors) -> Spoken;
+
+    /// How it translates.
+    fn translates(&self) -> Translates {
+        Translates::Not("This engine does not translate.")
+    }
+
+    /// The one language (ISO 639-1) that it speaks; `None` where that does not matter.
+    fn spoken_language(&self) -> Option<&str> {
+        None
+    }
 
     /// An answer, made piece by piece while it is asked for the next one. What computes does so on one of these
     /// processors; dropping the answer ends all work on it.
     fn answer(&self, prompt: Prompt, processors: &Processors) -> Answer;
+}
+
+/// How an engine translates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Translates {
+    /// It does not, for this reason.
+    Not(&'static str),
+    /// It says back what it hears.
+    Back,
+    /// It finds the words, and answers with their translation where it is told to.
+    Words,
+}
+
+/// Words in the making.
+pub type Words = BoxFuture<'static, anyhow::Result<String>>;
+/// The segments of a recording in the making.
+pub type Segments = BoxStream<'static, anyhow::Result<Segment>>;
+/// A sentence in the making.
+pub type Spoken = BoxFuture<'static, anyhow::Result<Sound>>;
+
+/// What is known beforehand of the words in a sound.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// Their language (ISO 639-1).
+    pub language: Option<String>,
+    /// Words to expect.
+    pub prompt: Option<String>,
 }
 
 /// The client's `tool_choice`.
@@ -137,6 +180,8 @@ pub struct Prompt {
     pub turns: Vec<Turn>,
     /// Speech, or text alone.
     pub speak: bool,
+    /// The voice to speak with, where there are several.
+    pub voice: Option<String>,
     /// Nobody said anything for a while; the answer is to speak up by itself.
     pub idle: bool,
     /// The functions of the client, as it described them.
@@ -194,6 +239,20 @@ pub struct Utterance {
     pub sound: Sound,
     /// Its words, when they are known.
     pub words: SharedTranscript,
+    /// What is known of them beforehand.
+    pub hints: Arc<Hints>,
+    /// Parts of it that were listened to while it was still spoken, from its beginning to its end in order; none where it
+    /// is to be listened to as a whole.
+    pub parts: Vec<UtterancePart>,
+}
+
+/// A part of an utterance, up to the next one.
+#[derive(Clone, Debug)]
+pub struct UtterancePart {
+    /// Where it begins, in milliseconds of the utterance.
+    pub start_ms: u64,
+    /// Its words, when they are known.
+    pub words: SharedTranscript,
 }
 
 /// The place for the words of a sound, shared by all who want them.
@@ -202,6 +261,20 @@ pub type SharedTranscript = Arc<OnceCell<String>>;
 impl Utterance {
     /// A sound that nobody has listened to yet.
     pub fn new(sound: Sound) -> Self {
-        Self { sound, words: Arc::default() }
+        Self { sound, words: Arc::default(), hints: Arc::default(), parts: Vec::new() }
+    }
+
+    /// The same with hints.
+    pub fn with_hints(self, hints: Arc<Hints>) -> Self {
+        Self { hints, ..self }
+    }
+
+    /// The sounds to be listened to, each with the place for its words.
+    pub fn pieces(&self) -> Vec<(Sound, SharedTranscript)> {
+        let end = |index: usize| self.parts.get(index + 1).map_or(u64::MAX, |next| next.start_ms);
+        let piece = |(index, part): (usize, &UtterancePart)| {
+            (self.sound.between(part.start_ms, end(index)), part.words.clone())
+        };
+        self.parts.iter().enumerate().map(piece).collect()
     }
 }

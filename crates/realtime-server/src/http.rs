@@ -7,14 +7,16 @@
 //! a close code.
 
 use crate::audio_api;
-use crate::auth::{Secret, subprotocols};
+use crate::auth::{Preset, Secret, subprotocols};
 use crate::chat;
-use crate::connection::{self, HandshakeError};
+use crate::connection::{self, HandshakeError, NewSession};
+use crate::engine::Engine;
 use crate::http_error::{Refusal, refusal, wrong_key, wrong_method};
-use crate::secrets;
-use crate::session::Opening;
+use crate::secrets::{self, Opens};
+use crate::session::{Opening, Session};
 use crate::socket::{self, Wire};
 use crate::state::{App, Backend};
+use crate::translation::{self, Translation};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -57,8 +59,14 @@ impl ConnectionSlot {
 }
 
 /// The models that clients are told of, one for each purpose at least.
-const MODELS: &[&str] =
-    &["gpt-realtime", "gpt-realtime-2.1", "gpt-4o-mini-transcribe", "gpt-4o-mini-tts", "gpt-audio-1.5"];
+const MODELS: &[&str] = &[
+    "gpt-realtime",
+    "gpt-realtime-2.1",
+    "gpt-4o-mini-transcribe",
+    "gpt-4o-mini-tts",
+    "gpt-audio-1.5",
+    "gpt-realtime-translate",
+];
 
 /// All paths.
 pub fn router(app: Arc<App>) -> Router {
@@ -69,6 +77,8 @@ pub fn router(app: Arc<App>) -> Router {
 const COUNTED: &[&str] = &[
     "/realtime",
     "/realtime/client_secrets",
+    "/realtime/translations",
+    "/realtime/translations/client_secrets",
     "/chat/completions",
     "/audio/speech",
     "/audio/transcriptions",
@@ -93,8 +103,16 @@ async fn respond(app: &Arc<App>, slot: ConnectionSlot, path: &str, request: Requ
     match path {
         "/healthz" if reads => "ok\n".into_response(),
         "/metrics" if reads => metrics(app),
-        path if path.ends_with("/realtime") && is_get => realtime(app.clone(), slot, request).await,
-        path if path.ends_with("/realtime/client_secrets") && is_post => secrets::make(app, request).await,
+        path if path.ends_with("/realtime") && is_get => realtime(app.clone(), slot, request, Opens::Sessions).await,
+        path if path.ends_with("/realtime/translations") && is_get => {
+            realtime(app.clone(), slot, request, Opens::Translations).await
+        }
+        path if path.ends_with("/realtime/client_secrets") && is_post => {
+            secrets::make(app, request, Opens::Sessions).await
+        }
+        path if path.ends_with("/realtime/translations/client_secrets") && is_post => {
+            secrets::make(app, request, Opens::Translations).await
+        }
         path if path.ends_with("/chat/completions") && is_post => chat::complete(app, slot.wire.clone(), request).await,
         path if path.ends_with("/audio/speech") && is_post => audio_api::speak(app, request).await,
         path if path.ends_with("/audio/transcriptions") && is_post => audio_api::transcribe(app, request).await,
@@ -124,16 +142,16 @@ fn models(app: &App, headers: &HeaderMap) -> Response {
 }
 
 /// From the upgrade to a session.
-async fn realtime(app: Arc<App>, slot: ConnectionSlot, mut request: Request) -> Response {
+async fn realtime(app: Arc<App>, slot: ConnectionSlot, mut request: Request, opens: Opens) -> Response {
     let Some(accept) = accept_key(request.headers()) else {
         let message = "Expected a WebSocket upgrade on this path.";
         return refusal(StatusCode::UPGRADE_REQUIRED, message, None);
     };
     let (verdict, stage) = match &app.backend {
-        Backend::Engine(_) => (judge(&app, &request), None),
-        Backend::Replay(_) => (admit(&app, request.headers()).map(|_| unlimited()), None),
+        Backend::Engine(engine) => (open(&app, engine, &request, opens).map(Some), None),
+        Backend::Replay(_) => (admit(&app, request.headers()).map(|_| None), None),
         Backend::Script(theatre) => match theatre.enter().await {
-            Ok(stage) => (admit(&app, request.headers()).map(|_| unlimited()), Some(stage)),
+            Ok(stage) => (admit(&app, request.headers()).map(|_| None), Some(stage)),
             Err(refused) => return refused.respond(slot.wire.as_deref()).await,
         },
     };
@@ -146,19 +164,28 @@ async fn realtime(app: Arc<App>, slot: ConnectionSlot, mut request: Request) -> 
         };
         match (verdict, &app.backend, stage) {
             (Err(fatal), _, _) => connection::reject(socket, &fatal).await,
-            (Ok(_), Backend::Script(theatre), Some(stage)) => theatre.play(socket, stage, wire).await,
+            (Ok(_), Backend::Script(theatre), Some(stage)) => theatre.play(socket, stage, wire, opens.kind()).await,
             (Ok(_), Backend::Replay(replay), _) => replay.play(socket).await,
-            (Ok(opening), Backend::Engine(engine), _) => connection::run(&app, engine.clone(), socket, &opening).await,
-            (Ok(_), Backend::Script(_), None) => {}
+            (Ok(Some(new)), Backend::Engine(engine), _) => connection::run(&app, engine.clone(), socket, new).await,
+            (Ok(_), Backend::Script(_) | Backend::Engine(_), _) => {}
         }
     });
     slot.register_session(session);
     switch_protocols(&accept, request.headers())
 }
 
-/// The session of an engine that knows no rules.
-fn unlimited() -> Opening {
-    Opening { kind: SessionKind::Realtime, model: String::new(), expires_at: 0, preset: None, beta: false }
+/// The session of a request, or why there is none.
+fn open(app: &App, engine: &Arc<dyn Engine>, request: &Request, opens: Opens) -> Result<NewSession, HandshakeError> {
+    if opens == Opens::Translations {
+        let opening = judge_translation(app, request)?;
+        let session = Translation::new(engine.clone(), &opening);
+        let session = Box::new(session.map_err(|refusal| HandshakeError::refused(4000, refusal))?);
+        return Ok(NewSession { session, kind: SessionKind::Translation, dialect: "translation" });
+    }
+    let opening = judge(app, request)?;
+    let dialect = if opening.beta { "beta" } else { "ga" };
+    let session = Box::new(Session::new(engine.clone(), &opening));
+    Ok(NewSession { session, kind: opening.kind, dialect })
 }
 
 fn accept_key(headers: &HeaderMap) -> Option<String> {
@@ -196,9 +223,7 @@ fn admit(app: &App, headers: &HeaderMap) -> Result<Option<Secret>, HandshakeErro
 fn judge(app: &App, request: &Request) -> Result<Opening, HandshakeError> {
     let headers = request.headers();
     let secret = admit(app, headers)?;
-    let query: Vec<(String, String)> =
-        form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let param = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let param = |name: &str| param(request, name);
     let beta = headers.get("openai-beta").is_some_and(|value| value.as_bytes().starts_with(b"realtime="))
         || subprotocols(headers).any(|protocol| protocol.starts_with("openai-beta."))
         || param("api-version").is_some();
@@ -206,7 +231,11 @@ fn judge(app: &App, request: &Request) -> Result<Opening, HandshakeError> {
         let message = "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.";
         return Err(HandshakeError::new(4000, "beta_api_shape_disabled", message));
     }
-    let mut preset = secret.and_then(|secret| secret.session);
+    let mut preset = match secret.and_then(|secret| secret.preset) {
+        Some(Preset::Session(session)) => Some(*session),
+        Some(Preset::Translation(_)) => return Err(wrong_path("translations", "/realtime/translations")),
+        None => None,
+    };
     let own_model = preset.as_mut().and_then(|preset| preset.model.take());
     let transcription = param("intent").as_deref() == Some("transcription")
         || preset.as_ref().is_some_and(|preset| preset.kind == Some(SessionKind::Transcription));
@@ -218,8 +247,38 @@ fn judge(app: &App, request: &Request) -> Result<Opening, HandshakeError> {
         None => return Err(HandshakeError::new(4000, "missing_model", "You must provide a model parameter.")),
         Some(model) => check_model(app, model)?,
     };
+    Ok(Opening { kind, model, expires_at: expiry(app), preset, beta })
+}
+
+/// Whether a request may become a translation, and which.
+fn judge_translation(app: &App, request: &Request) -> Result<translation::Opening, HandshakeError> {
+    let preset = match admit(app, request.headers())?.and_then(|secret| secret.preset) {
+        Some(Preset::Translation(session)) => Some(*session),
+        Some(Preset::Session(_)) => return Err(wrong_path("conversations and transcriptions", "/realtime")),
+        None => None,
+    };
+    let own_model = preset.as_ref().and_then(|preset| preset.model.clone());
+    let model = param(request, "model").or(own_model).filter(|model| !model.is_empty());
+    let missing = || HandshakeError::new(4000, "missing_model", "You must provide a model parameter.");
+    let model = check_model(app, model.ok_or_else(missing)?)?;
+    Ok(translation::Opening { model, expires_at: expiry(app), preset })
+}
+
+/// A parameter of the query.
+fn param(request: &Request, name: &str) -> Option<String> {
+    let mut query = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+    query.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// Unix time in seconds at which a session ends that begins now.
+fn expiry(app: &App) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(Opening { kind, model, expires_at: (now + app.max_session).as_secs(), preset, beta })
+    (now + app.max_session).as_secs()
+}
+
+fn wrong_path(opens: &str, path: &str) -> HandshakeError {
+    let message = format!("This client secret opens {opens} only: connect to {path}.");
+    HandshakeError::new(4000, "invalid_value", message)
 }
 
 fn check_model(app: &App, model: String) -> Result<String, HandshakeError> {

@@ -90,7 +90,7 @@ fn build_backend(cli: &Cli) -> anyhow::Result<Backend> {
     Ok(match cli.engine {
         EngineName::Local => {
             let llm = LanguageModel::of(&cli.llm)?;
-            Backend::Engine(Arc::new(Local::load(cli.models.as_deref(), llm)?))
+            Backend::Engine(Arc::new(Local::load(cli.models.as_deref(), llm, &cli.stt, &cli.tts)?))
         }
         EngineName::Echo => Backend::Engine(Arc::new(Echo)),
         EngineName::Script => Backend::Script(Arc::new(ScriptRunner::load(&file)?)),

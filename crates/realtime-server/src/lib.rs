@@ -5,8 +5,9 @@
 //!
 //! Modules: `cli` is the command line, `server` accepts connections, `http` and `auth` decide which request becomes a
 //! session and `connection` runs one; `chat` and `audio_api` answer requests that stand alone; `state` is what all of them
-//! share. The rules of a session are in `session`, without a socket or a clock. An `engine` listens and answers; the
-//! `local` one of `engines` uses the models in `speech` and `vision`, and a `responder` for the words of its answers.
+//! share. The rules of a session are in `session`, those of a translation in `translation`, without a socket or a clock. An `engine` listens and answers; the
+//! `local` one of `engines` uses the ears and the voice of `speech_services`, which are the models in `speech` or an
+//! `endpoint`, those in `vision`, and a `responder` for the words of its answers.
 //! `trace` records.
 
 mod api_error;
@@ -16,8 +17,10 @@ mod audio_file;
 mod auth;
 mod chat;
 mod cli;
+mod client_session;
 mod connection;
 mod duration;
+mod endpoint;
 mod engine;
 mod engines;
 mod function_calling;
@@ -38,10 +41,12 @@ mod server;
 mod session;
 mod socket;
 mod speech;
+mod speech_services;
 mod spoken_answers;
 mod sse;
 mod state;
 mod trace;
+mod translation;
 mod vision;
 mod worker_pool;
 

@@ -122,7 +122,11 @@ impl<'a> SessionMeter<'a> {
     /// A session that begins.
     pub fn new(metrics: &'a Metrics, kind: &SessionKind) -> Self {
         metrics.active.inc();
-        let kind = if *kind == SessionKind::Transcription { "transcription" } else { "realtime" };
+        let kind = match kind {
+            SessionKind::Transcription => "transcription",
+            SessionKind::Translation => "translation",
+            _ => "realtime",
+        };
         Metrics::count(&metrics.sessions, kind, 1);
         Self { metrics, turn: None }
     }
@@ -131,7 +135,7 @@ impl<'a> SessionMeter<'a> {
     pub fn received(&self, text: &str) {
         // What is no event is refused elsewhere.
         let event: Event<'_> = serde_json::from_str(text).unwrap_or_default();
-        if event.kind == "input_audio_buffer.append" {
+        if matches!(event.kind.as_ref(), "input_audio_buffer.append" | "session.input_audio_buffer.append") {
             Metrics::count(&self.metrics.audio_bytes, "received", decoded(event.audio));
         }
     }
@@ -151,6 +155,7 @@ impl<'a> SessionMeter<'a> {
                     self.metrics.first_audio_seconds.observe((now - turn).as_secs_f64());
                 }
             }
+            "session.output_audio.delta" => Metrics::count(&self.metrics.audio_bytes, "sent", decoded(event.delta)),
             "response.done" => {
                 self.turn = None;
                 let status = event.response.and_then(|response| response.status);

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The processors, shared by all who compute.
-#[derive(Clone, Debug)]
-pub struct Processors(Arc<Semaphore>);
+#[derive(Clone)]
+pub struct Processors {
+    free: Arc<Semaphore>,
+    is_wanted: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+}
 
 impl Processors {
     /// As many as the machine has.
@@ -17,12 +20,20 @@ impl Processors {
 
     /// As many as this.
     pub fn with(count: usize) -> Self {
-        Self(Arc::new(Semaphore::new(count)))
+        Self { free: Arc::new(Semaphore::new(count)), is_wanted: None }
+    }
+
+    /// The same processors for work that fails, instead of being begun, when nobody wants its result any more.
+    pub fn while_wanted(&self, is_wanted: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { free: self.free.clone(), is_wanted: Some(Arc::new(is_wanted)) }
     }
 
     /// Waits for a processor.
     pub async fn acquire(&self) -> anyhow::Result<Processor> {
-        Ok(Processor(self.0.clone().acquire_owned().await?))
+        let processor = Processor(self.free.clone().acquire_owned().await?);
+        let is_wanted = self.is_wanted.as_ref().is_none_or(|is_wanted| is_wanted());
+        anyhow::ensure!(is_wanted, "nobody wants the result any more");
+        Ok(processor)
     }
 
     /// Waits for a processor and computes something on it, where it blocks nobody.

@@ -3,9 +3,12 @@
 //! `POST …/realtime/client_secrets`: a key for a browser, that opens sessions for a few minutes.
 
 use crate::api_error::ApiError;
+use crate::auth::Preset;
+use crate::engines::echo::Echo;
 use crate::http_error::wrong_key;
 use crate::session::{Opening, Session};
-use crate::state::{App, CLIENT_TIMEOUT};
+use crate::state::{App, Backend, CLIENT_TIMEOUT};
+use crate::translation::{self, Translation};
 use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
@@ -20,6 +23,25 @@ use tokio::time::timeout;
 
 /// The longest body that is read.
 const MAX_BODY: usize = 1024 * 1024;
+
+/// What a secret opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opens {
+    /// Conversations and transcriptions.
+    Sessions,
+    /// Translations.
+    Translations,
+}
+
+impl Opens {
+    /// What a script's session is, where nothing else is said.
+    pub fn kind(self) -> SessionKind {
+        match self {
+            Self::Sessions => SessionKind::Realtime,
+            Self::Translations => SessionKind::Translation,
+        }
+    }
+}
 
 /// A request for a client secret.
 #[derive(Debug, Default, Deserialize)]
@@ -43,11 +65,11 @@ impl Default for ExpiresAfter {
 }
 
 /// Makes a secret.
-pub async fn make(app: &App, request: Request) -> Response {
+pub async fn make(app: &App, request: Request, opens: Opens) -> Response {
     if !app.auth.is_owner(request.headers()) {
         return wrong_key();
     }
-    match read_body(request.into_body(), CLIENT_TIMEOUT).await.and_then(|body| issue(app, &body)) {
+    match read_body(request.into_body(), CLIENT_TIMEOUT).await.and_then(|body| issue(app, &body, opens)) {
         Ok(answer) => Json(answer).into_response(),
         Err((status, refused)) => respond(status, refused),
     }
@@ -63,21 +85,47 @@ async fn read_body(body: Body, patience: Duration) -> Result<Bytes, (StatusCode,
     Err((status, ApiError::new("invalid_value", message)))
 }
 
-fn issue(app: &App, body: &[u8]) -> Result<Value, (StatusCode, ApiError)> {
+fn issue(app: &App, body: &[u8], opens: Opens) -> Result<Value, (StatusCode, ApiError)> {
     let bad = |refused| (StatusCode::BAD_REQUEST, refused);
     let wish = read_wish(body).map_err(bad)?;
-    let session = wish.session.map(read_session).transpose().map_err(bad)?;
-    let kind = session.as_ref().and_then(|session| session.kind.clone()).unwrap_or(SessionKind::Realtime);
-    let model = session.as_ref().and_then(|session| session.model.clone()).unwrap_or_default();
-    let opening = Opening { kind, model, expires_at: 0, preset: session.clone(), beta: false };
-    let effective = Session::preview(&opening).map_err(bad)?;
-    let secret = app.auth.make_secret(Duration::from_secs(wish.expires_after.seconds), session);
+    let (preset, effective) = match opens {
+        Opens::Sessions => session(wish.session).map_err(bad)?,
+        Opens::Translations => translation(app, wish.session).map_err(bad)?,
+    };
+    let secret = app.auth.make_secret(Duration::from_secs(wish.expires_after.seconds), preset);
     let (value, expires) = secret.ok_or_else(|| {
         let refused = ApiError::new("rate_limit_exceeded", "Too many client secrets are alive.");
         (StatusCode::TOO_MANY_REQUESTS, refused)
     })?;
     let expires_at = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Ok(json!({"value": value, "expires_at": expires_at, "session": effective}))
+}
+
+/// The configuration of a conversation or a transcription, and what it will be in full.
+fn session(wished: Option<Value>) -> Result<(Option<Preset>, Value), ApiError> {
+    let session = wished.map(read_session).transpose()?;
+    let kind = session.as_ref().and_then(|session| session.kind.clone()).unwrap_or(SessionKind::Realtime);
+    let model = session.as_ref().and_then(|session| session.model.clone()).unwrap_or_default();
+    let opening = Opening { kind, model, expires_at: 0, preset: session.clone(), beta: false };
+    let effective = Session::preview(&opening)?;
+    Ok((session.map(|session| Preset::Session(Box::new(session))), json!(effective)))
+}
+
+/// The same of a translation, whose model must be named.
+fn translation(app: &App, wished: Option<Value>) -> Result<(Option<Preset>, Value), ApiError> {
+    let missing =
+        || ApiError::new("missing_required_parameter", "Missing required parameter: 'session'.").at("session");
+    let wished = wished.ok_or_else(missing)?;
+    translation::check_request(&wished)?;
+    let bad = |error: serde_json::Error| ApiError::new("invalid_value", error.to_string()).at("session");
+    let session: openai_protocol::translation::Session = serde_json::from_value(wished).map_err(bad)?;
+    let model = session.model.clone().unwrap_or_default();
+    let opening = translation::Opening { model, expires_at: 0, preset: Some(session.clone()) };
+    let effective = match &app.backend {
+        Backend::Engine(engine) => Translation::preview(&**engine, &opening)?,
+        Backend::Script(_) | Backend::Replay(_) => Translation::preview(&Echo, &opening)?,
+    };
+    Ok((Some(Preset::Translation(Box::new(session))), json!(effective)))
 }
 
 fn read_wish(body: &[u8]) -> Result<Wish, ApiError> {

@@ -6,8 +6,8 @@
 //! the last one, so a client that does not read costs nothing but memory that was spent already.
 
 use crate::audio::Sound;
-use crate::engine::{Engine, Part, Prompt, Utterance};
-use crate::processors::{Processor, Processors};
+use crate::engine::{Engine, Hints, Part, Prompt, Utterance};
+use crate::processors::Processors;
 use crate::session::{Job, Work};
 use futures_util::StreamExt;
 use openai_protocol::items::Role;
@@ -42,9 +42,9 @@ impl Workers {
         tokio::task::block_in_place(work)
     }
 
-    /// Waits for a processor and computes something on it.
-    pub async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
-        self.processors.compute(work).await
+    /// Where computation runs.
+    pub fn processors(&self) -> &Processors {
+        &self.processors
     }
 
     /// Does a job and hands over what becomes of it.
@@ -54,8 +54,12 @@ impl Workers {
                 let words = self.words(&engine, &utterance).await;
                 Work::Heard(item_id, words.map_err(|error| report("transcribe", &error)))
             }
-            Job::Listen { sound, words } => {
-                if let Err(error) = self.transcribe_speculatively(&engine, sound, &words).await {
+            Job::TranscribePart { item_id, part, utterance } => {
+                let words = self.words(&engine, &utterance).await;
+                Work::PartHeard(item_id, part, words.map_err(|error| report("transcribe", &error)))
+            }
+            Job::Listen { sound, hints, words } => {
+                if let Err(error) = self.transcribe_speculatively(&engine, sound, hints, &words).await {
                     // It is tried again, and reported, when the words are really wanted.
                     tracing::debug!("cannot listen ahead: {error:#}");
                 }
@@ -72,7 +76,18 @@ impl Workers {
 
     /// The words of an utterance, found out now if nobody has asked before.
     async fn words(&self, engine: &Arc<dyn Engine>, utterance: &Utterance) -> anyhow::Result<String> {
-        let find = || async { transcribe(self.processors.acquire().await?, engine, &utterance.sound).await };
+        let transcribe = |sound| engine.transcribe(sound, utterance.hints.clone(), &self.processors);
+        let find = || async {
+            if utterance.parts.is_empty() {
+                return transcribe(utterance.sound.clone()).await;
+            }
+            let mut all = Vec::new();
+            for (sound, words) in utterance.pieces() {
+                all.push(words.get_or_try_init(|| transcribe(sound)).await?.clone());
+            }
+            all.retain(|words| !words.is_empty());
+            Ok(all.join(" "))
+        };
         Ok(utterance.words.get_or_try_init(find).await?.clone())
     }
 
@@ -81,17 +96,19 @@ impl Workers {
         &self,
         engine: &Arc<dyn Engine>,
         sound: Sound,
+        hints: Arc<Hints>,
         words: &Weak<OnceCell<String>>,
     ) -> anyhow::Result<()> {
-        let Some(words) = words.upgrade() else { return Ok(()) };
-        // The permit is acquired inside the cell's initialiser, as in `words`. In the other order a job that holds a permit
-        // waits for a cell whose initialiser waits for a permit: as many of them as processors stop every session.
-        let find = || async {
-            let processor = self.processors.acquire().await?;
-            anyhow::ensure!(Arc::strong_count(&words) > 1, "nobody waits for these words any more");
-            transcribe(processor, engine, &sound).await
+        let Some(cell) = words.upgrade() else { return Ok(()) };
+        let is_wanted = {
+            let words = words.clone();
+            // One of those who hold the place for the words is this job.
+            move || words.strong_count() > 1
         };
-        words.get_or_try_init(find).await?;
+        // A processor is waited for inside the cell's initialiser, as in `words`. In the other order a job that has one waits
+        // for a cell whose initialiser waits for one: as many of them as processors stop every session.
+        let processors = self.processors.while_wanted(is_wanted);
+        cell.get_or_try_init(|| engine.transcribe(sound, hints, &processors)).await?;
         Ok(())
     }
 
@@ -138,11 +155,6 @@ impl Workers {
     }
 }
 
-async fn transcribe(processor: Processor, engine: &Arc<dyn Engine>, sound: &Sound) -> anyhow::Result<String> {
-    let (engine, sound) = (engine.clone(), sound.clone());
-    processor.compute(move || engine.transcribe(&sound)).await?
-}
-
 /// Logs what went wrong and puts it in words for the client.
 fn report(doing: &str, error: &anyhow::Error) -> String {
     tracing::error!("cannot {doing}: {error:#}");
@@ -152,7 +164,8 @@ fn report(doing: &str, error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Answer, Segment, TurnDetector};
+    use crate::engine::{Answer, Segments, Spoken, TurnDetector, Words};
+    use futures_util::FutureExt;
     use std::time::Duration;
 
     /// Hears the same words in everything.
@@ -167,16 +180,17 @@ mod tests {
             true
         }
 
-        fn transcribe(&self, _: &Sound) -> anyhow::Result<String> {
-            Ok("words".into())
+        fn transcribe(&self, _: Sound, _: Arc<Hints>, processors: &Processors) -> Words {
+            let processors = processors.clone();
+            async move { processors.compute(|| "words".into()).await }.boxed()
         }
 
-        fn segments(&self, _: &Sound, _: &mut dyn FnMut(Segment) -> bool) -> anyhow::Result<()> {
-            Ok(())
+        fn segments(&self, _: Sound, _: Arc<Hints>, _: &Processors) -> Segments {
+            futures_util::stream::empty().boxed()
         }
 
-        fn speak(&self, _: &str, _: f32) -> anyhow::Result<Sound> {
-            Ok(Sound::new(Vec::new(), 24_000))
+        fn speak(&self, _: String, _: Option<String>, _: f32, _: &Processors) -> Spoken {
+            futures_util::future::ready(Ok(Sound::new(Vec::new(), 24_000))).boxed()
         }
 
         fn answer(&self, _: Prompt, _: &Processors) -> Answer {
@@ -194,7 +208,8 @@ mod tests {
         let taken = workers.processors.acquire().await.expect("a processor");
         let utterances: Vec<Utterance> = (0..8).map(|_| Utterance::new(sound.clone())).collect();
         for (index, utterance) in utterances.iter().enumerate() {
-            let listen = Job::Listen { sound: sound.clone(), words: Arc::downgrade(&utterance.words) };
+            let listen =
+                Job::Listen { sound: sound.clone(), hints: Arc::default(), words: Arc::downgrade(&utterance.words) };
             let want = Job::Transcribe { item_id: index.to_string(), utterance: utterance.clone() };
             for job in if index % 2 == 0 { [listen, want] } else { [want, listen] } {
                 tokio::spawn(workers.clone().perform(engine.clone(), job, results.clone()));

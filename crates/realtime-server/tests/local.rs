@@ -11,6 +11,7 @@ mod server;
 use client::{Client, recording, sound};
 use serde_json::{Value, json};
 use server::Server;
+use std::time::{Duration, Instant};
 
 fn last<'a>(events: &'a [Value], name: &str) -> &'a Value {
     events.iter().rfind(|event| event["type"] == name).unwrap_or_else(|| panic!("no {name}"))
@@ -79,4 +80,49 @@ async fn neither_silence_nor_a_tone_is_speech() {
     client.append(&(0..72_000).map(tone).collect::<Vec<_>>()).await;
     client.send(json!({"type": "input_audio_buffer.clear"})).await;
     assert_eq!(client.event().await["type"], "input_audio_buffer.cleared");
+}
+
+/// Speaks at the pace of speech, then is silent; gives the time from the end of the turn to the first audio of its answer.
+async fn time_to_audio(client: &mut Client, sound: &[i16]) -> Duration {
+    const FRAME: usize = 24 * 40;
+    let mut pace = tokio::time::interval(Duration::from_millis(40));
+    let mut frames = sound.chunks(FRAME);
+    let (mut turns, mut ended) = (0, Instant::now());
+    loop {
+        pace.tick().await;
+        client.append(frames.next().unwrap_or(&[0; FRAME])).await;
+        while let Ok(event) = tokio::time::timeout(Duration::from_millis(1), client.event()).await {
+            match event["type"].as_str() {
+                Some("input_audio_buffer.speech_stopped") => (turns, ended) = (turns + 1, Instant::now()),
+                Some("response.output_audio.delta") => {
+                    assert_eq!(turns, 1, "all of it is one turn");
+                    return ended.elapsed();
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Not a test: prints how long after the end of a turn the first audio comes, for turns of 3, 7 and 20 seconds.
+/// `cargo test --release -p realtime-server --test local first_audio -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn first_audio_after_turns_of_any_length() {
+    let server = Server::start(&["--engine", "local"]);
+    let turns = json!({"turn_detection": {"type": "server_vad", "silence_duration_ms": 1500}});
+    let spoken = |name: &str| {
+        let mut sound = recording(name);
+        sound.truncate(sound.len() - 48_000);
+        sound
+    };
+    let long = ["lv0870.wav", "lv0880.wav", "lv0870.wav", "lv0880.wav"];
+    for names in [&["goforward.wav"][..], &["lv0870.wav"], &long] {
+        let sound: Vec<i16> = names.iter().flat_map(|name| spoken(name)).collect();
+        for _ in 0..3 {
+            let mut client = session(&server, turns.clone()).await;
+            let time = time_to_audio(&mut client, &sound).await;
+            eprintln!("{:.1} s: first audio after {} ms", sound.len() as f64 / 24_000.0, time.as_millis());
+        }
+    }
 }

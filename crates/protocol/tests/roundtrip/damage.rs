@@ -102,7 +102,7 @@ fn damage(text: &str, numbers: &mut Numbers) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn survives_damage<E: Words>(seed: u64) {
+pub(super) fn survives_damage<E: Words>(seed: u64) {
     const CASES: usize = 20_000;
     let whole: Vec<String> = all_examples::<E>().iter().map(Value::to_string).collect();
     let mut numbers = Numbers(seed);

@@ -10,6 +10,7 @@ mod published;
 #[path = "../../../../tests/support/schema.rs"]
 mod schema;
 mod spellings;
+mod translation;
 
 use examples::examples;
 use openai_protocol::{ClientEvent, ReadError, ServerEvent};
@@ -19,6 +20,7 @@ use serde_json::Value;
 /// What both enums of events can do.
 trait Words: Sized + PartialEq + std::fmt::Debug {
     const NAMES: &[&str];
+    const FROM_SERVER: bool;
     fn schema() -> &'static Schema;
     fn read(text: &str) -> Result<Self, ReadError>;
     fn write(&self) -> String;
@@ -27,9 +29,10 @@ trait Words: Sized + PartialEq + std::fmt::Debug {
 }
 
 macro_rules! words {
-    ($Event:ty, $schema:path) => {
+    ($Event:ty, $schema:path, $from_server:literal) => {
         impl Words for $Event {
             const NAMES: &[&str] = <$Event>::NAMES;
+            const FROM_SERVER: bool = $from_server;
             fn schema() -> &'static Schema {
                 $schema()
             }
@@ -48,8 +51,10 @@ macro_rules! words {
         }
     };
 }
-words!(ClientEvent, schema::client);
-words!(ServerEvent, schema::server);
+words!(ClientEvent, schema::client, false);
+words!(ServerEvent, schema::server, true);
+words!(openai_protocol::translation::ClientEvent, schema::translation_client, false);
+words!(openai_protocol::translation::ServerEvent, schema::translation_server, true);
 
 #[track_caller]
 fn read<E: Words>(event: &Value) -> E {

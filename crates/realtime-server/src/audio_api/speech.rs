@@ -40,6 +40,7 @@ const ALL_FORMATS: &[&str] = &["mp3", "opus", "aac", "flac", "wav", "pcm"];
 struct SpeechRequest {
     model: String,
     input: String,
+    voice: Option<String>,
     is_wav: bool,
     speed: f32,
     as_events: bool,
@@ -59,10 +60,10 @@ impl SpeechRequest {
                 format!("Invalid 'input': string too long. Expected at most {MAX_CHARS} characters, but got {chars}.");
             return Err(Refusal::bad(ApiError::new("string_above_max_length", message).at("input")));
         }
-        // There is one voice, and it answers to every name.
-        if !value["voice"]["id"].is_string() {
-            text("voice")?;
-        }
+        let voice = match &value["voice"]["id"] {
+            Value::String(id) => id.clone(),
+            _ => text("voice")?,
+        };
         let word = |param: &str, default: &'static str| match &value[param] {
             Value::Null => Ok(default.to_owned()),
             Value::String(word) => Ok(word.clone()),
@@ -88,7 +89,14 @@ impl SpeechRequest {
                 wrong("speed", format!("Invalid 'speed': expected a number from 0.25 to 4.0, but got {speed}."))
             })?,
         };
-        Ok(Self { model, input, is_wav: format == "wav", speed: speed as f32, as_events: stream_format == "sse" })
+        Ok(Self {
+            model,
+            input,
+            voice: Some(voice),
+            is_wav: format == "wav",
+            speed: speed as f32,
+            as_events: stream_format == "sse",
+        })
     }
 }
 
@@ -97,6 +105,7 @@ struct Reading {
     app: Arc<App>,
     engine: Arc<dyn Engine>,
     rest: VecDeque<String>,
+    voice: Option<String>,
     speed: f32,
     samples: usize,
 }
@@ -105,8 +114,8 @@ impl Reading {
     /// The samples of the next sentence as bytes.
     async fn next(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
         let Some(sentence) = self.rest.pop_front() else { return Ok(None) };
-        let (engine, speed) = (self.engine.clone(), self.speed);
-        let sound = self.app.workers.compute(move || engine.speak(&sentence, speed)).await??.at(RATE);
+        let processors = self.app.workers.processors();
+        let sound = self.engine.speak(sentence, self.voice.clone(), self.speed, processors).await?.at(RATE);
         self.samples += sound.samples.len();
         Ok(Some(sound.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()))
     }
@@ -118,7 +127,8 @@ pub(super) async fn respond(app: &Arc<App>, engine: Arc<dyn Engine>, request: Re
     let request = SpeechRequest::read(&read_json(&body)?)?;
     check_model(app, &request.model)?;
     let rest = sentences(&request.input).map(|sentence| sentence.trim().to_owned()).collect();
-    let mut reading = Reading { app: app.clone(), engine, rest, speed: request.speed, samples: 0 };
+    let mut reading =
+        Reading { app: app.clone(), engine, rest, voice: request.voice.clone(), speed: request.speed, samples: 0 };
     // What fails at once is refused; later there is nothing left but to break off.
     let first =
         reading.next().await.map_err(|error| Refusal::server(&format!("The server could not speak: {error}")))?;

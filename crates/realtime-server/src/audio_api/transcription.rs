@@ -7,7 +7,7 @@ use crate::audio::Sound;
 use crate::audio_api::form::Form;
 use crate::audio_api::{WAITING, check_model, missing, subtitles, unsupported, wrong};
 use crate::audio_file::FileFormat;
-use crate::engine::{Engine, Segment};
+use crate::engine::{Engine, Hints, Segment, Segments};
 use crate::http_error::Refusal;
 use crate::request_body::read_body;
 use crate::sse::{chunk, error_line, stream_body};
@@ -16,6 +16,7 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -30,6 +31,8 @@ const FORMATS: &[&str] = &["json", "text", "srt", "verbose_json", "vtt"];
 /// A request for a transcription.
 struct TranscriptionRequest {
     sound: Sound,
+    language: Option<String>,
+    prompt: Option<String>,
     format: String,
     stream: bool,
 }
@@ -91,7 +94,8 @@ impl TranscriptionRequest {
             let message = format!("Invalid 'file': it lasts {minutes} minutes; at most {MAX_MINUTES} are taken.");
             return Err(wrong("file", message));
         }
-        Ok(Self { sound, format, stream })
+        let field = |name| form.text(name).map(str::to_owned);
+        Ok(Self { sound, language: field("language"), prompt: field("prompt"), format, stream })
     }
 }
 
@@ -104,46 +108,21 @@ pub(super) async fn respond(app: &Arc<App>, engine: Arc<dyn Engine>, request: Re
     let request = app.workers.decode(|| TranscriptionRequest::read(app, &*engine, &form)).await?;
     drop(form);
     let ms = request.sound.ms();
-    let segments = listen(app, engine, request.sound);
+    let hints = Hints { language: request.language.clone(), prompt: request.prompt.clone() };
+    let segments = engine.segments(request.sound.clone(), Arc::new(hints), app.workers.processors());
+    let segments = segments.inspect_err(|error| tracing::error!("cannot transcribe: {error:#}")).boxed();
     if request.stream {
         return Ok(events(segments, ms));
     }
-    let segments = collect(segments).await.map_err(|error| Refusal::server(&unheard(&error)))?;
+    let segments: Vec<Segment> = segments.try_collect().await.map_err(|error| Refusal::server(&unheard(&error)))?;
     let plain = |kind: &'static str, text: String| ([(CONTENT_TYPE, kind)], text).into_response();
     Ok(match request.format.as_str() {
         "text" => plain("text/plain; charset=utf-8", text(&segments) + "\n"),
         "srt" => plain("text/plain; charset=utf-8", subtitles::srt(&segments)),
         "vtt" => plain("text/vtt; charset=utf-8", subtitles::vtt(&segments)),
-        "verbose_json" => Json(verbose(&segments, ms)).into_response(),
+        "verbose_json" => Json(verbose(&segments, request.language.as_deref(), ms)).into_response(),
         _ => Json(json!({"text": text(&segments), "usage": usage(ms)})).into_response(),
     })
-}
-
-type Segments = mpsc::Receiver<anyhow::Result<Segment>>;
-
-/// Recognises a sound beside everything else, for as long as somebody takes the segments.
-fn listen(app: &Arc<App>, engine: Arc<dyn Engine>, sound: Sound) -> Segments {
-    let (sender, segments) = mpsc::channel(WAITING);
-    let workers = app.workers.clone();
-    tokio::spawn(async move {
-        let results = sender.clone();
-        let work = move || engine.segments(&sound, &mut |segment| results.blocking_send(Ok(segment)).is_ok());
-        let done = workers.compute(work).await;
-        if let Err(error) = done.and_then(|done| done) {
-            tracing::error!("cannot transcribe: {error:#}");
-            // Whoever is gone needs no error.
-            let _ = sender.send(Err(error)).await;
-        }
-    });
-    segments
-}
-
-async fn collect(mut segments: Segments) -> anyhow::Result<Vec<Segment>> {
-    let mut all = Vec::new();
-    while let Some(segment) = segments.recv().await {
-        all.push(segment?);
-    }
-    Ok(all)
 }
 
 fn unheard(error: &anyhow::Error) -> String {
@@ -164,14 +143,14 @@ fn seconds(ms: u64) -> f64 {
 
 /// The form with times. Its segments have fields of Whisper that mean nothing to another recogniser, but typed clients
 /// cannot do without: there are no tokens, and probabilities are those of certainty.
-fn verbose(segments: &[Segment], ms: u64) -> Value {
+fn verbose(segments: &[Segment], language: Option<&str>, ms: u64) -> Value {
     let segment = |(id, segment): (usize, &Segment)| {
         json!({"id": id, "seek": 0, "start": seconds(segment.start_ms), "end": seconds(segment.end_ms),
             "text": segment.text, "tokens": [], "temperature": 0.0, "avg_logprob": 0.0, "compression_ratio": 1.0,
             "no_speech_prob": 0.0})
     };
     let list: Vec<Value> = segments.iter().enumerate().map(segment).collect();
-    json!({"task": "transcribe", "language": "english", "duration": seconds(ms), "text": text(segments),
+    json!({"task": "transcribe", "language": language.unwrap_or("english"), "duration": seconds(ms), "text": text(segments),
         "segments": list, "usage": usage(ms)})
 }
 
@@ -180,7 +159,7 @@ fn events(mut segments: Segments, ms: u64) -> Response {
     let (sender, lines) = mpsc::channel(WAITING);
     tokio::spawn(async move {
         let mut whole = String::new();
-        while let Some(segment) = segments.recv().await {
+        while let Some(segment) = segments.next().await {
             let line = match segment {
                 Ok(segment) => {
                     let delta = if whole.is_empty() { segment.text } else { format!(" {}", segment.text) };

@@ -99,7 +99,7 @@ impl Parts {
                     self.cut = Some(if reason == "content_filter" { reason } else { "length" });
                 }
                 Some(Work::Answered(_, Err(why))) => return Err(why),
-                Some(Work::Answered(_, Ok(())) | Work::Heard(..)) | None => break,
+                Some(Work::Answered(_, Ok(())) | Work::Heard(..) | Work::PartHeard(..)) | None => break,
             }
         }
         Ok(None)

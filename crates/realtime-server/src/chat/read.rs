@@ -91,6 +91,7 @@ impl ChatRequest {
         let mut input = Counts::default();
         let mut prompt = Prompt {
             speak: format.is_some(),
+            voice: voice(&value["audio"]["voice"]),
             tools: read_tools(&value["tools"])?,
             choice: read_choice(&value["tool_choice"]),
             parallel: value["parallel_tool_calls"] != false,
@@ -154,6 +155,11 @@ fn read_format(value: &Value, stream: bool) -> Result<Option<&'static str>, ApiE
             format!("Unsupported value: this server makes no '{wished}'. Supported values are: 'wav' and 'pcm16'.");
         ApiError::new("unsupported_value", message).at("audio.format")
     })
+}
+
+/// The name of the voice, or of one's own.
+fn voice(value: &Value) -> Option<String> {
+    value.as_str().or_else(|| value["id"].as_str()).map(str::to_owned)
 }
 
 /// The functions, without the object that the Realtime API does not have.

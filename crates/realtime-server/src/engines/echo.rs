@@ -7,11 +7,14 @@
 //! directions differ. Its ear is a level meter, so a test decides with the loudness of a tone what counts as speech.
 
 use crate::audio::Sound;
-use crate::engine::{Answer, Engine, Part, Prompt, ResponsePart, Segment, SpeechChunk, TurnDetector};
+use crate::engine::{
+    Answer, Engine, Hints, Part, Prompt, ResponsePart, Segments, SpeechChunk, Spoken, Translates, TurnDetector, Words,
+};
 use crate::processors::Processors;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, future, stream};
 use openai_protocol::items::Role;
 use std::f32::consts::TAU;
+use std::sync::Arc;
 
 /// The engine.
 #[derive(Debug, Default)]
@@ -26,17 +29,21 @@ impl Engine for Echo {
         false
     }
 
-    fn transcribe(&self, _: &Sound) -> anyhow::Result<String> {
-        Ok(String::new())
+    fn translates(&self) -> Translates {
+        Translates::Back
     }
 
-    fn segments(&self, _: &Sound, _: &mut dyn FnMut(Segment) -> bool) -> anyhow::Result<()> {
-        Ok(())
+    fn transcribe(&self, _: Sound, _: Arc<Hints>, _: &Processors) -> Words {
+        future::ready(Ok(String::new())).boxed()
     }
 
-    fn speak(&self, sentence: &str, speed: f32) -> anyhow::Result<Sound> {
+    fn segments(&self, _: Sound, _: Arc<Hints>, _: &Processors) -> Segments {
+        stream::empty().boxed()
+    }
+
+    fn speak(&self, sentence: String, _: Option<String>, speed: f32, _: &Processors) -> Spoken {
         let words = sentence.split_whitespace().count().min(600);
-        Ok(tone((words as f32 * 100.0 / speed) as u32))
+        future::ready(Ok(tone((words as f32 * 100.0 / speed) as u32))).boxed()
     }
 
     fn answer(&self, prompt: Prompt, _: &Processors) -> Answer {
@@ -126,7 +133,7 @@ impl TurnDetector for Level {
 mod tests {
     use super::*;
     use crate::engine::{Turn, Utterance};
-    use futures_util::{FutureExt, TryStreamExt};
+    use futures_util::TryStreamExt;
 
     #[test]
     fn the_ear_is_a_level_meter() {

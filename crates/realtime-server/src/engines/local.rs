@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The engine that really listens and speaks, with speech models; what it says is a [`Responder`]'s matter.
+//! The engine that really listens and speaks. Ears and voice are those of `speech_services`; what it says is a
+//! [`Responder`]'s matter.
 
 use crate::audio::Sound;
-use crate::engine::{Answer, Engine, Prompt, ResponsePart, Segment, SpeechChunk, TurnDetector};
+use crate::engine::{
+    Answer, Engine, Hints, Prompt, ResponsePart, Segments, SpeechChunk, Spoken, Translates, TurnDetector, Words,
+};
 use crate::llm::LanguageModel;
 use crate::processors::Processors;
 use crate::responder::{Responder, Rules};
-use crate::speech::{ModelDir, Speech};
+use crate::speech::{ModelDir, Recognition, Synthesis};
+use crate::speech_services::{
+    BundledRecogniser, BundledVoice, Recogniser, RemoteRecogniser, RemoteVoice, SttArgs, TtsArgs, Voice,
+};
 use crate::vision::Vision;
+use anyhow::Context;
 use audio_dsp::Vad;
 use audio_dsp::pcm::to_f32;
-use audio_dsp::resample::resample;
-use audio_dsp::vad::{FRAME, SAMPLE_RATE};
+use audio_dsp::vad::FRAME;
 use futures_util::{StreamExt, TryStreamExt};
 use std::path::Path;
 use std::sync::Arc;
 
-/// What the model speaks with.
-const VOICE_RATE: u32 = 24_000;
 /// More threads than this make recognising and speaking no faster.
 const MAX_THREADS: usize = 2;
 /// Length of a frame of the network, which takes 16 kHz.
@@ -26,20 +30,41 @@ const FRAME_MS: u64 = FRAME as u64 / 16;
 
 /// The engine.
 pub struct Local {
-    speech: Arc<Speech>,
+    recogniser: Box<dyn Recogniser>,
+    voice: Arc<dyn Voice>,
     responder: Box<dyn Responder>,
 }
 
 impl Local {
-    /// Loads the models. Answers come from the language model, where there is one.
-    pub fn load(models: Option<&Path>, llm: Option<LanguageModel>) -> anyhow::Result<Self> {
-        let dir = ModelDir::find(models)?;
+    /// Loads the models that are wanted. Answers come from the language model, where there is one.
+    pub fn load(
+        models: Option<&Path>,
+        llm: Option<LanguageModel>,
+        stt: &SttArgs,
+        tts: &TtsArgs,
+    ) -> anyhow::Result<Self> {
+        let (ears, voice) = (RemoteRecogniser::of(stt)?, RemoteVoice::of(tts)?);
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-        let responder: Box<dyn Responder> = match llm {
-            Some(llm) => Box::new(llm),
-            None => Box::new(Rules::new(Vision::load(&dir, threads)?)),
+        // Who has none of the models' work done here needs no models.
+        let dir = match (&llm, &ears, &voice) {
+            (Some(_), Some(_), Some(_)) => None,
+            _ => Some(ModelDir::find(models)?),
         };
-        Ok(Self { speech: Speech::load(&dir, threads)?, responder })
+        let dir = || dir.as_ref().context("the models are not needed here");
+        Ok(Self {
+            recogniser: match ears {
+                Some(ears) => Box::new(ears),
+                None => Box::new(BundledRecogniser(Recognition::load(dir()?, threads)?)),
+            },
+            voice: match voice {
+                Some(voice) => Arc::new(voice),
+                None => Arc::new(BundledVoice(Synthesis::load(dir()?, threads)?)),
+            },
+            responder: match llm {
+                Some(llm) => Box::new(llm),
+                None => Box::new(Rules::new(Vision::load(dir()?, threads)?)),
+            },
+        })
     }
 }
 
@@ -59,43 +84,53 @@ impl Engine for Local {
     }
 
     fn language(&self) -> Option<&str> {
-        Some("en")
+        self.recogniser.language()
     }
 
     fn reads_history(&self) -> bool {
         self.responder.reads_history()
     }
 
-    fn transcribe(&self, sound: &Sound) -> anyhow::Result<String> {
-        self.speech.transcribe(&resample(&sound.to_f32(), sound.rate, SAMPLE_RATE)?)
+    fn translates(&self) -> Translates {
+        if self.responder.translates() {
+            return Translates::Words;
+        }
+        Translates::Not("This server translates with a language model only: start it with --llm URL.")
     }
 
-    fn segments(&self, sound: &Sound, on_segment: &mut dyn FnMut(Segment) -> bool) -> anyhow::Result<()> {
-        let ms = |sample: usize| sample as u64 * 1000 / u64::from(SAMPLE_RATE);
-        self.speech.transcribe_parts(&resample(&sound.to_f32(), sound.rate, SAMPLE_RATE)?, &mut |part, text| {
-            on_segment(Segment { start_ms: ms(part.start), end_ms: ms(part.end), text })
-        })
+    fn spoken_language(&self) -> Option<&str> {
+        self.voice.language()
     }
 
-    fn speak(&self, sentence: &str, speed: f32) -> anyhow::Result<Sound> {
-        Ok(Sound::new(self.speech.speak_at(sentence, speed)?, VOICE_RATE))
+    fn listens_ahead(&self) -> bool {
+        self.recogniser.listens_ahead()
+    }
+
+    fn transcribe(&self, sound: Sound, hints: Arc<Hints>, processors: &Processors) -> Words {
+        self.recogniser.transcribe(sound, hints, processors)
+    }
+
+    fn segments(&self, sound: Sound, hints: Arc<Hints>, processors: &Processors) -> Segments {
+        self.recogniser.segments(sound, hints, processors)
+    }
+
+    fn speak(&self, sentence: String, voice: Option<String>, speed: f32, processors: &Processors) -> Spoken {
+        self.voice.speak(sentence, voice, speed, processors)
     }
 
     fn answer(&self, prompt: Prompt, processors: &Processors) -> Answer {
-        let (speak, speech, processors) = (prompt.speak, self.speech.clone(), processors.clone());
+        let (voice, name, processors) = (self.voice.clone(), prompt.voice.clone(), processors.clone());
+        let speak = prompt.speak;
         let words = self.responder.respond(prompt, &processors);
         if !speak {
             return words;
         }
         let spoken = move |part| {
-            let (speech, processors) = (speech.clone(), processors.clone());
+            let (voice, name, processors) = (voice.clone(), name.clone(), processors.clone());
             async move {
                 let ResponsePart::Speech(SpeechChunk { text, .. }) = part else { return Ok(part) };
-                let synthesize = move || {
-                    let sound = Sound::new(speech.speak(&text)?, VOICE_RATE);
-                    Ok(ResponsePart::Speech(SpeechChunk { text, sound: Some(sound) }))
-                };
-                processors.compute(synthesize).await?
+                let sound = voice.speak(text.clone(), name, 1.0, &processors).await?;
+                Ok(ResponsePart::Speech(SpeechChunk { text, sound: Some(sound) }))
             }
         };
         words.and_then(spoken).boxed()

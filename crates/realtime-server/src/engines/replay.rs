@@ -8,7 +8,7 @@
 //! notice of. Names that the client gives anew in every run, of its events and items, are put in the place of the old
 //! ones.
 
-use crate::engines::scripted_socket::{Appended, Got, ScriptedSocket, in_short};
+use crate::engines::scripted_socket::{Appended, Got, ScriptedSocket, in_short, is_sound};
 use crate::socket::Socket;
 use crate::trace::{self, Close, Line, Side};
 use serde_json::Value;
@@ -75,10 +75,6 @@ impl Replay {
 fn pause(from: f64, to: f64, speed: f64) -> Duration {
     const LONGEST: f64 = 24.0 * 3600.0;
     Duration::try_from_secs_f64(((to - from) / speed).clamp(0.0, LONGEST)).unwrap_or_default()
-}
-
-fn is_sound(event: &Value) -> bool {
-    event["type"] == "input_audio_buffer.append"
 }
 
 /// A trace while it is played.

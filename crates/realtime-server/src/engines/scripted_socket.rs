@@ -34,6 +34,14 @@ pub enum Got {
     Closed(Close),
 }
 
+/// The events of a client that carry sound, in conversations and in translations.
+pub const APPENDS: [&str; 2] = ["input_audio_buffer.append", "session.input_audio_buffer.append"];
+
+/// Whether an event of a client carries sound.
+pub fn is_sound(event: &Value) -> bool {
+    event["type"].as_str().is_some_and(|name| APPENDS.contains(&name))
+}
+
 /// How much sound was appended, by the events that say so.
 #[derive(Clone, Debug)]
 pub struct Appended {
@@ -56,7 +64,7 @@ impl Appended {
     /// Takes notice of an event of the client: sound, or another format for it.
     pub fn take(&mut self, event: &Value) {
         match event["type"].as_str() {
-            Some("input_audio_buffer.append") => {
+            _ if is_sound(event) => {
                 self.ms += audio_placeholder::audio_bytes(event) as f64 / self.bytes_per_ms as f64;
             }
             Some("session.update" | "transcription_session.update") => {
@@ -146,7 +154,7 @@ impl ScriptedSocket {
 
     fn take(&mut self, event: Value) {
         self.appended.take(&event);
-        if self.keep_audio || event["type"] != "input_audio_buffer.append" {
+        if self.keep_audio || !is_sound(&event) {
             self.put(Got::Event(event));
         }
     }

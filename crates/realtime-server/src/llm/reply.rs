@@ -4,10 +4,9 @@
 
 mod text;
 
-use crate::engine::Call;
-use crate::engine::{ResponsePart, SpeechChunk};
-use crate::llm::endpoint::{Endpoint, Events};
-use crate::llm::error::{EndpointError, Fault};
+use crate::endpoint::{Endpoint, EndpointError, Fault};
+use crate::engine::{Call, ResponsePart, SpeechChunk};
+use crate::llm::events::{Events, unreadable};
 use crate::llm::reply::text::{Reasoning, Text};
 use openai_protocol::Usage;
 use openai_protocol::chat::{Completion, StreamEvent, ToolCallDelta};
@@ -66,8 +65,8 @@ impl Reply {
     }
 
     fn take(&mut self, data: &str) -> Result<(), EndpointError> {
-        let unreadable = |_| self.endpoint.error(Fault::Unreadable(self.endpoint.quote(data)));
-        match StreamEvent::read(data).map_err(unreadable)?.0 {
+        let bad = |_| self.endpoint.error(unreadable(self.endpoint.quote(data)));
+        match StreamEvent::read(data).map_err(bad)?.0 {
             StreamEvent::Chunk(chunk) => self.take_chunk(*chunk),
             StreamEvent::Done => {
                 self.end();

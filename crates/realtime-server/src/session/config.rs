@@ -7,12 +7,14 @@
 //! noise reduction keep what is left out only while their kind stays the same.
 
 use crate::api_error::ApiError;
+use crate::engine::Hints;
 use crate::session::detector::Rules;
 use openai_protocol::Session;
 use openai_protocol::session::{
     AudioConfig, AudioFormat, AudioInput, AudioOutput, MaxTokens, Modality, SessionKind, Transcription,
 };
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// The configuration in force.
 #[derive(Clone, Debug)]
@@ -113,6 +115,15 @@ impl Config {
     /// The model that writes down what the user says.
     pub fn transcription(&self) -> Option<&Transcription> {
         self.input.transcription.value()
+    }
+
+    /// What is known beforehand of the user's words.
+    pub fn hints(&self) -> Arc<Hints> {
+        let hints = self.transcription().map(|wanted| {
+            let (language, prompt) = (wanted.language.clone(), wanted.prompt.clone());
+            Hints { language, prompt }
+        });
+        Arc::new(hints.unwrap_or_default())
     }
 
     /// The format of what is appended.

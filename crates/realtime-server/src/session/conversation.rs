@@ -3,8 +3,9 @@
 //! The conversation: an ordered list of items.
 //!
 //! Items are told to the client without their sound; the sound is kept here, for `retrieve`, for `truncate` and for
-//! the engine. What is kept is bounded: when a conversation grows too heavy, the oldest sound and pictures are
-//! forgotten, while their words stay. What a client adds beyond the bounds of text and items is refused.
+//! the engine. What is kept is bounded, so that a session takes no more memory after an hour than after minutes: the
+//! oldest sound and pictures are forgotten, while their words stay. What a client adds beyond the bounds of text and
+//! items is refused.
 
 use crate::api_error::ApiError;
 use crate::audio::{Sound, encode};
@@ -16,8 +17,10 @@ use openai_protocol::Item;
 use openai_protocol::items::{ContentPart, ItemKind, PartKind, Role};
 use openai_protocol::session::AudioFormat;
 
-/// What a conversation may weigh before its oldest sound and pictures are forgotten.
-const MAX_BYTES: usize = 256 * 1024 * 1024;
+/// Sound of a conversation in bytes, before its oldest is forgotten: three minutes of PCM, nine of G.711.
+const MAX_SOUND: usize = 8 * 1024 * 1024;
+/// Pictures of a conversation in bytes, before its oldest are forgotten.
+const MAX_PICTURES: usize = 128 * 1024 * 1024;
 /// How many items it may have.
 const MAX_ITEMS: usize = 20_000;
 
@@ -28,7 +31,8 @@ const MAX_TEXT: usize = 16 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct Conversation {
     entries: Vec<Entry>,
-    bytes: usize,
+    sound_bytes: usize,
+    picture_bytes: usize,
 }
 
 impl Conversation {
@@ -65,7 +69,7 @@ impl Conversation {
     /// Adds an item at the end; gives the name of the one before it.
     pub fn push(&mut self, entry: Entry) -> Option<String> {
         let previous = self.last_id();
-        self.bytes += entry.bytes();
+        self.weigh(&entry);
         self.entries.push(entry);
         self.lighten();
         previous
@@ -85,7 +89,7 @@ impl Conversation {
                 }
             },
         };
-        self.bytes += entry.bytes();
+        self.weigh(&entry);
         self.entries.insert(index, entry);
         self.lighten();
         Ok(index.checked_sub(1).map(|before| self.entries[before].item.id().to_string()))
@@ -122,19 +126,20 @@ impl Conversation {
     pub fn delete(&mut self, id: &str) -> Result<(), ApiError> {
         let index = self.position(id).ok_or_else(|| unknown("deleting", "item_delete_invalid_item_id", id))?;
         let entry = self.entries.remove(index);
-        self.bytes = self.bytes.saturating_sub(entry.bytes());
+        self.sound_bytes = self.sound_bytes.saturating_sub(entry.sound_bytes());
+        self.picture_bytes = self.picture_bytes.saturating_sub(entry.picture_bytes());
         Ok(())
     }
 
-    /// An item with its sound in base64.
+    /// An item with its sound in base64, unless it was forgotten.
     pub fn retrieve(&self, id: &str, input: &AudioFormat, output: &AudioFormat) -> Result<Item, ApiError> {
         let entry = self.get(id).ok_or_else(|| unknown("retrieving", "item_retrieve_invalid_item_id", id))?;
         let mut item = entry.shown();
         let format = if item.role == Some(Role::Assistant) { output } else { input };
         let has_sound = |part: &&mut ContentPart| part.kind == PartKind::InputAudio || part.kind.is_speech();
         let part = item.content.iter_mut().flatten().find(has_sound);
-        if let (Some(part), Some(utterance)) = (part, &entry.sound) {
-            let sound = utterance.sound.at(format.rate());
+        if let (Some(part), Some(sound)) = (part, entry.whole_sound()) {
+            let sound = sound.at(format.rate());
             part.audio = Some(STANDARD.encode(encode(format, &sound.samples)));
         }
         Ok(item)
@@ -143,20 +148,21 @@ impl Conversation {
     /// Keeps of an assistant's sound what was heard; the transcript goes.
     pub fn truncate(&mut self, id: &str, content_index: u32, audio_end_ms: u64) -> Result<(), ApiError> {
         let entry = self.get_mut(id).ok_or_else(|| unknown("truncating", "item_truncate_invalid_item_id", id))?;
+        let has = entry.sound_ms();
         let part = entry.item.content.as_mut().and_then(|parts| parts.get_mut(content_index as usize));
         let (Some(part), Some(utterance), Some(Role::Assistant)) = (part, &mut entry.sound, &entry.item.role) else {
             return Err(ApiError::without_code("Only model output audio messages can be truncated"));
         };
-        let has = utterance.sound.ms();
         if audio_end_ms > has {
             let message = format!("Audio content of {has}ms is already shorter than {audio_end_ms}ms");
             return Err(ApiError::new("invalid_value", message).at("audio_end_ms"));
         }
         part.transcript = None;
-        let before = utterance.sound.samples.len();
-        utterance.sound.truncate(audio_end_ms);
-        let gone = (before - utterance.sound.samples.len()) * 2;
-        self.bytes = self.bytes.saturating_sub(gone);
+        let before = utterance.sound.bytes();
+        utterance.sound.truncate(audio_end_ms.saturating_sub(entry.forgotten_ms));
+        entry.forgotten_ms = entry.forgotten_ms.min(audio_end_ms);
+        let gone = before - utterance.sound.bytes();
+        self.sound_bytes = self.sound_bytes.saturating_sub(gone);
         Ok(())
     }
 
@@ -167,21 +173,28 @@ impl Conversation {
             Some(utterance) => utterance.sound.extend(&sound.samples),
             None => entry.sound = Some(Utterance::new(sound.clone())),
         }
-        self.bytes += sound.samples.len() * 2;
+        self.sound_bytes += sound.bytes();
     }
 
-    /// Forgets the oldest sound and pictures while the whole is too heavy; the newest item keeps its own.
+    fn weigh(&mut self, entry: &Entry) {
+        self.sound_bytes += entry.sound_bytes();
+        self.picture_bytes += entry.picture_bytes();
+    }
+
+    /// Forgets the oldest sound and pictures while there is too much of them; the newest item keeps its own.
     fn lighten(&mut self) {
-        if self.bytes <= MAX_BYTES {
-            return;
-        }
         let newest = self.entries.len().saturating_sub(1);
         for entry in &mut self.entries[..newest] {
-            let before = entry.bytes();
-            entry.lighten();
-            self.bytes = self.bytes.saturating_sub(before - entry.bytes());
-            if self.bytes <= MAX_BYTES {
+            if self.sound_bytes <= MAX_SOUND && self.picture_bytes <= MAX_PICTURES {
                 break;
+            }
+            if self.sound_bytes > MAX_SOUND && entry.sound_bytes() > 0 {
+                self.sound_bytes = self.sound_bytes.saturating_sub(entry.sound_bytes());
+                entry.forget_sound();
+            }
+            if self.picture_bytes > MAX_PICTURES && !entry.pictures.is_empty() {
+                self.picture_bytes = self.picture_bytes.saturating_sub(entry.picture_bytes());
+                entry.forget_pictures();
             }
         }
     }
@@ -259,7 +272,7 @@ mod tests {
         let mut conversation = Conversation::default();
         let part = ContentPart { kind: PartKind::OutputAudio, transcript: Some("hi".into()), ..Default::default() };
         let item = message("a".into(), Role::Assistant, Status::InProgress, vec![part]);
-        conversation.push(Entry { item, sound: None, pictures: Vec::new() });
+        conversation.push(Entry::new(item));
         assert!(conversation.truncate("a", 0, 0).is_err(), "no sound yet");
         conversation.extend_sound("a", &Sound::new(vec![1; 24_000], 24_000));
         assert!(conversation.truncate("a", 0, 1_001).is_err());
@@ -270,5 +283,46 @@ mod tests {
         assert_eq!(part.audio.as_ref().map(|audio| STANDARD.decode(audio).expect("base64").len()), Some(400 * 48));
         conversation.push(text("u"));
         assert!(conversation.truncate("u", 0, 0).is_err());
+    }
+
+    #[test]
+    fn old_sound_is_forgotten_and_its_words_and_length_stay() {
+        let second = || Sound::new(vec![1; 24_000], 24_000);
+        let mut conversation = Conversation::default();
+        for turn in 0..3_600 {
+            let user = Utterance::new(second());
+            user.words.set(format!("words {turn}")).expect("nobody else sets them");
+            conversation.push(Entry::spoken(format!("user_{turn}"), user));
+            let part = ContentPart { kind: PartKind::OutputAudio, transcript: Some("hi".into()), ..Default::default() };
+            let item = message(format!("model_{turn}"), Role::Assistant, Status::Completed, vec![part]);
+            conversation.push(Entry::new(item));
+            conversation.extend_sound(&format!("model_{turn}"), &second());
+            let held: usize = conversation.entries().iter().map(Entry::sound_bytes).sum();
+            assert_eq!(held, conversation.sound_bytes);
+            assert!(held <= MAX_SOUND + second().bytes(), "{held} bytes after turn {turn}");
+        }
+        let audio = |conversation: &Conversation, id: &str| {
+            let item = conversation.retrieve(id, &AudioFormat::Pcm, &AudioFormat::Pcm).expect("an item");
+            item.content.expect("content")[0].audio.is_some()
+        };
+        assert!(audio(&conversation, "user_3599") && audio(&conversation, "model_3550"));
+        assert!(!audio(&conversation, "user_0") && !audio(&conversation, "model_0"));
+        let first = conversation.get("user_0").expect("the item");
+        assert_eq!((first.heard_words(), first.sound_ms(), first.turn().parts.len()), (Some("words 0"), 1_000, 1));
+        assert!(conversation.truncate("model_0", 0, 1_001).is_err());
+        assert_eq!(conversation.truncate("model_0", 0, 400), Ok(()));
+        assert_eq!(conversation.get("model_0").map(Entry::sound_ms), Some(400));
+    }
+
+    #[test]
+    fn one_long_turn_is_kept_until_the_next_item() {
+        let long = Sound::new(vec![1; MAX_SOUND], 24_000);
+        let mut conversation = Conversation::default();
+        conversation.push(Entry::spoken("long".into(), Utterance::new(long.clone())));
+        assert_eq!(conversation.sound_bytes, long.bytes());
+        conversation.push(text("next"));
+        assert_eq!(conversation.sound_bytes, 0);
+        let parts = conversation.get("long").expect("the item").turn().parts;
+        assert!(parts.is_empty(), "sound without words means nothing to an engine: {parts:?}");
     }
 }

@@ -36,6 +36,16 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Rules that find pauses where the client says when a turn ends.
+    pub const PAUSES: Self = Self {
+        threshold: 0.5,
+        prefix: 0,
+        silence: 500 * TICKS,
+        idle: None,
+        create_response: false,
+        interrupt_response: false,
+    };
+
     /// The rules of a configuration. Semantic detection is done by patience alone here: the more eager, the less
     /// silence it takes.
     pub fn new(turns: &TurnDetection, only_transcribes: bool) -> Self {

@@ -62,7 +62,7 @@ impl Session {
         let empty = Item { status: Some(Status::InProgress), arguments: Some(String::new()), ..complete.clone() };
         self.send(writer.item_added(empty.clone()));
         if writer.in_conversation() {
-            let entry = Entry { item: complete.clone(), sound: None, pictures: Vec::new() };
+            let entry = Entry::new(complete.clone());
             let previous_item_id = self.conversation.push(entry);
             self.send(ConversationItemAdded { item: empty, previous_item_id, ..Default::default() });
         }

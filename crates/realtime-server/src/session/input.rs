@@ -49,7 +49,7 @@ impl Input {
     }
 
     /// Where the buffer begins.
-    fn start(&self) -> u64 {
+    pub fn start(&self) -> u64 {
         self.clock - self.buffer.len() as u64 * self.sample()
     }
 
@@ -90,9 +90,11 @@ impl Input {
         true
     }
 
-    /// Hears the next step. `None`: everything was heard.
-    pub fn listen(&mut self, rules: Option<&Rules>) -> Option<Vec<Edge>> {
+    /// Hears the next step. `None`: everything was heard. Sound between turns is forgotten, unless all of it is to be kept
+    /// for a commit.
+    pub fn listen(&mut self, rules: Option<&Rules>, keep_all: bool) -> Option<Vec<Edge>> {
         if self.pending.is_empty() {
+            self.pending.shrink_to(self.spare());
             return None;
         }
         let step = (self.rate as usize * STEP_MS / 1000).min(self.pending.len());
@@ -107,7 +109,7 @@ impl Input {
             }
         }
         self.buffer.extend(heard);
-        if let Some(rules) = rules.filter(|_| edges.is_empty() && self.detector == Detector::Quiet) {
+        if let Some(rules) = rules.filter(|_| !keep_all && edges.is_empty() && self.detector == Detector::Quiet) {
             self.drop_before(self.clock.saturating_sub(KEEP + rules.prefix));
         }
         Some(edges)
@@ -138,7 +140,14 @@ impl Input {
         self.drop_before(from);
         let count = until.saturating_sub(self.start()) / self.sample();
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.buffer.len());
-        Sound::new(self.buffer.drain(..count).collect(), self.rate)
+        let sound = Sound::new(self.buffer.drain(..count).collect(), self.rate);
+        self.buffer.shrink_to(self.spare());
+        sound
+    }
+
+    /// The samples for which memory is kept: of a longer turn it is given back.
+    fn spare(&self) -> usize {
+        self.rate as usize * 60
     }
 
     /// Takes all that was heard, and forgets what turn it may have been part of.
@@ -176,7 +185,7 @@ mod tests {
         let mut found = Vec::new();
         for part in sound.chunks(chunk) {
             assert!(input.append(part));
-            while let Some(edges) = input.listen(Some(&TEST_RULES)) {
+            while let Some(edges) = input.listen(Some(&TEST_RULES), false) {
                 found.extend(edges);
             }
         }
@@ -197,7 +206,7 @@ mod tests {
     fn a_turn_is_cut_out_to_the_sample_and_the_rest_stays() {
         let mut input = Input::new(24_000);
         assert!(input.append(&(0..24_000).map(|i| i as i16).collect::<Vec<_>>()));
-        while input.listen(None).is_some() {}
+        while input.listen(None, true).is_some() {}
         let sound = input.take(100 * TICKS, 600 * TICKS);
         assert_eq!((sound.ms(), sound.samples[0]), (500, 2_400));
         assert_eq!(input.take_all().samples[0], 14_400);
@@ -208,11 +217,11 @@ mod tests {
     fn the_clock_goes_on_over_clear_and_another_rate() {
         let mut input = Input::new(24_000);
         assert!(input.append(&[0; 2_400]));
-        while input.listen(None).is_some() {}
+        while input.listen(None, true).is_some() {}
         input.clear();
         input.set_rate(8_000);
         assert!(input.append(&[0; 800]));
-        while input.listen(None).is_some() {}
+        while input.listen(None, true).is_some() {}
         assert_eq!(input.clock(), 200 * TICKS);
         assert_eq!(input.buffered_ms(), 100.0);
     }

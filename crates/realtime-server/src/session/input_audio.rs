@@ -1,54 +1,41 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! The user's side of a session: sound comes in, turns come out, and their words where they are wanted.
+//! The user's side of a session: sound comes in, turns come out.
 
 use crate::api_error::ApiError;
 use crate::audio::decode;
-use crate::engine::{SharedTranscript, Utterance};
+use crate::engine::Utterance;
 use crate::ids;
 use crate::session::detector::{Edge, Rules, TICKS};
 use crate::session::item::Entry;
-use crate::session::response_config::server_error;
-use crate::session::usage;
+use crate::session::open_turn::OpenTurn;
 use crate::session::{Job, Output, Session};
 use openai_protocol::ResponseParams;
 use openai_protocol::server::{
     InputAudioBufferCleared, InputAudioBufferCommitted, InputAudioBufferSpeechStarted, InputAudioBufferSpeechStopped,
-    InputAudioBufferTimeoutTriggered, TranscriptionCompleted, TranscriptionDelta, TranscriptionFailed,
+    InputAudioBufferTimeoutTriggered,
 };
-use std::sync::Arc;
 use std::time::Instant;
 
 /// The least that can be committed.
 const MIN_COMMIT_MS: f64 = 100.0;
 
-/// A turn of the user that has begun and not ended.
-#[derive(Debug)]
-pub struct OpenTurn {
-    /// The message that it will be.
-    item_id: String,
-    /// Where it begins, padding included.
-    start: u64,
-    /// The words so far, which are looked for while it is not sure yet that the turn has ended.
-    ahead: Option<SharedTranscript>,
-}
-
 impl Session {
-    /// Gives the input the ear that the configuration asks for.
+    /// Gives the input the ear that the configuration asks for. Where the client says when a turn ends, the ear finds the
+    /// pauses in which words can be looked for meanwhile.
     pub(super) fn configure_vad(&mut self) {
         let rate = self.config.input_format().rate();
         self.input.set_rate(rate);
-        match self.config.turns() {
-            Some(_) if self.input.has_ear() => {}
-            Some(_) => {
-                self.input.set_ear(Some(self.engine.turn_detector(rate)));
-                self.turn = None;
-                self.idle_since = Some(self.input.clock());
-            }
-            None => {
-                self.input.set_ear(None);
-                self.turn = None;
-            }
+        let finds_turns = self.config.turns().is_some();
+        if self.input.has_ear() && self.finds_turns == finds_turns {
+            return;
+        }
+        let hears = finds_turns || self.engine.listens_ahead();
+        self.input.set_ear(hears.then(|| self.engine.turn_detector(rate)));
+        self.finds_turns = finds_turns;
+        self.turn = None;
+        if finds_turns {
+            self.idle_since = Some(self.input.clock());
         }
     }
 
@@ -68,23 +55,32 @@ impl Session {
 
     /// Hears the next tenth of a second. False: everything was heard.
     pub fn listen(&mut self, now: Instant) -> bool {
-        let rules = self.config.turns();
-        let Some(edges) = self.input.listen(rules.as_ref()) else { return false };
-        if let Some(rules) = rules {
-            for edge in edges {
-                match edge {
-                    Edge::Started(onset) => self.start_turn(onset, &rules, now),
-                    Edge::Stopped(end) => self.stop_turn(end, &rules),
-                }
+        let Some(rules) = self.config.turns() else { return self.listen_for_pauses() };
+        let Some(edges) = self.input.listen(Some(&rules), false) else { return false };
+        for edge in edges {
+            match edge {
+                Edge::Started(onset) => self.start_turn(onset, &rules, now),
+                Edge::Stopped(end) => self.stop_turn(end, &rules),
             }
-            self.transcribe_speculatively(&rules);
-            self.on_idle_timeout(&rules);
         }
+        self.transcribe_speculatively(&rules);
+        self.on_idle_timeout(&rules);
+        true
+    }
+
+    /// The same where the client says when a turn ends.
+    fn listen_for_pauses(&mut self) -> bool {
+        let rules = self.input.has_ear().then_some(Rules::PAUSES);
+        let Some(edges) = self.input.listen(rules.as_ref(), true) else { return false };
+        if self.turn.is_none() && edges.iter().any(|edge| matches!(edge, Edge::Started(_))) {
+            self.turn = Some(OpenTurn::new(ids::new("item_"), self.input.start()));
+        }
+        self.transcribe_speculatively(&Rules::PAUSES);
         true
     }
 
     fn start_turn(&mut self, onset: u64, rules: &Rules, now: Instant) {
-        let turn = OpenTurn { item_id: ids::new("item_"), start: self.input.turn_start(onset, rules), ahead: None };
+        let turn = OpenTurn::new(ids::new("item_"), self.input.turn_start(onset, rules));
         self.send(InputAudioBufferSpeechStarted {
             audio_start_ms: turn.start / TICKS,
             item_id: turn.item_id.clone(),
@@ -98,7 +94,8 @@ impl Session {
     }
 
     fn stop_turn(&mut self, end: u64, rules: &Rules) {
-        let Some(OpenTurn { item_id, start, ahead }) = self.turn.take() else { return };
+        let Some(turn) = self.turn.take() else { return };
+        let (item_id, start) = (turn.item_id.clone(), turn.start);
         let sound = self.input.take(start, end);
         self.send(InputAudioBufferSpeechStopped {
             audio_end_ms: end / TICKS,
@@ -106,24 +103,9 @@ impl Session {
             ..Default::default()
         });
         self.idle_since = Some(end);
-        self.add_turn(item_id, Utterance { sound, words: ahead.unwrap_or_default() });
+        self.add_turn(item_id, turn.finish(sound, start, self.config.hints()));
         if rules.create_response {
             self.respond_by_itself(false);
-        }
-    }
-
-    /// Half of the silence that ends a turn has passed: begins to look for its words, so that they are there when the
-    /// other half has passed as well. If the user goes on speaking it was in vain.
-    fn transcribe_speculatively(&mut self, rules: &Rules) {
-        let Some(turn) = self.turn.as_mut().filter(|_| self.engine.understands()) else { return };
-        let silence = self.input.silence().unwrap_or_default();
-        if silence == 0 || silence * 2 < rules.silence {
-            turn.ahead = None;
-        } else if turn.ahead.is_none() {
-            let Utterance { sound, words } = Utterance::new(self.input.peek(turn.start));
-            let job = Job::Listen { sound, words: Arc::downgrade(&words) };
-            turn.ahead = Some(words);
-            self.out.push_back(Output::Start(job));
         }
     }
 
@@ -143,7 +125,7 @@ impl Session {
             ..Default::default()
         });
         let sound = self.input.take(since, end);
-        self.add_turn(item_id, Utterance::new(sound));
+        self.add_turn(item_id, Utterance::new(sound).with_hints(self.config.hints()));
         self.respond_by_itself(true);
     }
 
@@ -162,17 +144,20 @@ impl Session {
             );
             return Err(ApiError::new("input_audio_buffer_commit_empty", message));
         }
+        let start = self.input.start();
         let sound = self.input.take_all();
-        let item_id = self.turn.take().map_or_else(|| ids::new("item_"), |turn| turn.item_id);
+        let turn = self.turn.take().unwrap_or_else(|| OpenTurn::new(ids::new("item_"), start));
         self.idle_since = Some(self.input.clock());
-        self.add_turn(item_id, Utterance::new(sound));
+        self.add_turn(turn.item_id.clone(), turn.finish(sound, start, self.config.hints()));
         Ok(())
     }
 
     /// Forgets what is not committed.
     pub(super) fn clear(&mut self) {
         self.input.clear();
-        self.turn = None;
+        if let Some(turn) = self.turn.take() {
+            self.partial_texts.remove(&turn.item_id);
+        }
         self.send(InputAudioBufferCleared::default());
     }
 
@@ -190,32 +175,5 @@ impl Session {
         if self.config.transcription().is_some() {
             self.out.push_back(Output::Start(Job::Transcribe { item_id, utterance }));
         }
-    }
-
-    /// The words of a message have been found.
-    pub(super) fn heard(&mut self, item_id: String, result: Result<String, String>) {
-        let transcript = match result {
-            Ok(transcript) => transcript,
-            Err(message) => {
-                let error = server_error(&message);
-                self.send(TranscriptionFailed { item_id, error, ..Default::default() });
-                return;
-            }
-        };
-        for delta in transcript.split_inclusive(' ') {
-            let (item_id, delta) = (item_id.clone(), delta.to_string());
-            self.send(TranscriptionDelta { item_id, delta, ..Default::default() });
-        }
-        let model = self.config.transcription().and_then(|transcription| transcription.model.as_deref());
-        let model = model.unwrap_or_default().to_string();
-        let mut ms = 0;
-        if let Some(entry) = self.conversation.get_mut(&item_id) {
-            ms = entry.sound.as_ref().map_or(0, |utterance| utterance.sound.ms());
-            for part in entry.item.content.iter_mut().flatten() {
-                part.transcript = Some(transcript.clone());
-            }
-        }
-        let usage = usage::transcription(&model, ms, &transcript);
-        self.send(TranscriptionCompleted { item_id, transcript, usage, ..Default::default() });
     }
 }

@@ -21,16 +21,23 @@ pub struct Entry {
     pub item: Item,
     /// Its sound.
     pub sound: Option<Utterance>,
+    /// The length of the sound that was forgotten to save memory, of which only the words are left.
+    pub forgotten_ms: u64,
     /// Its pictures.
     pub pictures: Vec<Arc<Picture>>,
 }
 
 impl Entry {
+    /// An item without sound and pictures.
+    pub fn new(item: Item) -> Self {
+        Self { item, sound: None, forgotten_ms: 0, pictures: Vec::new() }
+    }
+
     /// A message of the user that was spoken.
     pub fn spoken(id: String, utterance: Utterance) -> Self {
         let part = ContentPart { kind: PartKind::InputAudio, ..Default::default() };
         let item = message(id, Role::User, Status::Completed, vec![part]);
-        Self { item, sound: Some(utterance), pictures: Vec::new() }
+        Self { sound: Some(utterance), ..Self::new(item) }
     }
 
     /// An item of a client, taken apart. `place` is where it stands in the event.
@@ -56,7 +63,7 @@ impl Entry {
         if item.kind == ItemKind::FunctionCall {
             item.call_id.get_or_insert_with(|| ids::new("call_"));
         }
-        Ok(Self { item, sound: sound.map(Utterance::new), pictures })
+        Ok(Self { sound: sound.map(Utterance::new), pictures, ..Self::new(item) })
     }
 
     /// Completes a message that was being made. A transcript that was truncated away meanwhile stays away.
@@ -87,7 +94,9 @@ impl Entry {
         let mut parts: Vec<Part> = Vec::new();
         for part in self.item.content.iter().flatten() {
             match (&part.kind, &self.sound) {
-                (PartKind::InputAudio, Some(utterance)) => parts.push(Part::Sound(utterance.clone())),
+                (PartKind::InputAudio, Some(utterance)) if self.is_hearable() => {
+                    parts.push(Part::Sound(utterance.clone()));
+                }
                 (PartKind::InputImage, _) => parts.extend(pictures.next().cloned().map(Part::Picture)),
                 _ => parts.extend(part.text.clone().or_else(|| part.transcript.clone()).map(Part::Text)),
             }
@@ -103,12 +112,34 @@ impl Entry {
         Turn { role, parts }
     }
 
-    /// What it weighs.
-    pub fn bytes(&self) -> usize {
-        let sound = self.sound.as_ref().map_or(0, |utterance| utterance.sound.samples.len() * 2);
-        let pictures: usize = self.pictures.iter().map(|picture| picture.weight()).sum();
-        let text = |part: &ContentPart| part.text.as_ref().map_or(0, String::len);
-        sound + pictures + self.item.content.iter().flatten().map(text).sum::<usize>()
+    /// Its sound, all of it.
+    pub fn whole_sound(&self) -> Option<&Sound> {
+        self.sound.as_ref().map(|utterance| &utterance.sound).filter(|_| self.forgotten_ms == 0)
+    }
+
+    /// Whether there is sound, or at least its words.
+    fn is_hearable(&self) -> bool {
+        self.forgotten_ms == 0 || self.heard_words().is_some()
+    }
+
+    /// The words that were found in its sound.
+    pub fn heard_words(&self) -> Option<&str> {
+        self.sound.as_ref().and_then(|utterance| utterance.words.get()).map(String::as_str)
+    }
+
+    /// The length of its sound, also of what was forgotten.
+    pub fn sound_ms(&self) -> u64 {
+        self.forgotten_ms + self.sound.as_ref().map_or(0, |utterance| utterance.sound.ms())
+    }
+
+    /// The memory that its sound takes.
+    pub fn sound_bytes(&self) -> usize {
+        self.sound.as_ref().map_or(0, |utterance| utterance.sound.bytes())
+    }
+
+    /// The memory that its pictures take.
+    pub fn picture_bytes(&self) -> usize {
+        self.pictures.iter().map(|picture| picture.weight()).sum()
     }
 
     /// How much text it has, in bytes.
@@ -120,9 +151,16 @@ impl Entry {
         parts.sum::<usize>() + length(&item.arguments) + output
     }
 
-    /// Forgets what is heavy.
-    pub fn lighten(&mut self) {
-        self.sound = None;
+    /// Forgets the sound. Its length and its words stay.
+    pub fn forget_sound(&mut self) {
+        self.forgotten_ms = self.sound_ms();
+        if let Some(utterance) = &mut self.sound {
+            utterance.sound = Sound::new(Vec::new(), utterance.sound.rate);
+        }
+    }
+
+    /// Forgets the pictures.
+    pub fn forget_pictures(&mut self) {
         self.pictures.clear();
         for part in self.item.content.iter_mut().flatten() {
             part.image_url = None;

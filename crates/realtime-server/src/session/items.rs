@@ -13,7 +13,10 @@ use openai_protocol::{Item, client};
 
 impl Session {
     pub(super) fn create_item(&mut self, event: client::ConversationItemCreate) -> Result<(), ApiError> {
-        let entry = Entry::read(event.item, &self.config.input_format(), "item")?;
+        let mut entry = Entry::read(event.item, &self.config.input_format(), "item")?;
+        if let Some(utterance) = &mut entry.sound {
+            utterance.hints = self.config.hints();
+        }
         let item = entry.shown();
         if event.previous_item_id.is_some() {
             self.meter.forget_prefix();

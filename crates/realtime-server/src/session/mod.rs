@@ -14,32 +14,37 @@ mod canned_response;
 mod client_schema;
 mod config;
 mod conversation;
-mod detector;
+pub mod detector;
 mod function_calls;
-mod input;
+pub mod input;
 mod input_audio;
 mod item;
 mod items;
+mod open_turn;
+mod partial_text;
 mod read;
 mod response;
 mod response_config;
 mod responses;
-mod schema;
+pub mod schema;
 #[cfg(test)]
 mod tests;
+mod transcription;
 pub mod usage;
 
 use crate::api_error::ApiError;
 pub use crate::session::canned_response::whole_answer;
+pub use crate::session::read::{Bad, MAX_APPEND, MAX_EVENT_ID, bad_audio};
 
 use crate::audio::Sound;
-use crate::engine::{Engine, Prompt, ResponsePart, Utterance};
+use crate::engine::{Engine, Hints, Prompt, ResponsePart, Utterance};
 use crate::ids;
 use crate::session::beta::Beta;
 use crate::session::config::Config;
 use crate::session::conversation::Conversation;
 use crate::session::input::Input;
-use crate::session::input_audio::OpenTurn;
+use crate::session::open_turn::OpenTurn;
+use crate::session::partial_text::PartialText;
 use crate::session::read::read;
 use crate::session::response::Writer;
 use crate::session::usage::Meter;
@@ -47,7 +52,7 @@ use openai_protocol::server::{SessionCreated, SessionUpdated};
 use openai_protocol::session::SessionKind;
 use openai_protocol::{self, ClientEvent, ServerEvent, client};
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
@@ -87,10 +92,21 @@ pub enum Job {
         /// The sound.
         utterance: Utterance,
     },
+    /// Find the words in a part of a turn that goes on; comes back as [`Work::PartHeard`].
+    TranscribePart {
+        /// The message that the turn will be.
+        item_id: String,
+        /// The number of the part.
+        part: usize,
+        /// The sound of the part.
+        utterance: Utterance,
+    },
     /// Find the words in a sound before it is sure that they are wanted; nothing comes back.
     Listen {
         /// The sound.
         sound: Sound,
+        /// What is known of its words.
+        hints: Arc<Hints>,
         /// Where the words go, as long as somebody wants them there.
         words: Weak<OnceCell<String>>,
     },
@@ -105,6 +121,8 @@ pub enum Work {
     Answered(String, Result<(), String>),
     /// The words of a message, or why there are none.
     Heard(String, Result<String, String>),
+    /// The words of a part of a turn, or why there are none.
+    PartHeard(String, usize, Result<String, String>),
 }
 
 /// How a session begins.
@@ -129,8 +147,12 @@ pub struct Session {
     conversation_id: String,
     config: Config,
     input: Input,
+    /// Turns are found here, and not by the client.
+    finds_turns: bool,
     /// The turn that the user is in.
     turn: Option<OpenTurn>,
+    /// What was told of the words of turns before their end, by their messages.
+    partial_texts: HashMap<String, PartialText>,
     /// Where on the input's clock the silence of both sides began; `None` once it was answered.
     idle_since: Option<u64>,
     conversation: Conversation,
@@ -156,7 +178,9 @@ impl Session {
             conversation_id: ids::new("conv_"),
             input: Input::new(config.input_format().rate()),
             config,
+            finds_turns: false,
             turn: None,
+            partial_texts: HashMap::new(),
             idle_since: Some(0),
             conversation: Conversation::default(),
             writers: Vec::new(),
@@ -214,13 +238,7 @@ impl Session {
 
     /// The session has lasted as long as it may.
     pub fn expire(&mut self, after: Duration) {
-        let (count, unit) = match after.as_millis() {
-            ms if ms >= 60_000 && ms % 60_000 == 0 => (ms / 60_000, "minute"),
-            ms if ms >= 1_000 && ms % 1_000 == 0 => (ms / 1_000, "second"),
-            ms => (ms, "millisecond"),
-        };
-        let after = format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
-        let message = format!("Your session hit the maximum duration of {after}.");
+        let message = lifetime(after);
         self.refuse(ApiError::new("session_expired", message.clone()), None);
         self.out.push_back(Output::Close(1001, message));
     }
@@ -274,7 +292,7 @@ impl Session {
             return Ok(());
         }
         let message = format!(
-            "This server understands speech in the language '{known}' only, not '{wanted}'. Leave the language out, or use a server that understands it."
+            "This server understands speech in the language '{known}' only, not '{wanted}'. Leave the language out, or start the server with --stt-url and a model that understands it."
         );
         Err(ApiError::new("invalid_value", message).at("session.audio.input.transcription.language"))
     }
@@ -292,4 +310,15 @@ impl Session {
         };
         self.out.extend(text.map(Output::Send));
     }
+}
+
+/// What a client is told whose session has lasted so long.
+pub fn lifetime(after: Duration) -> String {
+    let (count, unit) = match after.as_millis() {
+        ms if ms >= 60_000 && ms % 60_000 == 0 => (ms / 60_000, "minute"),
+        ms if ms >= 1_000 && ms % 1_000 == 0 => (ms / 1_000, "second"),
+        ms => (ms, "millisecond"),
+    };
+    let after = format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
+    format!("Your session hit the maximum duration of {after}.")
 }

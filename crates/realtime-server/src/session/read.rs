@@ -13,9 +13,9 @@ use openai_protocol::{ClientEvent, ReadError};
 use serde_json::Value;
 
 /// The most sound that one append may carry.
-const MAX_APPEND: usize = 15 * 1024 * 1024;
+pub const MAX_APPEND: usize = 15 * 1024 * 1024;
 /// The longest name of an event.
-const MAX_EVENT_ID: usize = 512;
+pub const MAX_EVENT_ID: usize = 512;
 
 /// A message that is no event that can be followed, and the event's name where it could be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,13 +68,15 @@ fn check(text: &str, event: Result<ClientEvent, ReadError>) -> Result<ClientEven
         .map_err(bad)?;
     check_fields(map, fields, &["type", "event_id"], "").map_err(bad)?;
     event.map_err(|error| match error {
-        ReadError::BadField { source, .. } if name == "input_audio_buffer.append" => bad(ApiError::new(
-            "invalid_value",
-            format!("Invalid 'audio'. Expected base64-encoded audio bytes: {source}."),
-        )
-        .at("audio")),
+        ReadError::BadField { source, .. } if name == "input_audio_buffer.append" => bad(bad_audio(&source)),
         error => bad(ApiError::new("invalid_event", error.to_string())),
     })
+}
+
+/// Sound that is no base64.
+pub fn bad_audio(error: &serde_json::Error) -> ApiError {
+    let message = format!("Invalid 'audio'. Expected base64-encoded audio bytes: {error}.");
+    ApiError::new("invalid_value", message).at("audio")
 }
 
 #[cfg(test)]

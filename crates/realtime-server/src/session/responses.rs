@@ -47,8 +47,9 @@ impl Session {
         let (prompt, input) = self.prompt(&params, idle)?;
         let remote = params.tools.clone().unwrap_or_default();
         let writer = Writer::new(self.plan(params, beside, input));
+        let voice = writer.voice();
         let temperature = self.beta.as_ref().map(Beta::temperature);
-        let prompt = Prompt { speak: writer.speaks(), max_tokens: writer.max_tokens(), temperature, ..prompt };
+        let prompt = Prompt { speak: writer.speaks(), voice, max_tokens: writer.max_tokens(), temperature, ..prompt };
         self.list_remote_tools(&remote);
         self.send(writer.created());
         self.out.push_back(Output::Start(Job::Answer { response_id: writer.id.clone(), prompt }));
@@ -112,6 +113,7 @@ impl Session {
                 self.finish(&id, &outcome, now);
             }
             Work::Heard(item_id, result) => self.heard(item_id, result),
+            Work::PartHeard(item_id, part, result) => self.heard_part(item_id, part, result),
         }
     }
 
@@ -158,7 +160,7 @@ impl Session {
         if writer.in_conversation() {
             let item = writer.item(Status::InProgress);
             // The part stands in the conversation from now on, so that it can be truncated while it grows.
-            let entry = Entry { item: writer.item(Status::Incomplete), sound: None, pictures: Vec::new() };
+            let entry = Entry::new(writer.item(Status::Incomplete));
             let previous_item_id = self.conversation.push(entry);
             self.send(ConversationItemAdded { item, previous_item_id, ..Default::default() });
         }

@@ -46,14 +46,15 @@ impl Counts {
         let written: u64 = item.content.iter().flatten().filter_map(|part| part.text.as_deref()).map(text).sum();
         let called = item.arguments.as_deref().map_or(0, text) + item.name.as_deref().map_or(0, text);
         let given = item.output.as_ref().and_then(|output| output.as_str()).map_or(0, text);
-        let audio = entry.sound.as_ref().map_or(0, |utterance| match item.role {
-            Some(Role::Assistant) => assistant_audio(utterance.sound.ms()),
-            _ => user_audio(utterance.sound.ms()),
+        let sound = entry.whole_sound();
+        let audio = sound.map_or(0, |sound| match item.role {
+            Some(Role::Assistant) => assistant_audio(sound.ms()),
+            _ => user_audio(sound.ms()),
         });
-        // An assistant's words without sound (a truncated or forgotten one) are read.
-        let is_read = |kind: &PartKind| entry.sound.is_none() && (kind.is_speech() || *kind == PartKind::InputAudio);
+        // Words without sound (of an item that was truncated, or whose sound was forgotten) are read.
+        let is_read = |kind: &PartKind| sound.is_none() && (kind.is_speech() || *kind == PartKind::InputAudio);
         let read = item.content.iter().flatten().filter(|part| is_read(&part.kind));
-        let read: u64 = read.filter_map(|part| part.transcript.as_deref()).map(text).sum();
+        let read: u64 = read.filter_map(|part| part.transcript.as_deref().or(entry.heard_words())).map(text).sum();
         let image = entry.pictures.iter().map(|picture| picture_tokens(picture)).sum();
         Self { text: MESSAGE + written + called + given + read, audio, image }
     }

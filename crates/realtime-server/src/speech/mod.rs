@@ -2,9 +2,9 @@
 
 //! Speech: voice activity detection, speech recognition, the responder's answers and speech synthesis.
 //!
-//! Everything runs on the CPU with small models that are downloaded once. [`Speech`] holds the models and is shared by
-//! all sessions; each audio stream has its own [`Vad`]. Recognition and synthesis compute for a long time and must not be
-//! called on an async task.
+//! Everything runs on the CPU with small models that are downloaded once. [`Recognition`] and [`Synthesis`] hold them and
+//! are shared by all sessions; each audio stream has its own [`Vad`]. Both compute for a long time and must not be called
+//! on an async task.
 
 pub mod engine;
 pub mod models;
@@ -34,21 +34,14 @@ use audio_dsp::vad::{FRAME, SAMPLE_RATE};
 use crate::speech::stt::Moonshine;
 use crate::speech::tts::Hibari;
 
-/// The speech models.
-pub struct Speech {
-    moonshine: Moonshine,
-    hibari: Hibari,
-}
+/// The model that recognises speech.
+pub struct Recognition(Moonshine);
 
-impl Speech {
-    /// Loads the models. Recognition and synthesis get `threads` threads each, shared by all sessions; one is enough
-    /// for a few sessions.
+impl Recognition {
+    /// Loads the model, with so many threads for all sessions; one is enough for a few of them.
     pub fn load(dir: &ModelDir, threads: usize) -> Result<Arc<Self>> {
-        tracing::debug!("loading the speech models from {dir}");
-        Ok(Arc::new(Self {
-            moonshine: Moonshine::load(dir, &crate::speech::engine::pool(threads))?,
-            hibari: Hibari::load(dir, &crate::speech::engine::pool(threads))?,
-        }))
+        tracing::debug!("loading the model for speech recognition from {dir}");
+        Ok(Arc::new(Self(Moonshine::load(dir, &crate::speech::engine::pool(threads))?)))
     }
 
     /// Recognises speech (16 kHz, mono, -1 to 1). Empty when it holds less than 190 ms of speech.
@@ -68,7 +61,7 @@ impl Speech {
     ) -> Result<String> {
         let mut text = String::new();
         for part in crate::speech::segmentation::parts(probabilities, pcm16k.len()) {
-            for word in self.moonshine.transcribe(&pcm16k[part])?.split_whitespace() {
+            for word in self.0.transcribe(&pcm16k[part])?.split_whitespace() {
                 let start = text.len();
                 if start > 0 {
                     text.push(' ');
@@ -87,22 +80,29 @@ impl Speech {
         on_part: &mut dyn FnMut(Range<usize>, String) -> bool,
     ) -> Result<()> {
         for part in crate::speech::segmentation::parts(&probabilities(pcm16k)?, pcm16k.len()) {
-            let text = self.moonshine.transcribe(&pcm16k[part.clone()])?.trim().to_owned();
+            let text = self.0.transcribe(&pcm16k[part.clone()])?.trim().to_owned();
             if !text.is_empty() && !on_part(part, text) {
                 break;
             }
         }
         Ok(())
     }
+}
 
-    /// Synthesises a sentence, with the pause behind it: 24 kHz, mono. Empty when the text has no words.
-    pub fn speak(&self, sentence: &str) -> Result<Vec<i16>> {
-        self.speak_at(sentence, 1.0)
+/// The model that speaks.
+pub struct Synthesis(Hibari);
+
+impl Synthesis {
+    /// Loads the model, with so many threads for all sessions.
+    pub fn load(dir: &ModelDir, threads: usize) -> Result<Arc<Self>> {
+        tracing::debug!("loading the voice from {dir}");
+        Ok(Arc::new(Self(Hibari::load(dir, &crate::speech::engine::pool(threads))?)))
     }
 
-    /// The same, so many times faster.
+    /// Synthesises a sentence, with the pause behind it: 24 kHz, mono, so many times faster than usual. Empty when the text
+    /// has no words.
     pub fn speak_at(&self, sentence: &str, speed: f32) -> Result<Vec<i16>> {
-        let sound = self.hibari.speak(sentence, speed)?.into_iter();
+        let sound = self.0.speak(sentence, speed)?.into_iter();
         Ok(pauses::spaced(sound.map(|sample| (sample.clamp(-1.0, 1.0) * 32_767.0) as i16).collect()))
     }
 }

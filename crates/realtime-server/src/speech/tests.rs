@@ -16,10 +16,29 @@ use crate::speech::responder::{Context, answer};
 use crate::speech::word_errors::errors;
 
 /// Loaded once for all tests; without the models they fail with the server's own message.
-static SPEECH: LazyLock<Arc<Speech>> = LazyLock::new(|| {
-    let dir = ModelDir::find(None).unwrap_or_else(|missing| panic!("{missing}"));
-    Speech::load(&dir, 1).expect("the models load")
-});
+static SPEECH: LazyLock<Speech> = LazyLock::new(Speech::load);
+
+/// Both models.
+struct Speech {
+    ears: Arc<Recognition>,
+    voice: Arc<Synthesis>,
+}
+
+impl Speech {
+    fn load() -> Self {
+        let dir = ModelDir::find(None).unwrap_or_else(|missing| panic!("{missing}"));
+        let ears = Recognition::load(&dir, 1).expect("the model loads");
+        Self { ears, voice: Synthesis::load(&dir, 1).expect("the model loads") }
+    }
+
+    fn transcribe(&self, pcm16k: &[f32]) -> Result<String> {
+        self.ears.transcribe(pcm16k)
+    }
+
+    fn speak(&self, sentence: &str) -> Result<Vec<i16>> {
+        self.voice.speak_at(sentence, 1.0)
+    }
+}
 
 const RECORDINGS: [(&str, &str); 4] = [
     (
@@ -131,7 +150,7 @@ fn pieces_put_together_are_the_transcript() {
     let sound = recording("goforward.wav");
     let probabilities = probabilities(&sound).expect("the network's own rate");
     let mut pieces = Vec::new();
-    let text = SPEECH.transcribe_judged(&sound, &probabilities, &mut |piece| pieces.push(piece.to_owned()));
+    let text = SPEECH.ears.transcribe_judged(&sound, &probabilities, &mut |piece| pieces.push(piece.to_owned()));
     assert_eq!(pieces.concat(), text.expect("a transcript"));
     assert!(pieces.len() >= 4, "{pieces:?}");
 }
@@ -208,9 +227,8 @@ fn odd_texts_are_spoken_or_silent() {
 #[test]
 #[ignore = "a measurement"]
 fn speed() {
-    let dir = ModelDir::find(None).unwrap_or_else(|missing| panic!("{missing}"));
     let start = Instant::now();
-    let speech = Speech::load(&dir, 1).expect("the models load");
+    let speech = Speech::load();
     eprintln!("loaded in {:.0?}", start.elapsed());
     for (name, words) in RECORDINGS.into_iter().cycle().take(8) {
         let sound = recording(name);
@@ -218,7 +236,7 @@ fn speed() {
         let start = Instant::now();
         let probabilities = probabilities(&sound).expect("the network's own rate");
         let ear = start.elapsed();
-        let heard = speech.transcribe_judged(&sound, &probabilities, &mut |_| {}).expect("a transcript");
+        let heard = speech.ears.transcribe_judged(&sound, &probabilities, &mut |_| {}).expect("a transcript");
         let heard_after = start.elapsed() - ear;
         let said = speech.speak(words).expect("a sentence");
         let spoken_after = start.elapsed() - ear - heard_after;

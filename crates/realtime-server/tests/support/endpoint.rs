@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! A Chat Completions endpoint that does what a test tells it, right or wrong: every request is handed to the test, which
+//! An endpoint of OpenAI's APIs that does what a test tells it, right or wrong: every request is handed to the test, which
 //! answers it piece by piece.
 
 #![allow(dead_code, reason = "shared by tests that need different parts")]
@@ -48,8 +48,10 @@ pub struct Exchange {
     stream: BufReader<TcpStream>,
     /// The request line and the headers.
     pub head: String,
-    /// What is asked.
+    /// What is asked; null where it is no JSON.
     pub body: Value,
+    /// The same as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Exchange {
@@ -61,7 +63,7 @@ impl Exchange {
         let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
         let mut body = vec![0; length.expect("a length")];
         stream.read_exact(&mut body).await.expect("a body");
-        Self { stream, head, body: serde_json::from_slice(&body).expect("JSON") }
+        Self { stream, head, body: serde_json::from_slice(&body).unwrap_or_default(), bytes: body }
     }
 
     /// The messages, as `role: text`; calls as `role: name arguments`.
@@ -82,6 +84,13 @@ impl Exchange {
     /// Sends bytes as they are.
     pub async fn raw(&mut self, bytes: &str) {
         self.stream.write_all(bytes.as_bytes()).await.expect("the server reads it");
+    }
+
+    /// Answers with a whole body.
+    pub async fn reply(mut self, media_type: &str, body: &[u8]) {
+        let length = body.len();
+        self.raw(&format!("HTTP/1.1 200 OK\r\ncontent-type: {media_type}\r\ncontent-length: {length}\r\n\r\n")).await;
+        self.stream.write_all(body).await.expect("the server reads it");
     }
 
     /// Refuses the request.

@@ -39,7 +39,8 @@ impl Server {
     pub fn start_with(args: &[&str], env: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server"));
         command.args(args).envs(env.iter().copied());
-        for name in ["REALTIME_SERVER_API_KEY", "REALTIME_SERVER_LLM", "REALTIME_SERVER_LLM_MODEL"] {
+        for name in ["API_KEY", "LLM", "LLM_MODEL", "STT_URL", "STT_MODEL", "TTS_URL", "TTS_MODEL", "TTS_VOICE"] {
+            let name = format!("REALTIME_SERVER_{name}");
             if !env.iter().any(|(given, _)| *given == name) {
                 command.env_remove(name);
             }
@@ -97,6 +98,11 @@ impl Server {
     /// The base that the SDKs and the element's `uri` take, e.g. `ws://127.0.0.1:41234/v1`.
     pub fn base(&self) -> &str {
         self.url.trim_end_matches("/realtime")
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The port.

@@ -13,11 +13,12 @@ mod parse;
 mod pattern;
 mod run;
 
-use crate::engines::scripted_socket::ScriptedSocket;
+use crate::engines::scripted_socket::{APPENDS, ScriptedSocket};
 use crate::http_error::refusal;
 use crate::socket::{Socket, Wire};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use openai_protocol::session::SessionKind;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -167,13 +168,13 @@ impl ScriptRunner {
     }
 
     /// Plays a scene to its end.
-    pub async fn play(&self, socket: Socket, guard: RunGuard, wire: Option<Arc<Wire>>) {
+    pub async fn play(&self, socket: Socket, guard: RunGuard, wire: Option<Arc<Wire>>, kind: SessionKind) {
         let scene = &self.script.connections[guard.scene];
         let wants_audio = scene.steps.iter().any(|step| match &step.act {
-            Statement::Expect { name, .. } => name == "input_audio_buffer.append",
+            Statement::Expect { name, .. } => APPENDS.contains(&name.as_str()),
             _ => false,
         });
-        crate::engines::script::run::scene(self, scene, ScriptedSocket::new(socket, wants_audio), wire).await;
+        crate::engines::script::run::scene(self, scene, ScriptedSocket::new(socket, wants_audio), wire, kind).await;
         drop(guard);
     }
 }

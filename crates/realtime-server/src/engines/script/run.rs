@@ -5,17 +5,19 @@
 use crate::audio::Sound;
 use crate::engine::SpeechChunk;
 use crate::engines::audio_placeholder;
+use crate::engines::echo::Echo;
 use crate::engines::script::pattern::Names;
 use crate::engines::script::{ConnectionScript, ScriptRunner, Statement, Step};
-use crate::engines::scripted_socket::{Got, ScriptedSocket, in_short};
+use crate::engines::scripted_socket::{APPENDS, Got, ScriptedSocket, in_short, is_sound};
 
 use crate::ids;
 use crate::session::{Opening, Session, whole_answer};
 use crate::socket::Wire;
+use crate::translation::{self, Translation};
 use openai_protocol::server::SessionCreated;
 use openai_protocol::session::SessionKind;
 use openai_protocol::{Item, ServerEvent};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::AsyncWriteExt;
@@ -23,8 +25,14 @@ use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 
 /// Plays a scene to its end, and a little longer: a connection that the script does not end stays open.
-pub async fn scene(runner: &ScriptRunner, scene: &ConnectionScript, stage: ScriptedSocket, wire: Option<Arc<Wire>>) {
-    let mut actor = Actor { stage, wire, names: Names::default(), ignored: Vec::new(), deaf: false };
+pub async fn scene(
+    runner: &ScriptRunner,
+    scene: &ConnectionScript,
+    stage: ScriptedSocket,
+    wire: Option<Arc<Wire>>,
+    kind: SessionKind,
+) {
+    let mut actor = Actor { stage, wire, kind, names: Names::default(), ignored: Vec::new(), deaf: false };
     for Step { line, act } in &scene.steps {
         match act {
             Statement::Close { code, reason } => return actor.stage.close(*code, reason).await,
@@ -49,6 +57,7 @@ pub async fn scene(runner: &ScriptRunner, scene: &ConnectionScript, stage: Scrip
 struct Actor {
     stage: ScriptedSocket,
     wire: Option<Arc<Wire>>,
+    kind: SessionKind,
     names: Names,
     ignored: Vec<String>,
     /// Has stopped reading.
@@ -119,7 +128,7 @@ impl Actor {
                     if is_it {
                         return Ok(());
                     }
-                    if !skip && !self.is_ignored(&event) && (name == "input_audio_buffer.append" || !is_sound(&event)) {
+                    if !skip && !self.is_ignored(&event) && (APPENDS.contains(&name) || !is_sound(&event)) {
                         return Err(format!("expected {}, but the client sent {}", wanted(), in_short(&event)));
                     }
                 }
@@ -196,13 +205,14 @@ impl Actor {
     /// The first event of a session, with the defaults.
     async fn hello(&mut self) -> Result<(), String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let opening = Opening {
-            kind: SessionKind::Realtime,
-            model: "gpt-realtime".into(),
-            expires_at: now + 3600,
-            preset: None,
-            beta: false,
-        };
+        let (kind, expires_at) = (self.kind.clone(), now + 3600);
+        if kind == SessionKind::Translation {
+            let opening = translation::Opening { model: "gpt-realtime-translate".into(), expires_at, preset: None };
+            let session = Translation::preview(&Echo, &opening).map_err(|refusal| format!("{refusal:?}"))?;
+            let created = json!({"type": "session.created", "event_id": ids::new("event_"), "session": session});
+            return said(self.stage.send(created).await);
+        }
+        let opening = Opening { kind, model: "gpt-realtime".into(), expires_at, preset: None, beta: false };
         let session = Session::preview(&opening).map_err(|refusal| format!("{refusal:?}"))?;
         self.tell(SessionCreated { session, ..Default::default() }.into()).await
     }
@@ -260,10 +270,6 @@ impl Actor {
             tracing::debug!("cannot reset the connection: {error}");
         }
     }
-}
-
-fn is_sound(event: &Value) -> bool {
-    event["type"] == "input_audio_buffer.append"
 }
 
 fn said(result: Result<(), tokio_tungstenite::tungstenite::Error>) -> Result<(), String> {

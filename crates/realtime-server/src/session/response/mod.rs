@@ -72,6 +72,12 @@ impl Writer {
         self.plan.modalities.contains(&Modality::Audio)
     }
 
+    /// The name of the voice that it is to be spoken with.
+    pub fn voice(&self) -> Option<String> {
+        let voice = self.plan.output.voice.as_ref()?;
+        voice.as_str().or_else(|| voice["id"].as_str()).map(str::to_owned)
+    }
+
     /// The most tokens that it may have.
     pub fn max_tokens(&self) -> Option<u64> {
         match self.plan.max_tokens {

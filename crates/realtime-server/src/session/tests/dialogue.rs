@@ -21,6 +21,10 @@ pub struct Dialogue {
     said: Vec<Value>,
     pub answers: Vec<(String, Answer)>,
     pub hearings: Vec<String>,
+    /// Parts of open turns whose words are wanted.
+    pub parts: Vec<(String, usize)>,
+    /// The sounds that are listened to before it is sure that their words are wanted, in ms.
+    pub ahead: Vec<u64>,
     pub stopped: Vec<String>,
     pub now: Instant,
 }
@@ -42,8 +46,8 @@ impl Dialogue {
     }
 
     fn begun(session: Session) -> Self {
-        let (said, answers, hearings, stopped) = Default::default();
-        let mut dialogue = Self { session, said, answers, hearings, stopped, now: Instant::now() };
+        let (said, answers, hearings, parts, ahead, stopped) = Default::default();
+        let mut dialogue = Self { session, said, answers, hearings, parts, ahead, stopped, now: Instant::now() };
         dialogue.drain();
         assert!(dialogue.names()[0].ends_with("session.created"));
         dialogue
@@ -63,7 +67,8 @@ impl Dialogue {
                     self.answers.push((response_id, Echo.answer(prompt, &Processors::with(1))));
                 }
                 Output::Start(Job::Transcribe { item_id, .. }) => self.hearings.push(item_id),
-                Output::Start(Job::Listen { .. }) => unreachable!("the echo understands nothing"),
+                Output::Start(Job::TranscribePart { item_id, part, .. }) => self.parts.push((item_id, part)),
+                Output::Start(Job::Listen { sound, .. }) => self.ahead.push(sound.ms()),
                 Output::Stop(id) => self.stopped.push(id),
                 Output::Close(code, reason) => self.said.push(json!({"type": "close", "code": code, "reason": reason})),
             }

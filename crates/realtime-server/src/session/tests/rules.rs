@@ -3,7 +3,7 @@
 //! What a session takes and refuses: settings, items, mistakes; and its end.
 
 use crate::audio::Sound;
-use crate::engine::{Answer, Engine, Prompt, Segment, TurnDetector};
+use crate::engine::{Answer, Engine, Hints, Prompt, Segments, Spoken, TurnDetector, Words};
 use crate::engines::echo::Echo;
 use crate::processors::Processors;
 use crate::session::tests::dialogue::{Dialogue, realtime};
@@ -58,7 +58,7 @@ fn mistakes_have_their_codes_and_leave_the_session_open() {
 }
 
 /// The echo, as if it understood one language.
-struct English;
+pub struct English;
 
 impl Engine for English {
     fn turn_detector(&self, rate: u32) -> Box<dyn TurnDetector> {
@@ -73,16 +73,16 @@ impl Engine for English {
         Some("en")
     }
 
-    fn transcribe(&self, sound: &Sound) -> anyhow::Result<String> {
-        Echo.transcribe(sound)
+    fn transcribe(&self, sound: Sound, hints: Arc<Hints>, processors: &Processors) -> Words {
+        Echo.transcribe(sound, hints, processors)
     }
 
-    fn segments(&self, sound: &Sound, on_segment: &mut dyn FnMut(Segment) -> bool) -> anyhow::Result<()> {
-        Echo.segments(sound, on_segment)
+    fn segments(&self, sound: Sound, hints: Arc<Hints>, processors: &Processors) -> Segments {
+        Echo.segments(sound, hints, processors)
     }
 
-    fn speak(&self, sentence: &str, speed: f32) -> anyhow::Result<Sound> {
-        Echo.speak(sentence, speed)
+    fn speak(&self, sentence: String, voice: Option<String>, speed: f32, processors: &Processors) -> Spoken {
+        Echo.speak(sentence, voice, speed, processors)
     }
 
     fn answer(&self, prompt: Prompt, processors: &Processors) -> Answer {

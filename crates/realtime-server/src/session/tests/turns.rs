@@ -2,12 +2,15 @@
 
 //! Turns: how they begin and end, what interrupts, and what is written down of them.
 
+use crate::engine::Utterance;
 use crate::session::Work;
 use crate::session::tests::dialogue::{Dialogue, END, realtime, squeezed};
+use crate::session::tests::rules::English;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openai_protocol::session::SessionKind;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 #[test]
 fn a_spoken_turn_is_answered_in_the_order_of_the_protocol() {
@@ -196,4 +199,55 @@ fn telephone_sound_goes_in_and_out() {
     let events = dialogue.events();
     let delta = events.iter().find(|event| event["type"] == "response.output_audio.delta").expect("sound");
     assert_eq!(STANDARD.decode(delta["delta"].as_str().expect("text")).expect("base64"), vec![0xd5; 1_600]);
+}
+
+#[test]
+fn a_long_turn_is_listened_to_part_by_part_while_it_is_spoken() {
+    for detection in [json!(null), json!({"type": "server_vad", "silence_duration_ms": 600, "prefix_padding_ms": 0})] {
+        let mut dialogue = Dialogue::with(Arc::new(English));
+        dialogue.say(json!({"type": "session.update", "session":
+            {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}}));
+        // What was said before the first pause is long enough for a part of its own, the rest is not.
+        for (speech, silence) in [(6_000, 200), (2_000, 400), (1_000, 0)] {
+            dialogue.speak(speech, silence);
+        }
+        dialogue.say(json!({"type": "input_audio_buffer.commit"}));
+        let pauses = &dialogue.ahead;
+        assert_eq!(pauses.len(), 2, "{pauses:?} with {detection}");
+        assert!((6_100..=6_200).contains(&pauses[0]), "{pauses:?} with {detection}");
+        assert!((2_300..=2_500).contains(&pauses[1]), "from the middle of the first pause on: {pauses:?}");
+        let entry = dialogue.session.conversation.entries().last().expect("the turn");
+        let pieces: Vec<u64> = entry.sound.iter().flat_map(Utterance::pieces).map(|(sound, _)| sound.ms()).collect();
+        assert_eq!((pieces.len(), pieces.iter().sum::<u64>()), (2, 9_600), "{pieces:?} with {detection}");
+    }
+}
+
+#[test]
+fn a_streaming_model_tells_words_before_the_turn_has_ended() {
+    let mut dialogue = Dialogue::with(Arc::new(English));
+    dialogue.say(json!({"type": "session.update", "session": {"type": "realtime", "audio": {"input": {
+        "turn_detection": null, "transcription": {"model": "gpt-realtime-whisper"}}}}}));
+    for (speech, silence) in [(6_000, 200), (6_000, 200), (1_000, 0)] {
+        dialogue.speak(speech, silence);
+    }
+    let parts = std::mem::take(&mut dialogue.parts);
+    assert_eq!(parts.iter().map(|(_, part)| *part).collect::<Vec<_>>(), [0, 1]);
+    dialogue.events();
+    let item_id = parts[0].0.clone();
+    for (part, words) in [(1, "one two"), (0, "Zero")] {
+        dialogue.session.work(Work::PartHeard(item_id.clone(), part, Ok(words.into())), dialogue.now);
+    }
+    dialogue.drain();
+    let deltas = |events: Vec<Value>| -> Vec<String> {
+        assert!(events.iter().all(|event| event.get("item_id").is_none_or(|id| *id == item_id)), "{events:?}");
+        events.iter().filter_map(|event| event["delta"].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(deltas(dialogue.events()), ["Zero one two"]);
+    dialogue.say(json!({"type": "input_audio_buffer.commit"}));
+    assert_eq!(dialogue.hearings, std::slice::from_ref(&item_id));
+    dialogue.session.work(Work::Heard(item_id.clone(), Ok("Zero one two three four".into())), dialogue.now);
+    dialogue.drain();
+    let events = dialogue.events();
+    assert_eq!(events.last().expect("an end")["transcript"], "Zero one two three four");
+    assert_eq!(deltas(events), [" ", "three ", "four"]);
 }

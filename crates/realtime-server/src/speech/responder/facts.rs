@@ -43,11 +43,24 @@ pub(super) fn answer(question: &Question<'_>, context: &Context<'_>) -> Option<S
 /// What a question is for: "what is my name", "where do I live", "who am I".
 fn asked_for(words: &[String]) -> Option<String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["do" | "can", "you", "know" | "remember", "my", name @ ..] | ["tell", "me", "my", name @ ..] => {
+            return named(name);
+        }
+        [.., "how", "old", "am", "i"] => return Some("i am".to_owned()),
+        [.., "where", "am", "i", "from"]
+        | [.., "where", "i", "am", "from"]
+        | [.., "where", "do", "i", "come", "from"] => {
+            return Some("i am from".to_owned());
+        }
+        _ => {}
+    }
     let start = words
         .iter()
         .position(|word| ["what", "what's", "who", "who's", "where", "where's", "when", "when's"].contains(word))?;
     match &words[start..] {
-        ["who", "am", "i"] => Some("my name".to_owned()),
+        ["who", "am", "i"] | ["who", "i", "am"] => Some("my name".to_owned()),
+        ["what" | "who" | "where" | "when", "my", name @ .., "is" | "are" | "was"] => named(name),
         [_, "is" | "are" | "was", "my", name @ ..] => named(name),
         ["what's" | "who's" | "where's" | "when's", "my", name @ ..] => named(name),
         [asks, "do", "i", verb, ..] if VERBS.contains(&(verb, asks)) => Some(format!("i {verb}")),
@@ -92,6 +105,10 @@ fn fact(sentence: &str) -> Option<Fact> {
             let said = rest(2 + at + usize::from(names))?;
             Some(Fact { about, said: format!("{} {said}", if names { "is" } else { words[at] }) })
         }
+        ["i", "am" | "come", "from", _, ..] => Some(Fact { about: "i am from".into(), said: rest(3)? }),
+        ["i'm", "from", _, ..] => Some(Fact { about: "i am from".into(), said: rest(2)? }),
+        ["i", "am", .., "years", "old"] => Some(Fact { about: "i am".into(), said: rest(2)? }),
+        ["i'm", .., "years", "old"] => Some(Fact { about: "i am".into(), said: rest(1)? }),
         ["call", "me", _, ..] | ["i'm", "called", _, ..] => {
             Some(Fact { about: "my name".into(), said: format!("is {}", rest(2)?) })
         }
@@ -109,6 +126,7 @@ fn said_back(text: &str) -> String {
         "i" | "me" => "you".to_owned(),
         "my" => "your".to_owned(),
         "mine" => "yours".to_owned(),
+        "am" => "are".to_owned(),
         _ => word.to_owned(),
     };
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
@@ -142,6 +160,11 @@ mod tests {
             (&["My keys are under my pillow."], "Where are my keys?", "your keys are under your pillow."),
             (&["My birthday was in May. It rained."], "When was my birthday?", "your birthday was in May."),
             (&["I like jazz."], "What do I like?", "you like jazz."),
+            (&["My name is Anna."], "Do you remember my name?", "your name is Anna."),
+            (&["My name is Anna."], "Can you tell me what my name is?", "your name is Anna."),
+            (&["I am from Berlin."], "Do you know where I am from?", "you are from Berlin."),
+            (&["Hello, I'm from Berlin."], "Where do I come from?", "you are from Berlin."),
+            (&["I am thirty years old."], "How old am I?", "you are thirty years old."),
             (&["Is my name Anna?"], "What is my name?", "You have not told me your name."),
             (&[], "What is my name?", "You have not told me your name."),
         ] {

@@ -3,9 +3,10 @@
 //! The rule-based responder: what the server answers to recognised speech.
 //!
 //! There is no language model. The responder knows time and date, evaluates arithmetic, counts words and remembers the
-//! conversation and what the user told of himself. A statement it repeats, to show what was understood; of a question
-//! that it cannot answer it says so, the first time with the reason. Answers are deterministic, so that tests
-//! can expect them: time is an argument, and the same question in the same [`Context`] has the same answer.
+//! conversation and what the user told of himself. The first statement it repeats, to show what was understood, and
+//! later ones it acknowledges; of a question that it cannot answer it says so, the first time with the reason. Answers
+//! are deterministic, so that tests can expect them: time is an argument, and the same question in the same [`Context`]
+//! has the same answer.
 
 mod arithmetic;
 mod calendar;
@@ -49,7 +50,7 @@ fn respond(question: &Question<'_>, context: &Context<'_>) -> String {
     }
     known(question, context)
         .or_else(|| crate::speech::responder::pictures::aside(question, context))
-        .unwrap_or_else(|| repeat(question, context))
+        .unwrap_or_else(|| unknown(question, context))
 }
 
 /// The answer, if a rule matches.
@@ -217,17 +218,21 @@ fn pleasantry(question: &Question<'_>) -> Option<String> {
     Some(answer.to_owned())
 }
 
-/// Repeats a statement, or its beginning and end when it is long. A question is not repeated.
-fn repeat(question: &Question<'_>, context: &Context<'_>) -> String {
-    if is_question(question) {
-        let unanswered = |text: &String| {
-            let earlier = Question::new(text);
-            is_question(&earlier) && !is_known(text)
-        };
-        let again = context.earlier.iter().any(unanswered);
-        return if again { "I cannot answer that either." } else { "I cannot answer that without a language model." }
-            .to_owned();
+/// The answer where no rule matches.
+fn unknown(question: &Question<'_>, context: &Context<'_>) -> String {
+    let is_asked = is_question(question);
+    let before = context.earlier.iter().filter(|text| is_question(&Question::new(text)) == is_asked && !is_known(text));
+    match (is_asked, before.count()) {
+        (true, 0) => "I cannot answer that without a language model.".to_owned(),
+        (true, _) => "I cannot answer that either.".to_owned(),
+        (false, 0) => repetition(question),
+        (false, 1) => "I heard that too, but I can say nothing about it without a language model.".to_owned(),
+        (false, _) => "I heard that too.".to_owned(),
     }
+}
+
+/// A statement said back, or its beginning and end when it is long.
+fn repetition(question: &Question<'_>) -> String {
     let text = quoted(question.text);
     let words: Vec<&str> = text.split_whitespace().collect();
     if words.len() > MAX_REPEATED {

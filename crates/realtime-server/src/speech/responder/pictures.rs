@@ -4,7 +4,7 @@
 //!
 //! The descriptions come from `vision`, as sentences on the topic that is asked for.
 
-use crate::speech::responder::{Context, Question, count, pleasantry, repeat};
+use crate::speech::responder::{Context, Question, count, pleasantry, unknown};
 
 /// The topic of a question about a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub(super) fn answer(question: &Question<'_>, context: &Context<'_>) -> Option<S
 /// The answer to other speech that came with a picture.
 pub(super) fn aside(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
     let sentences = told(context).filter(|_| pleasantry(question).is_none())?;
-    Some(format!("{} {sentences}", repeat(question, context)))
+    Some(format!("{} {sentences}", unknown(question, context)))
 }
 
 /// The description of the pictures.

@@ -72,6 +72,27 @@ fn it_says_what_it_is_once_and_when_asked() {
 }
 
 #[test]
+fn the_first_statement_is_said_back_and_later_ones_are_acknowledged() {
+    dialogue(
+        &quarter_to_four(),
+        None,
+        &[
+            (
+                "And so, my fellow Americans.",
+                "This is the offline voice. I heard you say: And so, my fellow Americans.",
+            ),
+            ("What time is it?", "It is 3:45 p.m."),
+            ("Ask not.", "I heard that too, but I can say nothing about it without a language model."),
+            ("My name is Jack.", "Nice to meet you, Jack."),
+            ("Ask what you can do.", "I heard that too."),
+            ("For your country.", "I heard that too."),
+            ("What did I say?", "You said: For your country."),
+            ("Do you remember my name?", "Your name is Jack."),
+        ],
+    );
+}
+
+#[test]
 fn times_and_dates() {
     for (heard, answer) in [
         ("what's the date today", "Today is Saturday, November 21, 2026."),

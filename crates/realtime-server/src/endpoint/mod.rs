@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! HTTP to the endpoint: one POST for each answer, on a connection of its own. Dropping the events closes the
-//! connection at once, which is how an endpoint learns that nobody wants the rest.
+//! HTTP to an endpoint that speaks one of OpenAI's APIs: one POST for each request, on a connection of its own. Dropping
+//! the answer closes the connection at once, which is how an endpoint learns that nobody wants the rest.
 
-use crate::llm::error::{EndpointError, Fault};
+mod error;
+pub mod settings;
+
+pub use crate::endpoint::error::{EndpointError, Fault};
+
 use anyhow::Context;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -12,9 +16,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use openai_protocol::chat::Completion;
-use openai_protocol::sse::SseReader;
-use serde_json::Value;
-use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -28,15 +30,33 @@ use url::{Position, Url};
 /// The most of a refusal that is read, and the most of it that is quoted.
 const MAX_REFUSAL: usize = 64 << 10;
 const MAX_QUOTED: usize = 500;
-/// The longest event of an answer: some hundred times what a model says at once.
-const MAX_EVENT_LEN: usize = 4 << 20;
 
-/// The place of a model and the settings of its connections.
+/// What an endpoint is for, as errors and warnings name it.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// In words, e.g. `the language model`.
+    pub name: &'static str,
+    /// What its options begin with, e.g. `--llm`.
+    pub option: &'static str,
+}
+
+/// The place of a service and the settings of its connections.
 pub struct Endpoint {
+    service: Service,
     url: Url,
     key: Option<HeaderValue>,
     timeout: Duration,
     tls: Option<TlsConnector>,
+}
+
+/// A request's body.
+pub struct RequestBody {
+    /// Its media type.
+    pub content_type: String,
+    /// The media type that the answer should have.
+    pub accept: &'static str,
+    /// The body.
+    pub bytes: Bytes,
 }
 
 /// A connection, encrypted or not.
@@ -44,27 +64,35 @@ trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
 impl Endpoint {
-    /// The endpoint at this URL, whose scheme is http or https.
-    pub fn new(url: &Url, key: Option<&str>, timeout: Duration) -> anyhow::Result<Self> {
-        let bearer = |key| {
-            let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
-                .ok()
-                .context("the key in the file of --llm-api-key-file has characters that no header can hold")?;
+    /// The service at this URL, whose scheme is http or https, with the key in this file.
+    pub fn new(service: Service, url: &Url, key_file: Option<&Path>, timeout: Duration) -> anyhow::Result<Self> {
+        let Service { option, .. } = service;
+        if key_file.is_some() && settings::is_exposed(url) {
+            let host = url.host_str().unwrap_or_default();
+            tracing::warn!(
+                "the key of {option}-api-key-file goes to {host} over plain http, where others may read it; use https"
+            );
+        }
+        let bearer = |file| {
+            let mut value =
+                HeaderValue::from_str(&format!("Bearer {}", settings::read_key(file, service)?)).ok().with_context(
+                    || format!("the key in the file of {option}-api-key-file has characters that no header can hold"),
+                )?;
             value.set_sensitive(true);
             anyhow::Ok(value)
         };
-        let key = key.map(bearer).transpose()?;
-        let tls = (url.scheme() == "https").then(tls).transpose()?;
-        Ok(Self { url: url.clone(), key, timeout, tls })
+        let key = key_file.map(bearer).transpose()?;
+        let tls = (url.scheme() == "https").then(|| tls(service)).transpose()?;
+        Ok(Self { service, url: url.clone(), key, timeout, tls })
     }
 
     /// An error at this endpoint. Its words never hold the key, even where the endpoint quotes it.
     pub fn error(&self, fault: Fault) -> EndpointError {
-        EndpointError { url: self.url[..Position::AfterPath].to_owned(), fault }
+        EndpointError { service: self.service, url: self.url[..Position::AfterPath].to_owned(), fault }
     }
 
-    /// Sends a request; gives the events of its answer.
-    pub async fn post(&self, body: &Value) -> Result<Events, EndpointError> {
+    /// Sends a request; gives its answer, unless it is a refusal.
+    pub async fn post(&self, body: RequestBody) -> Result<AnswerBody, EndpointError> {
         let mut connection = JoinSet::new();
         let response = self.within(self.send(body, &mut connection)).await?;
         let status = response.status();
@@ -72,16 +100,10 @@ impl Endpoint {
             let words = self.within(async { Ok(self.refusal(response.into_body()).await) }).await?;
             return Err(self.error(Fault::Refused { status: status.to_string(), words }));
         }
-        Ok(Events {
-            body: response.into_body(),
-            reader: SseReader::new(MAX_EVENT_LEN),
-            ready: VecDeque::new(),
-            has_ended: false,
-            _connection: connection,
-        })
+        Ok(AnswerBody { body: response.into_body(), _connection: connection })
     }
 
-    async fn send(&self, body: &Value, connection: &mut JoinSet<()>) -> Result<Response<Incoming>, EndpointError> {
+    async fn send(&self, body: RequestBody, connection: &mut JoinSet<()>) -> Result<Response<Incoming>, EndpointError> {
         let unreachable = |why: String| self.error(Fault::Unreachable(why));
         let io = self.connect().await.map_err(|error| unreachable(error.to_string()))?;
         let (mut sender, driver) =
@@ -92,13 +114,12 @@ impl Endpoint {
         });
         let mut request = Request::post(&self.url[Position::BeforePath..Position::AfterQuery])
             .header(HOST, &self.url[Position::BeforeHost..Position::AfterPort])
-            .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, "text/event-stream");
+            .header(CONTENT_TYPE, body.content_type)
+            .header(ACCEPT, body.accept);
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, key);
         }
-        let request =
-            request.body(Full::new(Bytes::from(body.to_string()))).map_err(|error| unreachable(error.to_string()))?;
+        let request = request.body(Full::new(body.bytes)).map_err(|error| unreachable(error.to_string()))?;
         sender.send_request(request).await.map_err(|error| self.error(Fault::BrokenOff(format!(": {}", cause(&error)))))
     }
 
@@ -117,7 +138,8 @@ impl Endpoint {
     /// Gives up when the endpoint takes too long.
     async fn within<T>(&self, work: impl Future<Output = Result<T, EndpointError>>) -> Result<T, EndpointError> {
         let result = tokio::time::timeout(self.timeout, work).await;
-        result.unwrap_or_else(|_| Err(self.error(Fault::Silent(self.timeout))))
+        let silent = || Fault::Silent { after: self.timeout, option: self.service.option };
+        result.unwrap_or_else(|_| Err(self.error(silent())))
     }
 
     /// Why a request is refused, in the endpoint's words.
@@ -143,53 +165,47 @@ fn cause(error: &hyper::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-fn tls() -> anyhow::Result<TlsConnector> {
+fn tls(service: Service) -> anyhow::Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     let (added, _) = roots.add_parsable_certificates(found.certs);
     anyhow::ensure!(
         added > 0,
-        "the system has no root certificates to check the endpoint of --llm with; install ca-certificates"
+        "the system has no root certificates to check the endpoint of {} with; install ca-certificates",
+        service.option
     );
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()).into())
 }
 
-/// The events of an answer, as they come.
-pub struct Events {
+/// The body of an answer, as it comes.
+pub struct AnswerBody {
     body: Incoming,
-    reader: SseReader,
-    ready: VecDeque<String>,
-    has_ended: bool,
     /// Dropping it closes the connection.
     _connection: JoinSet<()>,
 }
 
-impl Events {
-    /// The data of the next event; `None` where the stream ends.
-    pub async fn next(&mut self, endpoint: &Endpoint) -> Result<Option<String>, EndpointError> {
-        loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Ok(Some(event));
-            }
-            if self.has_ended {
-                return Ok(None);
-            }
-            let frame = endpoint.within(async { Ok(self.body.frame().await) }).await?;
-            match frame.transpose() {
-                Ok(Some(frame)) => {
-                    let data = frame.into_data().unwrap_or_default();
-                    self.reader
-                        .push(&data, &mut self.ready)
-                        .map_err(|_| endpoint.error(Fault::Unreadable("an event without end".into())))?;
-                }
-                Ok(None) => {
-                    self.reader.finish(&mut self.ready);
-                    self.has_ended = true;
-                }
-                Err(error) => return Err(endpoint.error(Fault::BrokenOff(format!(": {}", cause(&error))))),
-            }
+impl AnswerBody {
+    /// The next bytes; `None` where the body ends.
+    pub async fn next(&mut self, endpoint: &Endpoint) -> Result<Option<Bytes>, EndpointError> {
+        let frame = endpoint.within(async { Ok(self.body.frame().await) }).await?;
+        match frame.transpose() {
+            Ok(frame) => Ok(frame.map(|frame| frame.into_data().unwrap_or_default())),
+            Err(error) => Err(endpoint.error(Fault::BrokenOff(format!(": {}", cause(&error))))),
         }
+    }
+
+    /// All of it, which is at most so long.
+    pub async fn whole(mut self, endpoint: &Endpoint, most: usize) -> Result<Vec<u8>, EndpointError> {
+        let mut whole = Vec::new();
+        while let Some(bytes) = self.next(endpoint).await? {
+            if whole.len() + bytes.len() > most {
+                let got = format!("more than {most} bytes");
+                return Err(endpoint.error(Fault::Unreadable { expected: "answer of this kind", got }));
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        Ok(whole)
     }
 }

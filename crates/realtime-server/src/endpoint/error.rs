@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Errors of the endpoint of a language model, in words for whoever runs the server and for its clients.
+//! Errors of an endpoint, in words for whoever runs the server and for its clients.
 
+use crate::endpoint::Service;
 use std::time::Duration;
 
 /// An error with the endpoint where it happened.
 #[derive(Debug, thiserror::Error)]
-#[error("the language model at {url} {fault}")]
+#[error("{} at {url} {fault}", service.name)]
 pub struct EndpointError {
+    /// What the endpoint is for.
+    pub service: Service,
     /// The endpoint.
     pub url: String,
     /// The kind of the error.
@@ -32,12 +35,22 @@ pub enum Fault {
     #[error("reported an error: {0}")]
     Reported(String),
     /// Nothing came for too long.
-    #[error("sent nothing for {0:?}; --llm-timeout allows for more")]
-    Silent(Duration),
+    #[error("sent nothing for {after:?}; {option}-timeout allows for more")]
+    Silent {
+        /// How long it was waited for.
+        after: Duration,
+        /// What the endpoint's options begin with.
+        option: &'static str,
+    },
     /// The answer ended before its end.
     #[error("broke off its answer{0}")]
     BrokenOff(String),
-    /// The answer is no stream of Chat Completions.
-    #[error("sent what is no stream of Chat Completions: {0}")]
-    Unreadable(String),
+    /// The answer is something else.
+    #[error("sent what is no {expected}: {got}")]
+    Unreadable {
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        got: String,
+    },
 }
