@@ -157,7 +157,8 @@ fn drop_before(pad: &gst::Pad, from: gst::ClockTime) {
         let segment = pad.sticky_event::<gst::event::Segment>(0);
         let segment = segment.as_ref().and_then(|event| event.segment().downcast_ref::<gst::ClockTime>().cloned());
         match segment.zip(end).and_then(|(segment, end)| segment.to_running_time(end)) {
-            Some(end) if end <= from => gst::PadProbeReturn::Drop,
+            // The buffer is let go here. With `Drop` GStreamer 1.22 would do that again, to nothing.
+            Some(end) if end <= from => gst::PadProbeReturn::Handled,
             _ => gst::PadProbeReturn::Remove,
         }
     });
