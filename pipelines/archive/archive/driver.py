@@ -27,6 +27,8 @@ LIMITS = "openairealtime-archive-limits"
 WINDOW = 5000
 # What Ray reserves for an actor: it waits for a server most of the time.
 ACTOR_CPUS = 0.1
+# What the summary needs of a row that is done.
+SMALL = ("status", "duration_s", "cost_usd", "wall_s")
 
 
 @dataclasses.dataclass
@@ -158,6 +160,8 @@ class Run:
         done = resume.Done(self._hash, self.options.max_attempts)
         for row in self.results.earlier():
             done.add(row)
+            if row["status"] == rows.OK:
+                self._small.append({name: row[name] for name in SMALL})
             if row["status"] != rows.OK and row["settings"] == self._hash:
                 self._failed[row["uri"]] = {**row, "_output": ""}
         base = self.options.output.rstrip("/")
@@ -204,7 +208,7 @@ class Run:
             self.results.add(row, now)
             if before is not None:
                 self.progress.failed -= 1
-            self._small.append({name: row[name] for name in ("status", "duration_s", "cost_usd", "wall_s")})
+            self._small.append({name: row[name] for name in SMALL})
         else:
             self._failed[row["uri"]] = {**row, "_output": item["output"]}
         if now - self._told_at >= 5:
