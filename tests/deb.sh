@@ -39,7 +39,7 @@ inside apt-get install -y -qq --no-install-recommends /root/package.deb gstreame
 say '== Trying'
 inside gst-inspect-1.0 openairealtime >/dev/null
 inside gst-inspect-1.0 openaichat >/dev/null
-for program in realtime-server realtime-trace voice-chat; do
+for program in realtime-server realtime-trace recording-worker voice-chat; do
     inside "$program" --version
     [ -e "$root/usr/share/man/man1/$program.1.gz" ] || fail "$program has no manual page"
 done

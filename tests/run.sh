@@ -6,7 +6,7 @@
 # the end.
 #
 #   tests/run.sh            everything
-#   tests/run.sh NAME...    only these steps: format clippy docs tests size pipelines
+#   tests/run.sh NAME...    only these steps: format clippy docs tests archive size pipelines
 set -euo pipefail
 . "$(dirname "$0")/../pipelines/support/install.sh"
 cd "$project"
@@ -67,6 +67,12 @@ summary() {
         END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$CARGO_TARGET_DIR/tests.log"
 }
 
+# The parts of the archive that need no Ray; tests/archive.sh is all of it.
+check_archive() {
+    step "Limits, listing and rows of the archive"
+    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=pipelines/archive python3 -W error -m unittest discover -s tests/archive
+}
+
 # The plugin alone: small, whatever the server is made of.
 check_size() {
     step "Size of the plugin"
@@ -86,7 +92,7 @@ check_pipelines() {
 rm -f "$CARGO_TARGET_DIR/tests.log"
 prepare
 if [ $# -eq 0 ]; then
-    set -- format clippy docs tests size pipelines
+    set -- format clippy docs tests archive size pipelines
 fi
 for name in "$@"; do
     declare -F "check_$name" >/dev/null || fail "there is no step '$name'"

@@ -17,7 +17,7 @@ build "$PROFILE"
 rm -rf "$built/deb"
 install -D -m 644 --strip "$built/libgstopenairealtime.so" "$built/deb/lib/$multiarch/gstreamer-1.0/libgstopenairealtime.so"
 mkdir -p "$built/deb/bin"
-install --strip "$built"/{realtime-server,realtime-trace,voice-chat} "$built/deb/bin"
+install --strip "$built"/{realtime-server,realtime-trace,recording-worker,voice-chat} "$built/deb/bin"
 "$built/man-pages" "$built/deb/man"
 gzip -9n "$built/deb/man"/*
 cargo deb --quiet --locked --no-build --no-strip --profile "$PROFILE" --compress-type xz

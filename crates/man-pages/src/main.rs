@@ -18,9 +18,14 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// All programs. Without the command `help`, which says what the pages say.
-fn programs() -> [Command; 3] {
-    [realtime_server::Cli::command(), realtime_trace::cli::Cli::command(), voice_chat::Cli::command()]
-        .map(|program| program.disable_help_subcommand(true))
+fn programs() -> [Command; 4] {
+    [
+        realtime_server::Cli::command(),
+        realtime_trace::cli::Cli::command(),
+        recording_worker::Cli::command(),
+        voice_chat::Cli::command(),
+    ]
+    .map(|program| program.disable_help_subcommand(true))
 }
 
 #[cfg(test)]
@@ -30,6 +35,6 @@ mod tests {
     #[test]
     fn programs_are_named_as_they_are_installed() {
         let names = programs().map(|program| program.get_name().to_owned());
-        assert_eq!(names, ["realtime-server", "realtime-trace", "voice-chat"]);
+        assert_eq!(names, ["realtime-server", "realtime-trace", "recording-worker", "voice-chat"]);
     }
 }
