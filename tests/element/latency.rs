@@ -10,7 +10,7 @@ use gst::prelude::*;
 use serde_json::{Value, json};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::{Message, WebSocket, accept};
@@ -98,7 +98,7 @@ impl Peer {
         }
     }
 
-    /// The user speaks, and is answered with so much sound.
+    /// The user speaks, and is answered with so much sound. The response goes on after it.
     fn turn(&mut self, number: usize, answer_length: usize) -> Turn {
         self.hear(300);
         let (item, speech_end) = (format!("u{number}"), self.heard - 60);
@@ -107,7 +107,7 @@ impl Peer {
         let (response, answer) = (format!("r{number}"), format!("a{number}"));
         let place = json!({"response_id": response, "item_id": answer, "output_index": 0, "content_index": 0});
         let response = json!({"id": response, "conversation_id": "c", "output": []});
-        let mut delta = place.clone();
+        let mut delta = place;
         delta["delta"] = "AQAB".repeat(answer_length * 48 / 3).into();
         let events = [
             ("input_audio_buffer.speech_stopped", speech_stopped),
@@ -120,14 +120,18 @@ impl Peer {
             event["type"] = name.into();
             self.send(event)
         });
-        let sent = sent.collect();
-        let mut done = place;
-        done["type"] = "response.output_audio.done".into();
-        self.send(done);
-        let mut response = response;
-        response["status"] = "completed".into();
+        Turn { speech_end, sent: sent.collect() }
+    }
+
+    /// The response to a turn is done.
+    fn done(&mut self, number: usize) {
+        let (response, answer) = (format!("r{number}"), format!("a{number}"));
+        self.send(json!({
+            "type": "response.output_audio.done", "response_id": response, "item_id": answer,
+            "output_index": 0, "content_index": 0
+        }));
+        let response = json!({"id": response, "conversation_id": "c", "output": [], "status": "completed"});
         self.send(json!({"type": "response.done", "response": response}));
-        Turn { speech_end, sent }
     }
 
     fn started(&mut self, item: &str, start: u64) -> Bracket {
@@ -155,21 +159,32 @@ struct Sound {
 
 /// Watches for sound at a place of the pipeline.
 #[derive(Clone, Default)]
-struct Sounds(Arc<Mutex<Vec<Sound>>>);
+struct Sounds(Arc<(Mutex<Vec<Sound>>, Condvar)>);
 
 impl Sounds {
     fn add(&self, buffer: &gst::BufferRef) {
         if !buffer.flags().contains(gst::BufferFlags::GAP) {
             let sound = Sound { pts: ms(buffer.pts().expect("a timestamp").into()), seen: Instant::now() };
-            self.0.lock().expect("no panic").push(sound);
+            let (sounds, has_come) = &*self.0;
+            sounds.lock().expect("no panic").push(sound);
+            has_come.notify_all();
         }
     }
 
-    /// The sound that began at this running time.
+    /// Waits for the first sound that fits.
+    #[track_caller]
+    fn wait_for(&self, fits: impl Fn(&Sound) -> bool) -> Sound {
+        let (sounds, has_come) = &*self.0;
+        let is_missing = |sounds: &mut Vec<Sound>| !sounds.iter().any(&fits);
+        let sounds = sounds.lock().expect("no panic");
+        let (sounds, _) = has_come.wait_timeout_while(sounds, Duration::from_secs(60), is_missing).expect("no panic");
+        *sounds.iter().find(|sound| fits(sound)).expect("it comes")
+    }
+
+    /// The sound that begins at this running time.
     #[track_caller]
     fn at(&self, pts: f64) -> Sound {
-        let sounds = self.0.lock().expect("no panic");
-        *sounds.iter().find(|sound| (sound.pts - pts).abs() < 0.01).unwrap_or_else(|| panic!("no sound at {pts} ms"))
+        self.wait_for(|sound| (sound.pts - pts).abs() < 0.01)
     }
 }
 
@@ -229,6 +244,7 @@ fn the_stages_of_a_turn_are_when_the_server_sent_and_the_listener_heard() {
         (0..TURNS)
             .map(|number| {
                 let turn = peer.turn(number, 100);
+                peer.done(number);
                 is_next.recv().expect("the turn is told");
                 turn
             })
@@ -303,7 +319,7 @@ fn the_time_from_a_barge_in_to_silence_ends_when_downstream_is_flushed() {
         is_next.recv().expect("the turn is told");
         (speech_start, sent.0)
     });
-    let (mut pipeline, _, _) = pipeline(port, "");
+    let (mut pipeline, _, heard) = pipeline(port, "");
     let (tell_flush, flush) = channel();
     let out = pipeline.element("out").static_pad("sink").expect("a pad");
     out.add_probe(gst::PadProbeType::EVENT_FLUSH, move |_, info| {
@@ -313,7 +329,7 @@ fn the_time_from_a_barge_in_to_silence_ends_when_downstream_is_flushed() {
         gst::PadProbeReturn::Ok
     });
     pipeline.play();
-    pipeline.until_told("response", |response| response.get("state") == Ok("completed"));
+    heard.wait_for(|_| true);
     next.send(()).expect("the server goes on");
     let turn = pipeline.until_told("turn", |_| true);
     let told_by = Instant::now();
