@@ -13,6 +13,7 @@ pub(crate) mod errors;
 pub(crate) mod frame;
 pub(crate) mod function_calls;
 pub(crate) mod liveness;
+pub(crate) mod percentiles;
 pub(crate) mod property_values;
 pub(crate) mod recorder;
 pub(crate) mod segment;

@@ -13,6 +13,7 @@ pub(crate) mod handshake;
 pub(crate) mod http;
 pub(crate) mod liveness;
 pub(crate) mod proxy;
+pub(crate) mod round_trip;
 pub(crate) mod runtime;
 pub(crate) mod secret;
 pub(crate) mod sigpipe;

@@ -7,6 +7,7 @@
 use crate::net::clock::Clock;
 use crate::net::handshake::Socket;
 use crate::net::liveness::{Check, Liveness};
+use crate::net::round_trip::RoundTrip;
 use futures_util::{SinkExt, StreamExt};
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -28,6 +29,8 @@ pub enum SocketEvent {
     Written,
     /// A text message.
     Text(Utf8Bytes),
+    /// A ping was answered after this time.
+    RoundTrip(Duration),
     /// A binary message, which the API does not have.
     Binary(Bytes),
     /// The server has been silent for this long in spite of a ping.
@@ -49,19 +52,29 @@ pub struct WebSocket {
     unflushed: bool,
     clock: Clock,
     liveness: Liveness,
+    round_trip: RoundTrip,
 }
 
 impl WebSocket {
     /// Takes over an open socket.
     pub fn new(socket: Socket, clock: Clock) -> Self {
-        let liveness = Liveness::new(clock.now());
-        Self { socket, queue: VecDeque::new(), queued: 0, unflushed: false, clock, liveness }
+        let now = clock.now();
+        let (liveness, round_trip) = (Liveness::new(now), RoundTrip::new(now));
+        Self { socket, queue: VecDeque::new(), queued: 0, unflushed: false, clock, liveness, round_trip }
     }
 
-    /// Queues a message.
+    /// Queues a message, and now and then a ping before it.
     pub fn send(&mut self, text: String) {
+        if self.queue.is_empty() && self.round_trip.is_due(self.clock.now()) {
+            self.queue_ping();
+        }
         self.queued += text.len();
         self.queue.push_back(Message::text(text));
+    }
+
+    fn queue_ping(&mut self) {
+        let payload = self.round_trip.ping(self.clock.now());
+        self.queue.push_back(Message::Ping(Bytes::copy_from_slice(&payload)));
     }
 
     /// Whether the send queue is congested.
@@ -93,7 +106,7 @@ impl WebSocket {
             }
             match self.liveness.check(self.clock.now()) {
                 Check::Gone(silent) => return SocketEvent::Gone(silent),
-                Check::Ping => self.queue.push_back(Message::Ping(Bytes::new())),
+                Check::Ping => self.queue_ping(),
             }
         }
     }
@@ -110,7 +123,7 @@ impl WebSocket {
         self.socket.close(Some(frame)).await
     }
 
-    /// `None` for a frame without an event, such as a pong.
+    /// `None` for a frame without an event, such as a ping.
     fn poll_next(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Option<SocketEvent>> {
         if !self.queue.is_empty() || self.unflushed {
             match self.poll_write(cx) {
@@ -143,7 +156,10 @@ impl WebSocket {
                     code: frame.as_ref().map(|frame| frame.code.into()),
                     reason: frame.map(|frame| frame.reason.to_string()).unwrap_or_default(),
                 }),
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
+                Some(Ok(Message::Pong(payload))) => {
+                    self.round_trip.pong(&payload, self.clock.now()).map(SocketEvent::RoundTrip)
+                }
+                Some(Ok(Message::Ping(_) | Message::Frame(_))) => None,
                 Some(Err(error)) => Some(closed(error)),
                 None => Some(SocketEvent::Closed { code: None, reason: "the connection ended without a word".into() }),
             }

@@ -13,6 +13,7 @@ mod function_calls;
 mod gst_launch;
 mod input;
 mod language_model;
+mod latency;
 mod long_files;
 mod offline;
 mod pads;

@@ -3,11 +3,7 @@
 //! The counts behind the property `stats`.
 
 use crate::chat::conversation::io::Event;
-use std::collections::VecDeque;
-use std::time::Duration;
-
-/// Number of the newest latencies, of which percentiles are taken.
-const MAX_LATENCIES: usize = 1024;
+use crate::media::percentiles::Percentiles;
 
 /// Counts since the element was started.
 #[derive(Debug, Default)]
@@ -21,23 +17,8 @@ pub struct Stats {
     frames_sent: u64,
     frames_skipped: u64,
     total_cost: f64,
-    latencies: VecDeque<Duration>,
-    first_outputs: VecDeque<Duration>,
-}
-
-fn remember(times: &mut VecDeque<Duration>, time: Option<Duration>) {
-    times.extend(time);
-    if times.len() > MAX_LATENCIES {
-        times.pop_front();
-    }
-}
-
-/// A percentile of the times in nanoseconds.
-fn percentile(times: &VecDeque<Duration>, percent: usize) -> u64 {
-    let mut sorted: Vec<_> = times.iter().collect();
-    sorted.sort_unstable();
-    let index = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-    sorted.get(index).map_or(0, |time| time.as_nanos() as u64)
+    latencies: Percentiles,
+    first_outputs: Percentiles,
 }
 
 impl Stats {
@@ -52,8 +33,8 @@ impl Stats {
                 } else {
                     self.responses += 1
                 }
-                remember(&mut self.latencies, response.latency);
-                remember(&mut self.first_outputs, response.first_output);
+                self.latencies.add(response.latency);
+                self.first_outputs.add(response.first_output);
             }
             Event::Usage { usage, cost, .. } => {
                 self.input_tokens += usage.input_tokens;
@@ -83,23 +64,8 @@ impl Stats {
             .field("total-cost", self.total_cost)
             .build();
         for (name, times) in [("latency", &self.latencies), ("first-output", &self.first_outputs)] {
-            for percent in [50, 90, 99] {
-                structure.set(format!("{name}-p{percent}"), percentile(times, percent));
-            }
+            times.write(name, &mut structure);
         }
         structure
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_of_the_sorted_times() {
-        let times: VecDeque<_> = (1..=100).rev().map(Duration::from_nanos).collect();
-        assert_eq!([50, 90, 99].map(|percent| percentile(&times, percent)), [50, 90, 99]);
-        assert_eq!(percentile(&VecDeque::from([Duration::from_nanos(7)]), 50), 7);
-        assert_eq!(percentile(&VecDeque::new(), 99), 0);
     }
 }

@@ -36,6 +36,8 @@ pub enum Event {
     Response(ResponseEvent),
     /// A turn of the user was answered, or its response interrupted.
     Turn(TurnEvent),
+    /// Network round trip, measured with a ping; no message, only a part of `stats`.
+    RoundTrip(Duration),
     /// Barge-in, or a cancel by the application.
     Interrupted {
         /// The interrupted response.
@@ -120,7 +122,8 @@ pub struct FunctionCall {
     pub response_id: String,
 }
 
-/// Times of a turn, from the end of speech to the first audio that is heard. Stages that were not reached are `None`.
+/// Times of a turn, from the end of speech to the first audio that is heard. Stages that were not reached are `None`, and so
+/// are, offline, the places on the media time line: they are no times of a clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TurnEvent {
     /// Item of the user.
@@ -129,6 +132,8 @@ pub struct TurnEvent {
     pub response_id: Option<String>,
     /// Running time of the input at which speech ended.
     pub speech_end: Option<Duration>,
+    /// The end of speech was told: by the server's VAD, by the element's own one, or by a commit of the application.
+    pub speech_stopped: Option<Instant>,
     /// The server has acknowledged the commit.
     pub committed: Option<Instant>,
     /// `response.created`
@@ -139,7 +144,9 @@ pub struct TurnEvent {
     pub first_audio: Option<Instant>,
     /// Running time of that buffer.
     pub first_heard: Option<Duration>,
-    /// The response was interrupted.
+    /// Running time of the input at which the user began to speak over the response.
+    pub barge_in: Option<Duration>,
+    /// Audio of the interrupted response stopped downstream.
     pub silenced: Option<Instant>,
 }
 

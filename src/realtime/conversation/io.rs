@@ -19,7 +19,7 @@ use crate::types::TimedText;
 use openai_protocol::client::PictureMessage;
 use openai_protocol::session::AudioFormat;
 use openai_protocol::{ClientEvent, ResponseParams, ServerEvent};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Request of the application (action signal, custom event) or of `text_sink`.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,6 +96,13 @@ pub enum Input {
         item_id: String,
         /// Running time of its first sample.
         at: Duration,
+        /// When its first buffer was pushed.
+        pushed: Instant,
+    },
+    /// What is downstream has fallen silent after [`Output::FlushAudio`].
+    Silenced {
+        /// When.
+        at: Instant,
     },
     /// A command.
     Command(Command),

@@ -14,12 +14,13 @@ use crate::realtime::element::messenger::Messenger;
 use crate::realtime::element::property_sync::PropertySync;
 use crate::realtime::element::run::Run;
 use crate::realtime::element::text_pad_kind::TextPadKind;
+use crate::realtime::element::turn_times::{RunningTime, TurnTimes};
 use crate::realtime::element::{function_calls, messages};
 use crate::realtime::session::BusEvent;
 use gst::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Handles the bus events of a run.
 pub struct BusHandler {
@@ -102,11 +103,8 @@ impl BusHandler {
     fn post_turn(&self, turn: &TurnEvent) {
         let Some(element) = self.messenger.element() else { return };
         let latency = Duration::from_nanos(self.latency.load(Ordering::Relaxed));
-        let now = element.current_running_time().zip(Some(Instant::now()));
-        let running_time = |at: Instant| {
-            let (running_time, now) = now?;
-            Duration::from(running_time).checked_sub(now.saturating_duration_since(at))
-        };
-        self.messenger.post(messages::turn(turn, running_time, latency));
+        let times = TurnTimes::new(turn, &RunningTime::of(&element), latency);
+        self.messenger.status().on_turn(&times);
+        self.messenger.post(messages::turn(turn, &times));
     }
 }

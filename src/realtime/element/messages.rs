@@ -7,11 +7,12 @@ use crate::realtime::conversation::Event;
 use crate::realtime::conversation::io::{
     FrameEvent, FrameState, FunctionCall, ResponseEvent, SessionEvent, TranscriptEvent, TurnEvent,
 };
+use crate::realtime::element::turn_times::{STAGES, TurnTimes};
 use crate::types::Speaker;
 use crate::types::TraceEvent;
 use gst::prelude::*;
 use openai_protocol::Usage;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The element message of an event, if it has one.
 pub fn structure(event: &Event) -> Option<gst::Structure> {
@@ -62,6 +63,7 @@ pub fn structure(event: &Event) -> Option<gst::Structure> {
         Event::FunctionCall(_)
         | Event::Turn(_)
         | Event::CallExpired { .. }
+        | Event::RoundTrip(_)
         | Event::Settings { .. }
         | Event::Aligned { .. }
         | Event::Warning(_) => return None,
@@ -77,18 +79,16 @@ pub fn event(event: &TraceEvent) -> gst::Structure {
         .build()
 }
 
-/// The latency of a turn. `running_time` maps a wall-clock time to running time; `latency` is the pipeline's.
-pub fn turn(turn: &TurnEvent, running_time: impl Fn(Instant) -> Option<Duration>, latency: Duration) -> gst::Structure {
+/// The latency of a turn.
+pub fn turn(turn: &TurnEvent, times: &TurnTimes) -> gst::Structure {
     let mut message = gst::Structure::new_empty("openairealtime/turn");
     set_text(&mut message, "item-id", turn.item_id.as_deref());
     set_text(&mut message, "response-id", turn.response_id.as_deref());
-    set_time(&mut message, "speech-end", turn.speech_end);
-    set_time(&mut message, "committed", turn.committed.and_then(&running_time));
-    set_time(&mut message, "response-created", turn.response_created.and_then(&running_time));
-    set_time(&mut message, "first-delta", turn.first_delta.and_then(&running_time));
-    set_time(&mut message, "first-audio", turn.first_audio.and_then(&running_time));
-    set_time(&mut message, "first-heard", turn.first_heard.map(|at| at + latency));
-    set_time(&mut message, "silenced", turn.silenced.and_then(&running_time));
+    for (name, time) in STAGES.into_iter().zip(times.stages) {
+        set_time(&mut message, name, time);
+    }
+    set_time(&mut message, "barge-in", times.barge_in);
+    set_time(&mut message, "silenced", times.silenced);
     message
 }
 

@@ -30,6 +30,7 @@ pub(crate) mod state_change;
 pub(crate) mod stats;
 pub(crate) mod structure_properties;
 pub(crate) mod text_pad_kind;
+pub(crate) mod turn_times;
 
 pub use crate::media::enums::{FrameDetail, Provider, Silence, Timing};
 pub use crate::realtime::element::message_flags::Messages;

@@ -21,7 +21,7 @@ use gst::prelude::*;
 use openai_protocol::session::AudioFormat;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Makes a run.
 pub fn make_run(context: &Context, element: &gst::Element) -> Result<Arc<Run>, Error> {
@@ -74,13 +74,13 @@ fn make_source(
     input_queue: Arc<InputQueue>,
 ) -> Arc<AudioSrcTask> {
     let format = audio_caps::format_of(&caps).unwrap_or_default();
-    let weak = element.downgrade();
+    let (weak, began) = (element.downgrade(), input_queue.clone());
     let source_settings = AudioSrcSettings {
         caps,
         format,
         lead: Duration::from_nanos(settings.buffer_time),
         gaps: settings.silence == Silence::Gaps,
-        on_item_started: Box::new(move |item_id, at| input_queue.push(Input::Began { item_id, at })),
+        on_item_started: Box::new(move |item_id, at| began.push(Input::Began { item_id, at, pushed: Instant::now() })),
         on_eos: Box::new(move || {
             if let Some(element) = weak.upgrade() {
                 media::post_eos_of_sink(&element);
@@ -92,7 +92,10 @@ fn make_source(
         enabled: settings.flush_on_interrupt,
         find_recorder: Box::new(recorder::downstream_of),
         on_recorder: Box::new(move |recorder| warn_of_recorder(&warner, recorder)),
-        on_silenced: Box::new(move |latency| status.status().on_silenced(latency)),
+        on_silenced: Box::new(move |latency| {
+            status.status().on_silenced(latency);
+            input_queue.push(Input::Silenced { at: Instant::now() });
+        }),
     };
     let (src, latency) = (context.src.clone(), context.latency.clone());
     let flush = DownstreamFlush::new(src.clone(), flush_settings);

@@ -2,9 +2,11 @@
 
 //! State behind the read-only properties `connection-state`, `session-id` and `stats`.
 
+use crate::media::percentiles::Percentiles;
 use crate::realtime::conversation::Event;
 use crate::realtime::conversation::io::{FrameState, SessionEvent};
 use crate::realtime::element::ConnectionState;
+use crate::realtime::element::turn_times::{STAGES, TurnTimes};
 use std::time::Duration;
 
 /// State of the session, and counts since the element was started.
@@ -26,6 +28,13 @@ pub struct ElementStatus {
     pub reconnects: u64,
     pub silence_latency: u64,
     pub longest_silence_latency: u64,
+    /// For each stage of a turn, the time from the one before.
+    turn_stages: [Percentiles; STAGES.len()],
+    turn_latency: Percentiles,
+    silence_latencies: Percentiles,
+    barge_ins: Percentiles,
+    round_trip: u64,
+    round_trips: Percentiles,
     pub audio_dropped: u64,
     pub audio_inserted: u64,
 }
@@ -38,7 +47,7 @@ impl ElementStatus {
 
     /// The property `stats`.
     pub fn stats(&self, warnings: u64) -> gst::Structure {
-        gst::Structure::builder("application/x-openairealtime-stats")
+        let mut stats = gst::Structure::builder("application/x-openairealtime-stats")
             .field("turns", self.turns)
             .field("responses", self.responses)
             .field("interruptions", self.interruptions)
@@ -54,15 +63,35 @@ impl ElementStatus {
             .field("reconnects", self.reconnects)
             .field("silence-latency", self.silence_latency)
             .field("longest-silence-latency", self.longest_silence_latency)
+            .field("round-trip", self.round_trip)
             .field("audio-dropped", self.audio_dropped)
             .field("audio-inserted", self.audio_inserted)
-            .build()
+            .build();
+        let stages = STAGES.iter().copied().zip(&self.turn_stages).skip(1);
+        let others = [
+            ("turn-latency", &self.turn_latency),
+            ("silence-latency", &self.silence_latencies),
+            ("barge-in", &self.barge_ins),
+            ("round-trip", &self.round_trips),
+        ];
+        stages.chain(others).for_each(|(name, times)| times.write(name, &mut stats));
+        stats
+    }
+
+    /// A turn is over.
+    pub fn on_turn(&mut self, times: &TurnTimes) {
+        for (stage, duration) in times.durations() {
+            self.turn_stages[stage].add(duration);
+        }
+        self.turn_latency.add(times.total());
+        self.barge_ins.add(times.barge_in_to_silence());
     }
 
     /// The model was silent this long after the reason for it (barge-in) had arrived.
     pub fn on_silenced(&mut self, latency: Duration) {
         self.silence_latency = latency.as_nanos() as u64;
         self.longest_silence_latency = self.longest_silence_latency.max(self.silence_latency);
+        self.silence_latencies.add(latency);
     }
 
     /// Takes what an event says of it.
@@ -87,6 +116,10 @@ impl ElementStatus {
                 }
             }
             Event::Interrupted { .. } => self.interruptions += 1,
+            Event::RoundTrip(time) => {
+                self.round_trip = time.as_nanos() as u64;
+                self.round_trips.add(*time);
+            }
             Event::Usage { usage, total_cost, .. } => {
                 self.input_tokens += usage.input_tokens;
                 self.output_tokens += usage.output_tokens;

@@ -192,6 +192,7 @@ impl Driver {
                     self.warn_of_unreadable(format!("{length} bytes of binary data, which mean nothing here")).await;
                 }
             },
+            SocketEvent::RoundTrip(time) => self.report(BusEvent::Event(Event::RoundTrip(time))).await,
             SocketEvent::Gone(silent) => self.conversation.handle(Input::Gone { silent }, self.clock.now()),
             SocketEvent::Closed { code, mut reason } => {
                 self.dialler.redact(&mut reason);

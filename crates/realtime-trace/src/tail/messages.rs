@@ -133,13 +133,14 @@ fn session(message: &Structure) -> Option<What> {
 /// are due, so the server can be quicker than the clock.
 const MAX_LEAD: f64 = 0.5;
 
-/// The latency of a turn that was answered by voice. With `timing=offline` some stages are positions on the media time line
-/// and others times of the clock, which cannot be compared.
+/// The latency of a turn that was answered by voice. With `timing=offline` it begins when the end of speech is told, and ends
+/// with the first buffer. Older elements mixed positions on the media time line into it, which are out of order.
 fn latency(message: &Structure) -> Option<Latency> {
     message.text("first-audio")?;
     let mut latency = Latency::default();
     for (field, name) in [
         ("speech-end", "end of speech"),
+        ("speech-stopped", "noticed"),
         ("committed", "committed"),
         ("response-created", "response"),
         ("first-delta", "first audio"),

@@ -17,21 +17,29 @@ struct Turn {
     event: TurnEvent,
     /// `response.done` has come.
     is_done: bool,
+    /// The response was interrupted, and downstream falls silent.
+    is_interrupted: bool,
 }
 
 impl Turn {
     /// Nothing more will become known.
     fn is_complete(&self) -> bool {
         let is_heard = self.event.first_delta.is_none() || self.event.first_audio.is_some();
-        self.is_done && is_heard || self.event.silenced.is_some()
+        self.is_done && is_heard && !self.is_interrupted || self.event.silenced.is_some()
     }
 }
 
 impl TurnLatency {
     /// A turn has ended at this running time of the input. The turn before it is posted, if that got no further.
-    pub fn speech_ended(&mut self, item_id: Option<String>, speech_end: Option<Duration>, outbox: &mut Outbox) {
-        let event = TurnEvent { item_id, speech_end, ..Default::default() };
-        post(self.turn.replace(Turn { event, is_done: false }), outbox);
+    pub fn speech_ended(
+        &mut self,
+        item_id: Option<String>,
+        speech_end: Option<Duration>,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) {
+        let event = TurnEvent { item_id, speech_end, speech_stopped: Some(now), ..Default::default() };
+        post(self.turn.replace(Turn { event, ..Turn::default() }), outbox);
     }
 
     /// The audio of the turn was committed as this item.
@@ -58,10 +66,10 @@ impl TurnLatency {
         }
     }
 
-    /// Playback of a response has begun: its first buffer, with this running time, was pushed.
-    pub fn playing(&mut self, response_id: &str, at: Duration, now: Instant) {
+    /// Playback of a response has begun: its first buffer was pushed then, and live has this running time.
+    pub fn playing(&mut self, response_id: &str, heard: Option<Duration>, pushed: Instant) {
         if let Some(turn) = self.of_response(response_id).filter(|turn| turn.event.first_audio.is_none()) {
-            (turn.event.first_audio, turn.event.first_heard) = (Some(now), Some(at));
+            (turn.event.first_audio, turn.event.first_heard) = (Some(pushed), heard);
         }
     }
 
@@ -72,10 +80,18 @@ impl TurnLatency {
         }
     }
 
-    /// A response was interrupted, and nothing more of it is played.
-    pub fn silenced(&mut self, response_id: &str, now: Instant) {
+    /// A response was interrupted, by speech of the user that began at this running time of the input, or by the application.
+    pub fn interrupted(&mut self, response_id: &str, speech_start: Option<Duration>) {
         if let Some(turn) = self.of_response(response_id) {
-            turn.event.silenced = Some(now);
+            (turn.is_interrupted, turn.event.barge_in) = (true, speech_start);
+        }
+    }
+
+    /// Nothing more of what was interrupted is heard.
+    pub fn silenced(&mut self, at: Instant, outbox: &mut Outbox) {
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.is_interrupted) {
+            turn.event.silenced = Some(at);
+            self.post_complete(outbox);
         }
     }
 

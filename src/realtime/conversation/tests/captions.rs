@@ -18,7 +18,7 @@ fn texts(dialogue: &mut Dialogue) -> Vec<(String, Option<u128>, Option<u128>, bo
 }
 
 fn began(dialogue: &mut Dialogue, item: &str, at: u64) {
-    dialogue.handle(Input::Began { item_id: item.into(), at: ms(at) });
+    dialogue.handle(Input::Began { item_id: item.into(), at: ms(at), pushed: dialogue.now });
 }
 
 #[test]

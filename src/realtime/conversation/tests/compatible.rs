@@ -64,7 +64,8 @@ fn a_message_of_the_next_session_has_its_own_place_and_length() {
             Output::Play(speech) => Some(speech.item_id),
             _ => None,
         });
-        let began = Input::Began { item_id: played.expect("it is there"), at: ms(1_000 * length as u64) };
+        let began =
+            Input::Began { item_id: played.expect("it is there"), at: ms(1_000 * length as u64), pushed: dialogue.now };
         dialogue.handle(began);
         dialogue.server_all([say("resp_1", "item_2", "Words.", "done"), done("resp_1")]);
         dialogue.after(length as u64);

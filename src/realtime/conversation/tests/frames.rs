@@ -264,7 +264,7 @@ fn each_frame_is_answered_and_the_next_one_waits_until_that_was_heard() {
     dialogue.on_frame("b", 2_000);
     dialogue.expect_nothing();
     dialogue.server_all([created("r1"), delta("r1", "a1", 3_000), audio_done("r1", "a1"), done("r1")]);
-    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(2_000) });
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(2_000), pushed: dialogue.now });
     dialogue.skip();
     dialogue.after(2_999);
     dialogue.on_frame("c", 5_000);

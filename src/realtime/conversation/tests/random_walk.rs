@@ -327,7 +327,7 @@ impl Monkey {
         let item_id = self.dice.pick(&["a1", "a2", "a3", ""]).to_owned();
         let now = Duration::from_millis(self.dice.below(100_000));
         if self.dice.one_in(2) {
-            self.handle(Input::Began { item_id, at: now });
+            self.handle(Input::Began { item_id, at: now, pushed: self.now });
         } else {
             self.handle(Input::Played { now, items: vec![PlayedPart { item_id, content_index: 0, heard }] });
         }

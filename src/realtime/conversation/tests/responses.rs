@@ -39,7 +39,7 @@ fn words_are_told_piece_by_piece_and_whole() {
     let words = dialogue.expect_transcript();
     assert_eq!((words.role, words.text.as_str(), words.last), (Speaker::Assistant, "Hel", false));
     dialogue.expect_play("a1", 400);
-    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(7_000) });
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(7_000), pushed: dialogue.now });
     dialogue.server_all([audio_done("r1", "a1"), say("r1", "a1", "Hello", "done")]);
     // The whole is told when it was heard.
     dialogue.expect_nothing();

@@ -57,7 +57,7 @@ fn talk(dialogue: &mut Dialogue) {
         audio_done("r1", "a1"),
     ]);
     dialogue.server(done("r1"));
-    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(0) });
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(0), pushed: dialogue.now });
     dialogue.after(200);
     while dialogue.next().is_some() {}
 }
@@ -162,7 +162,7 @@ fn a_limit_of_time_is_no_reason_to_stop() {
 fn words_that_are_heard_to_their_end_after_the_loss_are_told_then() {
     let mut dialogue = dialogue();
     dialogue.server_all([created("r1"), say("r1", "a1", "It is late.", "done"), delta("r1", "a1", 2_000)]);
-    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(0) });
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(0), pushed: dialogue.now });
     dialogue.skip();
     dialogue.closed(1006, "gone");
     // Whoever follows the answers is told how each one ended, also this one.
@@ -186,7 +186,7 @@ fn words_that_waited_for_the_users_are_told_without_them() {
     dialogue.server_all([started("u1", 0), stopped("u1", 0), committed("u1")]);
     dialogue.server_all([created("r1"), say("r1", "a1", "Fine.", "done"), delta("r1", "a1", 100)]);
     dialogue.server_all([audio_done("r1", "a1"), done("r1")]);
-    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(0) });
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(0), pushed: dialogue.now });
     dialogue.after(200);
     dialogue.skip();
     dialogue.closed(1006, "gone");

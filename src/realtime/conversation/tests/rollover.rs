@@ -94,7 +94,7 @@ fn who_speaks_and_who_is_listened_to_is_let_finish() {
         audio_done("r1", "a1"),
         done("r1"),
     ]);
-    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(0) });
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(0), pushed: dialogue.now });
     dialogue.after(2_999);
     assert!(!dialogue.take_all().iter().any(|output| matches!(output, Output::Reconnect)));
     dialogue.after(1);

@@ -2,9 +2,9 @@
 
 //! Latency of turns: each stage has the time at which it was reached, and a turn is posted once.
 
-use crate::realtime::conversation::Input;
 use crate::realtime::conversation::io::TurnEvent;
 use crate::realtime::conversation::tests::dialogue::*;
+use crate::realtime::conversation::{Command, Input};
 use serde_json::json;
 
 /// Says a sentence that ends at 4.9 s of the input, and goes on 100 ms after each stage until playback has begun.
@@ -12,7 +12,8 @@ fn answered() -> (Dialogue, TurnEvent) {
     let mut dialogue = Dialogue::live(server_vad());
     dialogue.hear(5_000);
     dialogue.server_all([started("u1", 4_000), stopped("u1", 4_900)]);
-    let mut expected = TurnEvent { speech_end: Some(ms(4_900)), ..TurnEvent::default() };
+    let (speech_end, speech_stopped) = (Some(ms(4_900)), Some(dialogue.now));
+    let mut expected = TurnEvent { speech_end, speech_stopped, ..TurnEvent::default() };
     dialogue.after(100);
     dialogue.server(json!({"type": "input_audio_buffer.committed", "item_id": "u1"}));
     (expected.item_id, expected.committed) = (Some("u1".into()), Some(dialogue.now));
@@ -23,8 +24,9 @@ fn answered() -> (Dialogue, TurnEvent) {
     dialogue.server(delta("r1", "a1", 1_000));
     expected.first_delta = Some(dialogue.now);
     dialogue.after(100);
-    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(5_400) });
-    (expected.first_audio, expected.first_heard) = (Some(dialogue.now), Some(ms(5_400)));
+    let pushed = dialogue.now - ms(30);
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(5_400), pushed });
+    (expected.first_audio, expected.first_heard) = (Some(pushed), Some(ms(5_400)));
     assert_eq!(dialogue.turns, []);
     (dialogue, expected)
 }
@@ -48,7 +50,7 @@ fn a_response_that_is_done_before_it_is_played_waits_for_that() {
     dialogue.server_all([audio_done("r1", "a1"), done("r1")]);
     assert_eq!(dialogue.turns, []);
     dialogue.after(20);
-    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(5_100) });
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(5_100), pushed: dialogue.now });
     let [turn] = &dialogue.turns[..] else { panic!("one turn, not {:?}", dialogue.turns) };
     assert_eq!((turn.first_audio, turn.first_heard), (Some(dialogue.now), Some(ms(5_100))));
 }
@@ -59,8 +61,35 @@ fn a_barge_in_ends_the_turn_with_the_time_of_silence() {
     dialogue.after(300);
     dialogue.played(5_700, &[("a1", 300)]);
     dialogue.server(started("u2", 4_950));
+    assert_eq!(dialogue.turns, []);
+    let at = dialogue.now + ms(3);
+    dialogue.after(5);
+    dialogue.handle(Input::Silenced { at });
+    (expected.barge_in, expected.silenced) = (Some(ms(4_950)), Some(at));
+    assert_eq!(dialogue.turns, [expected]);
+}
+
+#[test]
+fn an_answer_that_the_application_cancels_has_silence_and_no_barge_in() {
+    let (mut dialogue, mut expected) = answered();
+    dialogue.played(5_700, &[("a1", 300)]);
+    dialogue.handle(Input::Command(Command::CancelResponse));
+    dialogue.handle(Input::Silenced { at: dialogue.now });
     expected.silenced = Some(dialogue.now);
     assert_eq!(dialogue.turns, [expected]);
+}
+
+#[test]
+fn offline_a_place_on_the_media_time_line_is_no_stage() {
+    let mut dialogue = Dialogue::offline(server_vad());
+    dialogue.hear(5_000);
+    dialogue.server_all([started("u1", 4_000), stopped("u1", 4_900), created("r1"), delta("r1", "a1", 500)]);
+    dialogue.server_all([audio_done("r1", "a1"), done("r1")]);
+    let now = dialogue.now;
+    dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(4_900), pushed: now });
+    let [turn] = &dialogue.turns[..] else { panic!("one turn, not {:?}", dialogue.turns) };
+    assert_eq!((turn.speech_end, turn.first_heard), (None, None));
+    assert_eq!((turn.speech_stopped, turn.first_delta, turn.first_audio), (Some(now), Some(now), Some(now)));
 }
 
 #[test]
@@ -75,7 +104,7 @@ fn a_turn_that_is_answered_by_the_output_of_a_function_goes_on() {
     assert_eq!(dialogue.turns, []);
     dialogue.after(1_000);
     dialogue.server_all([created("r2"), delta("r2", "a2", 500)]);
-    dialogue.handle(Input::Began { item_id: "a2".into(), at: ms(6_400) });
+    dialogue.handle(Input::Began { item_id: "a2".into(), at: ms(6_400), pushed: dialogue.now });
     dialogue.server_all([audio_done("r2", "a2"), done("r2")]);
     let [turn] = &dialogue.turns[..] else { panic!("one turn, not {:?}", dialogue.turns) };
     assert_eq!((turn.response_id.as_deref(), turn.response_created), (Some("r2"), Some(created_at)));

@@ -36,8 +36,9 @@ impl Conversation {
         let transcripts = self.captions.cut_off(&items, &self.responses);
         unplayed.iter().for_each(|part| self.responses.cut_off(part));
         self.post_cut_transcripts(transcripts);
+        let speech_start = self.turns.open().and_then(|turn| turn.start).filter(|_| who == Initiator::User);
         for response_id in unplayed.iter().map(|part| &part.response_id).chain(&active) {
-            self.turn_latency.silenced(response_id, self.now);
+            self.turn_latency.interrupted(response_id, speech_start);
         }
         if let Some(first) = unplayed.into_iter().next() {
             self.notify(Event::Interrupted {
@@ -47,7 +48,6 @@ impl Conversation {
                 running_time: self.responses.position(),
             });
         }
-        self.turn_latency.post_complete(&mut self.outbox);
     }
 
     /// Tells the server what was played of each part, and drops what may still come of it.

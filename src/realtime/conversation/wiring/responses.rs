@@ -8,11 +8,12 @@ use crate::realtime::conversation::io::ResponseEvent;
 use crate::realtime::conversation::response::Initiator;
 use crate::realtime::conversation::server_error;
 use crate::realtime::conversation::{Conversation, Event};
+use crate::types::Timing;
 use openai_protocol::Response;
 use openai_protocol::items::{ItemKind, Status};
 use openai_protocol::response::StatusDetails;
 use openai_protocol::server::{ResponseOutputAudioDone, ResponseOutputItemAdded, ResponseOutputItemDone};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The state of a response that is done, as it is posted.
 fn state_of(status: Option<Status>) -> String {
@@ -96,9 +97,10 @@ impl Conversation {
     }
 
     /// Playback of an item has begun at this running time.
-    pub(crate) fn playback_began(&mut self, item_id: &str, at: Duration) {
+    pub(crate) fn playback_began(&mut self, item_id: &str, at: Duration, pushed: Instant) {
         if let Some(response_id) = self.responses.began(item_id, at, self.now) {
-            self.turn_latency.playing(response_id, at, self.now);
+            let heard = (self.config.timing == Timing::Live).then_some(at);
+            self.turn_latency.playing(response_id, heard, pushed);
             self.turn_latency.post_complete(&mut self.outbox);
         }
     }

@@ -53,7 +53,8 @@ impl Conversation {
         self.turns.end(item_id.as_deref(), end);
         self.calls.turn_ended(self.now);
         self.await_response_from(end);
-        self.turn_latency.speech_ended(item_id.clone(), end, &mut self.outbox);
+        let said = end.filter(|_| self.config.timing == Timing::Live);
+        self.turn_latency.speech_ended(item_id.clone(), said, self.now, &mut self.outbox);
         self.notify(Event::Speech { active: false, item_id, running_time: end });
     }
 

@@ -427,7 +427,7 @@ impl World {
                         && self.played.insert(response.clone())
                     {
                         let at = self.now.duration_since(self.start).max(speech.not_before);
-                        self.handle(Input::Began { item_id: speech.item_id, at });
+                        self.handle(Input::Began { item_id: speech.item_id, at, pushed: self.now });
                     }
                 }
                 Output::Event(event) => self.told(event),

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MPL-2.0
+
+//! The stages of a turn as running times of the pipeline, so that the difference of any two is a latency.
+
+use crate::realtime::conversation::event::TurnEvent;
+use gst::prelude::*;
+use std::time::{Duration, Instant};
+
+/// How often clock and wall-clock time are read together. The pair that took the least time is taken: the thread may have
+/// to wait for the processor between the two.
+const READINGS: usize = 4;
+
+/// Maps wall-clock times to running time.
+pub struct RunningTime(Option<(Duration, Instant)>);
+
+impl RunningTime {
+    /// Reads the element's clock. Without one (outside a pipeline) no time can be mapped.
+    pub fn of(element: &gst::Element) -> Self {
+        let readings = (0..READINGS).filter_map(|_| {
+            let before = Instant::now();
+            let running_time = element.current_running_time()?;
+            let taken = before.elapsed();
+            Some((taken, (running_time.into(), before + taken / 2)))
+        });
+        Self(readings.min_by_key(|(taken, _)| *taken).map(|(_, reading)| reading))
+    }
+
+    fn at(&self, time: Instant) -> Option<Duration> {
+        let (running_time, now) = self.0?;
+        match time.checked_duration_since(now) {
+            Some(later) => Some(running_time + later),
+            None => running_time.checked_sub(now - time),
+        }
+    }
+}
+
+/// The stages of the latency of a turn in their order, from the end of speech to the first audio that is heard.
+pub const STAGES: [&str; 7] =
+    ["speech-end", "speech-stopped", "committed", "response-created", "first-delta", "first-audio", "first-heard"];
+
+/// When each stage of a turn was reached.
+#[derive(Clone, Copy, Debug)]
+pub struct TurnTimes {
+    /// As [`STAGES`] names them; `None` if a stage was not reached.
+    pub stages: [Option<Duration>; STAGES.len()],
+    /// The user began to speak over the answer.
+    pub barge_in: Option<Duration>,
+    /// What was interrupted stopped.
+    pub silenced: Option<Duration>,
+}
+
+impl TurnTimes {
+    /// `latency` is the pipeline's.
+    pub fn new(turn: &TurnEvent, running_time: &RunningTime, latency: Duration) -> Self {
+        let at = |time: Option<Instant>| time.and_then(|time| running_time.at(time));
+        Self {
+            stages: [
+                turn.speech_end,
+                at(turn.speech_stopped),
+                at(turn.committed),
+                at(turn.response_created),
+                at(turn.first_delta),
+                at(turn.first_audio),
+                turn.first_heard.map(|time| time + latency),
+            ],
+            barge_in: turn.barge_in,
+            silenced: at(turn.silenced),
+        }
+    }
+
+    /// Time from each stage to the next one that was reached, by the index of that. They add up to [`Self::total`].
+    pub fn durations(&self) -> impl Iterator<Item = (usize, Duration)> {
+        let mut reached = self.stages.iter().enumerate().filter_map(|(stage, time)| time.map(|time| (stage, time)));
+        let mut before = reached.next().map(|(_, time)| time).unwrap_or_default();
+        reached.map(move |(stage, time)| {
+            let duration = time.saturating_sub(before);
+            before = before.max(time);
+            (stage, duration)
+        })
+    }
+
+    /// From the end of speech to the first audio that is heard.
+    pub fn total(&self) -> Option<Duration> {
+        let [speech_end, .., first_heard] = self.stages;
+        first_heard?.checked_sub(speech_end?)
+    }
+
+    /// From the begin of the user's speech over the answer until that was silent.
+    pub fn barge_in_to_silence(&self) -> Option<Duration> {
+        self.silenced?.checked_sub(self.barge_in?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn stages_have_one_clock_and_add_up() {
+        let now = Instant::now();
+        let turn = TurnEvent {
+            speech_end: Some(1_000 * MS),
+            speech_stopped: Some(now - 800 * MS),
+            response_created: Some(now - 750 * MS),
+            first_delta: Some(now - 600 * MS),
+            first_audio: Some(now),
+            first_heard: Some(2_010 * MS),
+            barge_in: Some(2_500 * MS),
+            silenced: Some(now + 620 * MS),
+            ..TurnEvent::default()
+        };
+        let times = TurnTimes::new(&turn, &RunningTime(Some((2_000 * MS, now))), 20 * MS);
+        let durations: Vec<_> = times.durations().map(|(stage, duration)| (STAGES[stage], duration)).collect();
+        let expected = [
+            ("speech-stopped", 200 * MS),
+            ("response-created", 50 * MS),
+            ("first-delta", 150 * MS),
+            ("first-audio", 600 * MS),
+            ("first-heard", 30 * MS),
+        ];
+        assert_eq!(durations, expected);
+        assert_eq!(times.total(), Some(durations.iter().map(|(_, duration)| *duration).sum()));
+        assert_eq!(times.barge_in_to_silence(), Some(120 * MS));
+    }
+
+    #[test]
+    fn without_a_clock_only_places_on_the_input_are_known() {
+        let turn = TurnEvent { speech_end: Some(MS), speech_stopped: Some(Instant::now()), ..TurnEvent::default() };
+        let times = TurnTimes::new(&turn, &RunningTime(None), MS);
+        assert_eq!((times.stages[0], times.stages[1], times.total()), (Some(MS), None, None));
+        assert_eq!(times.durations().count(), 0);
+    }
+}
