@@ -484,7 +484,7 @@ impl World {
             }
             Step::Began(item, at) => {
                 let at = Duration::from_millis(u64::from(at));
-                self.handle(Input::Began { item_id: format!("a{item}"), at });
+                self.handle(Input::Began { item_id: format!("a{item}"), at, pushed: self.now });
             }
             Step::Format(phone) => {
                 self.rate = if phone { 8 } else { 48 };
@@ -540,7 +540,7 @@ proptest! {
         for _ in 0..2_000 {
             // Whatever is given out to be played begins to be played one day.
             for item_id in std::mem::take(&mut world.played) {
-                world.handle(Input::Began { item_id, at: Duration::ZERO });
+                world.handle(Input::Began { item_id, at: Duration::ZERO, pushed: world.now });
             }
             world.pass(Duration::from_secs(10));
             if world.over {

@@ -62,7 +62,7 @@ pub fn conversation(data: &[u8]) {
         }
         // Whatever is there is played one day.
         for item_id in std::mem::take(&mut world.played) {
-            world.handle(Input::Began { item_id, at: Duration::ZERO });
+            world.handle(Input::Began { item_id, at: Duration::ZERO, pushed: world.now });
         }
         world.pass(Duration::from_secs(10));
     }
