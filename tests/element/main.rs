@@ -30,3 +30,4 @@ mod several;
 mod support;
 mod text_pads;
 mod trace;
+mod translation;
