@@ -151,6 +151,9 @@ impl Driver {
                 () = self.input_queue.arrived() => {}
                 () = self.playout.room(), if full => {}
                 () = clock.sleep_until(deadline.unwrap_or_else(|| far_away(&clock))), if deadline.is_some() => {
+                    if self.wants_playback_position() {
+                        self.update_playback_position();
+                    }
                     self.conversation.wake(self.clock.now());
                     self.flush_outputs(socket).await;
                 }
@@ -171,7 +174,7 @@ impl Driver {
             let stream = !socket.is_behind() && self.conversation.wants_sound(self.clock.now());
             let frames = self.conversation.wants_frames(self.clock.now());
             let Some(input) = self.input_queue.take(stream, frames) else { return };
-            if self.conversation.may_interrupt(&input) {
+            if self.conversation.may_interrupt(&input) || self.wants_playback_position() {
                 self.update_playback_position();
             }
             self.received = Some(self.clock.now());
@@ -213,7 +216,7 @@ impl Driver {
                 self.trace(true, event.name(), text).await;
                 self.left_out.add(event.name(), left_out);
                 let input = Input::Server(Box::new(event));
-                if self.conversation.may_interrupt(&input) {
+                if self.conversation.may_interrupt(&input) || self.wants_playback_position() {
                     self.update_playback_position();
                 }
                 self.conversation.handle(input, self.clock.now());
@@ -227,6 +230,10 @@ impl Driver {
 
     async fn warn_of_unreadable(&mut self, what: String) {
         self.warn(Warning::new("unreadable-event", format!("the server sent {what}"))).await;
+    }
+
+    fn wants_playback_position(&self) -> bool {
+        self.conversation.wants_playback_position(self.clock.now())
     }
 
     /// Tells the conversation what was played, on which it is about to decide.
