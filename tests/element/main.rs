@@ -5,6 +5,7 @@
 mod accuracy;
 mod barge_in;
 mod conversation;
+mod documents;
 mod embedding;
 mod errors;
 mod faults;

@@ -257,6 +257,11 @@ impl Conversation {
         }
     }
 
+    /// Whether the playback position has to be handed in now: the end of an answer is expected.
+    pub fn wants_playback_position(&self, now: Instant) -> bool {
+        self.turn_latency.next_check().is_some_and(|at| now >= at)
+    }
+
     /// Does what has become due or possible.
     fn advance(&mut self) {
         if matches!(self.phase, Phase::Opening) && self.now >= self.opening.deadline() {

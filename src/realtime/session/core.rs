@@ -17,17 +17,6 @@ pub struct Message {
     pub left_out: Vec<String>,
 }
 
-impl Message {
-    /// Its `type`.
-    pub fn name(&self) -> &str {
-        match &self.input {
-            Input::Server(event) => event.name(),
-            Input::Translation(event) => event.name(),
-            _ => "",
-        }
-    }
-}
-
 /// The core, by the kind of session.
 #[derive(Debug)]
 pub enum Core {
@@ -95,9 +84,25 @@ impl Core {
         }
     }
 
-    /// A translation is not interrupted.
-    pub fn may_interrupt(&self, input: &Input) -> bool {
-        matches!(self, Self::Conversation(conversation) if conversation.may_interrupt(input))
+    /// The `type` of an event of the server.
+    pub fn name(input: &Input) -> &str {
+        match input {
+            Input::Server(event) => event.name(),
+            Input::Translation(event) => event.name(),
+            _ => "",
+        }
+    }
+
+    /// Whether the playback position is wanted before this input. A translation is not interrupted.
+    pub fn needs_playback_position(&self, input: &Input, now: Instant) -> bool {
+        match self {
+            Self::Conversation(core) => core.may_interrupt(input) || core.wants_playback_position(now),
+            Self::Translation(_) => false,
+        }
+    }
+
+    pub fn wants_playback_position(&self, now: Instant) -> bool {
+        matches!(self, Self::Conversation(core) if core.wants_playback_position(now))
     }
 
     pub fn awaits_server(&self) -> bool {

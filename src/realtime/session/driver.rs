@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Driver of a session: hands what arrives from the element and from the server to the conversation, and carries out its
-//! outputs, over as many connections as it takes.
+//! Driver of a session: hands what arrives from the element and from the server to its core, and carries out its outputs,
+//! over as many connections as it takes.
 
 use crate::error::{Error, Warning};
 use crate::net::clock::Clock;
 use crate::net::websocket::{SocketEvent, WebSocket};
 use crate::realtime::conversation::io::SessionEvent;
 use crate::realtime::conversation::{Event, Input, Output};
-use crate::realtime::session::core::Core;
+use crate::realtime::session::core::{Core, Message};
 use crate::realtime::session::dialler::Dialler;
 use crate::realtime::session::left_out_fields::LeftOutFields;
 use crate::realtime::session::reporter::{Reporter, drop_warning};
@@ -27,7 +27,7 @@ pub(crate) fn is_good(lasted: Option<Duration>, carried_turn: bool) -> bool {
     lasted.is_some_and(|lasted| lasted >= STABLE_SESSION || carried_turn)
 }
 
-/// A conversation and its connection.
+/// The core of a session and its connection.
 pub struct Driver {
     dialler: Dialler,
     clock: Clock,
@@ -38,14 +38,14 @@ pub struct Driver {
     /// When the connection was made.
     began: Instant,
     over: bool,
-    /// The connection is lost, and the conversation wants another one.
+    /// The connection is lost, and the core wants another one.
     is_lost: bool,
     /// Connection for the rollover before the session's end.
     standby: Standby,
     connect_timeout: Duration,
     /// Since when the session is ready.
     ready: Option<Instant>,
-    /// Whether the conversation knows that the send queue is congested.
+    /// Whether the core knows that the send queue is congested.
     is_behind: bool,
     /// The warning about fields that the server's dialect lacks was posted.
     warned_of_dialect: bool,
@@ -79,7 +79,7 @@ impl Driver {
         }
     }
 
-    /// Runs until the conversation is over.
+    /// Runs until the core is over.
     pub async fn run(&mut self, socket: &mut Option<WebSocket>) {
         loop {
             let next = match self.standby.take() {
@@ -151,6 +151,9 @@ impl Driver {
                 () = self.input_queue.arrived() => {}
                 () = self.playout.room(), if full => {}
                 () = clock.sleep_until(deadline.unwrap_or_else(|| far_away(&clock))), if deadline.is_some() => {
+                    if self.core.wants_playback_position(self.clock.now()) {
+                        self.update_playback_position();
+                    }
                     self.core.wake(self.clock.now());
                     self.flush_outputs(socket).await;
                 }
@@ -165,13 +168,13 @@ impl Driver {
         }
     }
 
-    /// Hands queued input to the conversation, while the socket and the conversation take it.
+    /// Hands queued input to the core, while the socket and the core take it.
     async fn drain_input(&mut self, socket: &mut WebSocket) {
         while !self.over {
             let stream = !socket.is_behind() && self.core.wants_sound(self.clock.now());
             let frames = self.core.wants_frames(self.clock.now());
             let Some(input) = self.input_queue.take(stream, frames) else { return };
-            if self.core.may_interrupt(&input) {
+            if self.core.needs_playback_position(&input, self.clock.now()) {
                 self.update_playback_position();
             }
             self.received = Some(self.clock.now());
@@ -209,12 +212,10 @@ impl Driver {
         let scrubbed = self.dialler.scrub_frame(text);
         let text = scrubbed.as_deref().unwrap_or(text);
         match self.core.read(text) {
-            Ok(mut message) => {
-                self.trace(true, message.name(), text).await;
-                let left_out = std::mem::take(&mut message.left_out);
-                self.left_out.add(message.name(), left_out);
-                let input = message.input;
-                if self.core.may_interrupt(&input) {
+            Ok(Message { input, left_out }) => {
+                self.trace(true, Core::name(&input), text).await;
+                self.left_out.add(Core::name(&input), left_out);
+                if self.core.needs_playback_position(&input, self.clock.now()) {
                     self.update_playback_position();
                 }
                 self.core.handle(input, self.clock.now());
@@ -230,14 +231,14 @@ impl Driver {
         self.warn(Warning::new("unreadable-event", format!("the server sent {what}"))).await;
     }
 
-    /// Tells the conversation what was played, on which it is about to decide.
+    /// Tells the core what was played, on which it is about to decide.
     fn update_playback_position(&mut self) {
         if let Some((position, items)) = self.playout.heard() {
             self.core.handle(Input::Played { now: position, items }, self.clock.now());
         }
     }
 
-    /// Carries out the outputs of the conversation.
+    /// Carries out the outputs of the core.
     async fn flush_outputs(&mut self, socket: &mut WebSocket) {
         while let Some(output) = self.core.poll() {
             match output {
@@ -288,7 +289,7 @@ impl Driver {
         }
     }
 
-    /// Tells the conversation whether the send queue is congested; images are sent only if it is not.
+    /// Tells the core whether the send queue is congested; images are sent only if it is not.
     fn update_congestion(&mut self, socket: &WebSocket) {
         let is_behind = socket.is_behind();
         if std::mem::replace(&mut self.is_behind, is_behind) != is_behind {
