@@ -7,3 +7,7 @@
 pub mod conversation;
 pub(crate) mod element;
 pub(crate) mod session;
+
+// Parts of the hot path, for `benches/instructions`.
+#[doc(hidden)]
+pub use session::{InputQueue, Playout, Secret};
