@@ -4,19 +4,22 @@
 //!
 //!     cargo bench
 //!
-//! For counts that do not depend on the machine's load: `valgrind --tool=callgrind target/release/deps/audio_path-… --bench append`.
+//! For counts that do not depend on the machine's load see `benches/instructions`.
+
+#[path = "instructions/src/conversation.rs"]
+mod conversation;
 
 use bytes::Bytes;
+use conversation::conversation;
 use gstopenairealtime::audio::vad::VadConfig;
 use gstopenairealtime::queue::timeline::{Next, Timeline};
-use gstopenairealtime::realtime::conversation::config::FrameConfig;
-use gstopenairealtime::realtime::conversation::config::{Config, Detection};
-use gstopenairealtime::realtime::conversation::{Conversation, Input};
+use gstopenairealtime::realtime::conversation::Input;
+use gstopenairealtime::realtime::conversation::config::Detection;
 use gstopenairealtime::types::AudioChunk;
-use gstopenairealtime::types::{OutputAudio, Timing};
+use gstopenairealtime::types::OutputAudio;
 use openai_protocol::session::AudioFormat;
-use openai_protocol::{ServerEvent, Session, client};
-use std::time::{Duration, Instant};
+use openai_protocol::{ServerEvent, client};
+use std::time::Duration;
 
 fn main() {
     divan::main();
@@ -41,42 +44,6 @@ fn read_a_delta(bencher: divan::Bencher, milliseconds: usize) {
     openai_protocol::Base64::encode_into(&vec![7; milliseconds * 48], &mut text);
     text.push_str("\"}");
     bencher.bench(|| ServerEvent::from_json(divan::black_box(&text)).expect("an event"));
-}
-
-fn conversation(detection: Detection) -> (Conversation, Instant) {
-    let now = Instant::now();
-    let config = Config {
-        session: Session::default(),
-        translation: None,
-        model: "gpt-realtime".into(),
-        detection,
-        timing: Timing::Live,
-        input: AudioFormat::Pcm,
-        output: AudioFormat::Pcm,
-        create_response: true,
-        interrupt_response: true,
-        respond_on_eos: true,
-        drain_timeout: Duration::from_secs(30),
-        tool_timeout: None,
-        time_of_day: Duration::ZERO,
-        alignment_threshold: Duration::from_millis(40),
-        discont_wait: Duration::from_secs(1),
-        max_speed: 0.0,
-        transcribes: true,
-        requests_per_minute: 0,
-        max_cost: 0.0,
-        reconnects: false,
-        max_session_duration: Duration::ZERO,
-        replays_frames: false,
-        server_responds: true,
-        frames: FrameConfig::default(),
-    };
-    let mut conversation = Conversation::new(config, now);
-    conversation.handle(Input::Connected { timeout: Duration::from_secs(10) }, now);
-    let ready = ServerEvent::from_json(r#"{"type":"session.updated","session":{}}"#).expect("an event");
-    conversation.handle(Input::Server(Box::new(ready)), now);
-    while conversation.poll().is_some() {}
-    (conversation, now)
 }
 
 /// One piece of the user's sound through the decisions.

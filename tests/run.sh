@@ -6,7 +6,7 @@
 # the end.
 #
 #   tests/run.sh            everything
-#   tests/run.sh NAME...    only these steps: format clippy docs tests archive size pipelines
+#   tests/run.sh NAME...    only these steps: format clippy docs tests archive size instructions pipelines
 set -euo pipefail
 . "$(dirname "$0")/../pipelines/support/install.sh"
 cd "$project"
@@ -29,6 +29,7 @@ install_packages_for_tests() {
     command -v npm >/dev/null || install_packages npm
     command -v setsid >/dev/null || install_packages util-linux
     command -v chromium >/dev/null || install_packages chromium
+    command -v valgrind >/dev/null || install_packages valgrind
 }
 
 check_format() {
@@ -100,6 +101,12 @@ check_size() {
     [ "$size" -lt 6291456 ] || fail "the plugin is larger than 6 MiB"
 }
 
+# Of the hot path, against those that were accepted.
+check_instructions() {
+    step "Counts of instructions"
+    python3 benches/instructions/check.py
+}
+
 check_pipelines() {
     step "Every script in pipelines/"
     tests/pipelines.sh
@@ -108,7 +115,7 @@ check_pipelines() {
 rm -f "$CARGO_TARGET_DIR/tests.log"
 prepare
 if [ $# -eq 0 ]; then
-    set -- format clippy docs tests archive size pipelines
+    set -- format clippy docs tests archive size instructions pipelines
 fi
 for name in "$@"; do
     declare -F "check_$name" >/dev/null || fail "there is no step '$name'"

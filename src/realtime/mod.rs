@@ -9,3 +9,7 @@ pub mod conversation;
 pub(crate) mod element;
 pub(crate) mod session;
 pub(crate) mod translation;
+
+// Parts of the hot path, for `benches/instructions`.
+#[doc(hidden)]
+pub use session::{InputQueue, Playout, Secret};
