@@ -10,7 +10,7 @@ use gst::prelude::*;
 use serde_json::{Value, json};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::{Message, WebSocket, accept};
@@ -232,6 +232,20 @@ fn pipeline(port: u16, properties: &str) -> (Pipeline, Sounds, Sounds) {
     (pipeline, pushed, heard)
 }
 
+/// Running time in milliseconds at which the input begins, once it has: a live source may begin late, and the server counts from
+/// there.
+fn first_input(pipeline: &Pipeline) -> Arc<OnceLock<f64>> {
+    let input = pipeline.element("ai").static_pad("audio_sink").expect("a pad");
+    let begin = Arc::new(OnceLock::new());
+    let first = begin.clone();
+    input.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let pts = info.buffer().and_then(|buffer| buffer.pts()).expect("a timestamp");
+        first.set(ms(pts.into())).expect("the first buffer");
+        gst::PadProbeReturn::Remove
+    });
+    begin
+}
+
 /// The nearest of what was measured, as `stats` has it.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -251,13 +265,7 @@ fn the_stages_of_a_turn_are_when_the_server_sent_and_the_listener_heard() {
             .collect::<Vec<_>>()
     });
     let (mut pipeline, pushed, heard) = pipeline(port, "interrupt-response=false");
-    let input = pipeline.element("ai").static_pad("audio_sink").expect("a pad");
-    let begin = Arc::new(Mutex::new(None));
-    let first = begin.clone();
-    input.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        first.lock().expect("no panic").get_or_insert_with(|| info.buffer().and_then(|buffer| buffer.pts()));
-        gst::PadProbeReturn::Remove
-    });
+    let begin = first_input(&pipeline);
     pipeline.play();
     let told: Vec<_> = (0..TURNS)
         .map(|_| {
@@ -268,7 +276,7 @@ fn the_stages_of_a_turn_are_when_the_server_sent_and_the_listener_heard() {
         .collect();
     let sent = server.join().expect("the server's script");
     let at = running_time(&pipeline);
-    let begin = ms(begin.lock().expect("no panic").flatten().expect("input").into());
+    let begin = begin.get().copied().expect("input");
     let mut query = gst::query::Latency::new();
     assert!(pipeline.pipeline.query(&mut query), "the pipeline has a latency");
     let latency = ms(query.result().1.into());
@@ -328,6 +336,7 @@ fn the_time_from_a_barge_in_to_silence_ends_when_downstream_is_flushed() {
         }
         gst::PadProbeReturn::Ok
     });
+    let begin = first_input(&pipeline);
     pipeline.play();
     heard.wait_for(|_| true);
     next.send(()).expect("the server goes on");
@@ -337,7 +346,8 @@ fn the_time_from_a_barge_in_to_silence_ends_when_downstream_is_flushed() {
     next.send(()).expect("the server goes on");
     let (speech_start, sent) = server.join().expect("the server's script");
     let at = running_time(&pipeline);
-    assert!((time(&turn, "barge-in") - speech_start as f64).abs() < 2.0, "{turn}");
+    let begin = begin.get().copied().expect("input");
+    assert!((time(&turn, "barge-in") - begin - speech_start as f64).abs() < 2.0, "{turn}, input from {begin} ms on");
     let silenced = time(&turn, "silenced");
     assert!((at(flushed) - SLACK..at(told_by) + SLACK).contains(&silenced), "{turn}, flushed at {}", at(flushed));
     let stats: gst::Structure = pipeline.element("ai").property("stats");
