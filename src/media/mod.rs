@@ -14,6 +14,7 @@ pub(crate) mod frame;
 pub(crate) mod function_calls;
 pub(crate) mod liveness;
 pub(crate) mod percentiles;
+pub(crate) mod playing_periods;
 pub(crate) mod property_values;
 pub(crate) mod recorder;
 pub(crate) mod segment;

@@ -1,20 +1,30 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! "I put it into my program": the programs of `docs/embedding.md`, taken from the page, built and run as it says.
+//! "I put it into my program": the programs of `docs/embedding.md` and `docs/metrics.md`, taken from the page, built and run as
+//! it says.
 
 use crate::gst_launch::run;
 use crate::support::folder::Folder;
 use crate::support::pipeline::media;
 use crate::support::server::Server;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 const PAGE: &str = include_str!("../../docs/embedding.md");
+const METRICS_PAGE: &str = include_str!("../../docs/metrics.md");
 const RUST_EXAMPLE: &str = include_str!("../../docs/examples/talk.rs");
 
 /// The page's first block of code in a language.
 fn code(language: &str) -> &'static str {
-    let (_, code) = PAGE.split_once(&format!("```{language}\n")).expect("a block of code");
+    code_of(PAGE, language)
+}
+
+/// A page's first block of code in a language.
+fn code_of(page: &'static str, language: &str) -> &'static str {
+    let (_, code) = page.split_once(&format!("```{language}\n")).expect("a block of code");
     code.split_once("```").expect("its end").0
 }
 
@@ -100,4 +110,73 @@ fn the_rust_program_talks() {
     let folder = Folder::new();
     talks(&folder, folder.program(&program));
     complains(folder.program(&program));
+}
+
+/// What the page of metrics says.
+fn read_metrics(address: &str) -> String {
+    let (host, path) = address.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("an address");
+    let mut stream = TcpStream::connect(host).expect("the program listens");
+    write!(stream, "GET /{path} HTTP/1.0\r\n\r\n").expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, text) = answer.split_once("\r\n\r\n").expect("a head");
+    assert!(head.starts_with("HTTP/1.0 200") && head.contains("version=0.0.4"), "{head}");
+    text.to_owned()
+}
+
+/// The value of a line of metrics, if it is there.
+fn metric(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map(|value| value.parse().unwrap_or_else(|error| panic!("{name} {value}: {error}")))
+}
+
+#[test]
+fn the_metrics_of_the_python_program_are_those_of_the_element() {
+    let (server, folder) = (Server::start(&[]), Folder::new());
+    let path = folder.join("metrics.py");
+    std::fs::write(&path, code_of(METRICS_PAGE, "python")).expect("a file");
+    let pipeline = format!(
+        "filesrc location={} ! decodebin ! audioconvert ! audioresample ! audio/x-raw,rate=24000,channels=1 ! concat name=all \
+         ! identity sync=true ! openairealtime name=ai timing=live turn-detection=server-vad uri={} ! fakesink sync=true \
+         audiotestsrc wave=silence ! audioconvert ! audio/x-raw,rate=24000,channels=1 ! all.",
+        media("goforward.wav"),
+        server.base()
+    );
+    let mut program = folder.program("/usr/bin/python3");
+    let mut program = program.arg(&path).args(["0", &pipeline]).spawn().expect("Python");
+    let mut printed = BufReader::new(program.stdout.take().expect("a pipe"));
+    let mut address = String::new();
+    printed.read_line(&mut address).expect("a line");
+    let latency = "openairealtime_turn_latency_percentile_seconds{percent=\"50\"}";
+    // The turn is told when its answer was played.
+    let limit = Instant::now() + Duration::from_secs(60);
+    let text = loop {
+        let text = read_metrics(address.trim());
+        if metric(&text, latency).is_some_and(|seconds| seconds > 0.0) {
+            break text;
+        }
+        assert!(Instant::now() < limit, "{text}");
+        std::thread::yield_now();
+    };
+    assert!(metric(&text, latency).is_some_and(|seconds| seconds < 60.0), "{text}");
+    assert!(
+        metric(&text, "openairealtime_messages_total{kind=\"response\"}").is_some_and(|count| count >= 2.0),
+        "{text}"
+    );
+    for (name, value) in [("turns", 1.0), ("responses", 1.0), ("interruptions", 0.0), ("audio_dropped_seconds", 0.0)] {
+        assert_eq!(metric(&text, &format!("openairealtime_{name}")), Some(value), "{name}: {text}");
+    }
+    for line in text.lines() {
+        let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+        let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+        let label = name.trim_start_matches(is_name);
+        assert!(name.starts_with("openairealtime_") && (label.is_empty() || label.ends_with("\"}")), "{line}");
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+    }
+    let sent = Command::new("kill").args(["-INT", &program.id().to_string()]).status().expect("kill can be run");
+    assert!(sent.success());
+    let status = program.wait().expect("its end");
+    let mut complaints = String::new();
+    program.stderr.take().expect("a pipe").read_to_string(&mut complaints).expect("text");
+    assert!(status.success(), "{status}: {complaints}");
 }

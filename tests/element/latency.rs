@@ -377,3 +377,41 @@ fn the_round_trip_is_measured_while_sound_is_sent() {
     next.send(()).expect("the server goes on");
     server.join().expect("the server's script");
 }
+
+#[test]
+fn a_pause_in_a_turn_is_in_none_of_its_times() {
+    const PAUSE: gst::ClockTime = gst::ClockTime::from_mseconds(400);
+    let (port, next, server) = serve(|mut peer, is_next| {
+        peer.hear(300);
+        let speech_end = peer.heard - 60;
+        peer.started("u0", speech_end - 200);
+        let stopped = |end: u64, item: &str| json!({"type": "input_audio_buffer.speech_stopped", "audio_end_ms": end, "item_id": item});
+        let told = peer.send(stopped(speech_end, "u0"));
+        is_next.recv().expect("the pause is over");
+        let committed = peer.send(json!({"type": "input_audio_buffer.committed", "item_id": "u0"}));
+        // Nothing answers the turn: it is told with the next one.
+        peer.started("u1", speech_end + 20);
+        peer.send(stopped(speech_end + 40, "u1"));
+        is_next.recv().expect("the turn is told");
+        [("speech-stopped", told), ("committed", committed)]
+    });
+    let (mut pipeline, _, _) = pipeline(port, "interrupt-response=false");
+    pipeline.play();
+    pipeline.until_told("speech", |speech| speech.get("active") == Ok(false));
+    let before = running_time(&pipeline);
+    pipeline.pipeline.set_state(gst::State::Paused).expect("it pauses");
+    let clock = pipeline.pipeline.clock().expect("a clock");
+    let (waited, _) = clock.new_single_shot_id(clock.time() + PAUSE).wait();
+    waited.expect("a clock that waits");
+    pipeline.play();
+    next.send(()).expect("the server goes on");
+    let turn = pipeline.until_told("turn", |_| true);
+    let after = running_time(&pipeline);
+    next.send(()).expect("the server goes on");
+    let stages = server.join().expect("the server's script");
+    let clocks: [&dyn Fn(Instant) -> f64; 2] = [&before, &after];
+    for ((stage, (from, until)), at) in stages.into_iter().zip(clocks) {
+        let (time, from, until) = (time(&turn, stage), at(from), at(until));
+        assert!((from - SLACK..until + SLACK).contains(&time), "{stage}: {time}, sent {from}, read {until}: {turn}");
+    }
+}

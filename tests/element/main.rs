@@ -5,6 +5,7 @@
 mod accuracy;
 mod barge_in;
 mod conversation;
+mod documents;
 mod embedding;
 mod errors;
 mod faults;
@@ -30,3 +31,4 @@ mod several;
 mod support;
 mod text_pads;
 mod trace;
+mod translation;

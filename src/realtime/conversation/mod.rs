@@ -196,6 +196,7 @@ impl Conversation {
             Input::EndOfStream => self.drain.begin(),
             Input::Closed { code, reason } => self.closed(code, &reason),
             Input::Gone { silent } => self.gone(silent),
+            Input::Translation(_) => {}
         }
         self.advance();
     }
@@ -254,6 +255,11 @@ impl Conversation {
             }
             _ => false,
         }
+    }
+
+    /// Whether the playback position has to be handed in now: the end of an answer is expected.
+    pub fn wants_playback_position(&self, now: Instant) -> bool {
+        self.turn_latency.next_check().is_some_and(|at| now >= at)
     }
 
     /// Does what has become due or possible.

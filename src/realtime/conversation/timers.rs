@@ -31,6 +31,8 @@ pub(crate) enum Timer {
     AlignmentReport,
     /// Transcripts that are due: pieces along the audio, then whole ones in order.
     Transcripts,
+    /// The turn whose answer is being played is posted at its end.
+    TurnLatency,
     /// The next step of the drain at EOS.
     Drain,
     /// Offline input that stands still is given up.
@@ -47,7 +49,7 @@ impl Timer {
     /// Settings go before anything that depends on them. What may ask for a response (`FunctionCalls`, `Frames`) goes before
     /// `Request`. `Drain` looks at what all of them have left over. `Standstill` follows everything that may end a wait for
     /// the server, so that its deadline is never in the past afterwards; `TextGap` follows every text that may begin.
-    pub(crate) const ORDER: [Self; 15] = [
+    pub(crate) const ORDER: [Self; 16] = [
         Self::SessionUpdate,
         Self::ResumedTurn,
         Self::FloorControl,
@@ -59,6 +61,7 @@ impl Timer {
         Self::AudioInput,
         Self::AlignmentReport,
         Self::Transcripts,
+        Self::TurnLatency,
         Self::Drain,
         Self::Standstill,
         Self::TextGap,
@@ -81,6 +84,7 @@ impl Conversation {
             Timer::AudioInput => self.audio_input.due(self.now),
             Timer::AlignmentReport => self.alignment.deadline(),
             Timer::Transcripts => self.transcripts_deadline(),
+            Timer::TurnLatency => self.turn_latency.next_check(),
             Timer::Drain => self.drain_deadline(),
             Timer::Standstill => self.standstill_deadline(),
             // It follows the input, which comes by itself.
@@ -113,6 +117,7 @@ impl Conversation {
                 self.advance_captions();
                 self.flush_finals();
             }
+            Timer::TurnLatency => self.advance_turn_playback(),
             Timer::Drain => self.advance_drain(),
             Timer::Standstill => self.end_standstill(),
             Timer::TextGap => self.advance_text_gap(),

@@ -14,7 +14,7 @@ use crate::realtime::element::messenger::Messenger;
 use crate::realtime::element::property_sync::PropertySync;
 use crate::realtime::element::run::Run;
 use crate::realtime::element::text_pad_kind::TextPadKind;
-use crate::realtime::element::turn_times::{RunningTime, TurnTimes};
+use crate::realtime::element::turn_times::TurnTimes;
 use crate::realtime::element::{function_calls, messages};
 use crate::realtime::session::BusEvent;
 use gst::prelude::*;
@@ -77,7 +77,7 @@ impl BusHandler {
                 call.arguments = glib_text(&call.arguments).into_owned();
                 function_calls::start(run, &self.messenger, call);
             }
-            Event::Turn(turn) => self.post_turn(turn),
+            Event::Turn(turn) => self.post_turn(run, turn),
             Event::CallExpired { call_id } => run.calls.expire(call_id),
             Event::Settings { revision, without } => self.property_sync.on_update_result(run, *revision, without),
             event => self.messenger.post_event(event),
@@ -100,10 +100,9 @@ impl BusHandler {
         }
     }
 
-    fn post_turn(&self, turn: &TurnEvent) {
-        let Some(element) = self.messenger.element() else { return };
+    fn post_turn(&self, run: &Run, turn: &TurnEvent) {
         let latency = Duration::from_nanos(self.latency.load(Ordering::Relaxed));
-        let times = TurnTimes::new(turn, &RunningTime::of(&element), latency);
+        let times = TurnTimes::new(turn, &run.playing.running_time(), latency);
         self.messenger.status().on_turn(&times);
         self.messenger.post(messages::turn(turn, &times));
     }

@@ -8,6 +8,7 @@ use crate::media::audio_src_task::AudioSrcTask;
 use crate::media::bus_task::BusTask;
 use crate::media::clock_wait::ClockWaiter;
 use crate::media::function_calls::{Calls, Program};
+use crate::media::playing_periods::PlayingPeriods;
 use crate::media::text_outputs::TextOutputs;
 use crate::media::text_src_task::TextSrcTask;
 use crate::queue::push_error::PushError;
@@ -61,6 +62,7 @@ struct State {
 pub struct Run {
     messenger: Arc<Messenger>,
     settings: Mutex<Settings>,
+    /// At least one.
     targets: Vec<Endpoint>,
     output: AudioFormat,
     /// From the sink pads to the session.
@@ -69,6 +71,8 @@ pub struct Run {
     pub playout: Arc<Playout>,
     /// Task of `src`.
     pub source: Arc<AudioSrcTask>,
+    /// When the element was in PLAYING.
+    pub playing: PlayingPeriods,
     /// Clock waits of the sink pads.
     pub waits: InputWaits,
     /// The audio from upstream is synchronized to the clock already.
@@ -107,6 +111,7 @@ impl Run {
             input_queue,
             playout,
             source,
+            playing: PlayingPeriods::default(),
             waits: InputWaits::default(),
             upstream_is_live: AtomicBool::new(false),
             calls: Arc::default(),
@@ -175,19 +180,14 @@ impl Run {
         &self.targets
     }
 
-    fn endpoint(&self) -> &Endpoint {
-        // There is at least one.
-        &self.targets[0]
-    }
-
     /// URL of the server without secrets.
     pub fn server_name(&self) -> String {
-        self.endpoint().name()
+        self.targets[0].name()
     }
 
     /// Dialect of the server.
     pub fn dialect(&self) -> openai_protocol::dialect::Dialect {
-        self.endpoint().dialect()
+        self.targets[0].dialect()
     }
 
     /// Format of `src`.
@@ -286,12 +286,14 @@ impl Run {
 
     /// PLAYING.
     pub fn play(&self, clock: gst::Clock, base: gst::ClockTime) {
+        self.playing.play(clock.clone(), base);
         self.source.clock_wait.play(clock.clone(), base);
         self.waits.each(|wait| wait.play(clock.clone(), base));
     }
 
     /// PAUSED.
     pub fn pause(&self) {
+        self.playing.pause();
         self.source.clock_wait.pause();
         self.waits.each(ClockWaiter::pause);
     }

@@ -27,8 +27,10 @@ pub fn specs() -> [glib::ParamSpec; 3] {
         .blurb(
             "Statistics since the element was started: application/x-openairealtime-stats with turns, responses, \
              interruptions, warnings, input-tokens, output-tokens, image-tokens, total-cost in US dollars, \
-             first-audio (the newest), silence-latency (the newest) and longest-silence-latency in nanoseconds, \
-             frames-sent, frames-skipped, frames-removed, reconnects",
+             frames-sent, frames-skipped, frames-removed, reconnects, and in nanoseconds audio-dropped, audio-inserted, \
+             first-audio, silence-latency, round-trip (the newest), longest-silence-latency, and the percentiles 50, 90 \
+             and 99 of speech-stopped, committed, response-created, first-delta, first-audio, first-heard (each from the \
+             stage of a turn before it), turn-latency, barge-in, silence-latency and round-trip: turn-latency-p50 and so on",
         )
         .read_only()
         .build();

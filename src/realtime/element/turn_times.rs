@@ -2,37 +2,9 @@
 
 //! The stages of a turn as running times of the pipeline, so that the difference of any two is a latency.
 
+use crate::media::playing_periods::RunningTime;
 use crate::realtime::conversation::event::TurnEvent;
-use gst::prelude::*;
 use std::time::{Duration, Instant};
-
-/// How often clock and wall-clock time are read together. The pair that took the least time is taken: the thread may have
-/// to wait for the processor between the two.
-const READINGS: usize = 4;
-
-/// Maps wall-clock times to running time.
-pub struct RunningTime(Option<(Duration, Instant)>);
-
-impl RunningTime {
-    /// Reads the element's clock. Without one (outside a pipeline) no time can be mapped.
-    pub fn of(element: &gst::Element) -> Self {
-        let readings = (0..READINGS).filter_map(|_| {
-            let before = Instant::now();
-            let running_time = element.current_running_time()?;
-            let taken = before.elapsed();
-            Some((taken, (running_time.into(), before + taken / 2)))
-        });
-        Self(readings.min_by_key(|(taken, _)| *taken).map(|(_, reading)| reading))
-    }
-
-    fn at(&self, time: Instant) -> Option<Duration> {
-        let (running_time, now) = self.0?;
-        match time.checked_duration_since(now) {
-            Some(later) => Some(running_time + later),
-            None => running_time.checked_sub(now - time),
-        }
-    }
-}
 
 /// The stages of the latency of a turn in their order, from the end of speech to the first audio that is heard.
 pub const STAGES: [&str; 7] =
@@ -94,6 +66,7 @@ impl TurnTimes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::playing_periods::tests::known_at;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -111,7 +84,7 @@ mod tests {
             silenced: Some(now + 620 * MS),
             ..TurnEvent::default()
         };
-        let times = TurnTimes::new(&turn, &RunningTime(Some((2_000 * MS, now))), 20 * MS);
+        let times = TurnTimes::new(&turn, &known_at(2_000 * MS, now), 20 * MS);
         let durations: Vec<_> = times.durations().map(|(stage, duration)| (STAGES[stage], duration)).collect();
         let expected = [
             ("speech-stopped", 200 * MS),
@@ -128,7 +101,7 @@ mod tests {
     #[test]
     fn without_a_clock_only_places_on_the_input_are_known() {
         let turn = TurnEvent { speech_end: Some(MS), speech_stopped: Some(Instant::now()), ..TurnEvent::default() };
-        let times = TurnTimes::new(&turn, &RunningTime(None), MS);
+        let times = TurnTimes::new(&turn, &RunningTime::default(), MS);
         assert_eq!((times.stages[0], times.stages[1], times.total()), (Some(MS), None, None));
         assert_eq!(times.durations().count(), 0);
     }

@@ -175,6 +175,16 @@ impl Responses {
         self.spoken.iter().map(end).max()
     }
 
+    /// When playback of a response is expected to end; `None` once it was played. After a pause it is later than what the
+    /// begin of its playback tells.
+    pub fn expected_end(&self, response_id: &str, rate: u32, now: Instant) -> Option<Instant> {
+        let parts = || self.spoken.iter().filter(|part| part.response_id == response_id);
+        let left = parts().map(|part| part.received.saturating_sub(part.heard)).sum::<u64>();
+        let end = |part: &AudioPart| part.began.map(|began| began + samples_to_time(part.received, rate));
+        let by_begin = parts().filter_map(end).max().filter(|end| *end > now);
+        (left > 0).then(|| by_begin.unwrap_or_else(|| now + samples_to_time(left, rate)))
+    }
+
     /// Offline: end of the output so far.
     pub fn end(&self) -> Duration {
         self.end

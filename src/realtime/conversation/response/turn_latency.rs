@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Latency of a turn: when each stage from the end of speech to the first audio was reached.
+//! Latency of a turn: when each stage from the end of speech to the first audio was reached, and when the answer was silenced.
 
 use crate::realtime::conversation::event::{Event, TurnEvent};
 use crate::realtime::conversation::outbox::Outbox;
 use std::time::{Duration, Instant};
 
+/// Shortest time between two looks at the playback position of an answer that is being played longer than expected.
+const PLAYBACK_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The turn that is being answered.
 #[derive(Debug, Default)]
 pub(crate) struct TurnLatency {
     turn: Option<Turn>,
+    /// When to look next whether the answer was played to its end.
+    next_check: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -17,6 +22,8 @@ struct Turn {
     event: TurnEvent,
     /// `response.done` has come.
     is_done: bool,
+    /// Live: the answer was played to its end, so that nobody can interrupt it any more.
+    is_played: bool,
     /// The response was interrupted, and downstream falls silent.
     is_interrupted: bool,
 }
@@ -25,7 +32,13 @@ impl Turn {
     /// Nothing more will become known.
     fn is_complete(&self) -> bool {
         let is_heard = self.event.first_delta.is_none() || self.event.first_audio.is_some();
-        self.is_done && is_heard && !self.is_interrupted || self.event.silenced.is_some()
+        let is_over = self.is_played || self.event.first_heard.is_none();
+        self.is_done && is_heard && is_over && !self.is_interrupted || self.event.silenced.is_some()
+    }
+
+    /// All of the answer has come, and it is being played.
+    fn awaits_playback(&self) -> bool {
+        self.is_done && self.event.first_heard.is_some() && !self.is_played && !self.is_interrupted
     }
 }
 
@@ -39,6 +52,7 @@ impl TurnLatency {
         outbox: &mut Outbox,
     ) {
         let event = TurnEvent { item_id, speech_end, speech_stopped: Some(now), ..Default::default() };
+        self.next_check = None;
         post(self.turn.replace(Turn { event, ..Turn::default() }), outbox);
     }
 
@@ -93,6 +107,32 @@ impl TurnLatency {
             turn.event.silenced = Some(at);
             self.post_complete(outbox);
         }
+    }
+
+    /// The response that is complete and being played.
+    pub fn played_response(&self) -> Option<&str> {
+        self.turn.as_ref().filter(|turn| turn.awaits_playback())?.event.response_id.as_deref()
+    }
+
+    /// When to look next whether it was played to its end.
+    pub fn next_check(&self) -> Option<Instant> {
+        self.next_check.filter(|_| self.played_response().is_some())
+    }
+
+    /// Playback of it is expected to end then.
+    pub fn check_again(&mut self, expected: Instant, now: Instant) {
+        if self.next_check().is_none_or(|at| at <= now) {
+            self.next_check = Some(expected.max(now + PLAYBACK_CHECK_INTERVAL));
+        }
+    }
+
+    /// It was played to its end.
+    pub fn played_to_end(&mut self, outbox: &mut Outbox) {
+        self.next_check = None;
+        if let Some(turn) = &mut self.turn {
+            turn.is_played = true;
+        }
+        self.post_complete(outbox);
     }
 
     /// Posts the turn once nothing more will become known of it.

@@ -32,13 +32,57 @@ fn answered() -> (Dialogue, TurnEvent) {
 }
 
 #[test]
-fn a_turn_is_posted_with_every_stage_when_its_response_is_done() {
+fn a_turn_is_posted_with_every_stage_when_its_answer_was_played() {
     let (mut dialogue, expected) = answered();
     dialogue.after(100);
     dialogue.server_all([audio_done("r1", "a1"), done("r1")]);
+    let now = |dialogue: &Dialogue| dialogue.conversation.wants_playback_position(dialogue.now);
+    dialogue.after(899);
+    assert!(!now(&dialogue), "its playback takes a second");
+    dialogue.now += ms(1);
+    assert!(now(&dialogue));
+    dialogue.played(6_300, &[("a1", 950)]);
+    assert_eq!(dialogue.turns, []);
+    // The rest of it is shorter than the time between two looks at the position.
+    dialogue.now += ms(100);
+    assert!(now(&dialogue));
+    dialogue.played(6_400, &[("a1", 1_000)]);
     assert_eq!(dialogue.turns, std::slice::from_ref(&expected));
-    dialogue.end_of_stream();
+    // Who speaks now interrupts nothing.
+    dialogue.server(started("u2", 6_600));
+    assert_eq!(dialogue.turns, std::slice::from_ref(&expected));
+    dialogue.server(stopped("u2", 6_700));
+    assert_eq!(dialogue.turns, [expected]);
+}
+
+#[test]
+fn a_barge_in_over_an_answer_that_is_done_and_still_heard_is_in_its_turn() {
+    let (mut dialogue, mut expected) = answered();
+    dialogue.server_all([audio_done("r1", "a1"), done("r1")]);
+    dialogue.after(500);
+    dialogue.played(5_900, &[("a1", 500)]);
+    dialogue.server(started("u2", 5_000));
+    assert_eq!(dialogue.turns, []);
+    let at = dialogue.now + ms(3);
+    dialogue.after(5);
+    dialogue.handle(Input::Silenced { at });
+    (expected.barge_in, expected.silenced) = (Some(ms(5_000)), Some(at));
+    assert_eq!(dialogue.turns, [expected]);
+}
+
+#[test]
+fn an_answer_that_is_paused_is_looked_at_when_its_rest_may_be_played() {
+    let (mut dialogue, expected) = answered();
+    dialogue.server_all([audio_done("r1", "a1"), done("r1")]);
+    dialogue.played(5_700, &[("a1", 300)]);
+    // A minute in PAUSED: there is no position.
     dialogue.after(60_000);
+    assert_eq!(dialogue.turns, []);
+    // Then nobody looks before the rest may be over.
+    dialogue.played(6_000, &[("a1", 600)]);
+    dialogue.now += ms(700);
+    assert!(dialogue.conversation.wants_playback_position(dialogue.now));
+    dialogue.played(6_400, &[("a1", 1_000)]);
     assert_eq!(dialogue.turns, [expected]);
 }
 
@@ -51,6 +95,8 @@ fn a_response_that_is_done_before_it_is_played_waits_for_that() {
     assert_eq!(dialogue.turns, []);
     dialogue.after(20);
     dialogue.handle(Input::Began { item_id: "a1".into(), at: ms(5_100), pushed: dialogue.now });
+    assert_eq!(dialogue.turns, []);
+    dialogue.played(5_600, &[("a1", 500)]);
     let [turn] = &dialogue.turns[..] else { panic!("one turn, not {:?}", dialogue.turns) };
     assert_eq!((turn.first_audio, turn.first_heard), (Some(dialogue.now), Some(ms(5_100))));
 }
@@ -106,6 +152,7 @@ fn a_turn_that_is_answered_by_the_output_of_a_function_goes_on() {
     dialogue.server_all([created("r2"), delta("r2", "a2", 500)]);
     dialogue.handle(Input::Began { item_id: "a2".into(), at: ms(6_400), pushed: dialogue.now });
     dialogue.server_all([audio_done("r2", "a2"), done("r2")]);
+    dialogue.played(6_900, &[("a2", 500)]);
     let [turn] = &dialogue.turns[..] else { panic!("one turn, not {:?}", dialogue.turns) };
     assert_eq!((turn.response_id.as_deref(), turn.response_created), (Some("r2"), Some(created_at)));
     assert_eq!((turn.first_delta, turn.first_heard), (Some(dialogue.now), Some(ms(6_400))));

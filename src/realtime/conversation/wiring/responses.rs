@@ -105,6 +105,15 @@ impl Conversation {
         }
     }
 
+    /// Posts the turn whose answer was played to its end: until then the user may interrupt it.
+    pub(crate) fn advance_turn_playback(&mut self) {
+        let Some(response_id) = self.turn_latency.played_response() else { return };
+        match self.responses.expected_end(response_id, self.config.output.rate(), self.now) {
+            Some(expected) => self.turn_latency.check_again(expected, self.now),
+            None => self.turn_latency.played_to_end(&mut self.outbox),
+        }
+    }
+
     /// The server is done with a response and free for the next, though events of it may still wait. A request that is sent
     /// after this is not what has ended here.
     pub(crate) fn scheduler_done(&mut self, id: &str) {
