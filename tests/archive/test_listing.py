@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """Which recordings a source has."""
 
+import contextlib
+import io
 import itertools
 import pathlib
 import tempfile
@@ -43,6 +45,8 @@ class SourceTest(unittest.TestCase):
         self.assertTrue(listing.is_below("s3://b/x/out", "s3://b/x/"))
         self.assertFalse(listing.is_below("/ab", "/a"))
         self.assertFalse(listing.is_below("s3://b/out", "s3://b/in"))
+        for text, folder in (("s3://b/x/[ab]/*.wav", "s3://b/x"), ("/a/b?/c.wav", "/a"), ("file:///a%20b", "/a b")):
+            self.assertEqual(Source.parse(text).folder(), folder)
 
 
 class FolderTest(unittest.TestCase):
@@ -59,6 +63,22 @@ class FolderTest(unittest.TestCase):
             before = first.version
             pathlib.Path(folder, "a b.wav").write_bytes(b"xy")
             self.assertNotEqual(next(listing.recordings(folder)).version, before)
+
+    def test_links_in_a_circle_give_each_recording_once(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "sub").mkdir()
+            pathlib.Path(folder, "sub/a.wav").write_bytes(b"x")
+            pathlib.Path(folder, "sub/up").symlink_to(folder)
+            pathlib.Path(folder, "twin").symlink_to(pathlib.Path(folder, "sub"))
+            self.assertEqual([recording.name for recording in listing.recordings(folder)], ["sub/a.wav"])
+
+    def test_what_cannot_be_looked_at_is_told(self):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()) as told:
+            for name in ("a.wav", "notes.txt"):
+                pathlib.Path(folder, name).symlink_to("/nowhere/at/all")
+            pathlib.Path(folder, "b.wav").write_bytes(b"x")
+            self.assertEqual([recording.name for recording in listing.recordings(folder)], ["b.wav"])
+        self.assertEqual(told.getvalue(), f"left out: {folder}/a.wav: No such file or directory\n")
 
     def test_a_folder_that_is_not_there_is_named(self):
         with self.assertRaisesRegex(ValueError, "no folder /nowhere"):

@@ -34,6 +34,11 @@ class RowsTest(unittest.TestCase):
         self.assertFalse(rows.may_retry({**failed, "attempts": 3}, 3))
         self.assertFalse(rows.may_retry({**failed, "retryable": False}, 3))
 
+    def test_only_what_this_run_has_begun_is_begun_again(self):
+        failed = row(status="failed", retryable=True, attempts=1)
+        begun, gone = {**failed, "_output": "/out/a"}, {**failed, "_output": ""}
+        self.assertEqual(rows.to_retry([begun, gone, {**begun, "attempts": 3}], 3), [begun])
+
     def test_settings_are_what_they_say(self):
         self.assertEqual(rows.settings_hash('{"a": 1, "b": 2}'), rows.settings_hash('{ "b":2,"a":1 }'))
         self.assertNotEqual(rows.settings_hash('{"a": 1}'), rows.settings_hash('{"a": 2}'))
@@ -53,6 +58,14 @@ class DoneTest(unittest.TestCase):
         self.assertIsNone(done.attempts("file:///worn.wav", "1"))
         self.assertEqual(done.attempts("file:///key.wav", "1"), 1, "another key may do")
         self.assertEqual(done.attempts("file:///new.wav", "1"), 0)
+
+    def test_what_is_done_is_done_whatever_failed_before(self):
+        failed = row(status="failed", retryable=True, attempts=1)
+        for earlier in ([row(), failed], [failed, row()]):
+            done = Done("s", 3)
+            for found in earlier:
+                done.add(found)
+            self.assertIsNone(done.attempts("file:///a.wav", "1"))
 
     def test_a_changed_recording_and_other_settings_are_new(self):
         done = Done("s", 3)

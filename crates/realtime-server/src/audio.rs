@@ -7,7 +7,7 @@
 
 use audio_dsp::g711;
 use audio_dsp::pcm::{to_f32, to_i16};
-use audio_dsp::resample::resample;
+use audio_dsp::resample::{UnsupportedRates, resample};
 use openai_protocol::session::AudioFormat;
 use std::sync::Arc;
 
@@ -38,16 +38,19 @@ impl Sound {
 
     /// The same sound at another rate. Between rates that do not occur here, and have no filter, nothing is converted.
     pub fn at(&self, rate: u32) -> Self {
+        self.converted(rate).unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            self.clone()
+        })
+    }
+
+    /// The same sound at another rate; an error where there is no filter between the rates.
+    pub fn converted(&self, rate: u32) -> Result<Self, UnsupportedRates> {
         if rate == self.rate {
-            return self.clone();
+            return Ok(self.clone());
         }
-        match resample(&self.to_f32(), self.rate, rate) {
-            Ok(samples) => Self::new(samples.into_iter().map(to_i16).collect(), rate),
-            Err(error) => {
-                tracing::error!("{error}");
-                self.clone()
-            }
-        }
+        let samples = resample(&self.to_f32(), self.rate, rate)?;
+        Ok(Self::new(samples.into_iter().map(to_i16).collect(), rate))
     }
 
     /// The samples as numbers from -1 to 1.

@@ -124,6 +124,34 @@ async fn faults_of_the_ears_are_told_in_their_words_and_the_session_lives() {
     assert_eq!(client.until(COMPLETED).await.pop().expect("words")["transcript"], "Go.");
 }
 
+/// Commits a turn, has it refused with these bytes of HTTP, and gives the message of the failure.
+async fn refusal(endpoint: &Endpoint, client: &mut Client, http: &str) -> String {
+    speak(client).await;
+    let mut exchange = endpoint.request().await;
+    exchange.raw(http).await;
+    let failed = client.until(FAILED).await.pop().expect("a failure");
+    failed["error"]["message"].as_str().expect("a message").to_owned()
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_long_or_does_not_end_is_told_with_its_status() {
+    let endpoint = Endpoint::listen().await;
+    let server = Server::start(&["--stt-url", endpoint.url(), "--stt-timeout", "500ms"]);
+    let mut client = session(&server, json!({"model": "whisper-1"})).await;
+    let page = format!("Proxy says no. {}", "x".repeat(300_000));
+    let long = format!("HTTP/1.1 502 Bad Gateway\r\ncontent-length: {}\r\n\r\n{page}", page.len());
+    let endless = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 100\r\n\r\nLoading the model.";
+    let moved = "HTTP/1.1 308 Permanent Redirect\r\nlocation: https://x.example/v1?key=1\r\ncontent-length: 0\r\n\r\n";
+    for (http, words) in [
+        (long.as_str(), "answered 502 Bad Gateway: Proxy says no. xxx"),
+        (endless, "answered 503 Service Unavailable: Loading the model."),
+        (moved, "answered 308 Permanent Redirect: use the URL https://x.example/v1 instead"),
+    ] {
+        let message = refusal(&endpoint, &mut client, http).await;
+        assert!(message.contains(words), "{message}");
+    }
+}
+
 #[tokio::test]
 async fn sentences_are_spoken_by_the_endpoint_in_its_own_rate() {
     let endpoint = Endpoint::listen().await;
@@ -172,6 +200,28 @@ async fn faults_of_the_voice_fail_the_response_and_nothing_else() {
     ask(&mut client, "Thank you.").await;
     endpoint.request().await.reply("audio/wav", &tone(24_000, 100)).await;
     client.until("response.output_audio.delta").await;
+}
+
+/// What the voice sends is refused with these words.
+async fn unreadable(endpoint: &Endpoint, client: &mut Client, body: &[u8]) -> String {
+    ask(client, "Thank you.").await;
+    endpoint.request().await.reply("audio/wav", body).await;
+    let response = client.until("response.done").await.pop().expect("an end")["response"].take();
+    response["status_details"]["error"]["message"].as_str().expect("a message").to_owned()
+}
+
+#[tokio::test]
+async fn speech_that_cannot_be_converted_is_told_and_no_key_is_quoted() {
+    let endpoint = Endpoint::listen().await;
+    let key = server::file("sk-voice-5678");
+    let server = Server::start(&["--tts-url", endpoint.url(), "--tts-api-key-file", key.to_str().expect("a path")]);
+    let mut client = session(&server, Value::Null).await;
+    let message = unreadable(&endpoint, &mut client, &tone(23_999, 100)).await;
+    assert!(message.ends_with("audio cannot be resampled from 23999 Hz to 24000 Hz"), "{message}");
+    let page = format!("{}sk-voice-5678", "x".repeat(195));
+    let message = unreadable(&endpoint, &mut client, page.as_bytes()).await;
+    assert!(!message.contains("sk-v") && message.ends_with("xx[redacted]\""), "{message}");
+    std::fs::remove_file(key).expect("the file is there");
 }
 
 #[tokio::test]

@@ -32,6 +32,11 @@ impl Checkpoint {
         (read.key == key && read.done_s.is_finite() && read.done_s >= 0.0).then_some(read)
     }
 
+    /// Whether the next run has something of it.
+    pub fn is_of_use(&self) -> bool {
+        self.done_s > 0.0 || self.usage != Usage::default()
+    }
+
     /// As it is written.
     pub fn to_bytes(&self) -> bytes::Bytes {
         serde_json::to_vec(self).unwrap_or_default().into()

@@ -8,7 +8,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::cli::Cli;
 use crate::failure::{Failure, FailureKind};
 use crate::interrupt::Interrupt;
-use crate::media::{self, Heard, Listener, Turns};
+use crate::media::{self, DoneWhen, Heard, Listener, Turns};
 use crate::parent;
 use crate::row::{Row, Status, Versions};
 use crate::settings::{Settings, Task};
@@ -130,24 +130,33 @@ impl Job {
         let deadline = Instant::now() + allowed;
         let result = self.listen(&recording, folder.path(), deadline, &mut heard);
         let answer = result.and_then(|audio| Ok((audio, self.ask(deadline, &mut heard)?)));
+        let checkpoint = self.checkpoint(&heard);
         self.take(heard, answer.is_ok());
-        let (audio, answer) = answer?;
-        let result = self.take_answer(answer)?;
+        let done = answer.and_then(|(audio, answer)| Ok((audio, self.take_answer(answer)?)));
+        if done.is_err() && checkpoint.is_of_use() {
+            // The next run goes on there, and counts what this one has cost. If nothing can be written, the row will tell.
+            let _ = self.keep(&checkpoint);
+        }
+        let (audio, result) = done?;
         self.row.result = result;
         Ok(Worked::Now(Results::of(&self.row, &self.settings, audio)))
     }
 
     /// What an earlier run has done. Spoken output cannot go on in the middle.
     fn resume(&mut self) -> Result<Heard, Failure> {
-        let answers = self.settings.task != Task::Transcribe && !self.settings.reads_transcript();
-        let mut heard = Heard { turns: Turns::new(Vec::new(), 0.0, answers), ..Heard::default() };
+        let done_when = match self.settings.task {
+            Task::Transcribe | Task::Summarise | Task::Extract => DoneWhen::Written,
+            Task::Answer => DoneWhen::Answered,
+            Task::Translate | Task::Dub => DoneWhen::AtTheEnd,
+        };
+        let mut heard = Heard { turns: Turns::new(Vec::new(), 0.0, done_when), ..Heard::default() };
         let Some(content) = self.output.get(checkpoint::NAME)? else { return Ok(heard) };
         let Some(checkpoint) = Checkpoint::read(&content, &self.row.key) else { return Ok(heard) };
         self.row.attempts = self.row.attempts.max(checkpoint.attempts + 1);
         heard.usage = checkpoint.usage;
         heard.session_ids = checkpoint.session_ids;
         if self.settings.audio_name().is_none() && !self.does_again {
-            heard.turns = Turns::new(checkpoint.segments, checkpoint.done_s, answers);
+            heard.turns = Turns::new(checkpoint.segments, checkpoint.done_s, done_when);
         }
         Ok(heard)
     }
@@ -198,28 +207,28 @@ impl Job {
                 );
                 if written.is_none_or(|at| at.elapsed() >= interval) {
                     // A checkpoint that cannot be written costs time later; the row will tell if nothing can be written.
-                    let _ = self.keep(heard);
+                    let _ = self.keep(&self.checkpoint(heard));
                     written = Some(Instant::now());
                 }
             }
         });
-        if listened.is_err() && heard.turns.done_s() > 0.0 {
-            let _ = self.keep(heard);
-        }
         listened?;
         let read = |path: PathBuf| std::fs::read(path).map_err(|error| internal(format!("the spoken output: {error}")));
         audio.map(read).transpose().map(|audio| audio.map(Into::into))
     }
 
-    fn keep(&self, heard: &Heard) -> Result<(), Failure> {
-        let checkpoint = Checkpoint {
+    fn checkpoint(&self, heard: &Heard) -> Checkpoint {
+        Checkpoint {
             key: self.row.key.clone(),
             attempts: self.row.attempts,
             done_s: heard.turns.done_s(),
             segments: heard.turns.done_segments(),
             usage: heard.usage,
             session_ids: heard.session_ids.clone(),
-        };
+        }
+    }
+
+    fn keep(&self, checkpoint: &Checkpoint) -> Result<(), Failure> {
         self.output.put(checkpoint::NAME, checkpoint.to_bytes())
     }
 
@@ -229,7 +238,7 @@ impl Job {
             return Ok(None);
         }
         // The words are done, whatever becomes of the answer.
-        self.keep(heard)?;
+        self.keep(&self.checkpoint(heard))?;
         let transcript = results::transcript(heard.turns.segments());
         media::ask(&self.settings, &transcript, deadline, &self.interrupt, heard).map(Some)
     }
@@ -288,8 +297,11 @@ impl Job {
             self.output.put(name, content)?;
         }
         self.output.put(ROW, self.row.to_line().into())?;
-        if self.row.status == Status::Ok {
-            self.output.delete(checkpoint::NAME)?;
+        if self.row.status == Status::Ok
+            && let Err(failure) = self.output.delete(checkpoint::NAME)
+        {
+            // With the row beside it, nobody reads it any more.
+            eprintln!("recording-worker: {} is left: {failure}", checkpoint::NAME);
         }
         Ok(())
     }

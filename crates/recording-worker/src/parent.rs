@@ -6,7 +6,7 @@ use crate::interrupt::Interrupt;
 
 /// Ends this process in order when its parent ends.
 ///
-/// On Linux the kernel tells it (`PR_SET_PDEATHSIG`), and a parent that has ended before the call is seen by its number.
+/// On Linux the kernel tells it (`PR_SET_PDEATHSIG`), and a parent that ends during the call is seen by its number.
 #[cfg(target_os = "linux")]
 pub fn watch(interrupt: &Interrupt) -> std::io::Result<()> {
     use nix::sys::{prctl, signal::Signal};

@@ -176,6 +176,25 @@ fn a_schema_is_filled_and_a_wrong_answer_is_told() {
     }
 }
 
+#[test]
+fn what_a_failed_answer_has_cost_is_counted_by_the_next_try() {
+    let (ears, folder) = (local(), Folder::new());
+    let answer = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "reader",
+        "choices": [{"index": 0, "delta": {"content": "Sure!"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}});
+    let request = |number| format!("connection {number}\nexpect chat.completion.request {{}}\nsend {answer}\n");
+    let reader = Server::script(&[request(1), request(2)].concat());
+    let settings = json!({"task": "extract", "uri": ears.base(), "chat_uri": reader.base().replace("ws:", "http:"),
+        "chat_model": "reader", "schema": {"type": "object"}});
+    let input = media("goforward.wav");
+    let tried = || work(input.to_str().expect("a path"), &folder.join(""), &settings).row;
+    let (first, second) = (tried(), tried());
+    let tokens = |row: &Value, name: &str| row[name].as_u64().expect("tokens");
+    assert_eq!((tokens(&first, "input_tokens"), tokens(&first, "output_tokens")), (100, 10), "{first}");
+    assert_eq!((&second["error_code"], &second["attempts"]), (&json!("schema"), &json!(2)), "{second}");
+    assert_eq!((tokens(&second, "input_tokens"), tokens(&second, "output_tokens")), (200, 20), "{second}");
+}
+
 /// Two turns with a pause between them, as one file.
 fn two_turns(folder: &Path) -> String {
     let path = folder.join("two turns.wav");

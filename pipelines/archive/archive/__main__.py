@@ -44,15 +44,15 @@ def money(text: str) -> float:
 def main(arguments: list[str]) -> int:
     read = parser()
     named = read.parse_args(arguments)
-    if listing.is_below(named.output, named.source.split("*")[0].rstrip("/") or "/"):
-        read.error(f"{named.output} is within {named.source}: results would be taken for recordings")
     try:
         settings = pathlib.Path(named.settings).read_text(encoding="utf-8") if named.settings else "{}"
         if not isinstance(json.loads(settings), dict):
             raise ValueError("is no JSON object")
-        listing.Source.parse(named.source)
+        source = listing.Source.parse(named.source)
     except (OSError, ValueError) as error:
         read.error(f"{named.settings or named.source}: {error}")
+    if listing.is_below(named.output, source.folder()):
+        read.error(f"{named.output} is within {source.folder()}: results would be taken for recordings")
     # Ray takes a second to import: what is wrong with the command line is said before.
     from . import driver
 

@@ -138,7 +138,7 @@ class Run:
             left = self._pass(self._pending())
             self.progress.is_listed = True
             for _ in range(options.max_attempts):
-                again = [row for row in self._failed.values() if rows.may_retry(row, options.max_attempts)]
+                again = rows.to_retry(self._failed.values(), options.max_attempts)
                 if left or not again:
                     break
                 left = self._pass(iter([self._item(row["uri"], row["_output"], row["version"], row["attempts"]) for row in again]))
@@ -162,7 +162,8 @@ class Run:
             done.add(row)
             if row["status"] == rows.OK:
                 self._small.append({name: row[name] for name in SMALL})
-            if row["status"] != rows.OK and row["settings"] == self._hash:
+                self._failed.pop(row["uri"], None)
+            elif row["settings"] == self._hash:
                 self._failed[row["uri"]] = {**row, "_output": ""}
         base = self.options.output.rstrip("/")
         for recording in listing.recordings(self.options.source, self.options.endpoint):

@@ -10,6 +10,7 @@ import fnmatch
 import os
 import pathlib
 import re
+import sys
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
@@ -50,6 +51,10 @@ class Source:
         base, _, _ = rest[: wild.start()].rpartition("/")
         return cls(scheme, base or "/", rest[len(base) + 1 :])
 
+    def folder(self) -> str:
+        """The folder with all that is meant, as people write it."""
+        return self.base if self.scheme == "file" else f"{self.scheme}://{self.base}"
+
     def takes(self, name: str) -> bool:
         """Whether a name below the base is a recording that is meant."""
         if any(part.startswith(".") for part in name.split("/")):
@@ -79,15 +84,37 @@ def walk_folder(source: Source, endpoint: str | None) -> Iterator[tuple[str, str
     base = pathlib.Path(source.base)
     if not base.is_dir():
         raise ValueError(f"there is no folder {base}")
-    for folder, folders, files in os.walk(base, followlinks=True):
+    walked = set()
+    for folder, folders, files in os.walk(base, followlinks=True, onerror=left_out):
+        # A folder that links lead to again has its recordings once.
+        identity = folder_identity(folder)
+        if identity in walked:
+            folders.clear()
+            continue
+        walked.add(identity)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in sorted(files):
             path = pathlib.Path(folder, file)
+            name = path.relative_to(base).as_posix()
+            if not source.takes(name):
+                continue
             try:
                 stat = path.stat()
-            except OSError:
+            except OSError as error:
+                left_out(error)
                 continue
-            yield path.relative_to(base).as_posix(), path.as_uri(), f"{stat.st_size:x}-{stat.st_mtime_ns:x}"
+            yield name, path.as_uri(), f"{stat.st_size:x}-{stat.st_mtime_ns:x}"
+
+
+def folder_identity(folder: str) -> tuple[int, int]:
+    """What two paths to one folder have in common."""
+    stat = os.stat(folder)
+    return stat.st_dev, stat.st_ino
+
+
+def left_out(error: OSError) -> None:
+    """Tells of what cannot be looked at; the others are listed all the same."""
+    print(f"left out: {error.filename}: {error.strerror}", file=sys.stderr)
 
 
 def walk_s3(source: Source, endpoint: str | None) -> Iterator[tuple[str, str, str]]:

@@ -37,9 +37,9 @@ class Results:
         self._run, self._part, self._rows, self._written = run, 0, [], now
 
     def earlier(self) -> Iterator[dict]:
-        """The rows of earlier runs."""
+        """The rows of earlier runs, `failed` first: what is done has been done since."""
         selector = fs.FileSelector(self.folder, allow_not_found=True)
-        for info in self._filesystem.get_file_info(selector):
+        for info in sorted(self._filesystem.get_file_info(selector), key=lambda info: info.path):
             if info.path.endswith(".jsonl"):
                 with self._filesystem.open_input_stream(info.path) as stream:
                     yield from (json.loads(line) for line in io.TextIOWrapper(stream, "utf-8"))

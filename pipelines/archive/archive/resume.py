@@ -21,7 +21,11 @@ class Done:
         name = self._name(row["uri"], row["version"])
         # What failed for good is not tried again, as if it were done.
         ended = row["status"] == rows.OK or not row["retryable"] and not rows.concerns_all(row)
-        self._attempts[name] = DONE if ended else max(row["attempts"], self._attempts.get(name, 0))
+        if ended or self._attempts.get(name) == DONE:
+            # A run that was ended early leaves a failure beside the result that has come of it.
+            self._attempts[name] = DONE
+        else:
+            self._attempts[name] = max(row["attempts"], self._attempts.get(name, 0))
 
     def attempts(self, uri: str, version: str) -> int | None:
         """How often it was tried; None if there is nothing left to do."""

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import signal
+from collections.abc import Iterable
 
 OK = "ok"
 # Fields that this program adds: which recording in the list it is, and where it was worked on.
@@ -50,6 +51,12 @@ def concerns_all(row: dict) -> bool:
 
 def may_retry(row: dict, max_attempts: int) -> bool:
     return row["status"] != OK and row["retryable"] and row["attempts"] < max_attempts
+
+
+def to_retry(failed: Iterable[dict], max_attempts: int) -> list[dict]:
+    """Those of the failed that this run has begun, and may begin again. Recordings of earlier runs that are not in the source
+    any more have no place for results."""
+    return [row for row in failed if row["_output"] and may_retry(row, max_attempts)]
 
 
 def settings_hash(text: str) -> str:

@@ -17,12 +17,12 @@ WORDS = 300
 
 def run(program: str, uri: str, output: str, settings: str, endpoint: str | None, attempts: int, on_event: Callable[[dict], None]) -> dict:
     """Works on a recording. `on_event` gets what the worker tells meanwhile. `attempts`: how often it was tried before."""
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
         file.write(settings)
         file.flush()
         command = [program, "--progress", *(["--endpoint-url", endpoint] if endpoint else []), "--", uri, output, file.name]
         try:
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="replace")
         except OSError as error:
             return {**rows.died(uri, 2, f"{program} cannot be started: {error.strerror}", attempts + 1), "exit_code": None}
         words: collections.deque[str] = collections.deque(maxlen=5)

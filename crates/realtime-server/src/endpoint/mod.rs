@@ -9,10 +9,10 @@ pub mod settings;
 pub use crate::endpoint::error::{EndpointError, Fault};
 
 use anyhow::Context;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, LOCATION};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use openai_protocol::chat::Completion;
@@ -27,7 +27,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::{Position, Url};
 
-/// The most of a refusal that is read, and the most of it that is quoted.
+/// The most of a refusal that is read, in bytes, and the most of it that is quoted, in characters.
 const MAX_REFUSAL: usize = 64 << 10;
 const MAX_QUOTED: usize = 500;
 
@@ -97,7 +97,7 @@ impl Endpoint {
         let response = self.within(self.send(body, &mut connection)).await?;
         let status = response.status();
         if !status.is_success() {
-            let words = self.within(async { Ok(self.refusal(response.into_body()).await) }).await?;
+            let words = self.refusal(response).await;
             return Err(self.error(Fault::Refused { status: status.to_string(), words }));
         }
         Ok(AnswerBody { body: response.into_body(), _connection: connection })
@@ -142,13 +142,26 @@ impl Endpoint {
         result.unwrap_or_else(|_| Err(self.error(silent())))
     }
 
-    /// Why a request is refused, in the endpoint's words.
-    async fn refusal(&self, body: Incoming) -> String {
-        let Ok(body) = Limited::new(body, MAX_REFUSAL).collect().await else { return "without a reason".into() };
-        let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+    /// Why a request is refused, in the endpoint's words, as far as they come: the status is known in any case.
+    async fn refusal(&self, response: Response<Incoming>) -> String {
+        let place = response.headers().get(LOCATION).and_then(|place| place.to_str().ok()?.split('?').next());
+        let moved = place.map(|place| self.quote(&format!("use the URL {place} instead")));
+        let mut body = response.into_body();
+        let mut bytes = Vec::new();
+        let read = async {
+            while bytes.len() < MAX_REFUSAL
+                && let Some(Ok(frame)) = body.frame().await
+            {
+                bytes.extend_from_slice(frame.data_ref().map_or(&[], Bytes::as_ref));
+            }
+        };
+        // What came until then is quoted.
+        let _ = tokio::time::timeout(self.timeout, read).await;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let words = Completion::read(&text).ok().and_then(|(answer, _)| Some(answer.error?.message));
         let words = words.filter(|words| !words.is_empty()).unwrap_or(text);
-        if words.trim().is_empty() { "without a reason".into() } else { self.quote(&words) }
+        let words = Some(self.quote(&words)).filter(|words| !words.is_empty());
+        moved.or(words).unwrap_or_else(|| "without a reason".into())
     }
 
     /// The words of the endpoint, short enough for a message and without the key.
@@ -169,11 +182,13 @@ fn tls(service: Service) -> anyhow::Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     let (added, _) = roots.add_parsable_certificates(found.certs);
-    anyhow::ensure!(
-        added > 0,
-        "the system has no root certificates to check the endpoint of {} with; install ca-certificates",
-        service.option
-    );
+    if added == 0 {
+        let why: String = found.errors.iter().map(|error| format!(" ({error})")).collect();
+        anyhow::bail!(
+            "the system has no root certificates to check the endpoint of {} with{why}; install ca-certificates",
+            service.option
+        );
+    }
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()).into())
@@ -196,7 +211,7 @@ impl AnswerBody {
         }
     }
 
-    /// All of it, which is at most so long.
+    /// All of it; an error where it is longer than `most` bytes.
     pub async fn whole(mut self, endpoint: &Endpoint, most: usize) -> Result<Vec<u8>, EndpointError> {
         let mut whole = Vec::new();
         while let Some(bytes) = self.next(endpoint).await? {

@@ -31,7 +31,7 @@ pub struct LlmArgs {
         value_parser = clap::value_parser!(u64).range(256..=100_000_000))]
     pub llm_context: u64,
 
-    /// How long the endpoint may take for a connection, and between two pieces of an answer.
+    /// How long the endpoint may take to begin an answer, and between two pieces of it.
     #[arg(long, value_name = "DURATION", env = "REALTIME_SERVER_LLM_TIMEOUT", default_value = "60s",
         value_parser = crate::duration::duration)]
     pub llm_timeout: Duration,

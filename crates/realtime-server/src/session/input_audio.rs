@@ -9,6 +9,7 @@ use crate::ids;
 use crate::session::detector::{Edge, Rules, TICKS};
 use crate::session::item::Entry;
 use crate::session::open_turn::OpenTurn;
+use crate::session::read::cut_audio;
 use crate::session::{Job, Output, Session};
 use openai_protocol::ResponseParams;
 use openai_protocol::server::{
@@ -33,7 +34,7 @@ impl Session {
         let hears = finds_turns || self.engine.listens_ahead();
         self.input.set_ear(hears.then(|| self.engine.turn_detector(rate)));
         self.finds_turns = finds_turns;
-        self.turn = None;
+        self.forget_turn();
         if finds_turns {
             self.idle_since = Some(self.input.clock());
         }
@@ -43,8 +44,7 @@ impl Session {
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
         let format = self.config.input_format();
         if !bytes.len().is_multiple_of(format.sample_size()) {
-            let message = "Invalid 'audio': the audio ends in the middle of a sample.";
-            return Err(ApiError::new("invalid_value", message).at("audio"));
+            return Err(cut_audio());
         }
         if !self.input.append(&decode(&format, bytes)) {
             let message = "The input audio buffer is full: commit or clear it first. This audio was not taken.";
@@ -155,10 +155,15 @@ impl Session {
     /// Forgets what is not committed.
     pub(super) fn clear(&mut self) {
         self.input.clear();
+        self.forget_turn();
+        self.send(InputAudioBufferCleared::default());
+    }
+
+    /// Forgets the turn that has begun, and the words of its parts.
+    fn forget_turn(&mut self) {
         if let Some(turn) = self.turn.take() {
             self.partial_texts.remove(&turn.item_id);
         }
-        self.send(InputAudioBufferCleared::default());
     }
 
     /// Makes a message of committed sound.
@@ -174,6 +179,9 @@ impl Session {
         self.tell_item(item, previous);
         if self.config.transcription().is_some() {
             self.out.push_back(Output::Start(Job::Transcribe { item_id, utterance }));
+        } else {
+            // The client may have wanted them while the turn was spoken.
+            self.partial_texts.remove(&item_id);
         }
     }
 }

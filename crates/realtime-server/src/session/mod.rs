@@ -34,7 +34,7 @@ pub mod usage;
 
 use crate::api_error::ApiError;
 pub use crate::session::canned_response::whole_answer;
-pub use crate::session::read::{Bad, MAX_APPEND, MAX_EVENT_ID, bad_audio};
+pub use crate::session::read::{Bad, MAX_APPEND, MAX_EVENT_ID, bad_audio, cut_audio, long_audio};
 
 use crate::audio::Sound;
 use crate::engine::{Engine, Hints, Prompt, ResponsePart, Utterance};

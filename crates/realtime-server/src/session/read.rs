@@ -31,9 +31,7 @@ pub fn read(text: &str) -> Result<ClientEvent, Bad> {
     match ClientEvent::from_json(text) {
         Ok(ClientEvent::InputAudioBufferAppend(event)) if event.extra.is_empty() && !event.audio.0.is_empty() => {
             if event.audio.0.len() > MAX_APPEND {
-                let message = format!("Invalid 'audio': at most {MAX_APPEND} bytes of audio may be appended at once.");
-                let refusal = ApiError::new("string_above_max_length", message).at("audio");
-                return Err(Bad { refusal, event_id: event.event_id });
+                return Err(Bad { refusal: long_audio(), event_id: event.event_id });
             }
             Ok(event.into())
         }
@@ -77,6 +75,17 @@ fn check(text: &str, event: Result<ClientEvent, ReadError>) -> Result<ClientEven
 pub fn bad_audio(error: &serde_json::Error) -> ApiError {
     let message = format!("Invalid 'audio'. Expected base64-encoded audio bytes: {error}.");
     ApiError::new("invalid_value", message).at("audio")
+}
+
+/// More sound than one append may carry.
+pub fn long_audio() -> ApiError {
+    let message = format!("Invalid 'audio': at most {MAX_APPEND} bytes of audio may be appended at once.");
+    ApiError::new("string_above_max_length", message).at("audio")
+}
+
+/// Sound that has half a sample at its end.
+pub fn cut_audio() -> ApiError {
+    ApiError::new("invalid_value", "Invalid 'audio': the audio ends in the middle of a sample.").at("audio")
 }
 
 #[cfg(test)]

@@ -10,13 +10,12 @@ use crate::speech_services::{Recogniser, Voice};
 use audio_dsp::resample::resample;
 use audio_dsp::vad::SAMPLE_RATE;
 use futures_util::{FutureExt, StreamExt, stream};
+use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// What the model speaks with.
+/// The rate of the model, in Hz.
 const VOICE_RATE: u32 = 24_000;
-/// Segments that wait for whoever takes them.
-const WAITING: usize = 16;
 
 /// The bundled recogniser.
 pub struct BundledRecogniser(pub Arc<Recognition>);
@@ -37,24 +36,36 @@ impl Recogniser for BundledRecogniser {
     }
 
     fn segments(&self, sound: Sound, _: Arc<Hints>, processors: &Processors) -> Segments {
-        let (model, processors) = (self.0.clone(), processors.clone());
-        let (sender, segments) = mpsc::channel(WAITING);
-        let ms = |sample: usize| sample as u64 * 1000 / u64::from(SAMPLE_RATE);
-        let results = sender.clone();
-        let work = move || {
-            model.transcribe_parts(&hearable(&sound)?, &mut |part, text| {
-                let segment = Segment { start_ms: ms(part.start), end_ms: ms(part.end), text };
-                results.blocking_send(Ok(segment)).is_ok()
-            })
-        };
-        tokio::spawn(async move {
-            if let Err(error) = processors.compute(work).await.and_then(|done| done) {
-                // Whoever is gone needs no error.
-                let _ = sender.send(Err(error)).await;
-            }
-        });
-        stream::unfold(segments, |mut segments| async move { Some((segments.recv().await?, segments)) }).boxed()
+        let model = self.0.clone();
+        computed(processors, move |on_part| model.transcribe_parts(&hearable(&sound)?, on_part))
     }
+}
+
+/// The segments of a recording that `work` finds on a processor. It calls its argument with each of them, samples and words,
+/// and ends where that says that no more is wanted.
+fn computed(
+    processors: &Processors,
+    work: impl FnOnce(&mut dyn FnMut(Range<usize>, String) -> bool) -> anyhow::Result<()> + Send + 'static,
+) -> Segments {
+    // A recording has so many segments and no more. They wait here, so that whoever takes them slowly keeps nobody from the
+    // processor.
+    let (sender, segments) = mpsc::unbounded_channel();
+    let taken = sender.clone();
+    let processors = processors.while_wanted(move || !taken.is_closed());
+    let results = sender.clone();
+    let ms = |sample: usize| sample as u64 * 1000 / u64::from(SAMPLE_RATE);
+    let work = move || {
+        work(&mut |part, text| {
+            results.send(Ok(Segment { start_ms: ms(part.start), end_ms: ms(part.end), text })).is_ok()
+        })
+    };
+    tokio::spawn(async move {
+        if let Err(error) = processors.compute(work).await.and_then(|done| done) {
+            // Whoever is gone needs no error.
+            let _ = sender.send(Err(error));
+        }
+    });
+    stream::unfold(segments, |mut segments| async move { Some((segments.recv().await?, segments)) }).boxed()
 }
 
 fn hearable(sound: &Sound) -> anyhow::Result<Vec<f32>> {
@@ -73,5 +84,46 @@ impl Voice for BundledVoice {
         let (model, processors) = (self.0.clone(), processors.clone());
         let work = move || Ok(Sound::new(model.speak_at(&sentence, speed)?, VOICE_RATE));
         async move { processors.compute(work).await? }.boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+    use tokio::time::timeout;
+
+    /// A bound for what takes no time.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn segments_that_nobody_takes_keep_no_processor() {
+        let processors = Processors::with(1);
+        let (begun, wait) = oneshot::channel();
+        let segments = computed(&processors, |on_part| {
+            begun.send(()).expect("the test waits");
+            assert!((0..100).all(|part| on_part(part * 16..part * 16 + 16, format!("{part}"))));
+            Ok(())
+        });
+        wait.await.expect("it begins");
+        drop(timeout(PATIENCE, processors.acquire()).await.expect("the processor is free again"));
+        let segments: Vec<Segment> = segments.map(|segment| segment.expect("words")).collect().await;
+        assert_eq!(segments.len(), 100);
+        assert_eq!(segments[99], Segment { start_ms: 99, end_ms: 100, text: "99".into() });
+    }
+
+    #[tokio::test]
+    async fn nothing_is_computed_for_whoever_is_gone() {
+        let processors = Processors::with(1);
+        let taken = processors.acquire().await.expect("a processor");
+        let (begun, never) = oneshot::channel::<()>();
+        let segments = computed(&processors, move |_| {
+            let _ = begun.send(());
+            Ok(())
+        });
+        drop(segments);
+        drop(taken);
+        assert!(timeout(PATIENCE, never).await.expect("it is dropped").is_err(), "it was computed");
     }
 }

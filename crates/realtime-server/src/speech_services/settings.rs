@@ -30,7 +30,7 @@ pub struct SttArgs {
     #[arg(long, value_name = "FILE", env = "REALTIME_SERVER_STT_API_KEY_FILE", requires = "stt_url")]
     pub stt_api_key_file: Option<PathBuf>,
 
-    /// How long the endpoint may take for a turn.
+    /// How long the endpoint may take to begin its answer, and between two pieces of it.
     #[arg(long, value_name = "DURATION", env = "REALTIME_SERVER_STT_TIMEOUT", default_value = "60s",
         value_parser = crate::duration::duration)]
     pub stt_timeout: Duration,
@@ -57,7 +57,7 @@ pub struct TtsArgs {
     #[arg(long, value_name = "FILE", env = "REALTIME_SERVER_TTS_API_KEY_FILE", requires = "tts_url")]
     pub tts_api_key_file: Option<PathBuf>,
 
-    /// How long the endpoint may take for a connection, and between two pieces of a sentence.
+    /// How long the endpoint may take to begin a sentence, and between two pieces of it.
     #[arg(long, value_name = "DURATION", env = "REALTIME_SERVER_TTS_TIMEOUT", default_value = "60s",
         value_parser = crate::duration::duration)]
     pub tts_timeout: Duration,

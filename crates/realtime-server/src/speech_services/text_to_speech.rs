@@ -13,6 +13,8 @@ use futures_util::FutureExt;
 use serde_json::json;
 use std::sync::Arc;
 
+/// The rate in which the server handles voices, in Hz.
+const RATE: u32 = 24_000;
 /// The largest file of a sentence: five minutes at 48 kHz.
 const MAX_FILE: usize = 32 << 20;
 
@@ -48,13 +50,14 @@ impl Client {
         self.endpoint.post(request).await?.whole(&self.endpoint, MAX_FILE).await
     }
 
+    /// The sound in a file, at the server's rate.
     fn decode(&self, file: &[u8]) -> Result<Sound, EndpointError> {
         let bad = |got| self.endpoint.error(Fault::Unreadable { expected: "speech", got });
         let format = FileFormat::detect(file).ok_or_else(|| {
-            let start = String::from_utf8_lossy(&file[..file.len().min(200)]).into_owned();
-            bad(format!("neither WAV nor MP3, but {:?}", self.endpoint.quote(&start)))
+            bad(format!("neither WAV nor MP3, but {:?}", self.endpoint.quote(&String::from_utf8_lossy(file))))
         })?;
-        format.decode(file).map_err(|why| bad(self.endpoint.quote(&why)))
+        let sound = format.decode(file).map_err(|why| bad(self.endpoint.quote(&why)))?;
+        sound.converted(RATE).map_err(|error| bad(error.to_string()))
     }
 }
 
@@ -70,11 +73,8 @@ impl Voice for RemoteVoice {
                 return Ok(Sound::new(Vec::new(), RATE));
             }
             let file = client.file(&sentence, voice, speed).await?;
-            Ok(processors.compute(move || client.decode(&file).map(|sound| sound.at(RATE))).await??)
+            Ok(processors.compute(move || client.decode(&file)).await??)
         }
         .boxed()
     }
 }
-
-/// The rate in which the server handles voices.
-const RATE: u32 = 24_000;

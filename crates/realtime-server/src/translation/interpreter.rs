@@ -136,6 +136,11 @@ impl Interpreter {
                 return Err(ApiError::server_error(message));
             }
             Work::ResponsePart(_, ResponsePart::Speech(chunk)) => self.say(chunk),
+            Work::ResponsePart(_, ResponsePart::Incomplete(reason)) => {
+                let place = segment.start_ms;
+                let message = format!("The translation of the speech at {place} ms is incomplete: {reason}.");
+                return Err(ApiError::server_error(message));
+            }
             Work::ResponsePart(..) | Work::PartHeard(..) => {}
             Work::Answered(_, result) => {
                 segment.is_done = true;
@@ -155,10 +160,9 @@ impl Interpreter {
         let delta = if self.has_translation { format!(" {}", text.trim()) } else { text.trim().to_owned() };
         self.has_translation = true;
         self.ready.push(output_text(delta, place_ms));
-        for frame in
-            sound.iter().flat_map(|sound| sound.at(RATE).samples.chunks(FRAME).map(<[i16]>::to_vec).collect::<Vec<_>>())
-        {
-            self.ready.push(output_audio(&frame, place_ms));
+        let samples = sound.map(|sound| sound.at(RATE).samples).unwrap_or_default();
+        for frame in samples.chunks(FRAME) {
+            self.ready.push(output_audio(frame, place_ms));
             place_ms += frame.len() as u64 * 1000 / u64::from(RATE);
         }
         self.spoken_ms = place_ms;

@@ -17,11 +17,11 @@ mod tests;
 pub use crate::translation::config::check_request;
 
 use crate::api_error::ApiError;
-use crate::audio::decode;
+use crate::audio::{decode, encode};
 use crate::client_session::ClientSession;
 use crate::engine::{Engine, Translates};
 use crate::ids;
-use crate::session::{Output, Work, lifetime};
+use crate::session::{Output, Work, cut_audio, lifetime};
 use crate::translation::config::Config;
 use crate::translation::interpreter::Interpreter;
 use crate::translation::loopback::Loopback;
@@ -121,8 +121,7 @@ impl Translation {
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
         if !bytes.len().is_multiple_of(2) {
-            let message = "Invalid 'audio': the audio ends in the middle of a sample.";
-            return Err(ApiError::new("invalid_value", message).at("audio"));
+            return Err(cut_audio());
         }
         let samples = decode(&AudioFormat::Pcm, bytes);
         match &mut self.translator {
@@ -218,7 +217,7 @@ fn output_text(delta: String, place_ms: u64) -> ServerEvent {
 }
 
 fn output_audio(samples: &[i16], place_ms: u64) -> ServerEvent {
-    let delta = Base64(samples.iter().flat_map(|sample| sample.to_le_bytes()).collect());
+    let delta = Base64(encode(&AudioFormat::Pcm, samples).into());
     let (elapsed_ms, format) = (step(place_ms), Some("pcm16".into()));
     let (sample_rate, channels) = (Some(RATE), Some(1));
     OutputAudioDelta { delta, elapsed_ms, sample_rate, channels, format, ..Default::default() }.into()

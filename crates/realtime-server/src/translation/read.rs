@@ -4,7 +4,7 @@
 
 use crate::api_error::ApiError;
 use crate::session::schema::{Field, Schema, check_fields, required};
-use crate::session::{Bad, MAX_APPEND, MAX_EVENT_ID, bad_audio};
+use crate::session::{Bad, MAX_APPEND, MAX_EVENT_ID, bad_audio, long_audio};
 use crate::translation::config::UPDATE;
 use openai_protocol::ReadError;
 use openai_protocol::translation::ClientEvent;
@@ -44,8 +44,7 @@ pub fn read(text: &str) -> Result<ClientEvent, Bad> {
     if let ClientEvent::InputAudioBufferAppend(append) = &event
         && append.audio.0.len() > MAX_APPEND
     {
-        let message = format!("Invalid 'audio': at most {MAX_APPEND} bytes of audio may be appended at once.");
-        return Err(bad(ApiError::new("string_above_max_length", message).at("audio")));
+        return Err(bad(long_audio()));
     }
     Ok(event)
 }

@@ -245,6 +245,23 @@ fn a_segment_that_fails_is_told_of_and_the_next_one_is_translated() {
 }
 
 #[test]
+fn a_translation_that_is_cut_short_is_told_of() {
+    let mut dialogue = Dialogue::new(Arc::new(Interpreting), json!({"output": {"language": "de"}}));
+    dialogue.speak(1_000, 1_000);
+    dialogue.hear("One and two.");
+    let (id, _) = dialogue.wanted.remove(0);
+    let speech = SpeechChunk { text: "Eins".into(), sound: None };
+    for part in [ResponsePart::Speech(speech), ResponsePart::Incomplete("content_filter")] {
+        dialogue.work(Work::ResponsePart(id.clone(), part));
+    }
+    dialogue.work(Work::Answered(id, Ok(())));
+    let events = dialogue.events();
+    assert_eq!(events[0]["delta"], "Eins");
+    let message = "The translation of the speech at 0 ms is incomplete: content_filter.";
+    assert_eq!((events.len(), &events[1]["error"]["message"]), (2, &json!(message)));
+}
+
+#[test]
 fn what_a_session_does_not_know_is_refused_by_name() {
     let mut dialogue = Dialogue::new(Arc::new(Interpreting), json!({"output": {"language": "de"}}));
     let update = |audio: Value| json!({"type": "session.update", "event_id": "e", "session": {"audio": audio}});

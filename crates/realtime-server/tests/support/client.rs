@@ -56,13 +56,16 @@ impl Client {
 
     /// The next message that is not a ping.
     pub async fn message(&mut self) -> Result<Message, Error> {
-        loop {
-            match timeout(PATIENCE, self.0.next()).await.expect("a message in time") {
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(message) => return message,
-                None => return Err(Error::ConnectionClosed),
+        let message = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    Some(message) => return message,
+                    None => return Err(Error::ConnectionClosed),
+                }
             }
-        }
+        };
+        timeout(PATIENCE, message).await.expect("a message in time")
     }
 
     /// Sends a ping and waits for its pong. An event that comes before it fails the test.

@@ -12,7 +12,7 @@ mod wait;
 pub use chat::ask;
 pub use probe::probe;
 pub use realtime::{Heard, Listener, require_session_type};
-pub use turns::Turns;
+pub use turns::{DoneWhen, Turns};
 
 /// Registers the element that is linked into this program.
 pub fn init() -> anyhow::Result<()> {

@@ -5,20 +5,32 @@
 use crate::failure::{Failure, FailureKind};
 use crate::row::{Role, Segment};
 
+/// When a turn is done, so that a later run need not hear it again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DoneWhen {
+    /// When its words are written down.
+    #[default]
+    Written,
+    /// When it is answered.
+    Answered,
+    /// With the whole recording: a translation does not tell which words of the original it has got to.
+    AtTheEnd,
+}
+
 /// The turns so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Turns {
     segments: Vec<Segment>,
     done_s: f64,
-    answers: bool,
+    done_when: DoneWhen,
     /// The first answer or transcript that failed. From there on nothing is done.
     failure: Option<Failure>,
 }
 
 impl Turns {
-    /// Turns of which some are done by an earlier run. `answers`: a turn is done when it is answered.
-    pub fn new(segments: Vec<Segment>, done_s: f64, answers: bool) -> Self {
-        Self { segments, done_s, answers, failure: None }
+    /// Turns of which some are done by an earlier run.
+    pub fn new(segments: Vec<Segment>, done_s: f64, done_when: DoneWhen) -> Self {
+        Self { segments, done_s, done_when, failure: None }
     }
 
     /// All words.
@@ -50,10 +62,10 @@ impl Turns {
         if !text.trim().is_empty() {
             self.segments.push(Segment { start, end, role, text: text.trim().to_owned() });
         }
-        let done = match role {
-            Role::User if self.answers => return false,
-            Role::User => end,
-            Role::Assistant => heard,
+        let done = match (self.done_when, role) {
+            (DoneWhen::AtTheEnd, _) | (DoneWhen::Answered, Role::User) => return false,
+            (DoneWhen::Written, Role::User) => end,
+            (_, Role::Assistant) => heard,
         };
         if self.failure.is_some() || done <= self.done_s {
             return false;
@@ -84,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_transcript_is_done_when_it_is_written_down() {
-        let mut turns = Turns::new(Vec::new(), 0.0, false);
+        let mut turns = Turns::new(Vec::new(), 0.0, DoneWhen::Written);
         assert!(turns.said(Role::User, " Hello. ", Some(0.5), Some(1.0)));
         assert!(turns.said(Role::User, "", Some(2.0), Some(1.0)), "silence is done as well");
         assert_eq!((turns.done_s(), turns.segments().len()), (3.0, 1));
@@ -93,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_turn_is_done_when_it_is_answered() {
-        let mut turns = Turns::new(Vec::new(), 0.0, true);
+        let mut turns = Turns::new(Vec::new(), 0.0, DoneWhen::Answered);
         assert!(!turns.said(Role::User, "Two and three?", Some(0.5), Some(1.5)));
         assert!(turns.said(Role::Assistant, "Five.", None, None));
         assert!(!turns.said(Role::User, "And four?", Some(3.0), Some(1.0)));
@@ -103,8 +115,17 @@ mod tests {
     }
 
     #[test]
+    fn a_translation_that_falls_behind_has_nothing_done() {
+        let mut turns = Turns::new(Vec::new(), 0.0, DoneWhen::AtTheEnd);
+        turns.said(Role::User, "One.", Some(0.0), Some(1.0));
+        turns.said(Role::User, "Two.", Some(2.0), Some(1.0));
+        assert!(!turns.said(Role::Assistant, "Eins.", Some(3.0), Some(1.0)), "the second turn is not translated yet");
+        assert_eq!((turns.done_s(), turns.segments().len()), (0.0, 3));
+    }
+
+    #[test]
     fn nothing_is_done_behind_a_failure() {
-        let mut turns = Turns::new(Vec::new(), 0.0, false);
+        let mut turns = Turns::new(Vec::new(), 0.0, DoneWhen::Written);
         turns.said(Role::User, "One.", Some(0.0), Some(1.0));
         turns.failed("a transcript", Some("rate_limit_exceeded"), None);
         turns.failed("a transcript", Some("other"), None);

@@ -10,8 +10,30 @@ use url::Url;
 const CLOUD: [&str; 9] = ["s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "wasbs"];
 
 /// Parts of a query that are credentials, of signed URLs of Amazon, Google, Azure and CloudFront, and general ones.
-const SECRET: [&str; 11] =
-    ["sig", "signature", "token", "access_token", "key", "api_key", "policy", "key-pair-id", "expires", "se", "skoid"];
+const SECRET: [&str; 22] = [
+    "access_token",
+    "api-key",
+    "api_key",
+    "apikey",
+    "auth",
+    "authorization",
+    "awsaccesskeyid",
+    "code",
+    "credential",
+    "expires",
+    "jwt",
+    "key",
+    "key-pair-id",
+    "password",
+    "policy",
+    "se",
+    "secret",
+    "sig",
+    "signature",
+    "skoid",
+    "sas",
+    "token",
+];
 
 /// A parsed URI.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,5 +126,9 @@ mod tests {
     fn what_signs_a_url_is_not_written_down() {
         let text = "https://user:pass@host/a.wav?id=5&X-Amz-Signature=5ec&sig=5ec&token=5ec#5ec";
         assert_eq!(Location::parse(text).expect("a URL").public(), "https://host/a.wav?id=5");
+        for name in ["apikey", "Api-Key", "code", "password", "jwt", "AWSAccessKeyId", "X-Goog-Signature"] {
+            let text = format!("https://host/a.wav?{name}=5ec&id=5");
+            assert_eq!(Location::parse(&text).expect("a URL").public(), "https://host/a.wav?id=5", "{name}");
+        }
     }
 }

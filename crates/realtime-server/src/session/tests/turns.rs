@@ -251,3 +251,27 @@ fn a_streaming_model_tells_words_before_the_turn_has_ended() {
     assert_eq!(events.last().expect("an end")["transcript"], "Zero one two three four");
     assert_eq!(deltas(events), [" ", "three ", "four"]);
 }
+
+#[test]
+fn words_of_a_turn_that_is_given_up_are_forgotten() {
+    let input =
+        |input: Value| json!({"type": "session.update", "session": {"type": "realtime", "audio": {"input": input}}});
+    let begun = || {
+        let mut dialogue = Dialogue::with(Arc::new(English));
+        dialogue.say(input(json!({"turn_detection": null, "transcription": {"model": "gpt-realtime-whisper"}})));
+        dialogue.speak(6_000, 200);
+        dialogue.speak(6_000, 200);
+        assert_eq!(dialogue.session.partial_texts.len(), 1);
+        dialogue
+    };
+    let mut detected = begun();
+    detected.say(input(json!({"turn_detection": {"type": "server_vad"}})));
+    let mut cleared = begun();
+    cleared.say(json!({"type": "input_audio_buffer.clear"}));
+    let mut untold = begun();
+    untold.say(input(json!({"transcription": null})));
+    untold.say(json!({"type": "input_audio_buffer.commit"}));
+    for dialogue in [detected, cleared, untold] {
+        assert!(dialogue.session.partial_texts.is_empty());
+    }
+}
