@@ -48,6 +48,11 @@ impl Task {
             Self::Translate | Self::Dub => "translation",
         }
     }
+
+    /// Whether it is an interpretation, which has no turns.
+    pub fn translates(self) -> bool {
+        matches!(self, Self::Translate | Self::Dub)
+    }
 }
 
 /// A format of subtitles.
@@ -158,8 +163,10 @@ impl Settings {
 
     fn check(&self) -> anyhow::Result<()> {
         let task = self.task.name();
-        let translates = matches!(self.task, Task::Translate | Task::Dub);
-        ensure!(translates == self.target_language.is_some(), "target_language goes with the tasks translate and dub");
+        ensure!(
+            self.task.translates() == self.target_language.is_some(),
+            "target_language goes with the tasks translate and dub"
+        );
         ensure!((self.task == Task::Extract) == self.schema.is_some(), "schema goes with the task extract");
         if let Some(schema) = &self.schema {
             ensure!(schema.is_object(), "schema: a JSON schema is an object");

@@ -157,6 +157,28 @@ fn turns_are_answered_in_text_and_in_speech() {
 }
 
 #[test]
+fn a_recording_is_translated_and_dubbed() {
+    let (server, output) = (Server::start(&["--engine", "echo"]), Folder::new());
+    let input = media("goforward.wav");
+    let input = input.to_str().expect("a path");
+    for (task, file) in [("translate", "transcript.srt"), ("dub", "dub.wav")] {
+        let folder = output.join(task);
+        let done = work(input, &folder, &json!({"task": task, "target_language": "es", "uri": server.base()}));
+        assert_eq!((done.code, &done.row["status"]), (0, &json!("ok")), "{done:?}");
+        // The engine that says back what it hears tells the length of each piece of 200 ms.
+        for text in ["user_text", "answer_text"] {
+            assert!(
+                done.row[text].as_str().is_some_and(|text| text.starts_with("9600 bytes. 9600 bytes.")),
+                "{done:?}"
+            );
+        }
+        assert!(names(&folder).contains(&file.to_owned()), "{:?}", names(&folder));
+    }
+    let dubbed = std::fs::metadata(output.join("dub/dub.wav")).expect("a file").len();
+    assert!(dubbed > 2 * 48_000, "{dubbed} bytes");
+}
+
+#[test]
 fn a_schema_is_filled_and_a_wrong_answer_is_told() {
     let ears = local();
     let schema = json!({"type": "object", "properties": {"metres": {"type": "integer"}}, "required": ["metres"]});

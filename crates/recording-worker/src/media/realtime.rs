@@ -115,7 +115,9 @@ impl Listener<'_> {
         let settings = self.settings;
         let element = gst::ElementFactory::make("openairealtime").name(ELEMENT).build()?;
         element.set_property_from_str("timing", "offline");
-        element.set_property_from_str("turn-detection", "local");
+        if !settings.task.translates() {
+            element.set_property_from_str("turn-detection", "local");
+        }
         element.set_property_from_str("session-type", settings.task.session_type());
         element.set_property("partial-transcripts", false);
         element.set_property("max-speed", settings.max_speed);
