@@ -47,6 +47,7 @@ fn conversation(detection: Detection) -> (Conversation, Instant) {
     let now = Instant::now();
     let config = Config {
         session: Session::default(),
+        translation: None,
         model: "gpt-realtime".into(),
         detection,
         timing: Timing::Live,

@@ -286,6 +286,7 @@ fn conversation(dedupe: Dedupe) -> (Conversation, Instant) {
     let now = Instant::now();
     let config = Config {
         session: Session::default(),
+        translation: None,
         model: "gpt-realtime".into(),
         detection: Detection::Server { silence: Duration::from_millis(200) },
         timing: Timing::Live,

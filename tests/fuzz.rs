@@ -103,6 +103,7 @@ impl Wished {
         };
         Config {
             session,
+            translation: None,
             model: "gpt-realtime-2.1".into(),
             detection,
             timing: if self.offline { Timing::Offline } else { Timing::Live },

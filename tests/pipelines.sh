@@ -248,6 +248,29 @@ page() {
 }
 page
 
+# The engine that says back what it hears is an interpreter whose translation can be told.
+export SERVER_OPTIONS='--engine echo'
+SOURCE=$microphone SINK="audio/x-raw,format=S16LE,channels=1,rate=24000 ! filesink sync=true location=$work/interpreted.raw" \
+    run 90 translate.sh es
+said 'You:.*bytes'
+said 'Model:.*bytes'
+sounds_raw "$work/interpreted.raw"
+
+run 90 dub.sh "$work/film.mkv" "$work/dubbed.mkv" es
+said 'Model:.*bytes'
+gst-launch-1.0 -q filesrc location="$work/dubbed.mkv" ! matroskademux name=film \
+    film.audio_1 ! queue ! decodebin ! audioconvert ! audioresample ! audio/x-raw,format=S16LE,channels=1,rate=24000 \
+    ! wavenc ! filesink location="$work/voice.wav" \
+    film.subtitle_0 ! queue ! srtenc ! filesink location="$work/original.srt" \
+    film.subtitle_1 ! queue ! srtenc ! filesink location="$work/translation.srt"
+sounds "$work/voice.wav"
+subtitles "$work/original.srt" 0.5 10 bytes
+subtitles "$work/translation.srt" 0.5 10 bytes
+
+SOURCE=$microphone CAMERA=$camera DELAY=2 SINK='fakesink sync=true' VIDEO_SINK='fakesink sync=true' run 90 captions-live.sh es
+said 'Model:.*bytes'
+unset SERVER_OPTIONS
+
 for script in pipelines/*.sh; do
     case " ${ran[*]} " in
     *" $(basename "$script") "*) ;;

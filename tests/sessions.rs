@@ -57,6 +57,7 @@ fn config(update: &Value) -> Config {
         input: input.format.clone().expect("a format"),
         output: session.audio.as_ref().and_then(|audio| audio.output.as_ref()?.format.clone()).expect("a format"),
         session,
+        translation: None,
         model: "gpt-realtime-2.1".into(),
         detection,
         timing: Timing::Live,

@@ -2,7 +2,7 @@
 # Sourced by the pipelines: makes sure that the element is there, and that there is somebody to talk to.
 #
 # With OPENAI_API_KEY, OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT set, that is who they name. Otherwise the local
-# realtime-server is started for as long as the script runs.
+# realtime-server is started for as long as the script runs, with the options in SERVER_OPTIONS.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/install.sh"
 
@@ -25,7 +25,7 @@ if [ -z "${OPENAI_API_KEY-}${OPENAI_BASE_URL-}${AZURE_OPENAI_ENDPOINT-}" ]; then
     command -v realtime-server >/dev/null || { need_rust; build "$PROFILE"; }
     install_models
     # In a session of its own, so that Ctrl-C leaves it alone until the pipeline has ended.
-    exec {server_says}< <(exec setsid realtime-server --listen 127.0.0.1:0)
+    exec {server_says}< <(exec setsid realtime-server --listen 127.0.0.1:0 ${SERVER_OPTIONS-})
     server=$!
     trap 'kill $server 2>/dev/null || true' EXIT
     read -r -u "$server_says" line || fail 'the local server did not start'

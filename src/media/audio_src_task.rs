@@ -66,6 +66,8 @@ pub struct AudioSrcSettings {
     pub format: AudioFormat,
     /// How far ahead of the clock buffers are pushed.
     pub lead: Duration,
+    /// How far behind the clock the stream stays, which is its latency.
+    pub delay: Duration,
     /// Whether silence is pushed as GAP events.
     pub gaps: bool,
     /// Called for every item that starts, with its running time.
@@ -228,9 +230,9 @@ impl AudioSrcTask {
         if std::mem::replace(&mut stream.has_prerolled, true) {
             let (position, speaks) = self.playout.next_at();
             let lead = if speaks { self.settings.lead } else { self.silence_lead().0 };
-            let due = position.saturating_sub(lead);
+            let due = (position + self.settings.delay).saturating_sub(lead);
             let late = match self.clock_wait.wait_until(due) {
-                Ok(late) => (due + late).saturating_sub(position),
+                Ok(late) => (due + late).saturating_sub(position + self.settings.delay),
                 Err(WaitError::Flushing | WaitError::Woken) => return true,
                 Err(WaitError::Stopped) => return false,
             };

@@ -8,6 +8,9 @@ use zeroize::Zeroizing;
 /// Replacement of a secret in texts.
 pub const REDACTED: &str = "[redacted]";
 
+/// Length in bytes up to which the standard library searches with vectors.
+const SHORT: usize = 32;
+
 /// A key, token or password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
@@ -32,13 +35,13 @@ impl Secret {
 
     /// The JSON text with the secret redacted, or `None` if it is not there. JSON has two ways to write a slash.
     pub fn scrubbed_json(&self, text: &str) -> Option<String> {
-        let scrubbed = text.contains(self.0.as_str()).then(|| text.replace(self.0.as_str(), REDACTED));
+        let scrubbed = contains(text, &self.0).then(|| text.replace(self.0.as_str(), REDACTED));
         if !self.0.contains('/') {
             return scrubbed;
         }
         let escaped = Zeroizing::new(self.0.replace('/', "\\/"));
         let so_far = scrubbed.as_deref().unwrap_or(text);
-        if so_far.contains(escaped.as_str()) { Some(so_far.replace(escaped.as_str(), REDACTED)) } else { scrubbed }
+        if contains(so_far, &escaped) { Some(so_far.replace(escaped.as_str(), REDACTED)) } else { scrubbed }
     }
 
     /// Redacts the secret in a text.
@@ -47,6 +50,13 @@ impl Secret {
             *text = text.replace(self.0.as_str(), REDACTED);
         }
     }
+}
+
+/// Whether a text, which is in most cases a piece of audio, holds a secret. Its begin is looked for first, because the search
+/// for so few bytes compares many places at once.
+fn contains(text: &str, secret: &str) -> bool {
+    let begin = secret.char_indices().map(|(at, _)| at).take_while(|at| *at <= SHORT).last().unwrap_or_default();
+    (secret.len() <= SHORT || text.contains(&secret[..begin])) && text.contains(secret)
 }
 
 impl fmt::Debug for Secret {
@@ -87,6 +97,18 @@ mod tests {
             2
         );
         assert_eq!(secret.scrubbed_json("{}"), None);
+    }
+
+    #[test]
+    fn a_key_of_any_length_is_found_and_its_begin_alone_is_not() {
+        for key in ["sk-1234A".to_owned(), "A1".repeat(16), "A1".repeat(80), format!("a{}", "ß1".repeat(40))] {
+            let secret = Secret::new(&key).expect("a key");
+            let scrubbed = secret.scrubbed_json(&format!("{key}AA==\"{key}")).expect("it is there twice");
+            assert_eq!(scrubbed, format!("{REDACTED}AA==\"{REDACTED}"));
+            let mut begin = key;
+            begin.pop();
+            assert_eq!(secret.scrubbed_json(&format!("{begin} {begin}")), None);
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ const MAX_QUEUED: Duration = Duration::from_secs(600);
 struct State {
     timeline: Timeline,
     stopped: bool,
+    /// The pad's task waits for a change. To wake nobody is a system call as well.
+    is_waiting: bool,
     /// The queue was dropped, and the pad's task has not taken note of it.
     cut: Option<Cut>,
     /// Position behind the last sample of speech that was taken.
@@ -66,6 +68,7 @@ impl Playout {
             state: Mutex::new(State {
                 timeline: Timeline::new(format, split_silence),
                 stopped: false,
+                is_waiting: false,
                 cut: None,
                 speech_end: 0,
                 reported: 0,
@@ -84,8 +87,13 @@ impl Playout {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Timeline) -> T) -> T {
-        let result = change(&mut self.state().timeline);
-        self.changed.notify_all();
+        let mut state = self.state();
+        let result = change(&mut state.timeline);
+        let is_waiting = std::mem::take(&mut state.is_waiting);
+        drop(state);
+        if is_waiting {
+            self.changed.notify_all();
+        }
         result
     }
 
@@ -224,7 +232,10 @@ impl Playout {
                 return None;
             }
             match state.timeline.next_offline(samples) {
-                Next::Wait => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Next::Wait => {
+                    state.is_waiting = true;
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
                 next => {
                     drop(state);
                     self.room.notify_one();

@@ -31,3 +31,4 @@ mod several;
 mod support;
 mod text_pads;
 mod trace;
+mod translation;

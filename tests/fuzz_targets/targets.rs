@@ -154,6 +154,7 @@ fn config(kind: u8) -> Config {
     let bit = |n: u8| kind & (1 << n) != 0;
     Config {
         session: Session { kind: Some(SessionKind::Realtime), ..Default::default() },
+        translation: None,
         model: "gpt-realtime-2.1".into(),
         detection: if bit(0) { Detection::Manual } else { Detection::Server { silence: Duration::from_millis(500) } },
         timing: if bit(1) { Timing::Offline } else { Timing::Live },

@@ -4,12 +4,18 @@
 //! what is not known.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::de::{self, DeserializeOwned, Deserializer, Error as _, IgnoredAny, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use std::fmt;
+
+/// The standard alphabet with padding, by vectors where the processor has them.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) static STANDARD: std::sync::LazyLock<base64::engine::simd::Simd> =
+    std::sync::LazyLock::new(|| base64::engine::simd::Simd::standard(base64::engine::general_purpose::PAD));
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use base64::engine::general_purpose::STANDARD;
 
 /// Fields that this version does not know, kept so that nothing is lost between reading and writing.
 pub type Extra = serde_json::Map<String, serde_json::Value>;

@@ -119,6 +119,15 @@ pub(crate) fn event_name(text: &str) -> Result<String, ReadError> {
     }
 }
 
+/// The `type` of an event that begins with it, as servers write them, so that the event is read only once. `None` where that
+/// is not so; then [`event_name`] knows it.
+pub(crate) fn leading_event_name(text: &str) -> Option<&str> {
+    let value =
+        ["{", "\"type\"", ":", "\""].iter().try_fold(text, |text, token| text.trim_start().strip_prefix(token))?;
+    let (name, _) = value.split_once('"')?;
+    (!name.contains('\\')).then_some(name)
+}
+
 /// Declares one struct an event, and the enum over all of them that reads and writes by the `type` on the wire.
 macro_rules! events {
     (
@@ -207,7 +216,10 @@ macro_rules! events {
             /// Reads one message of the wire as far as it can be read, with the places of what was left out.
             pub fn read(text: &str) -> Result<(Self, Vec<String>), $crate::ReadError> {
                 let text = text.trim_start_matches('\u{feff}');
-                let name = $crate::event_name(text)?;
+                let name = match $crate::leading_event_name(text) {
+                    Some(name) => std::borrow::Cow::Borrowed(name),
+                    None => $crate::event_name(text)?.into(),
+                };
                 match $crate::dialect::ga_event_name(&name) {
                     $( $wire => match serde_json::from_str(text) {
                         Ok(event) => Ok((Self::$Name(event), Vec::new())),

@@ -4,9 +4,8 @@
 
 use crate::chat::conversation::config::Config;
 use crate::chat::conversation::segmenter::Segment;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use openai_protocol::Base64;
 use openai_protocol::chat::{AudioOutput, ImageUrl, InputAudio, Part, Request, RequestMessage, StreamOptions};
 use serde_json::{Map, Value, json};
 
@@ -26,7 +25,7 @@ pub fn text_part(text: impl Into<String>) -> Part {
 pub fn picture_parts(config: &Config, segment: &Segment) -> Vec<Part> {
     let parts = segment.frames.iter().flat_map(|frame| {
         let mut url = format!("data:{};base64,", frame.media_type);
-        BASE64_STANDARD.encode_string(&frame.file, &mut url);
+        Base64::encode_into(&frame.file, &mut url);
         let detail = frame.detail.unwrap_or(config.detail).name();
         let prompt = frame.prompt.as_deref().filter(|text| !text.trim().is_empty()).map(text_part);
         prompt.into_iter().chain([Part::ImageUrl { image_url: ImageUrl { url, detail } }])

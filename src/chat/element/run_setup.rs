@@ -45,6 +45,7 @@ pub fn make_run(context: &Context, element: &gst::Element) -> Result<Arc<Run>, E
         caps: context.src.pad_template_caps(),
         format: AudioFormat::Pcm,
         lead: Duration::from_nanos(settings.buffer_time),
+        delay: Duration::ZERO,
         gaps,
         on_item_started: Box::new(|_, _| {}),
         on_eos: Box::new(move || {

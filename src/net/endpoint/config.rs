@@ -177,6 +177,11 @@ impl EndpointConfig {
                 "" => "/v1",
                 path => path,
             };
+            // The full URL of a conversation names the server of a translation as well.
+            let base = match self.api {
+                Api::Translation => base.trim_end_matches(Api::Realtime.path()),
+                _ => base,
+            };
             url.set_path(&format!("{base}{}", self.api.path()));
         }
         let has = |url: &Url, name: &str| url.query_pairs().any(|(key, _)| key == name);

@@ -28,6 +28,9 @@ const KEY_HEADERS: [&str; 2] = ["authorization", "api-key"];
 /// Default model.
 pub const DEFAULT_MODEL: &str = "gpt-realtime-2.1";
 
+/// Default model for translation sessions.
+pub const DEFAULT_TRANSLATION_MODEL: &str = "gpt-realtime-translate";
+
 /// Default model for Chat Completions.
 pub const DEFAULT_CHAT_MODEL: &str = "gpt-audio-1.5";
 
@@ -37,6 +40,8 @@ pub enum Api {
     /// A WebSocket at `…/realtime?model=…`.
     #[default]
     Realtime,
+    /// A WebSocket at `…/realtime/translations?model=…`.
+    Translation,
     /// Requests to `…/chat/completions`, with the model in the body.
     ChatCompletions,
 }
@@ -46,6 +51,7 @@ impl Api {
     fn path(self) -> &'static str {
         match self {
             Self::Realtime => "/realtime",
+            Self::Translation => "/realtime/translations",
             Self::ChatCompletions => "/chat/completions",
         }
     }
@@ -53,8 +59,8 @@ impl Api {
     /// Scheme of the URL.
     fn scheme(self, is_encrypted: bool) -> &'static str {
         match (self, is_encrypted) {
-            (Self::Realtime, true) => "wss",
-            (Self::Realtime, false) => "ws",
+            (Self::Realtime | Self::Translation, true) => "wss",
+            (Self::Realtime | Self::Translation, false) => "ws",
             (Self::ChatCompletions, true) => "https",
             (Self::ChatCompletions, false) => "http",
         }
@@ -63,6 +69,7 @@ impl Api {
     fn default_model(self) -> &'static str {
         match self {
             Self::Realtime => DEFAULT_MODEL,
+            Self::Translation => DEFAULT_TRANSLATION_MODEL,
             Self::ChatCompletions => DEFAULT_CHAT_MODEL,
         }
     }

@@ -4,9 +4,9 @@
 
 use crate::audio::vad::VadConfig;
 use crate::types::Timing;
-use openai_protocol::Session;
 use openai_protocol::client::Detail;
 use openai_protocol::session::{AudioFormat, SessionKind};
+use openai_protocol::{Session, translation};
 use std::time::Duration;
 
 /// The shortest audio that the API commits. Source: the error `input_audio_buffer_commit_empty`.
@@ -34,6 +34,9 @@ pub enum Detection {
 pub struct Config {
     /// The first `session.update`.
     pub session: Session,
+    /// `session-type=translation`: the first `session.update` of that kind of session, which has no use for what is said
+    /// here of turns, responses and frames.
+    pub translation: Option<translation::Session>,
     /// Requested model; prices are looked up by it.
     pub model: String,
     /// Turn detection mode.

@@ -96,6 +96,13 @@ pub enum Event {
         /// Paths of session fields (`audio.output.voice`) that were not applied, because they are fixed or the server refused them.
         without: Vec<String>,
     },
+    /// A stretch of translated audio has begun to come.
+    TranslationDelay {
+        /// Time since the audio that it translates was sent.
+        delay: Duration,
+        /// Position of that audio on the input.
+        running_time: Duration,
+    },
     /// Input was left out or filled in, for `stats`.
     Aligned {
         /// Audio left out.

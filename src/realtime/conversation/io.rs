@@ -18,7 +18,7 @@ pub use crate::types::Speaker;
 use crate::types::TimedText;
 use openai_protocol::client::PictureMessage;
 use openai_protocol::session::AudioFormat;
-use openai_protocol::{ClientEvent, ResponseParams, ServerEvent};
+use openai_protocol::{ClientEvent, ResponseParams, ServerEvent, translation};
 use std::time::{Duration, Instant};
 
 /// Request of the application (action signal, custom event) or of `text_sink`.
@@ -73,6 +73,8 @@ pub enum Input {
     StandbyReady(bool),
     /// A server event.
     Server(Box<ServerEvent>),
+    /// A server event of a translation session, which is not for a conversation.
+    Translation(Box<translation::ServerEvent>),
     /// Audio of `audio_sink`.
     Audio(AudioChunk),
     /// DISCONT: the next audio is placed by its timestamp, not by counted samples.
@@ -136,6 +138,13 @@ pub enum Output {
     Send(ClientEvent),
     /// Send a message with images, which is serialized without a copy in memory.
     SendPicture(PictureMessage),
+    /// Send an event of a translation session.
+    SendJson {
+        /// Its `type`.
+        name: String,
+        /// As on the wire.
+        text: String,
+    },
     /// Append audio to the playback queue.
     Play(OutputAudio),
     /// No more audio will begin before this running time: a GAP may go downstream.

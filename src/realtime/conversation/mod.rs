@@ -196,6 +196,7 @@ impl Conversation {
             Input::EndOfStream => self.drain.begin(),
             Input::Closed { code, reason } => self.closed(code, &reason),
             Input::Gone { silent } => self.gone(silent),
+            Input::Translation(_) => {}
         }
         self.advance();
     }

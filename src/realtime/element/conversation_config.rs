@@ -9,7 +9,7 @@ use crate::media::property_values::time;
 use crate::realtime::conversation::config::{Config, Detection};
 use crate::realtime::conversation::config::{Dedupe, FrameConfig};
 use crate::realtime::element::settings::Settings;
-use crate::realtime::element::{FrameDedupe, TurnDetection};
+use crate::realtime::element::{FrameDedupe, SessionType, TurnDetection};
 use crate::types::Timing;
 use openai_protocol::dialect::Dialect;
 use openai_protocol::session::{self, AudioFormat};
@@ -99,6 +99,9 @@ impl Settings {
         dialect: Dialect,
     ) -> Result<Configured, Error> {
         self.check()?;
+        if self.session_type == SessionType::Translation {
+            return Ok((self.translation_config(timing, input, output)?, Vec::new()));
+        }
         let requested = self.detection(timing);
         let merged = self.merged_session(timing, requested, &input, &output, dialect)?;
         let session = merged.session;
@@ -142,6 +145,7 @@ impl Settings {
             server_responds: by_server.is_some_and(|server| server.create_response.unwrap_or(true)),
             tool_timeout: Some(time(self.tool_timeout)).filter(|time| !time.is_zero()),
             frames: self.frames(),
+            translation: None,
             session,
         };
         Ok((config, merged.left_out))

@@ -123,7 +123,11 @@ pub struct OpenAIRealtime {
     #[property(name = "max-cost", get, set, type = f64, member = max_cost, minimum = 0.0, maximum = 1_000_000.0, nick = "Maximum Cost",
         blurb = "Maximum cost of the session at published prices; when it is reached no further response is requested and the stream ends (in US dollars, 0 = no limit)", mutable_playing)]
     #[property(name = "session-type", get, set, type = SessionType, member = session_type, nick = "Session Type",
-        blurb = "Whether the model responds or only transcribes", mutable_ready, builder(SessionType::Conversation))]
+        blurb = "What the session is for: a conversation, a transcription, or an interpretation into translation-language", mutable_ready, builder(SessionType::Conversation))]
+    #[property(name = "translation-language", get, set, type = Option<String>, member = translation_language, nick = "Translation Language",
+        blurb = "Language that session-type=translation translates into, as an ISO 639-1 code such as 'es'", mutable_playing)]
+    #[property(name = "translation-delay", get, set, type = u64, member = translation_delay, maximum = 60_000_000_000, nick = "Translation Delay",
+        blurb = "Latency of the source pads with session-type=translation when live: what is translated within it plays and is shown together with the picture of that moment (in nanoseconds; 0 = as soon as it comes)", mutable_ready)]
     #[property(name = "session", get = Self::session_json, set = Self::set_session_json, type = Option<String>, nick = "Session",
         blurb = "JSON object that is merged over the session configuration, so that every field of the API can be set, or @FILE to read it from a file", mutable_playing)]
     #[property(name = "timing", get, set, type = Timing, member = timing, nick = "Timing",
@@ -281,21 +285,6 @@ impl ObjectImpl for OpenAIRealtime {
 }
 
 impl GstObjectImpl for OpenAIRealtime {}
-
-/// `video_sink_%u::interval` and the like in a pipeline description.
-impl ChildProxyImpl for OpenAIRealtime {
-    fn child_by_index(&self, index: u32) -> Option<glib::Object> {
-        self.obj().pads().into_iter().nth(index as usize).map(Cast::upcast)
-    }
-
-    fn child_by_name(&self, name: &str) -> Option<glib::Object> {
-        self.obj().static_pad(name).map(Cast::upcast)
-    }
-
-    fn children_count(&self) -> u32 {
-        u32::from(self.obj().num_pads())
-    }
-}
 
 impl ElementImpl for OpenAIRealtime {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {

@@ -40,6 +40,9 @@ pub enum Messages {
     /// `openairealtime/turn`.
     #[flags_value(name = "Turn: the latencies of a turn", nick = "turn")]
     TURN = 1 << 10,
+    /// `openairealtime/translation-delay`.
+    #[flags_value(name = "Translation Delay: how far the interpretation is behind", nick = "translation-delay")]
+    TRANSLATION_DELAY = 1 << 11,
 }
 
 impl Default for Messages {
@@ -63,6 +66,7 @@ impl Messages {
             "rate-limits" => Self::RATE_LIMITS,
             "event" => Self::EVENT,
             "turn" => Self::TURN,
+            "translation-delay" => Self::TRANSLATION_DELAY,
             _ => return true,
         };
         self.contains(flag)

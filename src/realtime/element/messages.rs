@@ -59,6 +59,12 @@ pub fn structure(event: &Event) -> Option<gst::Structure> {
             message
         }
         Event::Frame(frame) => frame_structure(frame),
+        Event::TranslationDelay { delay, running_time } => {
+            let mut message = gst::Structure::new_empty("openairealtime/translation-delay");
+            set_time(&mut message, "delay", Some(*delay));
+            set_time(&mut message, "running-time", Some(*running_time));
+            message
+        }
         // The bus handler takes these, and a warning is a WARNING message.
         Event::FunctionCall(_)
         | Event::Turn(_)

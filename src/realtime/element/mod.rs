@@ -6,6 +6,7 @@ pub(crate) mod actions;
 pub(crate) mod audio_caps;
 pub(crate) mod audio_input;
 pub(crate) mod bus;
+pub(crate) mod child_proxy;
 pub(crate) mod context;
 pub(crate) mod conversation_config;
 pub(crate) mod eos;
@@ -30,6 +31,7 @@ pub(crate) mod state_change;
 pub(crate) mod stats;
 pub(crate) mod structure_properties;
 pub(crate) mod text_pad_kind;
+pub(crate) mod translation_config;
 pub(crate) mod turn_times;
 
 pub use crate::media::enums::{FrameDetail, Provider, Silence, Timing};
@@ -158,6 +160,12 @@ pub enum SessionType {
         nick = "transcription"
     )]
     Transcription,
+    /// Interpretation into another language.
+    #[enum_value(
+        name = "Translation: what is said is spoken and written in another language, without turns",
+        nick = "translation"
+    )]
+    Translation,
 }
 
 /// `reasoning-effort`

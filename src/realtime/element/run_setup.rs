@@ -79,6 +79,7 @@ fn make_source(
         caps,
         format,
         lead: Duration::from_nanos(settings.buffer_time),
+        delay: settings.source_delay(),
         gaps: settings.silence == Silence::Gaps,
         on_item_started: Box::new(move |item_id, at| began.push(Input::Began { item_id, at, pushed: Instant::now() })),
         on_eos: Box::new(move || {

@@ -67,6 +67,8 @@ settings! {
         tool_timeout: u64 = 30 * SECOND,
         session: Option<JsonText> = None,
         session_type: SessionType = SessionType::Conversation,
+        translation_language: Option<String> = None,
+        translation_delay: u64 = 0,
         frame_policy: FramePolicy = FramePolicy::Interval,
         frame_interval: u64 = 2 * SECOND,
         frame_detail: FrameDetail = FrameDetail::Auto,
@@ -105,10 +107,13 @@ impl Settings {
     /// Settings of the endpoint.
     pub fn connection(&self) -> EndpointConfig {
         EndpointConfig {
-            api: endpoint::Api::Realtime,
+            api: match self.session_type {
+                SessionType::Translation => endpoint::Api::Translation,
+                _ => endpoint::Api::Realtime,
+            },
             uri: self.uri.clone(),
             provider: self.provider.into(),
-            model: self.model.clone(),
+            model: self.session_model().to_owned(),
             api_version: self.api_version.clone(),
             api_key: self.api_key.clone(),
             api_key_file: self.api_key_file.clone().map(Into::into),

@@ -35,6 +35,8 @@ pub struct ElementStatus {
     barge_ins: Percentiles,
     round_trip: u64,
     round_trips: Percentiles,
+    translation_delay: u64,
+    translation_delays: Percentiles,
     pub audio_dropped: u64,
     pub audio_inserted: u64,
 }
@@ -64,6 +66,7 @@ impl ElementStatus {
             .field("silence-latency", self.silence_latency)
             .field("longest-silence-latency", self.longest_silence_latency)
             .field("round-trip", self.round_trip)
+            .field("translation-delay", self.translation_delay)
             .field("audio-dropped", self.audio_dropped)
             .field("audio-inserted", self.audio_inserted)
             .build();
@@ -73,6 +76,7 @@ impl ElementStatus {
             ("silence-latency", &self.silence_latencies),
             ("barge-in", &self.barge_ins),
             ("round-trip", &self.round_trips),
+            ("translation-delay", &self.translation_delays),
         ];
         stages.chain(others).for_each(|(name, times)| times.write(name, &mut stats));
         stats
@@ -119,6 +123,10 @@ impl ElementStatus {
             Event::RoundTrip(time) => {
                 self.round_trip = time.as_nanos() as u64;
                 self.round_trips.add(*time);
+            }
+            Event::TranslationDelay { delay, .. } => {
+                self.translation_delay = delay.as_nanos() as u64;
+                self.translation_delays.add(*delay);
             }
             Event::Usage { usage, total_cost, .. } => {
                 self.input_tokens += usage.input_tokens;

@@ -28,10 +28,12 @@ impl TextPadKind {
 
     /// Latency of the pad when live: text that comes within it keeps its timestamp.
     pub fn latency(self, settings: &Settings) -> Duration {
-        Duration::from_nanos(match self {
+        let own = match self {
             Self::Words(Speaker::User) => settings.transcript_latency,
             Self::Words(Speaker::Assistant) => settings.text_latency,
-            Self::Events => 0,
-        })
+            Self::Events => return Duration::ZERO,
+        };
+        // Both languages are shown with the picture that the voice is played with.
+        settings.source_delay().max(Duration::from_nanos(own))
     }
 }

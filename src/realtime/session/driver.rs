@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Driver of a session: hands what arrives from the element and from the server to the conversation, and carries out its
-//! outputs, over as many connections as it takes.
+//! Driver of a session: hands what arrives from the element and from the server to its core, and carries out its outputs,
+//! over as many connections as it takes.
 
 use crate::error::{Error, Warning};
 use crate::net::clock::Clock;
 use crate::net::websocket::{SocketEvent, WebSocket};
 use crate::realtime::conversation::io::SessionEvent;
-use crate::realtime::conversation::{Conversation, Event, Input, Output};
+use crate::realtime::conversation::{Event, Input, Output};
+use crate::realtime::session::core::{Core, Message};
 use crate::realtime::session::dialler::Dialler;
 use crate::realtime::session::left_out_fields::LeftOutFields;
 use crate::realtime::session::reporter::{Reporter, drop_warning};
 use crate::realtime::session::standby::Standby;
 use crate::realtime::session::trace;
 use crate::realtime::session::{BusEvent, InputQueue, Playout, Setup, close_politely};
-use openai_protocol::ServerEvent;
 use openai_protocol::client::PictureMessage;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,25 +27,25 @@ pub(crate) fn is_good(lasted: Option<Duration>, carried_turn: bool) -> bool {
     lasted.is_some_and(|lasted| lasted >= STABLE_SESSION || carried_turn)
 }
 
-/// A conversation and its connection.
+/// The core of a session and its connection.
 pub struct Driver {
     dialler: Dialler,
     clock: Clock,
-    conversation: Conversation,
+    core: Core,
     input_queue: Arc<InputQueue>,
     playout: Arc<Playout>,
     reporter: Reporter,
     /// When the connection was made.
     began: Instant,
     over: bool,
-    /// The connection is lost, and the conversation wants another one.
+    /// The connection is lost, and the core wants another one.
     is_lost: bool,
     /// Connection for the rollover before the session's end.
     standby: Standby,
     connect_timeout: Duration,
     /// Since when the session is ready.
     ready: Option<Instant>,
-    /// Whether the conversation knows that the send queue is congested.
+    /// Whether the core knows that the send queue is congested.
     is_behind: bool,
     /// The warning about fields that the server's dialect lacks was posted.
     warned_of_dialect: bool,
@@ -57,11 +57,11 @@ pub struct Driver {
 impl Driver {
     pub fn new(setup: Setup) -> Self {
         let Setup { targets, config, retry_policy, input_queue, playout, bus_tx, traces, clock } = setup;
-        let mut conversation = Conversation::new(config, clock.now());
-        conversation.set_standby(targets.len() > 1);
+        let mut core = Core::new(config, clock.now());
+        core.set_standby(targets.len() > 1);
         Self {
             dialler: Dialler::new(targets, retry_policy, clock.clone(), bus_tx.clone()),
-            conversation,
+            core,
             input_queue,
             playout,
             reporter: Reporter::new(bus_tx, traces, clock.clone()),
@@ -79,7 +79,7 @@ impl Driver {
         }
     }
 
-    /// Runs until the conversation is over.
+    /// Runs until the core is over.
     pub async fn run(&mut self, socket: &mut Option<WebSocket>) {
         loop {
             let next = match self.standby.take() {
@@ -93,7 +93,7 @@ impl Driver {
                 },
             };
             self.began = self.clock.now();
-            self.conversation.set_standby(self.dialler.has_standby());
+            self.core.set_standby(self.dialler.has_standby());
             self.run_connection(socket.insert(next)).await;
             if !std::mem::take(&mut self.is_lost) || self.over {
                 return self.report_left_out(true).await;
@@ -111,10 +111,10 @@ impl Driver {
         self.input_queue.set_connected(false);
         let ready = self.ready.take();
         let lasted = ready.map(|ready| self.clock.now().saturating_duration_since(ready));
-        if is_good(lasted, self.conversation.carried_turn()) {
+        if is_good(lasted, self.core.carried_turn()) {
             self.dialler.reset_retries();
         }
-        if let Some(loss) = self.conversation.take_loss() {
+        if let Some(loss) = self.core.take_loss() {
             self.dialler.failed(loss.failure, loss.again);
         }
     }
@@ -123,13 +123,13 @@ impl Driver {
     async fn fail(&mut self, failure: Error) {
         self.warn_of_dropped_audio().await;
         self.report_left_out(true).await;
-        let done = self.conversation.done_until();
+        let done = self.core.done_until();
         self.report(BusEvent::Fail(failure, done)).await;
     }
 
     async fn run_connection(&mut self, socket: &mut WebSocket) {
         let retry_policy = self.dialler.time_left();
-        self.conversation.handle(Input::Connected { timeout: retry_policy }, self.clock.now());
+        self.core.handle(Input::Connected { timeout: retry_policy }, self.clock.now());
         self.flush_outputs(socket).await;
         let clock = self.clock.clone();
         while !self.over && !self.is_lost {
@@ -137,24 +137,24 @@ impl Driver {
             if self.over || self.is_lost {
                 break;
             }
-            self.conversation.server_heard(socket.last_heard());
-            let deadline = self.conversation.deadline();
+            self.core.server_heard(socket.last_heard());
+            let deadline = self.core.deadline();
             let left_out = self.reporter.deadline();
             let full = self.playout.is_full();
-            let owed = self.conversation.awaits_server();
+            let owed = self.core.awaits_server();
             tokio::select! {
                 event = socket.next(!full, owed) => self.on_socket_event(event, socket).await,
                 there = self.standby.changed() => {
-                    self.conversation.handle(Input::StandbyReady(there), self.clock.now());
+                    self.core.handle(Input::StandbyReady(there), self.clock.now());
                     self.flush_outputs(socket).await;
                 }
                 () = self.input_queue.arrived() => {}
                 () = self.playout.room(), if full => {}
                 () = clock.sleep_until(deadline.unwrap_or_else(|| far_away(&clock))), if deadline.is_some() => {
-                    if self.wants_playback_position() {
+                    if self.core.wants_playback_position(self.clock.now()) {
                         self.update_playback_position();
                     }
-                    self.conversation.wake(self.clock.now());
+                    self.core.wake(self.clock.now());
                     self.flush_outputs(socket).await;
                 }
                 () = clock.sleep_until(left_out.unwrap_or_else(|| far_away(&clock))), if left_out.is_some() => {
@@ -168,17 +168,17 @@ impl Driver {
         }
     }
 
-    /// Hands queued input to the conversation, while the socket and the conversation take it.
+    /// Hands queued input to the core, while the socket and the core take it.
     async fn drain_input(&mut self, socket: &mut WebSocket) {
         while !self.over {
-            let stream = !socket.is_behind() && self.conversation.wants_sound(self.clock.now());
-            let frames = self.conversation.wants_frames(self.clock.now());
+            let stream = !socket.is_behind() && self.core.wants_sound(self.clock.now());
+            let frames = self.core.wants_frames(self.clock.now());
             let Some(input) = self.input_queue.take(stream, frames) else { return };
-            if self.conversation.may_interrupt(&input) || self.wants_playback_position() {
+            if self.core.needs_playback_position(&input, self.clock.now()) {
                 self.update_playback_position();
             }
             self.received = Some(self.clock.now());
-            self.conversation.handle(input, self.clock.now());
+            self.core.handle(input, self.clock.now());
             self.flush_outputs(socket).await;
         }
     }
@@ -196,10 +196,10 @@ impl Driver {
                 }
             },
             SocketEvent::RoundTrip(time) => self.report(BusEvent::Event(Event::RoundTrip(time))).await,
-            SocketEvent::Gone(silent) => self.conversation.handle(Input::Gone { silent }, self.clock.now()),
+            SocketEvent::Gone(silent) => self.core.handle(Input::Gone { silent }, self.clock.now()),
             SocketEvent::Closed { code, mut reason } => {
                 self.dialler.redact(&mut reason);
-                self.conversation.handle(Input::Closed { code, reason }, self.clock.now());
+                self.core.handle(Input::Closed { code, reason }, self.clock.now());
             }
         }
         self.flush_outputs(socket).await;
@@ -211,15 +211,14 @@ impl Driver {
         // Before it is parsed, so that no field can hold a key.
         let scrubbed = self.dialler.scrub_frame(text);
         let text = scrubbed.as_deref().unwrap_or(text);
-        match ServerEvent::read(text) {
-            Ok((event, left_out)) => {
-                self.trace(true, event.name(), text).await;
-                self.left_out.add(event.name(), left_out);
-                let input = Input::Server(Box::new(event));
-                if self.conversation.may_interrupt(&input) || self.wants_playback_position() {
+        match self.core.read(text) {
+            Ok(Message { input, left_out }) => {
+                self.trace(true, Core::name(&input), text).await;
+                self.left_out.add(Core::name(&input), left_out);
+                if self.core.needs_playback_position(&input, self.clock.now()) {
                     self.update_playback_position();
                 }
-                self.conversation.handle(input, self.clock.now());
+                self.core.handle(input, self.clock.now());
                 if let Some(warning) = self.left_out.warning() {
                     self.warn(warning).await;
                 }
@@ -232,20 +231,16 @@ impl Driver {
         self.warn(Warning::new("unreadable-event", format!("the server sent {what}"))).await;
     }
 
-    fn wants_playback_position(&self) -> bool {
-        self.conversation.wants_playback_position(self.clock.now())
-    }
-
-    /// Tells the conversation what was played, on which it is about to decide.
+    /// Tells the core what was played, on which it is about to decide.
     fn update_playback_position(&mut self) {
         if let Some((position, items)) = self.playout.heard() {
-            self.conversation.handle(Input::Played { now: position, items }, self.clock.now());
+            self.core.handle(Input::Played { now: position, items }, self.clock.now());
         }
     }
 
-    /// Carries out the outputs of the conversation.
+    /// Carries out the outputs of the core.
     async fn flush_outputs(&mut self, socket: &mut WebSocket) {
-        while let Some(output) = self.conversation.poll() {
+        while let Some(output) = self.core.poll() {
             match output {
                 Output::Send(event) => {
                     let (text, lost) = trace::write(&event, self.dialler.endpoint().dialect());
@@ -258,6 +253,11 @@ impl Driver {
                     let text = picture.to_json();
                     drop(picture);
                     self.trace(false, PictureMessage::NAME, &text).await;
+                    socket.send(text);
+                    self.update_congestion(socket);
+                }
+                Output::SendJson { name, text } => {
+                    self.trace(false, &name, &text).await;
                     socket.send(text);
                     self.update_congestion(socket);
                 }
@@ -278,7 +278,7 @@ impl Driver {
                 Output::Reconnect => self.is_lost = true,
                 Output::Fail(failure) => {
                     self.over = true;
-                    let done = self.conversation.done_until();
+                    let done = self.core.done_until();
                     self.report(BusEvent::Fail(failure, done)).await;
                 }
                 Output::Finished { at } => {
@@ -289,11 +289,11 @@ impl Driver {
         }
     }
 
-    /// Tells the conversation whether the send queue is congested; images are sent only if it is not.
+    /// Tells the core whether the send queue is congested; images are sent only if it is not.
     fn update_congestion(&mut self, socket: &WebSocket) {
         let is_behind = socket.is_behind();
         if std::mem::replace(&mut self.is_behind, is_behind) != is_behind {
-            self.conversation.handle(Input::Behind(is_behind), self.clock.now());
+            self.core.handle(Input::Behind(is_behind), self.clock.now());
         }
     }
 

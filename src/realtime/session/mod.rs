@@ -6,6 +6,7 @@
 //! Input of the pads comes through a bounded [`InputQueue`], output audio goes to a bounded [`Playout`], and everything else
 //! for the element is a [`BusEvent`], in order.
 
+pub(crate) mod core;
 pub(crate) mod dialler;
 pub(crate) mod driver;
 pub(crate) mod input_queue;

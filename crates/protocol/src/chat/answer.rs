@@ -5,9 +5,9 @@
 //! Read by hand, field by field: a field of another kind than it should be is taken as it is meant where that is clear,
 //! and otherwise left out and named, and the rest counts.
 
+use crate::fields::STANDARD;
 use crate::{Base64, ReadError, tolerant};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 /// A whole answer.

@@ -3,10 +3,10 @@
 //! The beta's spelling of events, formats and parts is read as what it means.
 
 use super::examples::examples;
-use super::{read, schema, written};
+use super::{all_examples, read, schema, written};
 use openai_protocol::ServerEvent;
 use openai_protocol::session::AudioFormat;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn beta_spellings_of_events_are_read_as_the_published_ones() {
@@ -56,4 +56,26 @@ fn a_format_of_another_rate_stays_what_it_is() {
     let format: AudioFormat = serde_json::from_value(narrow.clone()).expect("a format");
     assert_eq!(format, AudioFormat::Other(narrow.clone()));
     assert_eq!(serde_json::to_value(format).expect("JSON"), narrow);
+}
+
+#[test]
+fn the_type_may_stand_anywhere_in_an_event() {
+    for event in all_examples::<ServerEvent>() {
+        let mut fields = event.as_object().expect("an event is an object").clone();
+        let name = fields.remove("type").expect("every event has a type");
+        let rest = Value::from(fields).to_string();
+        let inside = &rest[1..rest.len() - 1];
+        let comma = if inside.is_empty() { "" } else { "," };
+        let escaped = name.to_string().replace('s', "\\u0073");
+        let forms = [
+            format!(r#"{{"type":{name}{comma}{inside}}}"#),
+            format!("\u{feff}\n{{ \"type\" : {name}{comma}{inside}}}"),
+            format!(r#"{{"type":{escaped}{comma}{inside}}}"#),
+            format!(r#"{{{inside}{comma}"type":{name}}}"#),
+        ];
+        for text in forms {
+            let (again, left_out) = ServerEvent::read(&text).unwrap_or_else(|error| panic!("{error}\nin {text}"));
+            assert_eq!((again, left_out), (read(&event), Vec::new()), "{text}");
+        }
+    }
 }

@@ -48,6 +48,7 @@ pub fn own_ear() -> Detection {
 pub fn config(timing: Timing, detection: Detection) -> Config {
     Config {
         session: Session { kind: Some(SessionKind::Realtime), ..Default::default() },
+        translation: None,
         model: "gpt-realtime-2.1".into(),
         detection,
         timing,

@@ -164,6 +164,7 @@ impl Monkey {
                 Output::SendPicture(picture) => self.look_at_picture(&picture),
                 Output::Fail(_) | Output::Finished { .. } => self.over = true,
                 Output::Play(speech) => assert!(!speech.data.is_empty()),
+                Output::SendJson { name, .. } => panic!("{name} is of another kind of session"),
                 Output::FlushAudio
                 | Output::Event(_)
                 | Output::Text(_)

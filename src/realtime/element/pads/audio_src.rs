@@ -11,6 +11,7 @@ use crate::realtime::element::text_pad_kind::TextPadKind;
 use crate::realtime::element::{CAT, actions};
 use gst::prelude::*;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Makes the pad.
 pub fn make_pad<E: HasContext<Context = Context>>(template: &gst::PadTemplate) -> gst::Pad {
@@ -56,9 +57,12 @@ pub fn stream_query(context: &Context, pad: &gst::Pad, query: &mut gst::QueryRef
         gst::QueryViewMut::Latency(query) => {
             // Audio is stamped with the time at which it is pushed, so upstream's latency does not delay it.
             let is_live = context.run().is_some_and(|run| run.is_live());
-            let kind = TextPadKind::by_name(&pad.name()).filter(|_| is_live);
-            let latency = kind.map(|kind| kind.latency(&context.settings()));
-            let latency = gst::ClockTime::from_nseconds(latency.unwrap_or_default().as_nanos() as u64);
+            let latency = match TextPadKind::by_name(&pad.name()) {
+                _ if !is_live => Duration::ZERO,
+                Some(kind) => kind.latency(&context.settings()),
+                None => context.settings().source_delay(),
+            };
+            let latency = gst::ClockTime::from_nseconds(latency.as_nanos() as u64);
             query.set(is_live, latency, gst::ClockTime::NONE);
             true
         }
