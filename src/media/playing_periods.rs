@@ -85,7 +85,7 @@ pub struct RunningTime {
 impl RunningTime {
     /// Running time of a moment; `None` before the first PLAYING. In PAUSED it is that at which the pause began.
     pub fn at(&self, moment: Instant) -> Option<Duration> {
-        let index = self.periods.partition_point(|period| period.begin <= moment).checked_sub(1).unwrap_or_default();
+        let index = self.periods.partition_point(|period| period.begin <= moment).saturating_sub(1);
         let period = self.periods.get(index)?;
         let time = self.in_period(period, period.end.map_or(moment, |end| moment.min(end)))?;
         // The pipeline has stopped the running time before it told its elements.
