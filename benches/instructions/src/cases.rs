@@ -25,8 +25,11 @@ pub const WARM_UP: usize = 20;
 
 type Run = Box<dyn FnMut()>;
 
+/// Its name, and what makes it.
+type Case = (&'static str, fn() -> Run);
+
 /// Every case by its name.
-pub const CASES: &[(&str, fn() -> Run)] = &[
+pub const CASES: &[Case] = &[
     ("append-encoding-20-ms", append_encoding),
     ("delta-decoding-100-ms", delta_decoding),
     ("secret-search-100-ms", secret_search),
