@@ -26,6 +26,10 @@ const OFFLINE_SILENCE: Duration = Duration::from_secs(1);
 /// Range of `idle_timeout_ms` in the API.
 const IDLE_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(30);
 
+/// Transcription models that write while somebody speaks, and refuse a session with turn detection of the server: the client
+/// commits what is said. Source: OpenAI's guide to realtime transcription.
+const STREAMING_TRANSCRIPTION: [&str; 2] = ["gpt-realtime-whisper", "gpt-live-transcribe"];
+
 /// Longest silence before semantic VAD ends a turn.
 const SEMANTIC_SILENCE: Duration = Duration::from_secs(8);
 
@@ -36,10 +40,17 @@ impl Settings {
     /// Turn detection with `auto` resolved.
     fn detection(&self, timing: Timing) -> TurnDetection {
         match (self.turn_detection, timing) {
-            (TurnDetection::Auto, Timing::Live) => TurnDetection::ServerVad,
-            (TurnDetection::Auto, Timing::Offline) => TurnDetection::Local,
+            (TurnDetection::Auto, Timing::Live) if !self.streams_transcription() => TurnDetection::ServerVad,
+            (TurnDetection::Auto, _) => TurnDetection::Local,
             (chosen, _) => chosen,
         }
+    }
+
+    /// Whether the server transcribes with a model that leaves turn detection to the element.
+    fn streams_transcription(&self) -> bool {
+        let is = |name: &str| self.transcription_model.strip_prefix(name);
+        let found = STREAMING_TRANSCRIPTION.into_iter().find_map(is);
+        found.is_some_and(|rest| rest.is_empty() || rest.starts_with("-20"))
     }
 
     fn frames(&self) -> FrameConfig {
@@ -69,6 +80,15 @@ impl Settings {
             if text.trim().is_empty() {
                 return Err(Error::settings(format!("{name}: it is empty")));
             }
+        }
+        if self.streams_transcription()
+            && matches!(self.turn_detection, TurnDetection::ServerVad | TurnDetection::SemanticVad)
+        {
+            return Err(Error::settings(format!(
+                "turn-detection: the transcription model {} takes no turn detection of the server; auto and local are the \
+                 element's own, and none is for commit",
+                self.transcription_model
+            )));
         }
         let idle = Duration::from_nanos(self.vad_idle_timeout);
         if !idle.is_zero() && !IDLE_TIMEOUT.contains(&idle) {
@@ -156,6 +176,31 @@ impl Settings {
         match server.kind.as_deref() {
             Some("semantic_vad") => SEMANTIC_SILENCE,
             _ => server.silence_duration_ms.map_or(SERVER_SILENCE, Duration::from_millis),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn models_that_write_while_somebody_speaks_leave_the_turns_to_the_element() {
+        for (model, is_local) in [
+            ("gpt-realtime-whisper", true),
+            ("gpt-live-transcribe-2026-10-01", true),
+            ("gpt-transcribe", false),
+            ("gpt-realtime-whisper-mini", false),
+        ] {
+            let configured = |turn_detection| {
+                let settings = Settings { transcription_model: model.into(), turn_detection, ..Settings::default() };
+                settings.config(Timing::Live, AudioFormat::Pcm, AudioFormat::Pcm, Dialect::Ga).map(|(config, _)| config)
+            };
+            let detection = configured(TurnDetection::Auto).expect("a configuration").detection;
+            assert_eq!(matches!(detection, Detection::Local(_)), is_local, "{model}");
+            let refused = configured(TurnDetection::SemanticVad);
+            assert_eq!(refused.is_err_and(|error| error.says(ErrorKind::Settings, model)), is_local, "{model}");
         }
     }
 }

@@ -108,8 +108,9 @@ impl TranslationInput {
         self.aligner.expect_break();
     }
 
-    /// The time line begins at 0 again, and what was not sent is dropped.
+    /// The time line begins at 0 again. What was not sent is dropped, and what was sent is not sent again.
     pub fn flush(&mut self) {
+        self.all_is_translated();
         self.aligner = AudioAligner::default();
         self.partial.clear();
         self.ready.clear();

@@ -301,6 +301,10 @@ impl Translation {
         self.output.flush();
         self.end_lines();
         self.has_ended = false;
+        if self.phase == Phase::Closing {
+            // A session that was told to close takes nothing more.
+            self.lose("the input goes on after its end".into(), None);
+        }
     }
 
     /// Posts a line that is complete.

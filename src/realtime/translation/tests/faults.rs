@@ -108,6 +108,23 @@ fn the_end_of_the_input_outlives_a_session() {
 }
 
 #[test]
+fn input_that_goes_on_after_its_end_gets_another_session() {
+    let mut this = Interpretation::ready(config(Timing::Offline));
+    this.speak(ms(1_000));
+    this.give(Input::EndOfStream);
+    this.give(Input::Flushed);
+    assert!(this.reconnects == 1 && this.core.take_loss().is_none());
+    this.sent.clear();
+    this.open();
+    this.input = ms(0);
+    this.speak(ms(400));
+    this.give(Input::EndOfStream);
+    assert_eq!(this.frames(), [200; 2], "nothing of before the flush");
+    this.server(json!({"type": "session.closed"}));
+    assert_eq!(this.finished, Some(ms(400)));
+}
+
+#[test]
 fn what_the_user_has_to_mend_ends_it_with_its_reason() {
     let mut this = Interpretation::new(config(Timing::Live));
     this.give(Input::Connected { timeout: ms(10_000) });
