@@ -59,6 +59,7 @@ use crate::realtime::conversation::session::rollover::SessionRollover;
 use crate::realtime::conversation::session::session_update::SessionUpdater;
 use crate::realtime::conversation::timers::Timer;
 use crate::realtime::conversation::transcript::captions::Captions;
+use crate::realtime::conversation::transcript::streamed::StreamedTranscripts;
 use crate::realtime::conversation::transcript::text_gap::TextGap;
 use crate::realtime::conversation::transcript::transcripts::TranscriptQueue;
 use crate::realtime::conversation::video::frames::VideoInput;
@@ -103,6 +104,7 @@ pub struct Conversation {
     floor: Floor,
     drain: Drain,
     transcripts: TranscriptQueue,
+    streamed: StreamedTranscripts,
     captions: Captions,
     calls: Calls,
     call_arguments: CallArguments,
@@ -149,6 +151,7 @@ impl Conversation {
             floor: Floor::default(),
             drain: Drain::default(),
             transcripts: TranscriptQueue::default(),
+            streamed: StreamedTranscripts::default(),
             captions: Captions::new(config.output.rate()),
             calls: Calls::default(),
             call_arguments: CallArguments::default(),

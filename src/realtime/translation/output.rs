@@ -5,8 +5,8 @@
 
 use crate::audio::format_converter::Converter;
 use crate::realtime::conversation::io::{Event, Output, TranscriptEvent};
+use crate::realtime::conversation::transcript::lines::Line;
 use crate::realtime::translation::Translation;
-use crate::realtime::translation::lines::Line;
 use crate::types::{OutputAudio, Speaker, Timing};
 use bytes::{Bytes, BytesMut};
 use openai_protocol::session::AudioFormat;

@@ -25,6 +25,13 @@ impl Conversation {
     pub(crate) fn on_transcription_delta(&mut self, event: TranscriptionDelta) {
         self.transcripts.user_is_transcribed();
         let turn = self.turns.of(&event.item_id);
+        if turn.is_none_or(|turn| turn.end.is_none()) {
+            // The model writes while the user speaks: it has heard what was sent so far.
+            let at = self.audio_input.sent().end().unwrap_or_default();
+            for line in self.streamed.add(&event.item_id, &event.delta, at, self.now) {
+                self.outbox.push(Output::Text(line));
+            }
+        }
         self.transcripts.user_delta(event.item_id, event.delta, turn, &mut ctx!(self));
     }
 
@@ -33,6 +40,9 @@ impl Conversation {
         self.transcripts.user_is_transcribed();
         self.turns.transcribed(&event.item_id);
         self.transcripts.drop(Speaker::User, &event.item_id);
+        if let Some(end) = self.streamed.give_up(&event.item_id) {
+            self.outbox.push(Output::Text(end));
+        }
         let message = format!("what the user said could not be written down: {}", event.error.message);
         self.warn(event.error.code.as_deref().unwrap_or("transcription-failed"), message);
         self.flush_finals();
@@ -100,6 +110,9 @@ impl Conversation {
         self.turns.give_up();
         self.transcripts.give_up_user();
         self.flush_finals();
+        for end in self.streamed.give_up_all() {
+            self.outbox.push(Output::Text(end));
+        }
     }
 
     /// Posts the final transcripts that are due.
@@ -120,14 +133,15 @@ impl Conversation {
         self.history.add_transcript(&transcript);
         self.replay_late_item(&transcript);
         if transcript.role == Speaker::User {
-            self.outbox.push(Output::Text(TimedText {
+            let text = self.streamed.finish(&transcript).unwrap_or_else(|| TimedText {
                 role: Speaker::User,
                 item_id: transcript.item_id.clone(),
                 text: transcript.text.clone(),
                 last: true,
                 at: transcript.running_time,
                 duration: transcript.duration,
-            }));
+            });
+            self.outbox.push(Output::Text(text));
         }
         self.notify(Event::Transcript(transcript));
     }

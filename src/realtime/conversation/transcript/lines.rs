@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! Lines of subtitles, made from the pieces of text in which a server tells what was said and what it means.
+//! Lines of subtitles, made from the pieces of text in which a server tells what is said while it is said.
 //!
 //! A piece has a position on the time line of the input and may be part of a word. A line ends with a sentence, when it is as
 //! long as two lines on a screen, or when nothing follows for a while.
@@ -44,7 +44,7 @@ impl Line {
 #[derive(Debug)]
 pub(crate) struct Lines {
     /// Begin of the ids of its lines.
-    prefix: &'static str,
+    prefix: String,
     count: u64,
     text: String,
     /// Running time of the first and of the last piece.
@@ -55,13 +55,25 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub fn new(prefix: &'static str) -> Self {
-        Self { prefix, count: 0, text: String::new(), from: Duration::ZERO, until: Duration::ZERO, came: None }
+    pub fn new(prefix: impl Into<String>) -> Self {
+        Self {
+            prefix: prefix.into(),
+            count: 0,
+            text: String::new(),
+            from: Duration::ZERO,
+            until: Duration::ZERO,
+            came: None,
+        }
     }
 
     /// The id of the line that is being written.
     pub fn item_id(&self) -> String {
         format!("{}_{}", self.prefix, self.count + 1)
+    }
+
+    /// Running time of the newest piece.
+    pub fn until(&self) -> Duration {
+        self.until
     }
 
     /// Whether a line is being written.
