@@ -168,7 +168,7 @@ fn a_recording_is_translated_and_dubbed() {
         // The engine that says back what it hears tells the length of each piece of 200 ms.
         for text in ["user_text", "answer_text"] {
             assert!(
-                done.row[text].as_str().is_some_and(|text| text.starts_with("9600 bytes. 9600 bytes.")),
+                done.row[text].as_str().is_some_and(|text| text.starts_with("9600 bytes.\n9600 bytes.")),
                 "{done:?}"
             );
         }
