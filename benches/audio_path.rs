@@ -14,9 +14,8 @@ use conversation::conversation;
 use gstopenairealtime::audio::vad::VadConfig;
 use gstopenairealtime::queue::timeline::{Next, Timeline};
 use gstopenairealtime::realtime::conversation::Input;
-use gstopenairealtime::realtime::conversation::config::Detection;
-use gstopenairealtime::types::AudioChunk;
-use gstopenairealtime::types::OutputAudio;
+use gstopenairealtime::realtime::conversation::config::{Detection, FrameConfig};
+use gstopenairealtime::types::{AudioChunk, OutputAudio};
 use openai_protocol::session::AudioFormat;
 use openai_protocol::{ServerEvent, client};
 use std::time::Duration;
@@ -48,7 +47,7 @@ fn read_a_delta(bencher: divan::Bencher, milliseconds: usize) {
 
 /// One piece of the user's sound through the decisions.
 fn hear(bencher: divan::Bencher, detection: Detection) {
-    let (mut conversation, now) = conversation(detection);
+    let (mut conversation, now) = conversation(detection, FrameConfig::default());
     let (data, mut at) = (piece(), Duration::ZERO);
     bencher.bench_local(|| {
         conversation.handle(Input::Audio(AudioChunk { data: data.clone(), at: Some(at) }), now);

@@ -11,16 +11,16 @@
 
 #![allow(clippy::print_stdout, reason = "what was measured is of interest")]
 
+#[path = "instructions/src/conversation.rs"]
+mod conversation;
+
+use crate::conversation::conversation;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use gst::prelude::*;
-use gstopenairealtime::realtime::conversation::config::{Config, Detection};
-use gstopenairealtime::realtime::conversation::config::{Dedupe, FrameConfig};
-use gstopenairealtime::realtime::conversation::{Conversation, Input};
+use gstopenairealtime::realtime::conversation::Input;
+use gstopenairealtime::realtime::conversation::config::{Dedupe, Detection, FrameConfig};
 use gstopenairealtime::types::Frame;
-use gstopenairealtime::types::Timing;
-use openai_protocol::session::AudioFormat;
-use openai_protocol::{ServerEvent, Session};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -256,7 +256,8 @@ fn look() {
     for (name, encoder, media_type) in [("JPEG", "jpegenc quality=90", "image/jpeg")] {
         let file = photo(encoder);
         for dedupe in [Dedupe::Exact, Dedupe::Similar(0.05)] {
-            let (mut conversation, now) = conversation(dedupe);
+            let detection = Detection::Server { silence: Duration::from_millis(200) };
+            let (mut conversation, now) = conversation(detection, FrameConfig { dedupe, ..FrameConfig::default() });
             let mut times: Vec<Duration> = (0..100u64)
                 .map(|number| {
                     let frame = Frame {
@@ -280,42 +281,6 @@ fn look() {
             println!("{name} of {} bytes, {dedupe:?}: median {median:.2} ms, max {most:.2} ms", file.len());
         }
     }
-}
-
-fn conversation(dedupe: Dedupe) -> (Conversation, Instant) {
-    let now = Instant::now();
-    let config = Config {
-        session: Session::default(),
-        translation: None,
-        model: "gpt-realtime".into(),
-        detection: Detection::Server { silence: Duration::from_millis(200) },
-        timing: Timing::Live,
-        input: AudioFormat::Pcm,
-        output: AudioFormat::Pcm,
-        create_response: true,
-        interrupt_response: true,
-        respond_on_eos: true,
-        drain_timeout: Duration::from_secs(30),
-        tool_timeout: None,
-        time_of_day: Duration::ZERO,
-        alignment_threshold: Duration::from_millis(40),
-        discont_wait: Duration::from_secs(1),
-        max_speed: 0.0,
-        transcribes: true,
-        requests_per_minute: 0,
-        max_cost: 0.0,
-        reconnects: false,
-        max_session_duration: Duration::ZERO,
-        replays_frames: false,
-        server_responds: true,
-        frames: FrameConfig { dedupe, ..FrameConfig::default() },
-    };
-    let mut conversation = Conversation::new(config, now);
-    conversation.handle(Input::Connected { timeout: Duration::from_secs(10) }, now);
-    let ready = ServerEvent::from_json(r#"{"type":"session.updated","session":{}}"#).expect("an event");
-    conversation.handle(Input::Server(Box::new(ready)), now);
-    while conversation.poll().is_some() {}
-    (conversation, now)
 }
 
 fn main() {

@@ -8,8 +8,8 @@
 
 Situations of live pipelines: speech over an answer (barge-in), input that pauses for 10 s, input that comes in bursts of a
 second, Ctrl-C in the middle of an answer, and four at once. Scripts that work through files or lines are ended by Ctrl-C in
-the middle, alone and four at once, and what they leave behind has to be whole. All talk to one local server, with the latency
-tracer on and warnings of GLib fatal. The microphone is a UDP socket that raw samples arrive at, the loudspeaker a file written
+the middle, alone and four at once, and what they leave behind has to be whole. All talk to one local server, interpreters to
+another whose engine is `echo`, with the latency tracer on and warnings of GLib fatal. The microphone is a UDP socket that raw samples arrive at, the loudspeaker a file written
 at the speed of sound.
 `CARGO_TARGET_DIR` and `PROFILE` (`release`, `dev`) name the build, as for the pipelines.
 """
@@ -48,8 +48,11 @@ class Failure(Exception):
 
 def launch(line):
     """Runs a pipeline that makes an input, or that reads an output to its end."""
-    done = subprocess.run(['gst-launch-1.0', '-q', *shlex.split(line)], capture_output=True, text=True,
-                          env={**os.environ, 'GST_TRACERS': '', 'GST_DEBUG': ''})
+    try:
+        done = subprocess.run(['gst-launch-1.0', '-q', *shlex.split(line)], capture_output=True, text=True,
+                              env={**os.environ, 'GST_TRACERS': '', 'GST_DEBUG': ''}, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise Failure(f'{line}: does not end') from None
     if done.returncode or 'ERROR' in done.stderr:
         raise Failure(f'{line}: {done.stderr[-300:]}')
 
@@ -232,11 +235,18 @@ RAW = 'audio/x-raw,format=S16LE,channels=1,rate=24000 ! filesink sync=true buffe
 CAMERA = 'videotestsrc is-live=true pattern=ball ! video/x-raw,framerate=30/1'
 
 
-def script(name, **more):
+def script(name, *arguments, **more):
     def start(microphone, folder):
         sink = folder / 'spoken.raw'
         env = {'SOURCE': microphone.source, 'SINK': RAW.format(sink=sink), **more}
-        return Program([PROJECT / 'pipelines' / name], env, folder), sink
+        return Program([PROJECT / 'pipelines' / name, *arguments], env, folder), sink
+    return start
+
+
+def interpreter(name, **more):
+    """A script that talks to the server with the engine that says back what it hears, which needs no language model."""
+    def start(microphone, folder):
+        return script(name, 'es', OPENAI_BASE_URL=os.environ['INTERPRETER_URL'], **more)(microphone, folder)
     return start
 
 
@@ -279,6 +289,11 @@ LIVE = {
     'readme-camera': readme('frame-policy=turn'),
 }
 
+INTERPRETERS = {
+    'translate': interpreter('translate.sh'),
+    'captions-live': interpreter('captions-live.sh', CAMERA=CAMERA, DELAY='2', VIDEO_SINK='fakesink sync=true'),
+}
+
 
 def live(name, situation, burst=PIECE):
     def run(folder):
@@ -286,7 +301,7 @@ def live(name, situation, burst=PIECE):
         microphone = kind(folder, burst)
         program = None
         try:
-            program, sink = LIVE[name](microphone, folder)
+            program, sink = (LIVE | INTERPRETERS)[name](microphone, folder)
             program.until_said('session ready')
             situation(microphone, program, sink)
             program.until_end((0, 130, -signal.SIGINT))
@@ -340,6 +355,24 @@ def pause(microphone, program, sink):
 def burst(microphone, program, sink):
     microphone.say('goforward')
     program.until_said('You:.*forward ten')
+    until_sounding(program, sink)
+    program.interrupt()
+
+
+def interpreted_ctrl_c(microphone, program, sink):
+    microphone.say('jfk')
+    until_sounding(program, sink)
+    program.interrupt()
+
+
+def interpreted_pause(microphone, program, sink):
+    microphone.say('goforward')
+    program.until_said('Model:.*bytes', 5)
+    microphone.until_said()
+    microphone.is_muted = True
+    time.sleep(10)
+    microphone.is_muted = False
+    microphone.say('goforward')
     until_sounding(program, sink)
     program.interrupt()
 
@@ -437,6 +470,11 @@ def whole_film(program):
     launch(f'filesrc location={program.folder / "made.mkv"} ! matroskademux name=film film.video_0 ! queue ! fakesink')
 
 
+def whole_dub(program):
+    whole_film(program)
+    launch(f'filesrc location={program.folder / "made.mkv"} ! matroskademux name=film film.audio_1 ! queue ! opusdec ! fakesink')
+
+
 def whole_captions(program):
     whole_lines('made.srt', 'made.vtt')(program)
     whole_film(program)
@@ -477,6 +515,7 @@ FILES = {
     'caption-video': (lambda folder: [film(folder), folder / 'made.mkv', '3'], grows('made.srt'), whole_captions),
     'batch': (lambda folder: ['2', recordings(folder), folder / 'made'], has_file('made/[!.]*.srt'), goes_on),
     'demo': (lambda folder: [long_recording(folder), folder / 'made.wav'], says('You:'), whole_sound('made.wav')),
+    'dub': (lambda folder: [film(folder), folder / 'made.mkv', 'es'], says('Model:.*bytes'), whole_dub),
 }
 LINES = {
     'typed': ('What is two plus three?\n', says('is (5|five)')),
@@ -489,7 +528,8 @@ def file_interrupted(name):
     arguments, is_begun, check = FILES[name]
 
     def run(folder):
-        program = Program([PROJECT / 'pipelines' / f'{name}.sh', *arguments(folder)], {}, folder)
+        env = {'OPENAI_BASE_URL': os.environ['INTERPRETER_URL']} if name == 'dub' else {}
+        program = Program([PROJECT / 'pipelines' / f'{name}.sh', *arguments(folder)], env, folder)
         with running(program):
             until(lambda: program.process.poll() is not None or is_begun(program), 'it is in the middle of its work',
                   BUILD_TIME if name == 'demo' else PATIENCE)
@@ -536,6 +576,11 @@ def situations():
         if name != 'echo-cancelled':
             made[f'{name}: bursts of a second'] = live(name, burst, 1.0)
         made[f'{name}: four at once'] = at_once(live(name, ctrl_c))
+    for name in INTERPRETERS:
+        made[f'{name}: Ctrl-C in mid-sentence'] = live(name, interpreted_ctrl_c)
+        made[f'{name}: input pauses for 10 s'] = live(name, interpreted_pause)
+        made[f'{name}: bursts of a second'] = live(name, interpreted_ctrl_c, 1.0)
+        made[f'{name}: four at once'] = at_once(live(name, interpreted_ctrl_c))
     others = {name: file_interrupted(name) for name in FILES} | {name: lines_interrupted(name) for name in LINES}
     for name, run in {**others, 'rtsp-camera': camera_interrupted}.items():
         made[f'{name}: Ctrl-C'] = run
@@ -556,12 +601,14 @@ def main():
                       G_DEBUG='fatal-warnings', GST_DEBUG='2', GST_DEBUG_NO_COLOR='1')
     for name in ('OPENAI_API_KEY', 'AZURE_OPENAI_ENDPOINT'):
         os.environ.pop(name, None)
-    server = subprocess.Popen([BUILD / 'realtime-server', '--listen', '127.0.0.1:0'], stdout=subprocess.PIPE, text=True,
-                              start_new_session=True)
+    servers = []
     failed = []
     try:
-        address = re.search(r'ws:(//\S+)/realtime', server.stdout.readline())
-        os.environ['OPENAI_BASE_URL'] = f'http:{address[1]}'
+        for variable, options in (('OPENAI_BASE_URL', []), ('INTERPRETER_URL', ['--engine', 'echo'])):
+            servers.append(subprocess.Popen([BUILD / 'realtime-server', '--listen', '127.0.0.1:0', *options],
+                                            stdout=subprocess.PIPE, text=True, start_new_session=True))
+            address = re.search(r'ws:(//\S+)/realtime', servers[-1].stdout.readline())
+            os.environ[variable] = f'http:{address[1]}'
         for name, run in chosen.items():
             with tempfile.TemporaryDirectory() as folder:
                 begin = time.monotonic()
@@ -571,11 +618,13 @@ def main():
                 except Failure as failure:
                     failed.append(name)
                     print(f'FAILED  {name}: {failure}', flush=True)
-            if server.poll() is not None:
-                raise SystemExit(f'the local server ended with {server.returncode}')
+            for server in servers:
+                if server.poll() is not None:
+                    raise SystemExit(f'a local server ended with {server.returncode}')
     finally:
-        server.terminate()
-        server.wait()
+        for server in servers:
+            server.terminate()
+            server.wait()
     print(f'{len(chosen) - len(failed)} situations are well, {len(failed)} are not')
     return 1 if failed else 0
 

@@ -66,7 +66,7 @@ pub struct AudioSrcSettings {
     pub format: AudioFormat,
     /// How far ahead of the clock buffers are pushed.
     pub lead: Duration,
-    /// How far behind the clock the stream stays, which is its latency.
+    /// Latency of the stream: its distance behind the clock.
     pub delay: Duration,
     /// Whether silence is pushed as GAP events.
     pub gaps: bool,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// Number of the newest periods that are kept.
 const MAX_PERIODS: usize = 64;
-/// How often clock and wall-clock time are read together. The pair that took the least time is taken: the thread may have
+/// Number of times that clock and wall-clock time are read together. The pair that took the least time is taken: the thread may have
 /// to wait for the processor between the two.
 const READINGS: usize = 4;
 

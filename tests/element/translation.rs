@@ -11,11 +11,16 @@ use serde_json::Value;
 const TRANSLATION: &str = "openairealtime name=ai session-type=translation translation-language=es";
 
 fn outs(pipeline: &mut Pipeline) -> Vec<Vec<Out>> {
+    let all = outs_with_warnings(pipeline);
+    assert_eq!(pipeline.warnings(), Vec::<String>::new());
+    all
+}
+
+fn outs_with_warnings(pipeline: &mut Pipeline) -> Vec<Vec<Out>> {
     let taps: Vec<Tap> = ["src", "text_src", "transcript_src"]
         .map(|pad| Tap::on(&pipeline.element("ai").static_pad(pad).expect("it was asked for")))
         .into();
     pipeline.run_to_end().stop();
-    assert_eq!(pipeline.warnings(), Vec::<String>::new());
     taps.iter().map(Tap::outs).collect()
 }
 
@@ -112,6 +117,90 @@ fn a_connection_that_breaks_in_mid_sentence_goes_on_in_the_next() {
 }
 
 #[test]
+fn a_session_that_expires_is_followed_by_one_that_hears_the_rest() {
+    let mut server = Server::script(concat!(
+        "hello\n",
+        "expect session.update\n",
+        "send session.updated\n",
+        "wait audio 1000ms\n",
+        "send session.output_transcript.delta {\"delta\": \"Avance.\", \"elapsed_ms\": 400}\n",
+        "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 400}\n",
+        "send error {\"error\": {\"type\": \"invalid_request_error\", \"code\": \"session_expired\", \"message\": \"Over.\"}}\n",
+        "close 1001 over\n",
+        "connection 2\n",
+        "hello\n",
+        "expect session.update\n",
+        "send session.updated\n",
+        "expect session.close\n",
+        "send session.output_transcript.delta {\"delta\": \"Diez metros.\", \"elapsed_ms\": 200}\n",
+        "send session.closed\n",
+        "close 1000\n",
+    ));
+    let mut pipeline = all_of_it(&recording("goforward.wav"), server.base(), "reconnect-delay=1000000");
+    let all = outs_with_warnings(&mut pipeline);
+    assert_eq!(pipeline.warnings(), ["Over."]);
+    let texts: Vec<_> = all[1].iter().map(|out| (text(out), nearest_ms(out))).collect();
+    assert_eq!(texts, [("Avance.\n", 400), ("Diez metros.\n", 600)]);
+    let (verdict, told) = server.terminate();
+    assert!(verdict.success(), "{told}");
+}
+
+#[test]
+fn what_a_server_says_wrongly_is_told_and_the_rest_is_heard() {
+    let mut server = Server::script(concat!(
+        "hello\n",
+        "expect session.update\n",
+        "send session.updated\n",
+        "wait audio 1000ms\n",
+        "send session.output_transcript.delta {\"delta\": \"Uno.\", \"elapsed_ms\": 400}\n",
+        "text this is no JSON\n",
+        "text {\"type\": \"session.output_audio.delta\", \"delta\": 7, \"elapsed_ms\": 400}\n",
+        "text {\"type\": \"session.output_audio.delta\", \"delta\": \"*\", \"elapsed_ms\": 400}\n",
+        "send session.of_tomorrow {\"delta\": 1}\n",
+        "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 400}\n",
+        "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 400}\n",
+        "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 200}\n",
+        "expect session.close\n",
+        "send session.output_transcript.delta {\"delta\": \" Dos.\", \"elapsed_ms\": 200}\n",
+        "send session.output_transcript.delta {\"delta\": \" Tres.\", \"elapsed_ms\": 99999999}\n",
+        "send session.closed\n",
+        "close 1000\n",
+    ));
+    let mut pipeline = all_of_it(&recording("goforward.wav"), server.base(), "");
+    let all = outs_with_warnings(&mut pipeline);
+    let texts: String = all[1].iter().map(text).collect();
+    assert_eq!(texts, "Uno.\nDos.\nTres.\n");
+    assert!(all[1].is_sorted_by_key(|out| out.pts), "late pieces do not go back");
+    let samples = all[0].iter().flat_map(|out| out.data.chunks(2));
+    let loud = samples.filter(|sample| *sample != [0, 0]).count();
+    assert!(loud > 3 * 4_500, "{loud} samples of three tones of 200 ms");
+    let told = pipeline.warnings();
+    assert!(
+        matches!(&told[..], [bad, kind] if bad.contains("not a JSON object") && kind.contains("delta")),
+        "{told:?}"
+    );
+    let (verdict, told) = server.terminate();
+    assert!(verdict.success(), "{told}");
+}
+
+#[test]
+fn a_recorded_session_plays_again() {
+    let folder = crate::support::folder::Folder::new();
+    let location = folder.join("trace.jsonl");
+    let location = location.to_str().expect("a readable path");
+    let run = |server: &Server, trace: &str| {
+        let mut pipeline = all_of_it(&format!("{trace} {}", recording("goforward.wav")), server.base(), "");
+        let all = outs(&mut pipeline);
+        all.into_iter().flatten().map(|out| (out.pts, out.duration, out.data)).collect::<Vec<_>>()
+    };
+    let first = run(&Server::start(&["--engine", "echo"]), &format!("ai.event_src ! filesink location={location}"));
+    assert!(!first.is_empty());
+    for _ in 0..2 {
+        assert!(run(&Server::start(&["--engine", "replay", location]), "") == first);
+    }
+}
+
+#[test]
 fn with_a_delay_the_voice_is_played_with_the_picture_of_its_moment() {
     let server = Server::start(&["--engine", "echo"]);
     let mut pipeline = Pipeline::new(&format!(
@@ -159,6 +248,31 @@ fn the_language_changes_while_it_goes_on() {
     pipeline.until_told("transcript", |told| told.get::<bool>("final") == Ok(true));
     assert_eq!(pipeline.element("ai").property::<String>("translation-language"), "fr");
     pipeline.stop();
+    server.terminate();
+}
+
+#[test]
+fn a_language_that_the_server_refuses_is_told_and_goes_back() {
+    let mut server = Server::script(concat!(
+        "hello\n",
+        "expect session.update\n",
+        "send session.updated\n",
+        "expect session.update {\"event_id\": \"$update\", \"session\": {\"audio\": {\"output\": {\"language\": \"xx\"}}}}\n",
+        "send error {\"error\": {\"type\": \"invalid_request_error\", \"message\": \"No such language.\", ",
+        "\"param\": \"session.audio.output.language\", \"event_id\": \"$update\"}}\n",
+        "wait audio 600ms\n",
+        "send session.output_transcript.delta {\"delta\": \"Hola.\", \"elapsed_ms\": 0}\n",
+        "wait audio 1200ms\n",
+    ));
+    let mut pipeline = Pipeline::new(&format!("{SILENCE} ! {TRANSLATION} uri={} ! fakesink", server.base()));
+    pipeline.play();
+    pipeline.until_told("session", |told| told.get::<&str>("state") == Ok("ready"));
+    let ai = pipeline.element("ai");
+    ai.set_property("translation-language", "xx");
+    pipeline.until_told("transcript", |told| told.get::<bool>("final") == Ok(true));
+    assert_eq!(ai.property::<String>("translation-language"), "es");
+    pipeline.stop();
+    assert_eq!(pipeline.warnings(), ["No such language."]);
     server.terminate();
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What is counted: each case prepares its input first, and takes one piece of it a run.
+//! The cases that are counted: each prepares its input first, and takes one piece of it a run.
 
 use crate::conversation::conversation;
 use audio_dsp::vad::Vad;
 use bytes::Bytes;
 use gstopenairealtime::queue::timeline::Next;
-use gstopenairealtime::realtime::conversation::config::Detection;
+use gstopenairealtime::realtime::conversation::config::{Detection, FrameConfig};
 use gstopenairealtime::realtime::conversation::{Conversation, Input};
 use gstopenairealtime::realtime::{InputQueue, Playout, Secret};
 use gstopenairealtime::types::{AudioChunk, OutputAudio};
@@ -135,7 +135,7 @@ fn server_vad() -> Detection {
 
 /// Inputs through a conversation, with its outputs taken.
 fn core(input: impl Fn(u64) -> Input, begin: &[&str]) -> Run {
-    let (mut conversation, now) = conversation(server_vad());
+    let (mut conversation, now) = conversation(server_vad(), FrameConfig::default());
     for event in begin {
         let event = ServerEvent::from_json(event).expect("an event");
         conversation.handle(Input::Server(Box::new(event)), now);
@@ -184,7 +184,7 @@ fn core_transcript_delta() -> Run {
 
 /// A deadline at which nothing is due.
 fn core_wake() -> Run {
-    let (mut conversation, now) = conversation(server_vad());
+    let (mut conversation, now) = conversation(server_vad(), FrameConfig::default());
     Box::new(move || {
         conversation.wake(now);
         black_box(conversation.deadline());

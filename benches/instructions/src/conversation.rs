@@ -2,8 +2,7 @@
 
 //! A conversation whose session is ready.
 
-use gstopenairealtime::realtime::conversation::config::FrameConfig;
-use gstopenairealtime::realtime::conversation::config::{Config, Detection};
+use gstopenairealtime::realtime::conversation::config::{Config, Detection, FrameConfig};
 use gstopenairealtime::realtime::conversation::{Conversation, Input};
 use gstopenairealtime::types::Timing;
 use openai_protocol::session::AudioFormat;
@@ -11,7 +10,7 @@ use openai_protocol::{ServerEvent, Session};
 use std::time::{Duration, Instant};
 
 /// A live conversation, and the time at which it became ready.
-pub fn conversation(detection: Detection) -> (Conversation, Instant) {
+pub fn conversation(detection: Detection, frames: FrameConfig) -> (Conversation, Instant) {
     let now = Instant::now();
     let config = Config {
         session: Session::default(),
@@ -37,7 +36,7 @@ pub fn conversation(detection: Detection) -> (Conversation, Instant) {
         max_session_duration: Duration::ZERO,
         replays_frames: false,
         server_responds: true,
-        frames: FrameConfig::default(),
+        frames,
     };
     let mut conversation = Conversation::new(config, now);
     conversation.handle(Input::Connected { timeout: Duration::from_secs(10) }, now);

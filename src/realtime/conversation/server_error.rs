@@ -2,7 +2,7 @@
 
 //! What the server's errors and close codes mean for the session.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Warning};
 use openai_protocol::Extra;
 use openai_protocol::response::ServerError;
 
@@ -39,6 +39,29 @@ pub(crate) fn fatal(error: &ServerError, model: &str) -> Option<Error> {
         "beta_api_shape_disabled" => Error::settings(format!("{message} ({code})")),
         _ => return quota(error),
     })
+}
+
+/// The error that ends a session whose opening is refused. `is_update`: the refused event is its first `session.update`, which
+/// servers that name no event tell by the place.
+pub(crate) fn refused_opening(error: &ServerError, is_update: bool, model: &str) -> Option<Error> {
+    let place = error.param.as_deref();
+    fatal(error, model).or_else(|| {
+        (is_update || place.is_some_and(|place| place.starts_with("session"))).then(|| {
+            let place = place.map(|place| format!(" (at {place})")).unwrap_or_default();
+            Error::settings(format!("the server refused the session's settings: {}{place}", error.message))
+        })
+    })
+}
+
+/// The warning about an error after which the session goes on.
+pub(crate) fn warning(error: &ServerError) -> Warning {
+    Warning {
+        message: error.message.clone(),
+        code: error.code.clone(),
+        kind: Some(error.kind.clone()).filter(|kind| !kind.is_empty()),
+        param: error.param.clone(),
+        subject: None,
+    }
 }
 
 /// Nothing will be answered any more, in the session's midst as well.

@@ -242,6 +242,7 @@ fn comes_from(property: &str, field: &str) -> bool {
         "max_output_tokens" => &["max-output-tokens"],
         "audio.output.voice" => &["voice"],
         "audio.output.speed" => &["speed"],
+        "audio.output.language" => &["translation-language"],
         "audio.input.noise_reduction" => &["noise-reduction"],
         "audio.input.transcription" => &["transcription-model", "transcription-language", "transcription-prompt"],
         "audio.input.turn_detection" => &["turn-detection", "create-response", "interrupt-response", "frame-policy"],

@@ -127,7 +127,7 @@ impl Settings {
         })
     }
 
-    fn noise(&self) -> Option<&'static str> {
+    pub(crate) fn noise(&self) -> Option<&'static str> {
         match self.noise_reduction {
             NoiseReduction::None => None,
             NoiseReduction::NearField => Some("near_field"),

@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::media::property_values::{JsonText, time};
 use crate::net::endpoint;
 use crate::realtime::conversation::config::{Config, Detection};
+use crate::realtime::element::SessionType;
 use crate::realtime::element::settings::{DEFAULTS, Settings};
-use crate::realtime::element::{NoiseReduction, SessionType};
 use crate::realtime::translation::wrong_format;
 use crate::types::Timing;
 use openai_protocol::overlay::overlay;
@@ -109,18 +109,13 @@ impl Settings {
     fn translation_session(&self) -> Result<Session, Error> {
         let transcription =
             session::Transcription { model: Some(self.transcription_model.clone()), ..Default::default() };
-        let noise = match self.noise_reduction {
-            NoiseReduction::None => None,
-            NoiseReduction::NearField => Some("near_field"),
-            NoiseReduction::FarField => Some("far_field"),
-        };
         let input = AudioInput {
             transcription: if self.transcription_model.is_empty() {
                 Setting::Keep
             } else {
                 Setting::Set(transcription)
             },
-            noise_reduction: noise.map_or(Setting::Keep, |kind| {
+            noise_reduction: self.noise().map_or(Setting::Keep, |kind| {
                 Setting::Set(session::NoiseReduction { kind: Some(kind.into()), ..Default::default() })
             }),
             ..Default::default()

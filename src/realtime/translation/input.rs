@@ -9,6 +9,7 @@ use crate::audio::sample_clock::{SampleClock, samples_to_time, time_to_samples};
 use crate::realtime::conversation::config::Config;
 use crate::realtime::conversation::context::Ctx;
 use crate::realtime::conversation::input::audio_align::{AudioAligner, Placed, Tolerance};
+use crate::realtime::conversation::input::audio_input::silence;
 use crate::realtime::conversation::input::pacing::Pacing;
 use crate::types::{AudioChunk, Timing};
 use bytes::{Bytes, BytesMut};
@@ -25,6 +26,8 @@ const FRAME: Duration = Duration::from_millis(200);
 const MAX_FILL: Duration = Duration::from_secs(2);
 /// Input has stalled when it is this much later than `discont-wait` allows bursts to be.
 const STALL_MARGIN: Duration = Duration::from_millis(500);
+/// Peak above which a frame is taken for speech: -40 dBFS.
+const SPEECH_PEAK: u16 = 328;
 /// How much of what has no translation so far is remembered.
 const MAX_REMEMBERED: Duration = Duration::from_secs(30);
 
@@ -142,7 +145,7 @@ impl TranslationInput {
         );
         let filled = if was_stalled { Duration::ZERO } else { placed.hole.min(MAX_FILL) };
         if !filled.is_zero() {
-            self.add(&silence(filled), placed.at.saturating_sub(placed.hole));
+            self.add(&silence(&FORMAT, filled).data, placed.at.saturating_sub(placed.hole));
         }
         self.add(&chunk.data, placed.at);
         let length = samples_to_time(samples as u64, FORMAT.rate());
@@ -193,7 +196,7 @@ impl TranslationInput {
     pub fn fill_stall(&mut self) -> Duration {
         self.is_stalled = true;
         let at = self.aligner.end.unwrap_or_default();
-        self.add(&silence(MAX_FILL), at);
+        self.add(&silence(&FORMAT, MAX_FILL).data, at);
         self.end_frame();
         self.aligner.advance(MAX_FILL);
         MAX_FILL
@@ -236,6 +239,12 @@ impl TranslationInput {
         Some(now.saturating_duration_since(sent.when))
     }
 
+    /// Whether the newest audio is a pause of speech, or translated.
+    pub fn ends_in_pause(&self) -> bool {
+        let is_quiet = |sample: &[u8]| i16::from_le_bytes([sample[0], sample[1]]).unsigned_abs() < SPEECH_PEAK;
+        self.sent.back().is_none_or(|newest| newest.chunk.data.chunks_exact(SAMPLE_SIZE).all(is_quiet))
+    }
+
     /// Everything that was sent is translated.
     pub fn all_is_translated(&mut self) {
         self.sent.clear();
@@ -255,8 +264,4 @@ impl TranslationInput {
 /// Length of samples.
 pub(crate) fn length(data: &[u8]) -> Duration {
     samples_to_time((data.len() / SAMPLE_SIZE) as u64, FORMAT.rate())
-}
-
-fn silence(length: Duration) -> Vec<u8> {
-    vec![0; time_to_samples(length, FORMAT.rate()) as usize * SAMPLE_SIZE]
 }

@@ -13,6 +13,7 @@ mod delay;
 mod input;
 mod output;
 mod refusals;
+mod renewal;
 mod settings;
 mod state;
 #[cfg(test)]
@@ -30,7 +31,6 @@ use crate::types::{AudioChunk, Speaker, Timing};
 use cost::Cost;
 use delay::Delay;
 use input::TranslationInput;
-use openai_protocol::session::AudioFormat;
 use openai_protocol::translation::{ClientEvent, ServerEvent, append_json};
 use output::TranslationOutput;
 use settings::Updates;
@@ -46,7 +46,9 @@ enum Phase {
     Opening { until: Instant, timeout: Duration },
     /// Audio may be sent.
     Ready,
-    /// `session.close` is sent; the rest of the translation follows.
+    /// `session.close` is sent; the rest of the translation follows, and then another session.
+    Renewing,
+    /// `session.close` is sent at the end of the input; the rest of the translation follows.
     Closing,
     /// Failed or finished: no more output.
     Over,
@@ -77,7 +79,7 @@ pub struct Translation {
     has_ended: bool,
     /// Last event of either side that moved the session on.
     last_progress: Instant,
-    /// With `max-session-duration`: when another session takes over.
+    /// With `max-session-duration`: when another session is to take over.
     renewal: Option<Instant>,
     /// Number of sessions before this one.
     session_generation: u32,
@@ -129,7 +131,7 @@ impl Translation {
             Input::Behind(_) => self.input.could_not_be_taken(now),
             Input::Command(command) => self.refuse_command(&command),
             Input::Configure(update) => self.configure(*update),
-            Input::Format(format) => self.change_format(&format),
+            Input::Format(format) => self.refuse_format(&format),
             Input::Flushed => self.flushed(),
             Input::EndOfStream => self.has_ended = true,
             Input::Closed { code, reason } => self.closed(code, &reason),
@@ -168,9 +170,11 @@ impl Translation {
                 let stall = self.input.stall_deadline(&self.config).filter(|_| !self.has_ended);
                 let due = self.input.due(self.now);
                 let stand = self.standstill_deadline();
-                let all = [stall, due, stand, self.lines_deadline(), self.alignment.deadline(), self.renewal];
+                let all =
+                    [stall, due, stand, self.lines_deadline(), self.alignment.deadline(), self.renewal_deadline()];
                 all.into_iter().flatten().min()
             }
+            Phase::Renewing => Some(self.rest_deadline()),
             Phase::Closing => Some(self.drain_deadline()),
         }
     }
@@ -182,7 +186,12 @@ impl Translation {
 
     /// Whether an event of the server is expected, so that silence means that it may be gone.
     pub fn awaits_server(&self) -> bool {
-        matches!(self.phase, Phase::Ready | Phase::Closing)
+        self.is_open()
+    }
+
+    /// Whether the session takes or gives something.
+    fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Ready | Phase::Renewing | Phase::Closing)
     }
 
     /// Whether another server can be tried after the one in use.
@@ -217,6 +226,9 @@ impl Translation {
         if self.phase == Phase::Closing && self.now >= self.drain_deadline() {
             return self.finish(true);
         }
+        if self.phase == Phase::Renewing && self.now >= self.rest_deadline() {
+            return self.end_renewal(false);
+        }
         if self.phase != Phase::Ready {
             return;
         }
@@ -228,9 +240,7 @@ impl Translation {
         if self.has_ended {
             return self.close();
         }
-        if self.renewal.is_some_and(|renewal| self.now >= renewal) {
-            self.lose("max-session-duration is reached".into(), None);
-        }
+        self.begin_renewal();
     }
 
     fn push_audio(&mut self, chunk: AudioChunk) {
@@ -285,12 +295,6 @@ impl Translation {
             ServerEvent::Error(event) => self.refused(event.error, &event.extra),
             // What a later version of the API adds.
             _ => {}
-        }
-    }
-
-    fn change_format(&mut self, format: &AudioFormat) {
-        if *format != AudioFormat::Pcm {
-            self.fail(settings::wrong_format("audio_sink", format));
         }
     }
 

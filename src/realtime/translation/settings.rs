@@ -5,7 +5,9 @@
 use crate::error::Error;
 use crate::realtime::conversation::config::ConfigUpdate;
 use crate::realtime::conversation::io::Event;
+use crate::realtime::conversation::session::session_diff::{as_json, difference, leaves, names};
 use crate::realtime::translation::{Phase, Translation};
+use openai_protocol::response::ServerError;
 use openai_protocol::session::AudioFormat;
 use openai_protocol::translation::{Session, SessionUpdate};
 use std::collections::VecDeque;
@@ -85,13 +87,18 @@ impl Translation {
         }
     }
 
-    /// The server has refused an event. Returns whether it was an update of the settings, in a session that goes on.
-    pub(crate) fn settings_refused(&mut self, event_id: Option<&str>) -> bool {
-        let Some(event_id) = event_id else { return false };
-        let Some(Sent { update: Some(update), .. }) = self.updates.take(Some(event_id)) else { return false };
-        let without = vec!["audio.output.language".to_owned()];
+    /// The server has refused an event. Of an update of the settings, all is refused that it would have changed, unless the
+    /// error names a part.
+    pub(crate) fn settings_refused(&mut self, error: &ServerError) {
+        let Some(event_id) = error.event_id.as_deref() else { return };
+        let Some(Sent { update: Some(update), .. }) = self.updates.take(Some(event_id)) else { return };
+        let [applied, requested] = [&self.config, &update.config].map(|config| as_json(&config.translation));
+        let paths = leaves(&difference(&applied, &requested), &mut Vec::new());
+        let param = error.param.as_deref();
+        let named = param.and_then(|param| paths.iter().find(|path| names(param, path)));
+        let refused = named.map_or(paths.as_slice(), std::slice::from_ref);
+        let without = refused.iter().map(|path| path.join(".")).collect();
         self.outbox.notify(Event::Settings { revision: update.revision, without });
-        true
     }
 
     /// Whether this event is the first update of a session, without an answer.

@@ -5,7 +5,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::realtime::conversation::Loss;
 use crate::realtime::conversation::io::{Event, Output, SessionEvent};
-use crate::realtime::conversation::server_error::{fatal, quota, words_of};
+use crate::realtime::conversation::server_error::{quota, refused_opening, warning, words_of};
 use crate::realtime::conversation::session::close::Closed;
 use crate::realtime::translation::{Phase, Translation};
 use openai_protocol::Extra;
@@ -58,28 +58,16 @@ impl Translation {
             error.message = words_of(&error, event);
         }
         let is_opening = matches!(self.phase, Phase::Opening { .. });
-        let is_refused_opening = is_opening && self.is_opening_update(error.event_id.as_deref());
+        let is_update = self.is_opening_update(error.event_id.as_deref());
         let failure = match is_opening {
-            true => fatal(&error, &self.config.model),
+            true => refused_opening(&error, is_update, &self.config.model),
             false => quota(&error),
         };
-        let failure = failure.or_else(|| {
-            is_refused_opening.then(|| {
-                let place = error.param.as_deref().map(|place| format!(" (at {place})")).unwrap_or_default();
-                Error::settings(format!("the server refused the session's settings: {}{place}", error.message))
-            })
-        });
         if let Some(failure) = failure {
             return self.fail_here(failure);
         }
-        self.settings_refused(error.event_id.as_deref());
-        self.outbox.notify(Event::Warning(crate::error::Warning {
-            message: error.message.clone(),
-            code: error.code.clone(),
-            kind: Some(error.kind.clone()).filter(|kind| !kind.is_empty()),
-            param: error.param.clone(),
-            subject: None,
-        }));
+        self.settings_refused(&error);
+        self.outbox.notify(Event::Warning(warning(&error)));
         self.last_error.set(error, self.now);
     }
 
@@ -100,9 +88,11 @@ impl Translation {
 
     /// The connection is closed.
     pub(crate) fn closed(&mut self, code: Option<u16>, reason: &str) {
-        let is_ready = matches!(self.phase, Phase::Ready | Phase::Closing);
+        if self.phase == Phase::Renewing {
+            return self.end_renewal(false);
+        }
         let Closed { failure, comes_back, reason } =
-            self.last_error.explain_close(code, reason, is_ready, &self.config.model, self.now);
+            self.last_error.explain_close(code, reason, self.is_open(), &self.config.model, self.now);
         if comes_back {
             return self.lose_or_fail(reason, failure, true);
         }
@@ -111,6 +101,9 @@ impl Translation {
 
     /// The server does not answer a ping.
     pub(crate) fn gone(&mut self, silent: Duration) {
+        if self.phase == Phase::Renewing {
+            return self.end_renewal(false);
+        }
         let reason = format!("the server has been silent for {} s and does not answer a ping", silent.as_secs());
         self.lose_or_fail(reason.clone(), Error::lost(reason), true);
     }
@@ -119,6 +112,7 @@ impl Translation {
     pub(crate) fn session_closed(&mut self) {
         match self.phase {
             Phase::Closing => self.finish(false),
+            Phase::Renewing => self.end_renewal(true),
             Phase::Ready | Phase::Opening { .. } => {
                 let reason = "the server has ended the session".to_owned();
                 self.lose_or_fail(reason.clone(), Error::lost(reason), true);
@@ -136,7 +130,7 @@ impl Translation {
 
     /// The session is over, and there is to be another one. What has no translation is sent to it again.
     pub(crate) fn lose(&mut self, reason: String, loss: Option<Loss>) {
-        let was_open = self.session_generation > 0 || matches!(self.phase, Phase::Ready | Phase::Closing);
+        let was_open = self.session_generation > 0 || self.is_open();
         self.phase = Phase::Offline;
         self.loss = loss;
         self.renewal = None;

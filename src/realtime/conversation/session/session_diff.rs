@@ -2,13 +2,13 @@
 
 //! Differences between two sessions, as JSON: which settings an update has to hold, and where an error belongs.
 
-use openai_protocol::Session;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// Where a setting is in the session.
 pub(crate) type Path = Vec<String>;
 
-pub(crate) fn as_json(session: &Session) -> Value {
+pub(crate) fn as_json(session: &impl Serialize) -> Value {
     serde_json::to_value(session).unwrap_or_else(|error| unreachable!("string keys only: {error}"))
 }
 

@@ -2,9 +2,9 @@
 
 //! The session around the conversation: its opening, its errors and its end.
 
-use crate::error::{Error, Warning};
+use crate::error::Error;
 use crate::realtime::conversation::context::ctx;
-use crate::realtime::conversation::server_error::{fatal, quota, words_of};
+use crate::realtime::conversation::server_error::{quota, refused_opening, warning, words_of};
 use crate::realtime::conversation::session::close::Closed;
 use crate::realtime::conversation::session::opening::ACKNOWLEDGE_TIMEOUT;
 use crate::realtime::conversation::{Conversation, Event, Loss, Phase};
@@ -84,7 +84,7 @@ impl Conversation {
         let refused_id = error.event_id.as_deref();
         let is_update = refused_id.is_some_and(|id| self.updater.is_unanswered(id));
         if matches!(self.phase, Phase::Opening)
-            && let Some(failure) = self.refused_opening(&error, is_update)
+            && let Some(failure) = refused_opening(&error, is_update, &self.config.model)
         {
             return self.fail_here(failure);
         }
@@ -109,25 +109,8 @@ impl Conversation {
         if is_answer && busy || self.expected_errors.take(refused_id, code) {
             return;
         }
-        self.notify(Event::Warning(Warning {
-            message: error.message.clone(),
-            code: error.code.clone(),
-            kind: Some(error.kind.clone()).filter(|kind| !kind.is_empty()),
-            param: error.param.clone(),
-            subject: None,
-        }));
+        self.notify(Event::Warning(warning(&error)));
         self.last_error.set(error, self.now);
-    }
-
-    /// What an error means before the session is ready.
-    fn refused_opening(&self, error: &ServerError, is_update: bool) -> Option<Error> {
-        let place = error.param.as_deref();
-        fatal(error, &self.config.model).or_else(|| {
-            (is_update || place.is_some_and(|place| place.starts_with("session"))).then(|| {
-                let place = place.map(|place| format!(" (at {place})")).unwrap_or_default();
-                Error::settings(format!("the server refused the session's settings: {}{place}", error.message))
-            })
-        })
     }
 
     /// The server has not accepted the session in time. An error before may tell why.

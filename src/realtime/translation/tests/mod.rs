@@ -11,6 +11,7 @@ use crate::realtime::conversation::io::Command;
 use crate::realtime::conversation::tests::dialogue;
 use crate::types::{OutputAudio, TimedText};
 use bytes::Bytes;
+use openai_protocol::session::AudioFormat;
 use openai_protocol::translation::{Audio, AudioOutput, Session};
 use serde_json::{Value, json};
 
@@ -238,10 +239,11 @@ fn holes_are_silence_and_a_stall_ends_what_was_said() {
 #[test]
 fn settings_change_in_the_midst_and_what_is_refused_is_told() {
     let mut this = Interpretation::ready(config(Timing::Live));
-    let change = |this: &mut Interpretation, revision, language| {
-        let config = Config { translation: Some(into(language)), ..config(Timing::Live) };
+    let set = |this: &mut Interpretation, revision, session| {
+        let config = Config { translation: Some(session), ..config(Timing::Live) };
         this.give(Input::Configure(Box::new(crate::realtime::conversation::config::ConfigUpdate { revision, config })));
     };
+    let change = |this: &mut Interpretation, revision, language| set(this, revision, into(language));
     change(&mut this, 1, "fr");
     change(&mut this, 2, "xx");
     let updates: Vec<_> = this.sent.iter().filter(|event| event["type"] == "session.update").collect();
@@ -251,12 +253,27 @@ fn settings_change_in_the_midst_and_what_is_refused_is_told() {
     let error = json!({"type": "invalid_request_error", "message": "No such language.", "event_id": refused});
     this.server(json!({"type": "error", "error": error}));
     let settings = |event: &Event| match event {
-        Event::Settings { revision, without } => Some((*revision, without.len())),
+        Event::Settings { revision, without } => Some((*revision, without.join(" "))),
         _ => None,
     };
-    assert_eq!(this.events.iter().filter_map(settings).collect::<Vec<_>>(), [(1, 0), (2, 1)]);
+    let told: Vec<_> = this.events.iter().filter_map(settings).collect();
+    assert_eq!(told, [(1, String::new()), (2, "audio.output.language".into())]);
     change(&mut this, 3, "fr");
-    assert_eq!(this.events.iter().filter_map(settings).next_back(), Some((3, 0)), "nothing to ask the server for");
+    let told = this.events.iter().filter_map(settings).next_back();
+    assert_eq!(told, Some((3, String::new())), "nothing to ask the server for");
+
+    // Of several changes, those are refused that the error names, or all.
+    let both = json!({"audio": {"input": {"noise_reduction": null}, "output": {"language": "yy"}}});
+    for (revision, param, refused) in [
+        (4, json!("session.audio.output.language"), "audio.output.language"),
+        (5, json!(null), "audio.input.noise_reduction audio.output.language"),
+    ] {
+        set(&mut this, revision, serde_json::from_value(both.clone()).expect("a session"));
+        let event_id = this.sent.last().expect("an update")["event_id"].clone();
+        let error = json!({"type": "invalid_request_error", "message": "No.", "param": param, "event_id": event_id});
+        this.server(json!({"type": "error", "error": error}));
+        assert_eq!(this.events.iter().filter_map(settings).next_back(), Some((revision, refused.into())));
+    }
 }
 
 #[test]
