@@ -10,7 +10,7 @@
 # While the model thinks, the film waits in the queues: more of it than a muxer puts between two kinds of data.
 wait=(queue max-size-time=30000000000 max-size-bytes=0 max-size-buffers=0)
 
-gst-launch-1.0 -m filesrc location="$1" ! parsebin name=film matroskamux name=mux ! filesink location="$2" \
+gst-launch-1.0 -m -e filesrc location="$1" ! parsebin name=film matroskamux name=mux ! filesink location="$2" \
     film. ! 'video/x-h264;video/x-h265;video/x-vp8;video/x-vp9;video/x-av1;video/mpeg;video/x-theora;image/jpeg' \
     ! "${wait[@]}" ! mux.video_0 \
     film. ! 'audio/mpeg;audio/x-opus;audio/x-vorbis;audio/x-flac;audio/x-ac3;audio/x-raw' ! tee name=sound \
