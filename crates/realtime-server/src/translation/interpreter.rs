@@ -27,6 +27,9 @@ const SHORT_PAUSE: u64 = 100 * TICKS;
 const LONGEST: u64 = 20_000 * TICKS;
 /// Earlier segments that the model is told, so that names and pronouns stay the same.
 const CONTEXT: usize = 4;
+/// The most characters of a translation: some, and so many for each character of what it translates. From Chinese into a
+/// language with letters they become five. A model that says more has lost its way.
+const MAX_EXPANSION: (usize, usize) = (200, 8);
 /// Segments that may wait for their translation; beyond that no more sound is taken.
 const MAX_WAITING: usize = 64;
 
@@ -42,7 +45,18 @@ struct Segment {
     is_told: bool,
     /// Its translation so far, since it was asked for.
     translation: Option<String>,
+    /// The model was cut short, or lost its way.
+    is_cut: bool,
     is_done: bool,
+}
+
+impl Segment {
+    /// Whether its translation may grow by this text.
+    fn has_room_for(&self, text: &str) -> bool {
+        let length = |text: &Option<String>| text.as_ref().map_or(0, |text| text.chars().count());
+        let most = MAX_EXPANSION.0 + MAX_EXPANSION.1 * length(&self.words);
+        length(&self.translation) + text.chars().count() <= most
+    }
 }
 
 /// The interpreter.
@@ -121,12 +135,13 @@ impl Interpreter {
             words: None,
             is_told: false,
             translation: None,
+            is_cut: false,
             is_done: false,
         });
     }
 
     /// Takes what became of a job.
-    pub fn work(&mut self, work: Work) -> Result<(), ApiError> {
+    pub fn work(&mut self, work: Work, out: &mut VecDeque<Output>) -> Result<(), ApiError> {
         let (Work::Heard(id, _) | Work::PartHeard(id, ..) | Work::ResponsePart(id, _) | Work::Answered(id, _)) = &work;
         let Some(segment) = self.segments.iter_mut().find(|segment| segment.id == *id) else { return Ok(()) };
         match work {
@@ -135,8 +150,19 @@ impl Interpreter {
                 segment.words = Some(String::new());
                 return Err(ApiError::server_error(message));
             }
-            Work::ResponsePart(_, ResponsePart::Speech(chunk)) => self.say(chunk),
+            Work::ResponsePart(..) if segment.is_done => {}
+            Work::ResponsePart(id, ResponsePart::Speech(chunk)) => {
+                if !segment.has_room_for(&chunk.text) {
+                    out.push_back(Output::Stop(id));
+                    (segment.is_cut, segment.is_done) = (true, true);
+                    let place = segment.start_ms;
+                    let message = format!("The translation of the speech at {place} ms was stopped: it does not end.");
+                    return Err(ApiError::server_error(message));
+                }
+                self.say(chunk);
+            }
             Work::ResponsePart(_, ResponsePart::Incomplete(reason)) => {
+                segment.is_cut = true;
                 let place = segment.start_ms;
                 let message = format!("The translation of the speech at {place} ms is incomplete: {reason}.");
                 return Err(ApiError::server_error(message));
@@ -185,7 +211,8 @@ impl Interpreter {
             let Some(words) = &segment.words else { break };
             if segment.is_done || words.is_empty() {
                 let pair = (words.clone(), segment.translation.take().unwrap_or_default());
-                if !pair.1.is_empty() {
+                // What went wrong once is no example.
+                if !pair.1.is_empty() && !segment.is_cut {
                     self.context.push_back(pair);
                 }
                 if self.context.len() > CONTEXT {

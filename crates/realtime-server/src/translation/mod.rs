@@ -194,7 +194,7 @@ impl ClientSession for Translation {
 
     fn work(&mut self, work: Work, _: Instant) {
         let Translator::Interpreter(interpreter) = &mut self.translator else { return };
-        if let Err(refusal) = interpreter.work(work) {
+        if let Err(refusal) = interpreter.work(work, &mut self.out) {
             self.refuse(refusal, None);
         }
         self.tell();

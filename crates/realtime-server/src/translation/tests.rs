@@ -63,6 +63,8 @@ struct Dialogue {
     heard: Vec<(String, u64)>,
     /// Translations that are wanted.
     wanted: Vec<(String, Prompt)>,
+    /// Names of translations that are not wanted any more.
+    stopped: Vec<String>,
     closed: Option<u16>,
 }
 
@@ -70,8 +72,8 @@ impl Dialogue {
     fn new(engine: Arc<dyn Engine>, audio: Value) -> Self {
         let opening = Opening { model: "gpt-realtime-translate".into(), expires_at: 7, preset: None };
         let session = Translation::new(engine, &opening).unwrap_or_else(|refusal| panic!("{refusal:?}"));
-        let (said, heard, wanted) = Default::default();
-        let mut dialogue = Self { session, said, heard, wanted, closed: None };
+        let (said, heard, wanted, stopped) = Default::default();
+        let mut dialogue = Self { session, said, heard, wanted, stopped, closed: None };
         dialogue.drain();
         assert_eq!(dialogue.events()[0]["session"]["type"], "translation");
         dialogue.say(json!({"type": "session.update", "session": {"audio": audio}}));
@@ -87,6 +89,7 @@ impl Dialogue {
                     self.heard.push((item_id, utterance.sound.ms()));
                 }
                 Output::Start(Job::Answer { response_id, prompt }) => self.wanted.push((response_id, prompt)),
+                Output::Stop(id) => self.stopped.push(id),
                 Output::Close(code, _) => self.closed = Some(code),
                 other => panic!("a translation does not want {other:?}"),
             }
@@ -259,6 +262,26 @@ fn a_translation_that_is_cut_short_is_told_of() {
     assert_eq!(events[0]["delta"], "Eins");
     let message = "The translation of the speech at 0 ms is incomplete: content_filter.";
     assert_eq!((events.len(), &events[1]["error"]["message"]), (2, &json!(message)));
+}
+
+#[test]
+fn a_model_that_does_not_end_is_stopped_and_its_words_are_no_example() {
+    let mut dialogue = Dialogue::new(Arc::new(Interpreting), json!({"output": {"language": "de"}}));
+    dialogue.speak(1_000, 1_000);
+    dialogue.hear("One and two.");
+    let (id, _) = dialogue.wanted.remove(0);
+    for _ in 0..20 {
+        let speech = SpeechChunk { text: "Eins und zwei und drei.".into(), sound: None };
+        dialogue.work(Work::ResponsePart(id.clone(), ResponsePart::Speech(speech)));
+    }
+    let events = dialogue.events();
+    let pieces = events.iter().filter(|event| event["delta"].is_string()).count();
+    let message = "The translation of the speech at 0 ms was stopped: it does not end.";
+    assert_eq!((pieces, events.last().expect("an event")["error"]["message"].as_str()), (12, Some(message)));
+    assert_eq!(dialogue.stopped, [id]);
+    dialogue.speak(1_000, 1_000);
+    dialogue.hear("Three.");
+    assert_eq!(dialogue.wanted[0].1.turns.len(), 1, "without what was before");
 }
 
 #[test]
