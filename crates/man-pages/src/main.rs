@@ -4,6 +4,9 @@
 //!
 //!     man-pages FOLDER
 
+#[cfg(test)]
+mod documents;
+
 use anyhow::Context;
 use clap::{Command, CommandFactory};
 use std::path::PathBuf;

@@ -79,3 +79,46 @@ fn text_of_a_trace_is_text_in_the_browser() {
     assert!(elements.contains("<title>evil.jsonl</title>") && elements.contains("&lt;img src=x onerror="));
     assert!(!elements.contains("<img src=\"x\"") && !elements.contains("<img src=x"));
 }
+
+/// The conversation again and again, as an hour of it, with names of its own each time.
+fn hour() -> String {
+    const LENGTH: f64 = 10.7;
+    let lines = std::fs::read_to_string(TRACE).expect("text");
+    let mut hour = String::new();
+    for round in 0..(3_600.0 / LENGTH) as usize {
+        for line in lines.lines().skip(usize::from(round > 0)) {
+            let named = ["item", "resp", "call", "event", "evt"].iter().fold(line.to_owned(), |line, kind| {
+                line.replace(&format!("\"{kind}_"), &format!("\"{kind}_{round}x"))
+                    .replace(&format!("\"{kind}_{round}xid\""), &format!("\"{kind}_id\""))
+            });
+            let mut line: serde_json::Value = serde_json::from_str(&named).expect("JSON");
+            if let Some(t) = line["t"].as_f64() {
+                line["t"] = (t + round as f64 * LENGTH).into();
+            }
+            hour += &format!("{line}\n");
+        }
+    }
+    hour
+}
+
+/// Beside nothing else: `cargo test --release -p realtime-trace --test show -- --ignored --nocapture`
+#[test]
+#[ignore = "measures time"]
+#[allow(clippy::print_stderr, reason = "the measured time is the result")]
+fn the_page_of_an_hour_opens_within_three_seconds() {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("hour.jsonl");
+    std::fs::write(&file, hour()).expect("written");
+    let (long, short) = (page(&file.display().to_string(), "hour.html"), page(TRACE, "moment.html"));
+    let took = |page: &std::path::Path| {
+        let begin = std::time::Instant::now();
+        let (elements, console) = opened(page, "1280,1000");
+        assert!(console.is_empty() && elements.contains("The result is 2."), "{console:?}");
+        begin.elapsed()
+    };
+    // The first start of a browser makes its profile.
+    took(&short);
+    let (start, whole) = (took(&short), took(&long));
+    let size = std::fs::metadata(&long).expect("a page").len() / 1_000_000;
+    eprintln!("a page of {size} MB: {whole:.1?}; the start of the browser with a small one takes {start:.1?} of it");
+    assert!(whole.saturating_sub(start) < std::time::Duration::from_secs(3));
+}
