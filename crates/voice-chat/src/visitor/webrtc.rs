@@ -29,6 +29,8 @@ const MAX_IDLE: Duration = Duration::from_secs(15);
 const IDLE_CHECK: Duration = Duration::from_secs(1);
 /// Bytes that wait on a data channel. A client that does not read them is cut off.
 const MAX_BUFFERED: u64 = 4 * 1024 * 1024;
+/// Data channels that a client may open in a call; two are of use.
+const MAX_CHANNELS: usize = 64;
 /// How long the farewell may take on its way, and the peer to close its side of the channels.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// What was sent last has so much time to be delivered before its channel is closed.
@@ -51,6 +53,9 @@ struct Call {
     peer: Arc<Peer>,
     channel: Option<WebRTCDataChannel>,
     notices: Option<WebRTCDataChannel>,
+    /// All data channels. Threads of `webrtcbin` in GStreamer 1.22 use a channel without a reference of their own, so that one
+    /// that is given up before the pipeline has ended is used after it is freed.
+    opened: Vec<WebRTCDataChannel>,
     /// Notices for a channel that is not open so far.
     early_notices: Vec<String>,
     is_connected: bool,
@@ -106,11 +111,17 @@ async fn run(app: &Arc<App>, mut place: Place, offer: Offer, request: Request, a
         peer: Arc::new(peer),
         channel: None,
         notices: None,
+        opened: Vec::new(),
         early_notices: Vec::new(),
         is_connected: false,
         connect_by: since + MAX_CONNECT,
     };
     let end = call.talk(&mut place, &mut events, &overloaded, description, answered, since).await;
+    while let Ok(event) = events.try_recv() {
+        if let Event::Peer(PeerEvent::ChannelOpen(channel)) = event {
+            call.opened.push(channel);
+        }
+    }
     call.visitor.log_end(&end, since);
     call.close(&end).await;
 }
@@ -204,6 +215,7 @@ impl Call {
                 self.peer.open();
             }
             Event::Peer(PeerEvent::Disconnected(why)) => return Err(End::Lost(why.into())),
+            Event::Peer(PeerEvent::ChannelOpen(_)) if self.opened.len() >= MAX_CHANNELS => return Err(End::Overloaded),
             Event::Peer(PeerEvent::ChannelOpen(channel)) => self.channel_open(channel),
             Event::Peer(PeerEvent::ChannelClosed) => return Err(End::HangUp),
             Event::Peer(PeerEvent::Text(text)) => self.visitor.client_text(&text),
@@ -216,6 +228,7 @@ impl Call {
     }
 
     fn channel_open(&mut self, channel: WebRTCDataChannel) {
+        self.opened.push(channel.clone());
         if channel.label().as_deref() == Some(notice::LABEL) {
             for notice in self.early_notices.drain(..) {
                 // A channel that breaks takes the call with it.
@@ -306,10 +319,10 @@ impl Call {
         while waits && channels.iter().any(is_open) && Instant::now() < deadline {
             tokio::time::sleep(CLOSE_CHECK).await;
         }
-        drop(channels);
         let stopped = tokio::task::spawn_blocking(move || {
             self.peer.stop();
             self.visitor.model.stop();
+            drop(self.opened);
         });
         if let Err(error) = stopped.await {
             tracing::error!("a call could not be ended: {error}");

@@ -25,12 +25,13 @@ pub struct Media {
 
 /// A client that has made its offer.
 pub struct Client {
+    /// `webrtcbin` of GStreamer 1.22 uses channels without a reference of its own, until the pipeline has ended.
+    channel: WebRTCDataChannel,
+    _notices: WebRTCDataChannel,
     pipeline: gst::Pipeline,
     web: gst::Element,
     /// `webrtcbin` of GStreamer 1.22 crashes later where this reference is given up during a call.
     _ice: gst::Object,
-    channel: Option<WebRTCDataChannel>,
-    notices: Option<WebRTCDataChannel>,
     events: mpsc::UnboundedReceiver<Value>,
     /// Samples that are no silence.
     pub heard: Arc<AtomicU64>,
@@ -131,8 +132,7 @@ impl Client {
         web.emit_by_name::<()>("set-local-description", &[&offer, &promise]);
         within("the offer", reply).await.expect("it is set");
         let offer = offer.sdp().as_text().expect("text");
-        let (channel, notices) = (Some(channel), Some(notices));
-        Self { pipeline, web, _ice: ice, channel, notices, events, heard, offer, location: String::new() }
+        Self { channel, _notices: notices, pipeline, web, _ice: ice, events, heard, offer, location: String::new() }
     }
 
     /// Makes an offer and connects with it.
@@ -162,8 +162,7 @@ impl Client {
 
     /// Sends a text.
     pub fn send_text(&self, text: &str) {
-        let channel = self.channel.as_ref().expect("an open client");
-        channel.send_string_full(Some(text)).expect("the channel takes it");
+        self.channel.send_string_full(Some(text)).expect("the channel takes it");
     }
 
     /// The next event.
@@ -173,7 +172,7 @@ impl Client {
 
     /// Ends the visit, as a page does that is closed.
     pub fn close_channel(&self) {
-        self.channel.as_ref().expect("an open client").close();
+        self.channel.close();
     }
 
     /// Waits for an event of this type; those before it are let pass.
@@ -230,9 +229,7 @@ impl Client {
     }
 
     /// Is gone, without a word to anybody: its sockets are closed.
-    pub async fn vanish(mut self) {
-        self.channel = None;
-        self.notices = None;
+    pub async fn vanish(self) {
         let pipeline = self.pipeline.clone();
         tokio::task::spawn_blocking(move || pipeline.set_state(gst::State::Null)).await.expect("ended").expect("ended");
     }
