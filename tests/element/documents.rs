@@ -3,7 +3,7 @@
 //! "I copy it from the page": every `gst-launch-1.0` line of the documents is run, against the local server. Where it wants a
 //! microphone, a camera or a loudspeaker, which no test machine has, a test source or a fake sink takes its place.
 
-use crate::gst_launch::run;
+use crate::gst_launch::{Ran, run, try_run};
 use crate::support::folder::Folder;
 use crate::support::pipeline::media;
 use crate::support::server::Server;
@@ -96,6 +96,20 @@ fn shell_words(line: &str) -> Vec<String> {
     String::from_utf8(printed.stdout).expect("text").lines().map(str::to_owned).collect()
 }
 
+/// Runs a line. Where processors are short, `gst-launch-1.0` may not hear of the end: in GStreamer 1.22 the thread that posts
+/// that the pipeline is PAUSED marks it as not PLAYING afterwards (`posted_playing` in gstbin.c), and if it is held up for as long
+/// as the way to PLAYING takes, EOS is not passed on. A line that hangs like this is run again, others are not.
+fn run_again_if_deaf(mut program: std::process::Command) -> Ran {
+    for _ in 0..2 {
+        match try_run(&mut program) {
+            Ok(ran) => return ran,
+            Err(said) if said.contains("PREROLLED") && !said.contains("ERROR") => {}
+            Err(said) => panic!("it did not end: {program:?}\n{said}"),
+        }
+    }
+    run(program)
+}
+
 #[test]
 fn every_pipeline_of_the_documents_runs() {
     let server = Server::start(&[]);
@@ -106,10 +120,10 @@ fn every_pipeline_of_the_documents_runs() {
         make_files(&folder);
         let with_stand_ins = STAND_INS.iter().fold(text.clone(), |line, (name, other)| line.replace(name, other));
         let mut program = folder.program("sh");
-        program.args(["-c", &format!("gst-launch-1.0 {with_stand_ins}")]).current_dir(folder.join(""));
+        program.args(["-c", &format!("exec gst-launch-1.0 {with_stand_ins}")]).current_dir(folder.join(""));
         let server = if text.contains("session-type=translation") { &interpreter } else { &server };
         program.env("OPENAI_BASE_URL", server.base());
-        let (status, printed, complained) = run(program);
+        let (status, printed, complained) = run_again_if_deaf(program);
         assert!(status.success(), "{place}: {text}\n{printed}\n{complained}");
         for file in values(text, "filesink location=") {
             let written = std::fs::metadata(folder.join(file)).map_or(0, |file| file.len());

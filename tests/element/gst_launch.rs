@@ -20,25 +20,33 @@ fn launch(folder: &Folder, line: &str) -> Command {
     command
 }
 
-/// Waits for the end of a line.
-#[track_caller]
-fn end_of(child: &mut Child) -> ExitStatus {
+/// Waits for the end of a line. `None`: it did not end, and was killed.
+fn end_of(child: &mut Child) -> Option<ExitStatus> {
     let limit = Instant::now() + PATIENCE;
     loop {
-        if let Some(status) = child.try_wait().expect("a child") {
+        let status = child.try_wait().expect("a child");
+        if status.is_some() {
             return status;
         }
         if Instant::now() > limit {
-            let _ = child.kill();
-            panic!("the line did not end");
+            child.kill().expect("killed");
+            return None;
         }
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// Runs a line to its end: its status, what it printed and what it complained about.
+/// A line that was run: its status, what it printed and what it complained about.
+pub(crate) type Ran = (ExitStatus, String, String);
+
+/// Runs a line to its end.
 #[track_caller]
-pub(crate) fn run(mut command: Command) -> (ExitStatus, String, String) {
+pub(crate) fn run(mut command: Command) -> Ran {
+    try_run(&mut command).unwrap_or_else(|said| panic!("it did not end: {command:?}\n{said}"))
+}
+
+/// Runs a line until it ends or was killed because it did not, which is an error with what it has said.
+pub(crate) fn try_run(command: &mut Command) -> Result<Ran, String> {
     let mut child = command.spawn().expect("the program is installed");
     let read = |mut pipe: Box<dyn Read + Send>| {
         std::thread::spawn(move || {
@@ -50,7 +58,11 @@ pub(crate) fn run(mut command: Command) -> (ExitStatus, String, String) {
     let printed = read(Box::new(child.stdout.take().expect("a pipe")));
     let complained = read(Box::new(child.stderr.take().expect("a pipe")));
     let status = end_of(&mut child);
-    (status, printed.join().expect("no panic"), complained.join().expect("no panic"))
+    let (printed, complained) = (printed.join().expect("no panic"), complained.join().expect("no panic"));
+    match status {
+        Some(status) => Ok((status, printed, complained)),
+        None => Err(format!("{printed}\n{complained}")),
+    }
 }
 
 #[test]
@@ -138,7 +150,7 @@ fn ctrl_c_with_e_drains_and_ends_well() {
     assert!(until("openairealtime/session, state=(string)closed, reason=(string)\"end\\ of\\ stream\""), "it drains");
     // The rest has to be read, or the line could not end.
     std::thread::spawn(move || printed.for_each(drop));
-    assert_eq!(end_of(&mut child).code(), Some(0));
+    assert_eq!(end_of(&mut child).expect("it ends").code(), Some(0));
 }
 
 #[test]
@@ -167,7 +179,7 @@ fn mistakes_are_named_and_end_with_an_error() {
         // gst-launch forgets an error that comes before its main loop runs, as these may; Ctrl-C ends it then.
         let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
         complained.for_each(drop);
-        assert!(!end_of(&mut child).success(), "{properties}");
+        assert!(!end_of(&mut child).expect("it ends").success(), "{properties}");
     }
 }
 
