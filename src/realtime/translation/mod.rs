@@ -174,7 +174,7 @@ impl Translation {
                     [stall, due, stand, self.lines_deadline(), self.alignment.deadline(), self.renewal_deadline()];
                 all.into_iter().flatten().min()
             }
-            Phase::Renewing => Some(self.rest_deadline()),
+            Phase::Renewing => Some(self.renewal_drain_deadline()),
             Phase::Closing => Some(self.drain_deadline()),
         }
     }
@@ -226,7 +226,7 @@ impl Translation {
         if self.phase == Phase::Closing && self.now >= self.drain_deadline() {
             return self.finish(true);
         }
-        if self.phase == Phase::Renewing && self.now >= self.rest_deadline() {
+        if self.phase == Phase::Renewing && self.now >= self.renewal_drain_deadline() {
             return self.end_renewal(false);
         }
         if self.phase != Phase::Ready {
@@ -238,7 +238,7 @@ impl Translation {
         self.alignment.post(&mut ctx!(self));
         self.send_frames();
         if self.has_ended {
-            return self.close();
+            return self.close(Phase::Closing);
         }
         self.begin_renewal();
     }

@@ -5,13 +5,12 @@
 //! cut where the speaker pauses.
 
 use crate::realtime::translation::{Phase, Translation};
-use openai_protocol::translation::Close;
 use std::time::{Duration, Instant};
 
-/// How long a pause of speech is waited for.
+/// Longest wait for a pause of speech.
 const MAX_PAUSE_WAIT: Duration = Duration::from_secs(10);
-/// How long the server may be silent before it has given the rest. What is missing then is translated by the next session.
-const REST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest silence of a server that has not given the rest. What is missing then is translated by the next session.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Why a session is followed by another one.
 const REASON: &str = "max-session-duration is reached";
 
@@ -22,8 +21,8 @@ impl Translation {
     }
 
     /// When the rest of the translation is no longer waited for.
-    pub(crate) fn rest_deadline(&self) -> Instant {
-        self.last_progress + REST_TIMEOUT
+    pub(crate) fn renewal_drain_deadline(&self) -> Instant {
+        self.last_progress + DRAIN_TIMEOUT
     }
 
     /// Closes the session if it has become old and the speaker pauses.
@@ -32,11 +31,7 @@ impl Translation {
         if !self.input.ends_in_pause() && self.now < due + MAX_PAUSE_WAIT {
             return;
         }
-        self.input.end_frame();
-        self.send_frames();
-        self.send(Close::default());
-        self.phase = Phase::Renewing;
-        self.last_progress = self.now;
+        self.close(Phase::Renewing);
     }
 
     /// The session in use is over. `is_whole`: it has given all of its translation.

@@ -155,12 +155,12 @@ impl Translation {
         self.outbox.push(Output::Reconnect);
     }
 
-    /// End of the input: the rest of the translation follows.
-    pub(crate) fn close(&mut self) {
+    /// Sends the rest of the input and closes the session; the rest of the translation follows. `phase`: why it is closed.
+    pub(super) fn close(&mut self, phase: Phase) {
         self.input.end_frame();
         self.send_frames();
         self.send(Close::default());
-        self.phase = Phase::Closing;
+        self.phase = phase;
         self.last_progress = self.now;
     }
 

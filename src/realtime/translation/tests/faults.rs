@@ -89,16 +89,9 @@ fn a_session_that_has_expired_or_grown_old_is_followed_by_another() {
     assert_eq!(this.reconnects, 2, "the server has ended it by itself");
 }
 
-/// Loud, or silence.
-fn speak_at_level(this: &mut Interpretation, sample: u8) {
-    let data = Bytes::from(vec![sample; 9_600]);
-    this.give(Input::Audio(AudioChunk { data, at: Some(this.input) }));
-    (this.input, this.now) = (this.input + ms(200), this.now + ms(200));
-}
-
 fn grown_old() -> Interpretation {
     let mut this = Interpretation::ready(Config { max_session_duration: ms(2_000), ..config(Timing::Live) });
-    (0..12).for_each(|_| speak_at_level(&mut this, 7));
+    (0..12).for_each(|_| this.speak(ms(200)));
     assert!(!this.names().contains(&"session.close"), "not in the middle of a sentence");
     this
 }
@@ -106,7 +99,7 @@ fn grown_old() -> Interpretation {
 #[test]
 fn a_session_that_has_grown_old_gives_its_rest_before_the_next_one() {
     let mut this = grown_old();
-    speak_at_level(&mut this, 0);
+    this.pause(ms(200));
     assert_eq!((this.frames().len(), this.names().last(), this.reconnects), (13, Some(&"session.close"), 0));
     assert!(!this.core.wants_sound(this.now) && this.core.awaits_server());
     this.text("output", "El resto.", 2_400);
@@ -117,7 +110,7 @@ fn a_session_that_has_grown_old_gives_its_rest_before_the_next_one() {
     this.sent.clear();
     this.open();
     assert!(this.frames().is_empty(), "nothing is heard twice");
-    speak_at_level(&mut this, 7);
+    this.speak(ms(200));
     this.audio(0, 480);
     assert_eq!(this.played[1].not_before, ms(2_600));
     assert!(this.warnings().is_empty());
@@ -126,7 +119,7 @@ fn a_session_that_has_grown_old_gives_its_rest_before_the_next_one() {
 #[test]
 fn who_never_pauses_and_a_server_that_gives_no_rest_get_another_session_all_the_same() {
     let mut this = grown_old();
-    (0..48).for_each(|_| speak_at_level(&mut this, 7));
+    (0..48).for_each(|_| this.speak(ms(200)));
     this.wait(ms(0));
     assert_eq!((this.frames().len(), this.names().last()), (60, Some(&"session.close")), "10 s later");
     this.audio(10_000, 480);
@@ -138,7 +131,7 @@ fn who_never_pauses_and_a_server_that_gives_no_rest_get_another_session_all_the_
 
     for end in [Input::Closed { code: Some(1000), reason: String::new() }, Input::Gone { silent: ms(5_000) }] {
         let mut this = grown_old();
-        speak_at_level(&mut this, 0);
+        this.pause(ms(200));
         this.give(end);
         assert!(this.reconnects == 1 && this.core.take_loss().is_none(), "planned");
     }

@@ -95,8 +95,18 @@ impl Interpretation {
         self.input += length;
     }
 
+    /// Silence that follows what came before, while as much time passes.
+    fn pause(&mut self, length: Duration) {
+        self.push(0, Some(self.input), length);
+        self.input += length;
+    }
+
     fn speak_at(&mut self, at: Option<Duration>, length: Duration) {
-        let data = Bytes::from(vec![7; length.as_millis() as usize * 48]);
+        self.push(7, at, length);
+    }
+
+    fn push(&mut self, byte: u8, at: Option<Duration>, length: Duration) {
+        let data = Bytes::from(vec![byte; length.as_millis() as usize * 48]);
         self.give(Input::Audio(AudioChunk { data, at }));
         self.now += length;
     }
