@@ -27,9 +27,11 @@ const SHORT_PAUSE: u64 = 100 * TICKS;
 const LONGEST: u64 = 20_000 * TICKS;
 /// Earlier segments that the model is told, so that names and pronouns stay the same.
 const CONTEXT: usize = 4;
-/// The most characters of a translation: some, and so many for each character of what it translates. From Chinese into a
-/// language with letters they become five. A model that says more has lost its way.
-const MAX_EXPANSION: (usize, usize) = (200, 8);
+/// The most characters of a translation for each character of its original. From Chinese into a language with letters they
+/// become five. A model that says more repeats itself, or answers.
+const MAX_EXPANSION: usize = 8;
+/// Characters that any translation may have beyond that, however short its original is.
+const MAX_EXTRA: usize = 200;
 /// Segments that may wait for their translation; beyond that no more sound is taken.
 const MAX_WAITING: usize = 64;
 
@@ -45,8 +47,8 @@ struct Segment {
     is_told: bool,
     /// Its translation so far, since it was asked for.
     translation: Option<String>,
-    /// The model was cut short, or lost its way.
-    is_cut: bool,
+    /// The model was cut short, or stopped because it did not end.
+    is_incomplete: bool,
     is_done: bool,
 }
 
@@ -54,7 +56,7 @@ impl Segment {
     /// Whether its translation may grow by this text.
     fn has_room_for(&self, text: &str) -> bool {
         let length = |text: &Option<String>| text.as_ref().map_or(0, |text| text.chars().count());
-        let most = MAX_EXPANSION.0 + MAX_EXPANSION.1 * length(&self.words);
+        let most = MAX_EXTRA + MAX_EXPANSION * length(&self.words);
         length(&self.translation) + text.chars().count() <= most
     }
 }
@@ -135,7 +137,7 @@ impl Interpreter {
             words: None,
             is_told: false,
             translation: None,
-            is_cut: false,
+            is_incomplete: false,
             is_done: false,
         });
     }
@@ -154,7 +156,7 @@ impl Interpreter {
             Work::ResponsePart(id, ResponsePart::Speech(chunk)) => {
                 if !segment.has_room_for(&chunk.text) {
                     out.push_back(Output::Stop(id));
-                    (segment.is_cut, segment.is_done) = (true, true);
+                    (segment.is_incomplete, segment.is_done) = (true, true);
                     let place = segment.start_ms;
                     let message = format!("The translation of the speech at {place} ms was stopped: it does not end.");
                     return Err(ApiError::server_error(message));
@@ -162,7 +164,7 @@ impl Interpreter {
                 self.say(chunk);
             }
             Work::ResponsePart(_, ResponsePart::Incomplete(reason)) => {
-                segment.is_cut = true;
+                segment.is_incomplete = true;
                 let place = segment.start_ms;
                 let message = format!("The translation of the speech at {place} ms is incomplete: {reason}.");
                 return Err(ApiError::server_error(message));
@@ -212,7 +214,7 @@ impl Interpreter {
             if segment.is_done || words.is_empty() {
                 let pair = (words.clone(), segment.translation.take().unwrap_or_default());
                 // What went wrong once is no example.
-                if !pair.1.is_empty() && !segment.is_cut {
+                if !pair.1.is_empty() && !segment.is_incomplete {
                     self.context.push_back(pair);
                 }
                 if self.context.len() > CONTEXT {
