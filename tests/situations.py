@@ -9,8 +9,8 @@
 Situations of live pipelines: speech over an answer (barge-in), input that pauses for 10 s, input that comes in bursts of a
 second, Ctrl-C in the middle of an answer, and four at once. Scripts that work through files or lines are ended by Ctrl-C in
 the middle, alone and four at once, and what they leave behind has to be whole. All talk to one local server, interpreters to
-another whose engine is `echo`, with the latency tracer on and warnings of GLib fatal. The microphone is a UDP socket that raw samples arrive at, the loudspeaker a file written
-at the speed of sound.
+another whose engine is `echo`, with the latency tracer on and warnings of GLib fatal. The microphone is a UDP socket that raw
+samples arrive at, the loudspeaker a file written at the speed of sound.
 `CARGO_TARGET_DIR` and `PROFILE` (`release`, `dev`) name the build, as for the pipelines.
 """
 

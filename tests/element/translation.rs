@@ -8,6 +8,8 @@ use crate::support::server::Server;
 use gst::prelude::*;
 use serde_json::Value;
 
+/// The begin of a session in a script.
+const READY: &str = "hello\nexpect session.update\nsend session.updated\n";
 const TRANSLATION: &str = "openairealtime name=ai session-type=translation translation-language=es";
 
 fn outs(pipeline: &mut Pipeline) -> Vec<Vec<Out>> {
@@ -86,24 +88,23 @@ fn every_event_has_its_published_shape() {
 
 #[test]
 fn a_connection_that_breaks_in_mid_sentence_goes_on_in_the_next() {
-    let mut server = Server::script(concat!(
-        "hello\n",
-        "expect session.update\n",
-        "send session.updated\n",
-        "wait audio 1000ms\n",
-        "send session.output_transcript.delta {\"delta\": \"Avance\", \"elapsed_ms\": 400}\n",
-        "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 400}\n",
-        "drop\n",
-        "connection 2\n",
-        "hello\n",
-        "expect session.update\n",
-        "send session.updated\n",
-        "expect session.close\n",
-        "send session.output_transcript.delta {\"delta\": \"diez metros.\", \"elapsed_ms\": 200}\n",
-        "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 200}\n",
-        "send session.closed\n",
-        "close 1000\n",
-    ));
+    let mut server = Server::script(
+        &[
+            READY,
+            "wait audio 1000ms\n",
+            "send session.output_transcript.delta {\"delta\": \"Avance\", \"elapsed_ms\": 400}\n",
+            "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 400}\n",
+            "drop\n",
+            "connection 2\n",
+            READY,
+            "expect session.close\n",
+            "send session.output_transcript.delta {\"delta\": \"diez metros.\", \"elapsed_ms\": 200}\n",
+            "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 200}\n",
+            "send session.closed\n",
+            "close 1000\n",
+        ]
+        .concat(),
+    );
     let properties = "reconnect-delay=1000000";
     let mut pipeline = all_of_it(&recording("goforward.wav"), server.base(), properties);
     let all = outs(&mut pipeline);
@@ -118,24 +119,20 @@ fn a_connection_that_breaks_in_mid_sentence_goes_on_in_the_next() {
 
 #[test]
 fn a_session_that_expires_is_followed_by_one_that_hears_the_rest() {
-    let mut server = Server::script(concat!(
-        "hello\n",
-        "expect session.update\n",
-        "send session.updated\n",
+    let mut server = Server::script(&[
+        READY,
         "wait audio 1000ms\n",
         "send session.output_transcript.delta {\"delta\": \"Avance.\", \"elapsed_ms\": 400}\n",
         "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 400}\n",
         "send error {\"error\": {\"type\": \"invalid_request_error\", \"code\": \"session_expired\", \"message\": \"Over.\"}}\n",
         "close 1001 over\n",
         "connection 2\n",
-        "hello\n",
-        "expect session.update\n",
-        "send session.updated\n",
+        READY,
         "expect session.close\n",
         "send session.output_transcript.delta {\"delta\": \"Diez metros.\", \"elapsed_ms\": 200}\n",
         "send session.closed\n",
         "close 1000\n",
-    ));
+    ].concat());
     let mut pipeline = all_of_it(&recording("goforward.wav"), server.base(), "reconnect-delay=1000000");
     let all = outs_with_warnings(&mut pipeline);
     assert_eq!(pipeline.warnings(), ["Over."]);
@@ -147,25 +144,26 @@ fn a_session_that_expires_is_followed_by_one_that_hears_the_rest() {
 
 #[test]
 fn what_a_server_says_wrongly_is_told_and_the_rest_is_heard() {
-    let mut server = Server::script(concat!(
-        "hello\n",
-        "expect session.update\n",
-        "send session.updated\n",
-        "wait audio 1000ms\n",
-        "send session.output_transcript.delta {\"delta\": \"Uno.\", \"elapsed_ms\": 400}\n",
-        "text this is no JSON\n",
-        "text {\"type\": \"session.output_audio.delta\", \"delta\": 7, \"elapsed_ms\": 400}\n",
-        "text {\"type\": \"session.output_audio.delta\", \"delta\": \"*\", \"elapsed_ms\": 400}\n",
-        "send session.of_tomorrow {\"delta\": 1}\n",
-        "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 400}\n",
-        "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 400}\n",
-        "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 200}\n",
-        "expect session.close\n",
-        "send session.output_transcript.delta {\"delta\": \" Dos.\", \"elapsed_ms\": 200}\n",
-        "send session.output_transcript.delta {\"delta\": \" Tres.\", \"elapsed_ms\": 99999999}\n",
-        "send session.closed\n",
-        "close 1000\n",
-    ));
+    let mut server = Server::script(
+        &[
+            READY,
+            "wait audio 1000ms\n",
+            "send session.output_transcript.delta {\"delta\": \"Uno.\", \"elapsed_ms\": 400}\n",
+            "text this is no JSON\n",
+            "text {\"type\": \"session.output_audio.delta\", \"delta\": 7, \"elapsed_ms\": 400}\n",
+            "text {\"type\": \"session.output_audio.delta\", \"delta\": \"*\", \"elapsed_ms\": 400}\n",
+            "send session.of_tomorrow {\"delta\": 1}\n",
+            "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 400}\n",
+            "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 400}\n",
+            "send session.output_audio.delta {\"delta\": \"<tone:440:200>\", \"elapsed_ms\": 200}\n",
+            "expect session.close\n",
+            "send session.output_transcript.delta {\"delta\": \" Dos.\", \"elapsed_ms\": 200}\n",
+            "send session.output_transcript.delta {\"delta\": \" Tres.\", \"elapsed_ms\": 99999999}\n",
+            "send session.closed\n",
+            "close 1000\n",
+        ]
+        .concat(),
+    );
     let mut pipeline = all_of_it(&recording("goforward.wav"), server.base(), "");
     let all = outs_with_warnings(&mut pipeline);
     let texts: String = all[1].iter().map(text).collect();
@@ -253,17 +251,15 @@ fn the_language_changes_while_it_goes_on() {
 
 #[test]
 fn a_language_that_the_server_refuses_is_told_and_goes_back() {
-    let mut server = Server::script(concat!(
-        "hello\n",
-        "expect session.update\n",
-        "send session.updated\n",
+    let mut server = Server::script(&[
+        READY,
         "expect session.update {\"event_id\": \"$update\", \"session\": {\"audio\": {\"output\": {\"language\": \"xx\"}}}}\n",
         "send error {\"error\": {\"type\": \"invalid_request_error\", \"message\": \"No such language.\", ",
         "\"param\": \"session.audio.output.language\", \"event_id\": \"$update\"}}\n",
         "wait audio 600ms\n",
         "send session.output_transcript.delta {\"delta\": \"Hola.\", \"elapsed_ms\": 0}\n",
         "wait audio 1200ms\n",
-    ));
+    ].concat());
     let mut pipeline = Pipeline::new(&format!("{SILENCE} ! {TRANSLATION} uri={} ! fakesink", server.base()));
     pipeline.play();
     pipeline.until_told("session", |told| told.get::<&str>("state") == Ok("ready"));

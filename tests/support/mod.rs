@@ -2,6 +2,8 @@
 
 //! What several tests need. Each test takes it in with `mod support;`.
 
+#[allow(dead_code, reason = "only tests of documents need it")]
+pub mod documents;
 pub mod folder;
 #[allow(dead_code, reason = "only tests that count need it")]
 pub mod leftovers;

@@ -5,7 +5,7 @@
 //!     man-pages FOLDER
 
 #[cfg(test)]
-mod documents;
+mod command_lines;
 
 use anyhow::Context;
 use clap::{Command, CommandFactory};

@@ -16,16 +16,21 @@ fn page(trace: &str, name: &str) -> PathBuf {
     page
 }
 
+/// A browser that opens a page in a window of this size, with a profile of its own.
+fn browser(page: &std::path::Path, size: &str) -> Command {
+    let mut command = Command::new("chromium");
+    command
+        .args(["--headless", "--no-sandbox", "--disable-gpu"])
+        .arg(format!("--window-size={size}"))
+        .arg(format!("--user-data-dir={}", page.with_extension("profile").display()))
+        .arg(format!("file://{}", page.display()));
+    command
+}
+
 /// What a browser makes of a page: its elements, and what it writes to the console.
 fn opened(page: &std::path::Path, size: &str) -> (String, Vec<String>) {
-    let profile = page.with_extension("profile");
-    let output = Command::new("chromium")
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"])
-        .arg(format!("--window-size={size}"))
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .arg(format!("file://{}", page.display()))
-        .output()
-        .expect("chromium is installed");
+    let output = browser(page, size).args(["--enable-logging=stderr", "--dump-dom"]).output();
+    let output = output.expect("chromium is installed");
     let console = String::from_utf8_lossy(&output.stderr)
         .lines()
         .filter(|line| line.contains("CONSOLE"))
@@ -105,13 +110,8 @@ fn hour() -> String {
 fn time_to_paint(page: &std::path::Path) -> std::time::Duration {
     let picture = page.with_extension("png");
     let begin = std::time::Instant::now();
-    let output = Command::new("chromium")
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000"])
-        .arg(format!("--user-data-dir={}", page.with_extension("profile").display()))
-        .arg(format!("--screenshot={}", picture.display()))
-        .arg(format!("file://{}", page.display()))
-        .output()
-        .expect("chromium is installed");
+    let output = browser(page, "1280,1000").arg(format!("--screenshot={}", picture.display())).output();
+    let output = output.expect("chromium is installed");
     let took = begin.elapsed();
     assert!(output.status.success() && std::fs::metadata(picture).is_ok_and(|file| file.len() > 20_000), "{output:?}");
     took

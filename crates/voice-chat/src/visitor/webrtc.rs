@@ -117,6 +117,7 @@ async fn run(app: &Arc<App>, mut place: Place, offer: Offer, request: Request, a
         connect_by: since + MAX_CONNECT,
     };
     let end = call.talk(&mut place, &mut events, &overloaded, description, answered, since).await;
+    // Channels that were opened in the last moment are kept as well.
     while let Ok(event) = events.try_recv() {
         if let Event::Peer(PeerEvent::ChannelOpen(channel)) = event {
             call.opened.push(channel);
