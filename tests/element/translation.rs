@@ -8,7 +8,7 @@ use crate::support::server::Server;
 use gst::prelude::*;
 use serde_json::Value;
 
-/// The begin of a session in a script.
+/// Opening of a session, in a script.
 const READY: &str = "hello\nexpect session.update\nsend session.updated\n";
 const TRANSLATION: &str = "openairealtime name=ai session-type=translation translation-language=es";
 

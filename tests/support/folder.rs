@@ -42,8 +42,7 @@ impl Folder {
             .env("GST_PLUGIN_PATH", plugins)
             .env("GST_REGISTRY", self.join("registry.bin"))
             .env("GST_DEBUG_NO_COLOR", "1")
-            // Why a pipeline does not end is known by its bins.
-            .env("GST_DEBUG", "bin:5")
+            .env_remove("GST_DEBUG")
             .env("GST_DEBUG_FILE", self.join("gst.log"))
             .env_remove("G_DEBUG")
             .stdin(Stdio::null())
