@@ -31,6 +31,8 @@ const RELAXED_GAP_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 struct State {
     timing: Option<Timing>,
+    /// There is input, so that the stream may begin.
+    started: bool,
     waiting: VecDeque<TextItem>,
     ended: bool,
     stopped: bool,
@@ -101,6 +103,12 @@ impl TextSrcTask {
     /// Says whether the stream is live.
     pub fn set_timing(&self, timing: Timing) {
         self.state().timing = Some(timing);
+        self.changed.notify_all();
+    }
+
+    /// Lets an offline stream begin, because there is input. A live stream begins as soon as it is known to be live.
+    pub fn start(&self) {
+        self.state().started = true;
         self.changed.notify_all();
     }
 
@@ -194,8 +202,7 @@ impl TextSrcTask {
 
     fn take_turn(&self, stream: &mut Stream) -> bool {
         if !std::mem::replace(&mut stream.began, true) {
-            self.begin();
-            return true;
+            return self.begin();
         }
         let state = self.state();
         let idle = |state: &mut State| state.waiting.is_empty() && !state.ended && !state.stopped;
@@ -237,14 +244,30 @@ impl TextSrcTask {
         }
     }
 
-    /// Pushes STREAM_START, CAPS, SEGMENT, and a GAP with which sinks preroll before the first text.
-    fn begin(&self) {
+    /// Waits until the stream may begin. False if it was stopped before.
+    fn wait_for_start(&self) -> bool {
+        let too_early =
+            |state: &mut State| !state.started && state.timing != Some(Timing::Live) && !state.ended && !state.stopped;
+        !self.changed.wait_while(self.state(), too_early).unwrap_or_else(PoisonError::into_inner).stopped
+    }
+
+    /// Pushes STREAM_START, CAPS, SEGMENT, and a GAP with which sinks preroll before the first text. False if the stream was
+    /// stopped before.
+    ///
+    /// Offline, not before there is input: sinks that preroll at once leave it to an upstream `decodebin` to complete the
+    /// change to PAUSED. It does so without the lock that keeps a change to PLAYING behind a sink's, and GStreamer 1.22 then
+    /// may mark a pipeline that plays as one that does not (`posted_playing` in gstbin.c), which never forwards EOS.
+    fn begin(&self) -> bool {
+        if !self.wait_for_start() {
+            return false;
+        }
         let stream_id = crate::media::stream_id(&self.pad, &self.pad.name());
         let start = gst::event::StreamStart::builder(&stream_id).group_id(self.group);
         self.pad.push_event(start.flags(gst::StreamFlags::SPARSE).build());
         self.pad.push_event(gst::event::Caps::new(&self.pad.pad_template_caps()));
         self.pad.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
         self.pad.push_event(gst::event::Gap::builder(gst::ClockTime::ZERO).build());
+        true
     }
 
     fn send(&self, item: TextItem, stream: &mut Stream) -> bool {

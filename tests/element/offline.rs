@@ -3,7 +3,7 @@
 //! "Work through my files": no clock, a file in, a file out, the same every time.
 
 use crate::support::folder::Folder;
-use crate::support::pipeline::{Pipeline, media, recording};
+use crate::support::pipeline::{Pipeline, Tap, media, recording};
 use crate::support::server::Server;
 use crate::support::wer::{plain, word_errors};
 use gst::prelude::*;
@@ -221,8 +221,11 @@ fn before_anything_is_said_the_input_tells_how_long_it_will_be() {
         recording("jfk.wav"),
         server.base()
     ));
+    let input = Tap::on(&pipeline.element("ai").static_pad("audio_sink").expect("a pad"));
     pipeline.play();
     pipeline.until_told("session", |s| s.get::<&str>("state") == Ok("ready"));
+    // The session may be ready before the head of the file was read.
+    input.wait_for(1);
     assert_eq!(pipeline.pipeline.query_duration::<gst::ClockTime>(), Some(gst::ClockTime::from_seconds(11)));
     // Some of it may be through already.
     let position = pipeline.element("ai").query_position::<gst::ClockTime>().expect("a position");

@@ -2,9 +2,10 @@
 
 //! "I type to it": text in, text out, and words with their place on the timeline.
 
-use crate::support::pipeline::{Pipeline, Tap, recording};
+use crate::support::pipeline::{Pipeline, Tap, media, recording};
 use crate::support::server::Server;
 use gst::prelude::*;
+use std::sync::{Arc, Mutex};
 
 /// A file that is gone with the test.
 struct Text(std::path::PathBuf);
@@ -203,4 +204,38 @@ fn words_become_subtitles() {
     let times = lines.next().expect("times");
     assert!(times.contains(" --> "), "{text}");
     assert!(lines.next().expect("words").to_lowercase().contains("forward"), "{text}");
+}
+
+#[test]
+fn sinks_of_text_preroll_when_input_is_there() {
+    // Behind decodebin, which has brought its own change of state to an end by then. Sinks that are ready before it leave this
+    // change to it alone, and GStreamer 1.22 loses EOS now and then.
+    let server = Server::start(&["--engine", "echo"]);
+    for (element, pads) in [
+        ("openairealtime timing=offline", ["text_src", "transcript_src", "event_src"].as_slice()),
+        ("openaichat model=any prompt=What?", ["text_src", "event_src"].as_slice()),
+    ] {
+        let texts: String = pads.iter().map(|pad| format!(" o.{pad} ! fakesink")).collect();
+        let mut pipeline = Pipeline::new(&format!(
+            "filesrc location={} ! decodebin ! audioconvert name=decoded ! audioresample ! {element} name=o uri={} \
+             ! fakesink{texts}",
+            media("goforward.wav"),
+            server.base()
+        ));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        for (element, pad) in [("decoded", "sink")].into_iter().chain(pads.iter().map(|pad| ("o", *pad))) {
+            let (order, name) = (order.clone(), pad.to_owned());
+            let pad = pipeline.element(element).static_pad(pad).expect("the pad was asked for");
+            pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+                if info.event().is_some_and(|event| event.type_() == gst::EventType::StreamStart) {
+                    order.lock().expect("no panic").push(name.clone());
+                }
+                gst::PadProbeReturn::Ok
+            });
+        }
+        pipeline.run_to_end().stop();
+        let order = order.lock().expect("no panic");
+        assert_eq!(order.len(), pads.len() + 1, "{element}: {order:?}");
+        assert_eq!(order[0], "sink", "{element}: {order:?}");
+    }
 }

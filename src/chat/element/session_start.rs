@@ -46,6 +46,7 @@ pub fn start(context: &Context, run: &Arc<Run>) {
     }
     run.source.set_timing(timing);
     run.texts.all().iter().for_each(|task| task.set_timing(timing));
+    run.texts.start();
 }
 
 fn start_session(context: &Context, run: &Arc<Run>, timing: Timing) -> Result<(), Error> {

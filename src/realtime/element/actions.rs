@@ -20,7 +20,10 @@ pub fn send_command(context: &Context, command: Command) -> bool {
         !matches!(command, Command::CancelResponse | Command::FunctionOutput { .. } | Command::Approve { .. });
     let Some(run) = context.run() else { return context.messenger.refuse_action(NO_RUN) };
     match run.input_queue.push_command(command, in_order) {
-        Ok(()) => true,
+        Ok(()) => {
+            run.texts.start();
+            true
+        }
         Err(PushError::Full) => context.messenger.refuse_action("too many commands wait already"),
         Err(PushError::Closed | PushError::Flushing) => context.messenger.refuse_action("the session is over"),
     }

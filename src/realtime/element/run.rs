@@ -271,6 +271,7 @@ impl Run {
     pub fn on_stream_start(&self) {
         self.state().has_stream = true;
         self.changed.notify_all();
+        self.texts.start();
     }
 
     /// Waits for the streaming thread that has linked the element after PAUSED.
