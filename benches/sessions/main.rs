@@ -4,11 +4,17 @@
 //!
 //!     cargo bench --bench sessions -- live 20 1 8 32 128    # seconds, then how many sessions at once
 //!     cargo bench --bench sessions -- offline 600           # seconds of media
+//!     cargo bench --bench sessions -- peers 20 1 8          # beside others that do the same, with OPENAI_NODE_DIR (where
+//!                                                           # tests/clients/install.sh puts it) and AIOHTTP_PYTHON
+//!
+//! `PROPERTIES` in the environment are more properties of the live elements, such as `append-interval=100000000`.
 //!
 //! The server is `realtime-server --engine echo` in a process of its own, which is this program again and not counted.
 
 #![allow(clippy::print_stdout, reason = "what was measured is of interest")]
 
+mod bare;
+mod peers;
 mod process;
 #[path = "../../tests/support/server_process.rs"]
 mod server_process;
@@ -63,14 +69,21 @@ fn feed(pipelines: &[(gst::Pipeline, gst_app::AppSrc)], chunks: std::ops::Range<
     }
 }
 
-/// Sessions in real time.
-fn live(base: &str, sessions: usize, seconds: u64) {
+/// Pipelines with a live session each.
+fn pipelines(base: &str, sessions: usize) -> Vec<(gst::Pipeline, gst_app::AppSrc)> {
+    let properties = std::env::var("PROPERTIES").unwrap_or_default();
     let description = format!(
         "appsrc name=in is-live=true do-timestamp=true format=time caps={CAPS} \
-         ! openairealtime name=ai uri={base} api-key=none turn-detection=server-vad ! appsink name=out drop=true max-buffers=1 sync=false"
+         ! openairealtime name=ai uri={base} api-key=none turn-detection=server-vad {properties} \
+         ! appsink name=out drop=true max-buffers=1 sync=false"
     );
+    (0..sessions).map(|_| pipeline(&description)).collect()
+}
+
+/// Sessions in real time.
+fn live(base: &str, sessions: usize, seconds: u64) {
     let before = memory_kib();
-    let pipelines: Vec<_> = (0..sessions).map(|_| pipeline(&description)).collect();
+    let pipelines = pipelines(base, sessions);
     // Connecting is not counted.
     let (begin, end) = (100, 100 + seconds * 50);
     let start = Instant::now();
@@ -148,6 +161,9 @@ fn main() {
     }
     gst::init().expect("GStreamer");
     gstopenairealtime::plugin_register_static().expect("the plugin");
+    if peers::be() {
+        return;
+    }
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let numbers: Vec<u64> = arguments.iter().skip(1).map(|number| number.parse().expect("a number")).collect();
     let server = ServerProcess::start(&["--engine", "echo"]);
@@ -160,6 +176,9 @@ fn main() {
             sessions.iter().for_each(|sessions| live(server.base(), *sessions as usize, *seconds));
         }
         (Some("offline"), [seconds]) => offline(server.base(), *seconds),
-        _ => panic!("live SECONDS SESSIONS… or offline SECONDS"),
+        (Some("peers"), [seconds, sessions @ ..]) => {
+            sessions.iter().for_each(|sessions| peers::measure(server.base(), *seconds, *sessions as usize));
+        }
+        _ => panic!("live SECONDS SESSIONS…, offline SECONDS or peers SECONDS SESSIONS…"),
     }
 }

@@ -26,9 +26,27 @@ pub fn main_thread_name() -> String {
     fs::read_to_string("/proc/self/comm").expect("Linux").trim().to_owned()
 }
 
+impl Sample {
+    /// What all threads have used since an earlier sample.
+    pub fn since(&self, earlier: &Self) -> Thread {
+        let mut sum = Thread::default();
+        for (id, thread) in &self.threads {
+            let before = earlier.threads.get(id).cloned().unwrap_or_default();
+            sum.running += thread.running - before.running;
+            sum.switches += thread.switches - before.switches;
+        }
+        sum
+    }
+}
+
 /// The threads of this process, with what they have used so far.
 pub fn sample() -> Sample {
-    let threads = fs::read_dir("/proc/self/task").expect("Linux").filter_map(|entry| {
+    sample_of("self")
+}
+
+/// The threads of a process, by its id.
+pub fn sample_of(process: &str) -> Sample {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("Linux").filter_map(|entry| {
         let directory = entry.ok()?.path();
         // A thread may end while it is looked at.
         let read = |file: &str| fs::read_to_string(directory.join(file)).ok();
@@ -47,18 +65,23 @@ pub fn cpu_time() -> Duration {
     sample().threads.values().map(|thread| thread.running).sum()
 }
 
-fn status_kib(field: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+fn status_kib(process: &str, field: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux");
     let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of the kernel");
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
 }
 
 /// The memory in use, in KiB.
 pub fn memory_kib() -> u64 {
-    status_kib("VmRSS")
+    status_kib("self", "VmRSS")
 }
 
 /// The most memory that was in use, in KiB.
 pub fn peak_memory_kib() -> u64 {
-    status_kib("VmHWM")
+    peak_memory_kib_of("self")
+}
+
+/// The same of a process, by its id.
+pub fn peak_memory_kib_of(process: &str) -> u64 {
+    status_kib(process, "VmHWM")
 }

@@ -152,6 +152,8 @@ pub struct OpenAIRealtime {
         blurb = "Timestamp alignment threshold of audio_sink: smaller differences from the counted samples are jitter (in nanoseconds)", mutable_ready)]
     #[property(name = "discont-wait", get, set, type = u64, member = discont_wait, default = DEFAULTS.discont_wait, nick = "Discont Wait",
         blurb = "How long timestamps of audio_sink have to differ by more than alignment-threshold before a discontinuity is assumed (in nanoseconds); at once for a buffer with the DISCONT flag", mutable_ready)]
+    #[property(name = "append-interval", get, set, type = u64, member = append_interval, maximum = 1_000_000_000, nick = "Append Interval",
+        blurb = "How much audio is sent at once when live: fewer, larger events cost less and are heard later by so much (in nanoseconds; 0 = each buffer as it comes, and up to 100 ms where the machine or the network is behind)", mutable_ready)]
     #[property(name = "raw-events", get, set, type = bool, member = raw_events, nick = "Raw Events",
         blurb = "Post every protocol event on the bus as openairealtime/event", mutable_playing)]
     #[property(name = "messages", get, set, type = Messages, member = messages, nick = "Messages",

@@ -69,6 +69,7 @@ fn start(context: &Context, run: &Arc<Run>, timing: Timing, input: AudioFormat) 
     let reconnect_buffer = time(run.settings().reconnect_buffer);
     run.input_queue.set_offline(timing == Timing::Offline);
     run.input_queue.set_reconnect_buffer(reconnect_buffer);
+    run.input_queue.set_append_interval(time(run.settings().append_interval));
     run.input_queue.set_connected(false);
     run.update_traces();
     run.texts.all().iter().for_each(|task| task.set_timing(timing));

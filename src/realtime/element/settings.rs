@@ -91,6 +91,7 @@ settings! {
         drain_timeout: u64 = 30 * SECOND,
         alignment_threshold: u64 = 40 * MILLISECOND,
         discont_wait: u64 = SECOND,
+        append_interval: u64 = 0,
         raw_events: bool = false,
         messages: Messages = Messages::all(),
         partial_transcripts: bool = true,

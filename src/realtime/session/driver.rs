@@ -148,7 +148,7 @@ impl Driver {
                     self.core.handle(Input::StandbyReady(there), self.clock.now());
                     self.flush_outputs(socket).await;
                 }
-                () = self.input_queue.arrived() => {}
+                () = self.input_queue.arrived(&clock) => {}
                 () = self.playout.room(), if full => {}
                 () = clock.sleep_until(deadline.unwrap_or_else(|| far_away(&clock))), if deadline.is_some() => {
                     if self.core.wants_playback_position(self.clock.now()) {

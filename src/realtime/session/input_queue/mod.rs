@@ -9,9 +9,12 @@
 
 mod pad_queues;
 
+use crate::net::clock::Clock;
 use crate::queue::push_error::PushError;
 use crate::realtime::conversation::io::{Command, Input};
-use crate::realtime::session::input_queue::pad_queues::{AUDIO_PAD, PadQueues, QueueItem};
+use crate::realtime::session::input_queue::pad_queues::{
+    AUDIO_PAD, JOIN_TOLERANCE, MAX_JOINED_AUDIO, PadQueues, QueueItem,
+};
 use crate::types::{AudioChunk, Frame};
 use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
@@ -32,6 +35,9 @@ const MAX_OFFLINE_AUDIO: Duration = Duration::from_secs(1);
 /// EOS comes only when the whole file is read.
 const IDLE_PAD_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How much later than `append-interval` audio may come for which gathered audio waits.
+const GATHER_MARGIN: Duration = Duration::from_millis(100);
+
 /// Maximum number of queued commands.
 const MAX_COMMANDS: usize = 1024;
 /// Maximum number of buffers of `text_sink` that an offline stream reads ahead.
@@ -50,6 +56,10 @@ struct State {
     /// Audio that was queued when the session came back and has not been taken since.
     backlog: Duration,
     reconnect_buffer: Option<Duration>,
+    /// How much live audio is gathered before the session is woken for it.
+    append_interval: Duration,
+    /// Audio was taken, so that more is expected and may be gathered.
+    gathers: bool,
     /// The part of the dropped audio that was dropped without a session.
     dropped_unconnected: Duration,
     /// The session wants an item, and all have to wait for a pad without one.
@@ -159,8 +169,13 @@ impl InputQueue {
             let dropped = state.pad_queues.dropped - before;
             state.dropped_unconnected += dropped;
         }
+        let is_enough = state.pad_queues.queued_audio + JOIN_TOLERANCE >= state.append_interval;
+        // Otherwise it leaves with what comes next, whatever that is, or when nothing comes.
+        let wakes = is_enough || state.offline || !state.gathers;
         drop(state);
-        self.arrived.notify_one();
+        if wakes {
+            self.arrived.notify_one();
+        }
         Ok(())
     }
 
@@ -259,6 +274,7 @@ impl InputQueue {
             true => None,
             false => state.pad_queues.take_in_arrival_order(stream, frames),
         };
+        state.gathers |= matches!(input, Some(Input::Audio(_)));
         // Live, nobody waits for room, and to wake nobody is a system call as well.
         let has_room = state.offline && input.is_some();
         drop(state);
@@ -268,9 +284,18 @@ impl InputQueue {
         input
     }
 
-    /// Waits until an item may be there.
-    pub async fn arrived(&self) {
-        self.arrived.notified().await;
+    /// Waits until an item may be there, or audio that is gathered has waited for the rest for too long.
+    pub async fn arrived(&self, clock: &Clock) {
+        let Some(limit) = self.gathering_timeout() else { return self.arrived.notified().await };
+        if clock.timeout(limit, self.arrived.notified()).await.is_none() {
+            self.state().gathers = false;
+        }
+    }
+
+    /// How long audio that is gathered waits for the rest; `None` if no audio is gathered.
+    fn gathering_timeout(&self) -> Option<Duration> {
+        let state = self.state();
+        (state.gathers && !state.append_interval.is_zero()).then(|| state.append_interval + GATHER_MARGIN)
     }
 
     /// The audio that was dropped since the last call.
@@ -284,6 +309,14 @@ impl InputQueue {
     /// Sets how much live audio is kept while there is no session.
     pub fn set_reconnect_buffer(&self, length: Duration) {
         self.state().reconnect_buffer = Some(length);
+    }
+
+    /// Sets how much live audio is gathered before it leaves, in one piece; zero: each buffer at once. The first audio after a
+    /// pause leaves at once.
+    pub fn set_append_interval(&self, length: Duration) {
+        let mut state = self.state();
+        state.append_interval = length;
+        state.pad_queues.max_joined_audio = MAX_JOINED_AUDIO.max(length + JOIN_TOLERANCE);
     }
 
     /// Says whether there is a session.

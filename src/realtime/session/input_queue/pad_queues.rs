@@ -15,10 +15,10 @@ use std::time::Duration;
 /// The pad whose queue also holds what has to keep its place among the audio: commands of the application, changes of
 /// format, EOS.
 pub const AUDIO_PAD: &str = "audio_sink";
-/// Queued buffers of audio are joined up to this length, so that a session that is behind sends fewer, larger events.
-const MAX_JOINED_AUDIO: Duration = Duration::from_millis(100);
+/// Queued buffers of audio are joined at least up to this length, so that a session that is behind sends fewer, larger events.
+pub const MAX_JOINED_AUDIO: Duration = Duration::from_millis(100);
 /// Difference between a timestamp and the end of the buffer before it up to which both are continuous.
-const JOIN_TOLERANCE: Duration = Duration::from_millis(1);
+pub const JOIN_TOLERANCE: Duration = Duration::from_millis(1);
 
 /// An item with what decides on its order.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ struct PadQueue {
 }
 
 /// The FIFOs of all pads.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PadQueues {
     pads: Vec<PadQueue>,
     pushed: u64,
@@ -64,6 +64,20 @@ pub struct PadQueues {
     pub queued_audio: Duration,
     /// Duration of the dropped audio.
     pub dropped: Duration,
+    /// Length up to which queued audio is joined.
+    pub max_joined_audio: Duration,
+}
+
+impl Default for PadQueues {
+    fn default() -> Self {
+        Self {
+            pads: Vec::new(),
+            pushed: 0,
+            queued_audio: Duration::ZERO,
+            dropped: Duration::ZERO,
+            max_joined_audio: MAX_JOINED_AUDIO,
+        }
+    }
 }
 
 impl PadQueues {
@@ -267,12 +281,13 @@ impl PadQueues {
         Some(Input::Audio(audio))
     }
 
-    /// Appends the queued audio that continues this without a gap, up to [`MAX_JOINED_AUDIO`].
+    /// Appends the queued audio that continues this without a gap, up to [`Self::max_joined_audio`].
     fn join(&mut self, audio: &mut AudioChunk, duration: Duration) {
         let mut total = duration;
         self.queued_audio = self.queued_audio.saturating_sub(total);
         let mut joined = bytes::BytesMut::new();
         let mut more_audio = Duration::ZERO;
+        let limit = self.max_joined_audio;
         let pad_queue = self.pad_queue(AUDIO_PAD);
         while let Some(QueueItem { input: Input::Audio(next), duration, .. }) = pad_queue.items.front() {
             let more = *duration;
@@ -280,7 +295,7 @@ impl PadQueues {
                 (Some(at), Some(next)) => next.abs_diff(at + total) <= JOIN_TOLERANCE,
                 (_, next) => next.is_none(),
             };
-            if !follows || total + more > MAX_JOINED_AUDIO {
+            if !follows || total + more > limit {
                 break;
             }
             if joined.is_empty() {

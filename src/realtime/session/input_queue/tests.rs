@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
 use super::*;
+use crate::audio::sample_clock::samples_to_time;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use std::sync::Arc;
 
 fn ms(n: u64) -> Duration {
@@ -76,6 +78,58 @@ fn small_pieces_are_joined_unless_there_is_a_break() {
     (0..7).for_each(|n| input_queue.push_audio(sound(n * 20, 20)).expect("taken"));
     input_queue.push_audio(sound(500, 20)).expect("taken");
     assert_eq!(taken(&input_queue), ["s0+100", "s100+40", "s500+20"]);
+}
+
+#[test]
+fn sound_is_gathered_for_one_append_and_goes_before_what_comes_after_it() {
+    let (input_queue, clock) = (InputQueue::default(), Clock::stopped());
+    input_queue.set_append_interval(ms(200));
+    let woken = || input_queue.arrived(&clock).now_or_never().is_some();
+    let push = |from: u64, count: u64| {
+        (from..from + count).for_each(|n| input_queue.push_audio(sound(n * 20, 20)).expect("taken"));
+    };
+    push(0, 1);
+    assert!(woken(), "the first does not wait");
+    assert_eq!(taken(&input_queue), ["s0+20"]);
+    push(1, 9);
+    assert!(!woken(), "180 ms are not enough");
+    push(10, 1);
+    assert!(woken());
+    assert_eq!(taken(&input_queue), ["s20+200"]);
+    push(11, 2);
+    assert!(!woken());
+    assert_eq!(input_queue.push_command(text(260).0, true), Ok(()));
+    assert!(woken());
+    assert_eq!(taken(&input_queue), ["s220+40", "t260"]);
+    // Buffers of 160 samples, which are no whole number of nanoseconds.
+    (0..30).for_each(|n| {
+        let at = Some(ms(1_000) + samples_to_time(n * 160, 24_000));
+        input_queue.push_audio(AudioChunk { data: Bytes::from(vec![0; 320]), at }).expect("taken");
+    });
+    assert!(woken());
+    assert_eq!(taken(&input_queue), ["s1000+200"]);
+    // What is not live waits for nothing.
+    input_queue.set_offline(true);
+    woken();
+    push(100, 1);
+    assert!(woken());
+}
+
+#[tokio::test]
+async fn what_is_gathered_does_not_wait_for_sound_that_does_not_come() {
+    let (input_queue, clock) = (InputQueue::default(), Clock::stopped());
+    input_queue.set_append_interval(ms(200));
+    input_queue.push_audio(sound(0, 20)).expect("taken");
+    input_queue.arrived(&clock).await;
+    assert_eq!(taken(&input_queue), ["s0+20"]);
+    input_queue.push_audio(sound(20, 20)).expect("taken");
+    let mut arrived = std::pin::pin!(input_queue.arrived(&clock));
+    assert!(arrived.as_mut().now_or_never().is_none());
+    clock.advance(ms(299));
+    assert!(arrived.as_mut().now_or_never().is_none());
+    clock.advance(ms(1));
+    arrived.await;
+    assert_eq!(taken(&input_queue), ["s20+20"]);
 }
 
 #[test]
