@@ -155,15 +155,16 @@ fn offline(base: &str, seconds: u64) {
     pipeline.set_state(gst::State::Null).expect("it stops");
 }
 
-fn main() {
-    if server_process::serve() {
-        return;
-    }
+fn init() {
     gst::init().expect("GStreamer");
     gstopenairealtime::plugin_register_static().expect("the plugin");
-    if peers::be() {
+}
+
+fn main() {
+    if server_process::serve() || peers::be() {
         return;
     }
+    init();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let numbers: Vec<u64> = arguments.iter().skip(1).map(|number| number.parse().expect("a number")).collect();
     let server = ServerProcess::start(&["--engine", "echo"]);

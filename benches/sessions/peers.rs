@@ -26,6 +26,7 @@ pub fn be() -> bool {
     });
     match role.as_str() {
         "openairealtime" => {
+            crate::init();
             let pipelines = pipelines(&base, sessions as usize);
             println!("connected");
             feed(&pipelines, 0..u64::MAX, Instant::now());
