@@ -4,7 +4,7 @@
 # kills its process; a worker and a node are killed in the middle. It is no part of tests/run.sh, because Ray takes 600 MB;
 # docs/archive.md has its last result. Needs a build (cargo build -p recording-worker -p realtime-server) and the models.
 #
-#   tests/archive.sh [NAME...]      all, or some of: cluster limits budget s3 throughput
+#   tests/archive.sh [NAME...]      all, or some of: cluster limits budget s3 throughput address
 . "$(dirname "$0")/../pipelines/support/install.sh"
 set -euo pipefail
 : "${PROFILE:=debug}"

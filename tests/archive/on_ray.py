@@ -201,7 +201,40 @@ def test_throughput(uri: str, folder: str) -> None:
             check(f"20 recordings {name}, {workers} at a time", len(bench.rows()) == 20, f"{seconds:.1f} s")
 
 
-TESTS = {"cluster": test_cluster, "limits": test_limits, "budget": test_budget, "s3": test_s3, "throughput": test_throughput}
+def test_address(uri: str, folder: str) -> None:
+    """A cluster that `ray start` has made, by both ways to name it, and one that is not there."""
+    bench = Bench(folder, uri, 3, False)
+    settings = pathlib.Path(folder, "settings.json")
+    settings.write_text(bench.settings)
+    programs = pathlib.Path(sys.executable).parent
+
+    def archive(address: str, **environment: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "archive", bench.input, bench.output, settings, "--worker", bench.program, "--address", address]
+        return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+
+    nobody = archive("127.0.0.1:1")
+    last = nobody.stderr.strip().splitlines()[-1]
+    check("a cluster that is not there is named in one line", nobody.returncode == 2 and "--address 127.0.0.1:1: " in last, last)
+    start = [programs / "ray", "start", "--head", "--port", "6398", "--num-cpus", "2", "--disable-usage-stats"]
+    subprocess.run(start, check=True, capture_output=True)
+    try:
+        here = archive("auto")
+        check("--address auto", here.returncode == 0 and len(bench.rows()) == 3, here.stderr.strip().splitlines()[-1:])
+        has_token = pathlib.Path.home().joinpath(".ray/auth_token").exists()
+        again = archive("127.0.0.1:6398", **({"RAY_AUTH_MODE": "token"} if has_token else {}))
+        check("--address HOST:PORT does nothing again", again.returncode == 0 and len(bench.starts()) == 3, len(bench.starts()))
+    finally:
+        subprocess.run([programs / "ray", "stop", "--force"], check=True, capture_output=True)
+
+
+TESTS = {
+    "cluster": test_cluster,
+    "limits": test_limits,
+    "budget": test_budget,
+    "s3": test_s3,
+    "throughput": test_throughput,
+    "address": test_address,
+}
 
 
 def main(names: list[str]) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import itertools
 import logging
+import os
 import socket
 import sys
 import threading
@@ -219,6 +220,12 @@ class Run:
 
 def connect(address: str | None) -> None:
     """Connects to a cluster, or starts Ray on this machine."""
+    if address not in (None, "auto"):
+        # Ray tries for minutes where nobody listens.
+        host, _, port = address.removeprefix("ray://").rpartition(":")
+        if not (host and port.isdecimal()):
+            raise ValueError("is neither auto nor HOST:PORT nor ray://HOST:PORT")
+        socket.create_connection((host, int(port)), timeout=10).close()
     ray.init(address=address, namespace="archive", logging_level="warning", log_to_driver=False)
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     context = ray.data.DataContext.get_current()
@@ -228,5 +235,15 @@ def connect(address: str | None) -> None:
 
 def run(options: Options) -> int:
     """Works through the source."""
-    connect(options.address)
+    try:
+        connect(options.address)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        if options.address is None:
+            raise
+        reason = str(error).splitlines()[0]
+        # An explicit address never makes Ray use its token by itself.
+        if "Ray cluster" in reason and "RAY_AUTH_MODE" not in os.environ:
+            reason += "; a cluster that was started where ~/.ray/auth_token is wants RAY_AUTH_MODE=token"
+        print(f"archive.sh: error: --address {options.address}: {reason}", file=sys.stderr)
+        return 2
     return Run(options).run()
