@@ -3,7 +3,7 @@
 //! Clients that do nothing but send sound and read what comes back: one with tokio and tungstenite, and one that copies bytes
 //! over TCP.
 
-use crate::{CHUNK, chunk};
+use crate::{chunk, due};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::{SinkExt, StreamExt};
@@ -34,7 +34,7 @@ pub fn tungstenite(base: &str, sessions: u32) {
         for index in 0_u32.. {
             let sound = BASE64_STANDARD.encode(chunk(index.into()));
             for (number, sender) in (0..).zip(&mut senders) {
-                tokio::time::sleep_until(start + CHUNK * index + CHUNK * number / sessions).await;
+                tokio::time::sleep_until(start + due(index, number, sessions)).await;
                 let append = serde_json::json!({"type": "input_audio_buffer.append", "audio": sound});
                 sender.send(Message::text(append.to_string())).await.expect("it is sent");
             }
@@ -58,7 +58,7 @@ pub fn tcp(address: &str, sessions: u32) {
     let start = Instant::now();
     for index in 0_u32.. {
         for (number, socket) in (0..).zip(&mut sockets) {
-            let due = start + CHUNK * index + CHUNK * number / sessions;
+            let due = start + due(index, number, sessions);
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             socket.write_all(&[0; APPEND_BYTES]).expect("it is sent");
         }

@@ -64,12 +64,17 @@ fn stop(pipelines: &[(gst::Pipeline, gst_app::AppSrc)]) {
     }
 }
 
-/// Feeds all pipelines for so long in real time, their chunks spread evenly over the time of a chunk.
+/// Time of a chunk of one of several sessions, whose chunks are spread evenly over the time of a chunk.
+fn due(chunk: u32, session: u32, sessions: u32) -> Duration {
+    CHUNK * chunk + CHUNK * session / sessions
+}
+
+/// Feeds all pipelines for so long in real time.
 fn feed(pipelines: &[(gst::Pipeline, gst_app::AppSrc)], chunks: std::ops::Range<u64>, start: Instant) {
     for index in chunks {
         let chunk = chunk(index);
         for (number, (_, source)) in (0u32..).zip(pipelines) {
-            let due = start + CHUNK * index as u32 + CHUNK * number / pipelines.len() as u32;
+            let due = start + due(index as u32, number, pipelines.len() as u32);
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             source.push_buffer(gst::Buffer::from_slice(chunk.clone())).expect("it takes sound");
         }
@@ -105,12 +110,11 @@ fn live(base: &str, sessions: usize, seconds: u64) {
 
 fn report(first: &Sample, last: &Sample, sessions: usize, length: f64, memory: u64) {
     let per_session = |value: f64| value / sessions as f64;
-    let mut kinds = BTreeMap::<&str, (f64, u64, usize)>::new();
-    for (id, thread) in &last.threads {
-        let earlier = first.threads.get(id).cloned().unwrap_or_default();
-        let kind = kinds.entry(&thread.name).or_default();
-        kind.0 += (thread.running - earlier.running).as_secs_f64();
-        kind.1 += thread.switches - earlier.switches;
+    let mut kinds = BTreeMap::<String, (f64, u64, usize)>::new();
+    for thread in last.since(first) {
+        let kind = kinds.entry(thread.name).or_default();
+        kind.0 += thread.running.as_secs_f64();
+        kind.1 += thread.switches;
         kind.2 += 1;
     }
     // What feeds the pipelines is the application's, which is this program's first thread.
@@ -168,7 +172,7 @@ fn init() {
 }
 
 fn main() {
-    if server_process::serve() || peers::be() {
+    if server_process::serve() || peers::run() {
         return;
     }
     init();

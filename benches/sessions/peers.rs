@@ -10,13 +10,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Names the part of this program that a process is.
+/// Environment variable with the peer that a process of this program runs.
 const ROLE: &str = "BENCH_PEER";
-/// What comes before the measurement.
+/// Time before the measurement.
 const WARM_UP: Duration = Duration::from_secs(3);
 
-/// Is a peer, where this process was started for that. Does not return then.
-pub fn be() -> bool {
+/// Runs the peer that this process was started for, until its standard input ends. False if it was started for none.
+pub fn run() -> bool {
     let Ok(role) = std::env::var(ROLE) else { return false };
     let [base, sessions] = std::env::args().skip(1).collect::<Vec<_>>().try_into().expect("base and sessions");
     let sessions: u32 = sessions.parse().expect("a number");
@@ -38,7 +38,7 @@ pub fn be() -> bool {
     true
 }
 
-/// One who does what the element does.
+/// The element, or another program that does what it does.
 struct Peer {
     name: &'static str,
     command: Command,
@@ -112,12 +112,13 @@ pub fn measure(base: &str, seconds: u64, sessions: usize) {
         std::thread::sleep(Duration::from_secs(seconds));
         let (last, length) = (running.sample(), since.elapsed().as_secs_f64());
         assert!(running.0.try_wait().expect("a child").is_none(), "{name} has ended");
-        let used = last.since(&first);
+        let cpu_time: Duration = last.since(&first).map(|thread| thread.running).sum();
+        let switches: u64 = last.since(&first).map(|thread| thread.switches).sum();
         let per_session = |value: f64| value / sessions as f64 / length;
         println!(
             "| {name} | {:.3} | {:.0} | {} | {:.1} |",
-            per_session(used.running.as_secs_f64()) * 60.0,
-            per_session(used.switches as f64),
+            per_session(cpu_time.as_secs_f64()) * 60.0,
+            per_session(switches as f64),
             last.threads.len(),
             peak_memory_kib_of(&running.0.id().to_string()) as f64 / 1024.0
         );

@@ -27,15 +27,16 @@ pub fn main_thread_name() -> String {
 }
 
 impl Sample {
-    /// What all threads have used since an earlier sample.
-    pub fn since(&self, earlier: &Self) -> Thread {
-        let mut sum = Thread::default();
-        for (id, thread) in &self.threads {
+    /// CPU time and context switches of each thread since an earlier sample.
+    pub fn since(&self, earlier: &Self) -> impl Iterator<Item = Thread> {
+        self.threads.iter().map(|(id, thread)| {
             let before = earlier.threads.get(id).cloned().unwrap_or_default();
-            sum.running += thread.running - before.running;
-            sum.switches += thread.switches - before.switches;
-        }
-        sum
+            Thread {
+                name: thread.name.clone(),
+                running: thread.running - before.running,
+                switches: thread.switches - before.switches,
+            }
+        })
     }
 }
 

@@ -218,6 +218,10 @@ class Run:
             self._told_at = now
 
 
+def first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 def connect(address: str | None) -> None:
     """Connects to a cluster, or starts Ray on this machine."""
     if address not in (None, "auto"):
@@ -226,7 +230,14 @@ def connect(address: str | None) -> None:
         if not (host and port.isdecimal()):
             raise ValueError("is neither auto nor HOST:PORT nor ray://HOST:PORT")
         socket.create_connection((host, int(port)), timeout=10).close()
-    ray.init(address=address, namespace="archive", logging_level="warning", log_to_driver=False)
+    try:
+        ray.init(address=address, namespace="archive", logging_level="warning", log_to_driver=False)
+    except ConnectionError as error:
+        if address in (None, "auto") or "RAY_AUTH_MODE" in os.environ:
+            raise
+        # An explicit address never makes Ray use its token by itself.
+        hint = "a cluster that was started where ~/.ray/auth_token is wants RAY_AUTH_MODE=token"
+        raise ConnectionError(f"{first_line(error)}; {hint}") from error
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -240,10 +251,6 @@ def run(options: Options) -> int:
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         if options.address is None:
             raise
-        reason = str(error).splitlines()[0]
-        # An explicit address never makes Ray use its token by itself.
-        if "Ray cluster" in reason and "RAY_AUTH_MODE" not in os.environ:
-            reason += "; a cluster that was started where ~/.ray/auth_token is wants RAY_AUTH_MODE=token"
-        print(f"archive.sh: error: --address {options.address}: {reason}", file=sys.stderr)
+        print(f"archive.sh: error: --address {options.address}: {first_line(error)}", file=sys.stderr)
         return 2
     return Run(options).run()

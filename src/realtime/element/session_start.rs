@@ -43,11 +43,14 @@ pub fn start_if_known(context: &Context, run: &Arc<Run>, data_flows: bool) {
         (data_flows && input.has_format).then(|| input.format.clone())
     };
     let format = format.unwrap_or_else(|| audio_caps::likely_input_format(&context.audio_sink));
-    let inputs = input_pads(context);
-    if data_flows || inputs.is_empty() {
+    if data_flows {
         run.texts.start();
     }
     if run.timing().is_none() {
+        let inputs = input_pads(context);
+        if inputs.is_empty() {
+            run.texts.start();
+        }
         // Offline, items of a pad wait for every other pad that is linked.
         inputs.iter().for_each(|pad| run.input_queue.open(&pad.name(), true));
     }

@@ -12,9 +12,7 @@ mod pad_queues;
 use crate::net::clock::Clock;
 use crate::queue::push_error::PushError;
 use crate::realtime::conversation::io::{Command, Input};
-use crate::realtime::session::input_queue::pad_queues::{
-    AUDIO_PAD, JOIN_TOLERANCE, MAX_JOINED_AUDIO, PadQueues, QueueItem,
-};
+use crate::realtime::session::input_queue::pad_queues::{AUDIO_PAD, PadQueues, QueueItem};
 use crate::types::{AudioChunk, Frame};
 use openai_protocol::session::AudioFormat;
 use std::collections::VecDeque;
@@ -35,7 +33,7 @@ const MAX_OFFLINE_AUDIO: Duration = Duration::from_secs(1);
 /// EOS comes only when the whole file is read.
 const IDLE_PAD_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How much later than `append-interval` audio may come for which gathered audio waits.
+/// Delay beyond `append-interval` after which gathered audio leaves without the rest.
 const GATHER_MARGIN: Duration = Duration::from_millis(100);
 
 /// Maximum number of queued commands.
@@ -56,8 +54,6 @@ struct State {
     /// Audio that was queued when the session came back and has not been taken since.
     backlog: Duration,
     reconnect_buffer: Option<Duration>,
-    /// How much live audio is gathered before the session is woken for it.
-    append_interval: Duration,
     /// Audio was taken, so that more is expected and may be gathered.
     gathers: bool,
     /// The part of the dropped audio that was dropped without a session.
@@ -169,9 +165,8 @@ impl InputQueue {
             let dropped = state.pad_queues.dropped - before;
             state.dropped_unconnected += dropped;
         }
-        let is_enough = state.pad_queues.queued_audio + JOIN_TOLERANCE >= state.append_interval;
         // Otherwise it leaves with what comes next, whatever that is, or when nothing comes.
-        let wakes = is_enough || state.offline || !state.gathers;
+        let wakes = state.pad_queues.has_append() || state.offline || !state.gathers;
         drop(state);
         if wakes {
             self.arrived.notify_one();
@@ -292,10 +287,11 @@ impl InputQueue {
         }
     }
 
-    /// How long audio that is gathered waits for the rest; `None` if no audio is gathered.
+    /// Time limit of gathered audio; `None` if no audio is gathered.
     fn gathering_timeout(&self) -> Option<Duration> {
         let state = self.state();
-        (state.gathers && !state.append_interval.is_zero()).then(|| state.append_interval + GATHER_MARGIN)
+        let interval = state.pad_queues.append_interval;
+        (state.gathers && !interval.is_zero()).then(|| interval + GATHER_MARGIN)
     }
 
     /// The audio that was dropped since the last call.
@@ -314,9 +310,7 @@ impl InputQueue {
     /// Sets how much live audio is gathered before it leaves, in one piece; zero: each buffer at once. The first audio after a
     /// pause leaves at once.
     pub fn set_append_interval(&self, length: Duration) {
-        let mut state = self.state();
-        state.append_interval = length;
-        state.pad_queues.max_joined_audio = MAX_JOINED_AUDIO.max(length + JOIN_TOLERANCE);
+        self.state().pad_queues.append_interval = length;
     }
 
     /// Says whether there is a session.

@@ -15,10 +15,10 @@ use std::time::Duration;
 /// The pad whose queue also holds what has to keep its place among the audio: commands of the application, changes of
 /// format, EOS.
 pub const AUDIO_PAD: &str = "audio_sink";
-/// Queued buffers of audio are joined at least up to this length, so that a session that is behind sends fewer, larger events.
-pub const MAX_JOINED_AUDIO: Duration = Duration::from_millis(100);
+/// Queued buffers of audio are joined up to this length, so that a session that is behind sends fewer, larger events.
+const MAX_JOINED_AUDIO: Duration = Duration::from_millis(100);
 /// Difference between a timestamp and the end of the buffer before it up to which both are continuous.
-pub const JOIN_TOLERANCE: Duration = Duration::from_millis(1);
+const JOIN_TOLERANCE: Duration = Duration::from_millis(1);
 
 /// An item with what decides on its order.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ struct PadQueue {
 }
 
 /// The FIFOs of all pads.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PadQueues {
     pads: Vec<PadQueue>,
     pushed: u64,
@@ -64,20 +64,8 @@ pub struct PadQueues {
     pub queued_audio: Duration,
     /// Duration of the dropped audio.
     pub dropped: Duration,
-    /// Length up to which queued audio is joined.
-    pub max_joined_audio: Duration,
-}
-
-impl Default for PadQueues {
-    fn default() -> Self {
-        Self {
-            pads: Vec::new(),
-            pushed: 0,
-            queued_audio: Duration::ZERO,
-            dropped: Duration::ZERO,
-            max_joined_audio: MAX_JOINED_AUDIO,
-        }
-    }
+    /// Length of live audio for one append; zero: each buffer at once.
+    pub append_interval: Duration,
 }
 
 impl PadQueues {
@@ -167,6 +155,11 @@ impl PadQueues {
         self.queued_audio += duration;
         let at = audio.at;
         self.push(AUDIO_PAD, QueueItem { duration, rate, ..QueueItem::new(Input::Audio(audio), at) });
+    }
+
+    /// Whether the queued audio is enough for an append.
+    pub fn has_append(&self) -> bool {
+        self.queued_audio + JOIN_TOLERANCE >= self.append_interval
     }
 
     pub fn drop_oldest_audio(&mut self) {
@@ -281,13 +274,13 @@ impl PadQueues {
         Some(Input::Audio(audio))
     }
 
-    /// Appends the queued audio that continues this without a gap, up to [`Self::max_joined_audio`].
+    /// Appends the queued audio that continues this without a gap, up to [`MAX_JOINED_AUDIO`] or the append interval.
     fn join(&mut self, audio: &mut AudioChunk, duration: Duration) {
         let mut total = duration;
         self.queued_audio = self.queued_audio.saturating_sub(total);
         let mut joined = bytes::BytesMut::new();
         let mut more_audio = Duration::ZERO;
-        let limit = self.max_joined_audio;
+        let limit = MAX_JOINED_AUDIO.max(self.append_interval + JOIN_TOLERANCE);
         let pad_queue = self.pad_queue(AUDIO_PAD);
         while let Some(QueueItem { input: Input::Audio(next), duration, .. }) = pad_queue.items.front() {
             let more = *duration;

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! How much sound goes into one append.
+//! Length of the audio in one append.
 
 use crate::realtime::session::tests::peer::*;
 use crate::types::AudioChunk;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use std::time::Duration;
 
 /// Sound of 20 ms at a place in milliseconds, each byte of which is `value`.
@@ -16,8 +14,7 @@ fn push(bench: &Bench, at: u64, value: u8) {
 
 /// The sound of the next append, in milliseconds, and its first byte.
 fn append(peer: &mut Peer) -> (usize, u8) {
-    let append = peer.expect("input_audio_buffer.append");
-    let sound = BASE64_STANDARD.decode(append["audio"].as_str().expect("sound")).expect("base64");
+    let sound = peer.expect_append();
     (sound.len() / 48, sound[0])
 }
 

@@ -11,6 +11,8 @@ use crate::realtime::conversation::io::{Command, SessionEvent};
 use crate::realtime::conversation::tests::dialogue::{config, server_vad};
 use crate::realtime::session::{BusEvent, EndpointConfig, InputQueue, Playout, RetryPolicy, Session, Setup};
 use crate::types::Timing;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use openai_protocol::session::AudioFormat;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -102,6 +104,12 @@ impl Peer {
                 }
             }
         }
+    }
+
+    /// The audio of the next append.
+    pub fn expect_append(&mut self) -> Vec<u8> {
+        let append = self.expect("input_audio_buffer.append");
+        BASE64_STANDARD.decode(append["audio"].as_str().expect("sound")).expect("base64")
     }
 
     /// Waits for a ping and answers it.
