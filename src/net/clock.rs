@@ -5,8 +5,10 @@
 //! With a test's clock, a timeout of ten seconds over a real socket takes microseconds, and no test fails on a slow machine:
 //! nothing times out while the other side is still at work.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -87,9 +89,95 @@ impl Clock {
     }
 }
 
+/// A deadline that stays registered with its clock while it is the same, for a task that waits for something else as well and
+/// is often woken by it.
+#[derive(Debug)]
+pub struct Timer {
+    clock: Clock,
+    sleep: Option<Sleep>,
+}
+
+enum Sleep {
+    System(Pin<Box<tokio::time::Sleep>>),
+    Stopped(Instant, Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+impl std::fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::System(sleep) => sleep.deadline().fmt(f),
+            Self::Stopped(at, _) => at.fmt(f),
+        }
+    }
+}
+
+impl Timer {
+    /// A timer without a deadline.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, sleep: None }
+    }
+
+    /// Waits until this time; without one, for ever.
+    pub async fn reached(&mut self, at: Option<Instant>) {
+        poll_fn(|cx| self.poll_reached(cx, at)).await;
+    }
+
+    /// The same for a hand-written future.
+    pub fn poll_reached(&mut self, cx: &mut Context<'_>, at: Option<Instant>) -> Poll<()> {
+        let Some(at) = at else {
+            self.sleep = None;
+            return Poll::Pending;
+        };
+        match &mut self.sleep {
+            Some(Sleep::System(sleep)) if sleep.deadline() != at.into() => sleep.as_mut().reset(at.into()),
+            Some(Sleep::Stopped(before, _)) if *before == at => {}
+            Some(Sleep::System(_)) => {}
+            Some(Sleep::Stopped(..)) | None => self.sleep = Some(self.clock.sleep(at)),
+        }
+        let is_reached = match &mut self.sleep {
+            Some(Sleep::System(sleep)) => return sleep.as_mut().poll(cx),
+            Some(Sleep::Stopped(_, sleep)) => sleep.as_mut().poll(cx),
+            None => Poll::Pending,
+        };
+        if is_reached.is_ready() {
+            self.sleep = None;
+        }
+        is_reached
+    }
+}
+
+impl Clock {
+    fn sleep(&self, at: Instant) -> Sleep {
+        if self.0.is_none() {
+            return Sleep::System(Box::pin(tokio::time::sleep_until(at.into())));
+        }
+        let clock = self.clone();
+        Sleep::Stopped(at, Box::pin(async move { clock.sleep_until(at).await }))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_timer_keeps_to_its_last_deadline() {
+        for clock in [Clock::default(), Clock::stopped()] {
+            let start = clock.now();
+            let mut timer = Timer::new(clock.clone());
+            let hour = start + Duration::from_secs(3600);
+            for at in [Some(hour), Some(hour), None] {
+                poll_fn(|cx| Poll::Ready(assert!(timer.poll_reached(cx, at).is_pending()))).await;
+            }
+            timer.reached(Some(start)).await;
+            timer.reached(Some(start)).await;
+            poll_fn(|cx| Poll::Ready(assert!(timer.poll_reached(cx, Some(hour)).is_pending(), "another"))).await;
+            if clock.0.is_some() {
+                clock.advance(Duration::from_secs(3600));
+                timer.reached(Some(hour)).await;
+            }
+        }
+    }
 
     #[tokio::test]
     async fn a_stopped_clock_is_moved_by_hand() {

@@ -9,6 +9,7 @@ use crate::net::credentials::KeyHeader;
 use crate::net::endpoint::{Endpoint, is_plain};
 use crate::net::handshake::{Socket, upgrade};
 use crate::net::proxy::Proxy;
+use crate::net::tcp::TcpConnection;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -77,7 +78,7 @@ impl Endpoint {
     }
 
     /// A TCP or TLS stream to the host of a URL, through the proxy if there is one.
-    pub(crate) async fn open(&self, url: &Url) -> Result<MaybeTlsStream<TcpStream>, ConnectError> {
+    pub(crate) async fn open(&self, url: &Url) -> Result<MaybeTlsStream<TcpConnection>, ConnectError> {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = url.port_or_known_default().unwrap_or(443);
         let is_plain = is_plain(url);
@@ -89,6 +90,7 @@ impl Endpoint {
         if let Some(proxy) = self.proxy() {
             tunnel(proxy, &mut stream, &host, port).await?;
         }
+        let stream = TcpConnection(stream);
         if is_plain {
             return Ok(MaybeTlsStream::Plain(stream));
         }

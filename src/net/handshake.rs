@@ -6,9 +6,9 @@
 //! reason is in the body.
 
 use crate::net::credentials::KeyHeader;
+use crate::net::tcp::TcpConnection;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -22,7 +22,7 @@ use url::{Position, Url};
 use zeroize::Zeroizing;
 
 /// An open WebSocket.
-pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpConnection>>;
 
 /// Both official SDKs lift their libraries' limits: retrieved items and large deltas exceed a megabyte.
 const MAX_MESSAGE_SIZE: usize = 64 << 20;
@@ -33,7 +33,7 @@ const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Does the handshake. A refusal is an `Error::Http` with its body.
 pub async fn upgrade(
-    mut stream: MaybeTlsStream<TcpStream>,
+    mut stream: MaybeTlsStream<TcpConnection>,
     url: &Url,
     headers: &HeaderMap,
     key: Option<KeyHeader>,
@@ -104,7 +104,7 @@ fn is_chunked(headers: &HeaderMap) -> bool {
 }
 
 /// Reads the rest of the body.
-async fn read_body(stream: &mut MaybeTlsStream<TcpStream>, headers: &HeaderMap, body: &mut Vec<u8>) {
+async fn read_body(stream: &mut MaybeTlsStream<TcpConnection>, headers: &HeaderMap, body: &mut Vec<u8>) {
     let length = headers.get("content-length").and_then(|length| length.to_str().ok()?.trim().parse().ok());
     let length = length.unwrap_or(usize::MAX).min(MAX_RESPONSE_LEN);
     let is_chunked = is_chunked(headers);

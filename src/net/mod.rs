@@ -16,5 +16,7 @@ pub(crate) mod proxy;
 pub(crate) mod round_trip;
 pub(crate) mod runtime;
 pub(crate) mod secret;
+pub(crate) mod session_task;
 pub(crate) mod sigpipe;
+pub(crate) mod tcp;
 pub(crate) mod websocket;

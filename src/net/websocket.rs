@@ -2,12 +2,14 @@
 
 //! WebSocket of a session with a send queue and liveness checks.
 //!
-//! One future reads and writes, so that neither starves the other, and a message stays queued if that future is dropped.
+//! One future reads and writes, so that neither starves the other, and a message stays queued if that future is dropped. On a
+//! thread that has brought input it only writes, see [`session_task`](crate::net::session_task).
 
-use crate::net::clock::Clock;
+use crate::net::clock::{Clock, Timer};
 use crate::net::handshake::Socket;
 use crate::net::liveness::{Check, Liveness};
 use crate::net::round_trip::RoundTrip;
+use crate::net::session_task::is_inline;
 use futures_util::{SinkExt, StreamExt};
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -25,7 +27,7 @@ const ILLEGAL_CODE_REASON: &str = "Protocol violation";
 /// Event of a WebSocket.
 #[derive(Debug)]
 pub enum SocketEvent {
-    /// The send queue is empty.
+    /// The send queue is empty, after it was congested.
     Written,
     /// A text message.
     Text(Utf8Bytes),
@@ -50,8 +52,13 @@ pub struct WebSocket {
     queue: VecDeque<Message>,
     queued: usize,
     unflushed: bool,
+    /// The send queue was congested and has not been empty since.
+    was_behind: bool,
+    /// What arrives wakes the task.
+    awaits_data: bool,
     clock: Clock,
     liveness: Liveness,
+    liveness_timer: Timer,
     round_trip: RoundTrip,
 }
 
@@ -59,8 +66,18 @@ impl WebSocket {
     /// Takes over an open socket.
     pub fn new(socket: Socket, clock: Clock) -> Self {
         let now = clock.now();
-        let (liveness, round_trip) = (Liveness::new(now), RoundTrip::new(now));
-        Self { socket, queue: VecDeque::new(), queued: 0, unflushed: false, clock, liveness, round_trip }
+        Self {
+            socket,
+            queue: VecDeque::new(),
+            queued: 0,
+            unflushed: false,
+            was_behind: false,
+            awaits_data: false,
+            liveness: Liveness::new(now),
+            liveness_timer: Timer::new(clock.clone()),
+            round_trip: RoundTrip::new(now),
+            clock,
+        }
     }
 
     /// Queues a message, and now and then a ping before it.
@@ -69,6 +86,7 @@ impl WebSocket {
             self.queue_ping();
         }
         self.queued += text.len();
+        self.was_behind |= self.is_behind();
         self.queue.push_back(Message::text(text));
     }
 
@@ -93,20 +111,9 @@ impl WebSocket {
             // Silence means nothing while nothing is read.
             self.liveness.heard(self.clock.now());
         }
-        let clock = self.clock.clone();
         loop {
-            let check = self.liveness.deadline(owed);
-            tokio::select! {
-                biased;
-                event = poll_fn(|cx| self.poll_next(cx, read)) => match event {
-                    Some(event) => return event,
-                    None => continue,
-                },
-                () = clock.sleep_until(check), if read => {}
-            }
-            match self.liveness.check(self.clock.now()) {
-                Check::Gone(silent) => return SocketEvent::Gone(silent),
-                Check::Ping => self.queue_ping(),
+            if let Some(event) = poll_fn(|cx| self.poll_event(cx, read, owed)).await {
+                return event;
             }
         }
     }
@@ -123,20 +130,48 @@ impl WebSocket {
         self.socket.close(Some(frame)).await
     }
 
+    /// The next event, or what follows from silence.
+    fn poll_event(&mut self, cx: &mut Context<'_>, read: bool, owed: bool) -> Poll<Option<SocketEvent>> {
+        if let Poll::Ready(event) = self.poll_next(cx, read) {
+            return Poll::Ready(event);
+        }
+        let check = read.then(|| self.liveness.deadline(owed));
+        self.liveness_timer.poll_reached(cx, check).map(|()| match self.liveness.check(self.clock.now()) {
+            Check::Gone(silent) => Some(SocketEvent::Gone(silent)),
+            Check::Ping => {
+                self.queue_ping();
+                None
+            }
+        })
+    }
+
     /// `None` for a frame without an event, such as a ping.
     fn poll_next(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Option<SocketEvent>> {
         if !self.queue.is_empty() || self.unflushed {
             match self.poll_write(cx) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Some(SocketEvent::Written)),
+                Poll::Ready(Ok(())) if std::mem::take(&mut self.was_behind) => {
+                    return Poll::Ready(Some(SocketEvent::Written));
+                }
+                Poll::Ready(Ok(())) => {}
                 // Read before reporting an error of a write: the server's last message explains it better.
                 Poll::Ready(Err(error)) if !read => return Poll::Ready(Some(closed(error))),
-                Poll::Ready(Err(_)) | Poll::Pending => {}
+                Poll::Ready(Err(_)) => self.awaits_data = false,
+                Poll::Pending => {}
             }
         }
         if !read {
             return Poll::Pending;
         }
-        self.socket.poll_next_unpin(cx).map(|message| {
+        if is_inline() {
+            if !self.awaits_data {
+                // To be read by the runtime.
+                cx.waker().wake_by_ref();
+            }
+            return Poll::Pending;
+        }
+        let message = self.socket.poll_next_unpin(cx);
+        self.awaits_data = message.is_pending();
+        message.map(|message| {
             if matches!(message, Some(Ok(_))) {
                 self.liveness.heard(self.clock.now());
             }

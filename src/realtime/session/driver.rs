@@ -4,7 +4,7 @@
 //! over as many connections as it takes.
 
 use crate::error::{Error, Warning};
-use crate::net::clock::Clock;
+use crate::net::clock::{Clock, Timer};
 use crate::net::websocket::{SocketEvent, WebSocket};
 use crate::realtime::conversation::io::SessionEvent;
 use crate::realtime::conversation::{Event, Input, Output};
@@ -32,6 +32,8 @@ pub struct Driver {
     dialler: Dialler,
     clock: Clock,
     core: Core,
+    core_timer: Timer,
+    warning_timer: Timer,
     input_queue: Arc<InputQueue>,
     playout: Arc<Playout>,
     reporter: Reporter,
@@ -62,6 +64,8 @@ impl Driver {
         Self {
             dialler: Dialler::new(targets, retry_policy, clock.clone(), bus_tx.clone()),
             core,
+            core_timer: Timer::new(clock.clone()),
+            warning_timer: Timer::new(clock.clone()),
             input_queue,
             playout,
             reporter: Reporter::new(bus_tx, traces, clock.clone()),
@@ -144,20 +148,20 @@ impl Driver {
             let owed = self.core.awaits_server();
             tokio::select! {
                 event = socket.next(!full, owed) => self.on_socket_event(event, socket).await,
-                there = self.standby.changed() => {
+                there = self.standby.changed(), if self.standby.is_used() => {
                     self.core.handle(Input::StandbyReady(there), self.clock.now());
                     self.flush_outputs(socket).await;
                 }
                 () = self.input_queue.arrived(&clock) => {}
                 () = self.playout.room(), if full => {}
-                () = clock.sleep_until(deadline.unwrap_or_else(|| far_away(&clock))), if deadline.is_some() => {
+                () = self.core_timer.reached(deadline) => {
                     if self.core.wants_playback_position(self.clock.now()) {
                         self.update_playback_position();
                     }
                     self.core.wake(self.clock.now());
                     self.flush_outputs(socket).await;
                 }
-                () = clock.sleep_until(left_out.unwrap_or_else(|| far_away(&clock))), if left_out.is_some() => {
+                () = self.warning_timer.reached(left_out) => {
                     self.report_left_out(false).await;
                 }
             }
@@ -342,9 +346,4 @@ impl Driver {
             }
         }
     }
-}
-
-/// Deadline of a disabled branch.
-fn far_away(clock: &Clock) -> Instant {
-    clock.now() + Duration::from_secs(3600)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
 //! The session task: it owns the conversation and its WebSocket, connects, reads, writes, and sleeps until the deadline of the
-//! conversation.
+//! conversation. While there is a session, the thread that brings live audio runs it to send that, see [`session_task`].
 //!
 //! Input of the pads comes through a bounded [`InputQueue`], output audio goes to a bounded [`Playout`], and everything else
 //! for the element is a [`BusEvent`], in order.
@@ -23,6 +23,7 @@ pub use crate::realtime::session::input_queue::InputQueue;
 use crate::error::Error;
 use crate::net::clock::Clock;
 use crate::net::runtime::SharedRuntime;
+use crate::net::session_task;
 use crate::net::websocket::WebSocket;
 use crate::realtime::conversation::Event;
 use crate::realtime::conversation::config::Config;
@@ -115,7 +116,7 @@ impl Session {
         let input_queue = setup.input_queue.clone();
         let set_done = SetDone(done.clone());
         let stopped = stop.clone();
-        runtime.handle().spawn(async move {
+        session_task::spawn(runtime.handle(), async move {
             let _set_done = set_done;
             run(setup, stopped).await;
         });

@@ -10,6 +10,7 @@
 mod pad_queues;
 
 use crate::net::clock::Clock;
+use crate::net::session_task::wake_inline;
 use crate::queue::push_error::PushError;
 use crate::realtime::conversation::io::{Command, Input};
 use crate::realtime::session::input_queue::pad_queues::{AUDIO_PAD, PadQueues, QueueItem};
@@ -167,9 +168,13 @@ impl InputQueue {
         }
         // Otherwise it leaves with what comes next, whatever that is, or when nothing comes.
         let wakes = state.pad_queues.has_append() || state.offline || !state.gathers;
+        let sends = !state.offline && !state.unconnected;
         drop(state);
-        if wakes {
-            self.arrived.notify_one();
+        match wakes {
+            // To connect takes longer than a streaming thread may be kept.
+            true if sends => wake_inline(|| self.arrived.notify_one()),
+            true => self.arrived.notify_one(),
+            false => {}
         }
         Ok(())
     }
