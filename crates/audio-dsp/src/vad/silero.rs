@@ -7,11 +7,11 @@
 //! takes these lines; a general runtime would be larger than a whole plugin.
 
 use crate::vad::{FRAME, SAMPLE_RATE};
+use fearless_simd::{Level, Simd, SimdBase, SimdFrom, dispatch, f32x16};
 use microfft::real::rfft_256;
 use std::f32::consts::TAU;
 use std::fmt;
 use std::sync::LazyLock;
-use wide::f32x4;
 
 /// Samples before the frame that are heard with it; as many behind it are its own, mirrored.
 const CONTEXT: usize = 64;
@@ -35,15 +35,18 @@ const MAX_SAMPLE: f32 = 1_000.0;
 static NETWORK: LazyLock<Network> = LazyLock::new(|| Network::read(include_bytes!("silero.bin")));
 
 /// Outputs of a layer that are computed at a time.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
-/// Values of [`LANES`] outputs beside each other.
-type Block = [f32x4; LANES / 4];
+/// Values of [`LANES`] outputs beside each other, in whole cache lines.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Block([[f32; LANES / 2]; 2]);
 
 /// Weights and biases of a layer.
 ///
-/// The vectors are written out: the plugin is optimized for size when it is linked, and the compiler then makes none by
-/// itself, not even in this crate.
+/// The vectors are named, and as wide as those of the machine: the plugin is optimized for size when it is linked, and the
+/// compiler then makes none by itself, not even in this crate. Each output is summed up in the order of the inputs and without
+/// fused operations, so that every machine finds the same.
 struct Layer {
     inputs: usize,
     biases: Vec<Block>,
@@ -63,36 +66,44 @@ impl Layer {
     }
 
     /// The outputs for each of the inputs, one after the other.
-    fn run(&self, inputs: &[&[f32]], outputs: &mut [f32]) {
-        let count = self.biases.len() * LANES;
-        let blocks = self.weights.chunks_exact(self.inputs).zip(&self.biases);
-        for (first, (rows, biases)) in (0..count).step_by(LANES).zip(blocks) {
-            // The weights of a block stay in the cache from one input to the next.
-            for (input, outputs) in inputs.iter().zip(outputs.chunks_exact_mut(count)) {
-                let [mut a, mut b, mut c, mut d] = *biases;
-                for (value, row) in input.iter().zip(rows) {
-                    let value = f32x4::splat(*value);
-                    a += value * row[0];
-                    b += value * row[1];
-                    c += value * row[2];
-                    d += value * row[3];
-                }
-                let outputs = outputs[first..first + LANES].as_chunks_mut::<4>().0;
-                outputs.iter_mut().zip([a, b, c, d]).for_each(|(output, sums)| *output = sums.to_array());
-            }
-        }
+    fn run<const N: usize>(&self, inputs: [&[f32]; N], outputs: &mut [f32]) {
+        let level = Level::new();
+        dispatch!(level, simd => self.sum_up(simd, inputs, outputs));
     }
 
-    /// The same, with nothing below zero.
-    fn run_relu(&self, inputs: &[&[f32]], outputs: &mut [f32]) {
+    /// Like [`Self::run`], with nothing below zero.
+    fn run_relu<const N: usize>(&self, inputs: [&[f32]; N], outputs: &mut [f32]) {
         self.run(inputs, outputs);
         outputs.iter_mut().for_each(|output| *output = output.max(0.0));
+    }
+
+    #[inline(always)]
+    fn sum_up<S: Simd, const N: usize>(&self, simd: S, inputs: [&[f32]; N], outputs: &mut [f32]) {
+        let count = self.biases.len() * LANES;
+        let blocks = self.weights.chunks_exact(self.inputs).zip(&self.biases);
+        let inputs = inputs.map(|input| &input[..self.inputs]);
+        for (first, (rows, biases)) in (0..count).step_by(LANES).zip(blocks) {
+            let biases = biases.0.map(|lanes| f32x16::simd_from(simd, lanes));
+            let mut sums = [biases; N];
+            for (n, row) in rows.iter().enumerate() {
+                for (sums, input) in sums.iter_mut().zip(inputs) {
+                    let value = f32x16::splat(simd, input[n]);
+                    sums[0] += value * f32x16::simd_from(simd, row.0[0]);
+                    sums[1] += value * f32x16::simd_from(simd, row.0[1]);
+                }
+            }
+            for (sums, outputs) in sums.iter().zip(outputs.chunks_exact_mut(count)) {
+                let (low, high) = outputs[first..first + LANES].split_at_mut(LANES / 2);
+                sums[0].store_slice(low);
+                sums[1].store_slice(high);
+            }
+        }
     }
 }
 
 /// The first [`LANES`] numbers.
 fn block(numbers: &[f32]) -> Block {
-    std::array::from_fn(|vector| f32x4::from(std::array::from_fn::<f32, 4, _>(|lane| numbers[vector * 4 + lane])))
+    Block(std::array::from_fn(|half| std::array::from_fn(|lane| numbers[half * LANES / 2 + lane])))
 }
 
 /// A layer as it stands in the file.
@@ -220,23 +231,26 @@ impl Silero {
     fn convolve(&mut self) {
         let three = |first: usize| &self.magnitudes[first * BINS..][..3 * BINS];
         let layers = &NETWORK.convolutions;
-        layers.0.run_relu(&[three(0), three(1), three(2), three(3)], &mut self.first[CHANNELS..]);
+        // In pairs, which share the weights in registers.
+        let (early, late) = self.first[CHANNELS..].split_at_mut(2 * CHANNELS);
+        layers.0.run_relu([three(0), three(1)], early);
+        layers.0.run_relu([three(2), three(3)], late);
         let (mut second, mut third) = ([0.0; 2 * 64], [0.0; 64]);
-        layers.1.run_relu(&[&self.first[..3 * CHANNELS], &self.first[2 * CHANNELS..]], &mut second);
-        layers.2.run_relu(&[&second], &mut third);
-        layers.3.run_relu(&[&third], &mut self.input[..128]);
+        layers.1.run_relu([&self.first[..3 * CHANNELS], &self.first[2 * CHANNELS..]], &mut second);
+        layers.2.run_relu([&second], &mut third);
+        layers.3.run_relu([&third], &mut self.input[..128]);
     }
 
     /// The LSTM and the output.
     fn recur(&mut self) -> f32 {
         let mut gates = [0.0; 4 * CELLS];
-        NETWORK.gates.run(&[&self.input], &mut gates);
+        NETWORK.gates.run([&self.input], &mut gates);
         let mut output = [0.0; CELLS];
         for (n, cell) in self.cells.iter_mut().enumerate() {
             // In the order of ONNX: input, output, forget, cell.
             let [input, out, forget, new] = [0, 1, 2, 3].map(|gate| gates[gate * CELLS + n]);
-            *cell = sigmoid(forget) * *cell + sigmoid(input) * new.tanh();
-            output[n] = sigmoid(out) * cell.tanh();
+            *cell = sigmoid(forget) * *cell + sigmoid(input) * tanh(new);
+            output[n] = sigmoid(out) * tanh(*cell);
         }
         self.input[128..].copy_from_slice(&output);
         let Weights { biases, weights } = &NETWORK.output;
@@ -247,4 +261,9 @@ impl Silero {
 
 fn sigmoid(value: f32) -> f32 {
     1.0 / (1.0 + (-value).exp())
+}
+
+/// Faster than that of the standard library, whose precision near zero is not needed here.
+fn tanh(value: f32) -> f32 {
+    2.0 * sigmoid(2.0 * value) - 1.0
 }
