@@ -232,6 +232,17 @@ pub enum Part {
     },
 }
 
+impl Part {
+    /// Its text, as far as it is transcribed.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Sound(utterance) => utterance.words.get().map(String::as_str),
+            Self::Picture(_) | Self::Call { .. } | Self::Output { .. } => None,
+        }
+    }
+}
+
 /// A sound and the words in it, which are found out once however many ask.
 #[derive(Clone, Debug)]
 pub struct Utterance {

@@ -7,7 +7,7 @@
 //! session and `connection` runs one; `chat` and `audio_api` answer requests that stand alone; `state` is what all of them
 //! share. The rules of a session are in `session`, those of a translation in `translation`, without a socket or a clock. An `engine` listens and answers; the
 //! `local` one of `engines` uses the ears and the voice of `speech_services`, which are the models in `speech` or an
-//! `endpoint`, those in `vision`, and a `responder` for the words of its answers.
+//! `endpoint`, those in `vision`, and a `responder` for the words of its answers: `rules`, or a language model (`llm`).
 //! `trace` records.
 
 mod api_error;
@@ -23,7 +23,6 @@ mod duration;
 mod endpoint;
 mod engine;
 mod engines;
-mod function_calling;
 mod http;
 mod http_error;
 mod ids;
@@ -35,6 +34,7 @@ mod picture;
 mod processors;
 mod request_body;
 mod responder;
+mod rules;
 mod secrets;
 mod send_queue;
 mod server;

@@ -9,7 +9,8 @@ use crate::engine::{
 };
 use crate::llm::LanguageModel;
 use crate::processors::Processors;
-use crate::responder::{Responder, Rules};
+use crate::responder::Responder;
+use crate::rules::Rules;
 use crate::speech::{ModelDir, Recognition, Synthesis};
 use crate::speech_services::{
     BundledRecogniser, BundledVoice, Recogniser, RemoteRecogniser, RemoteVoice, SttArgs, TtsArgs, Voice,

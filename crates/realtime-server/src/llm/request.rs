@@ -114,12 +114,7 @@ fn exchanges(turns: &[Turn]) -> Vec<Exchange> {
 
 /// The text of a turn; `None` where it has none.
 fn words(turn: &Turn) -> Option<String> {
-    let words = |part: &Part| match part {
-        Part::Text(text) => Some(text.clone()),
-        Part::Sound(utterance) => utterance.words.get().cloned(),
-        _ => None,
-    };
-    let words: Vec<String> = turn.parts.iter().filter_map(words).filter(|text| !text.is_empty()).collect();
+    let words: Vec<&str> = turn.parts.iter().filter_map(Part::text).filter(|text| !text.is_empty()).collect();
     (!words.is_empty()).then(|| words.join("\n"))
 }
 

@@ -8,10 +8,9 @@
 
 pub mod engine;
 pub mod models;
-mod numbers;
+pub mod numbers;
 mod pauses;
 mod phonemes;
-pub mod responder;
 mod segmentation;
 mod sentences;
 mod stt;
@@ -22,7 +21,7 @@ mod vocoder;
 pub use crate::speech::models::ModelDir;
 pub use crate::speech::numbers::value as number_word;
 pub use crate::speech::sentences::sentences;
-pub use crate::speech::text_normalization::modern;
+pub use crate::speech::text_normalization::{modern, plain_words};
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use jiff::civil::date;
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::speech::responder::{Context, answer};
+use crate::rules::answers::{Context, answer};
 use crate::speech::word_errors::errors;
 
 /// Loaded once for all tests; without the models they fail with the server's own message.

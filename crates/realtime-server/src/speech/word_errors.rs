@@ -2,7 +2,7 @@
 
 //! Word error rate of transcripts.
 
-use crate::speech::responder::plain_words;
+use crate::speech::plain_words;
 
 /// Deletions, insertions and substitutions, and the number of words in the reference. Case, punctuation and digits or
 /// words for numbers make no difference.

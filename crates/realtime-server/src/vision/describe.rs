@@ -4,11 +4,27 @@
 //!
 //! Recognised objects come first; measurements are told when they are asked for, or nothing was recognised. The wording tells how certain a recognition is.
 
-use crate::speech::responder::pictures::Topic;
 use crate::vision::{Seen, View};
 
 /// From this probability on an object is stated as present, below as possible.
 const SURE: f32 = 0.7;
+
+/// The topic of a question about a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// A full description.
+    Everything,
+    /// The number of people or faces.
+    People,
+    /// Colours.
+    Colours,
+    /// Brightness and contrast.
+    Light,
+    /// Sharpness.
+    Sharpness,
+    /// Size in pixels.
+    Size,
+}
 
 /// A picture with its name and what was recognised.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@
 use super::*;
 use crate::engine::{Part, Turn};
 use crate::picture::Picture;
-use crate::responder::shown::{Shown, said, tell};
+use crate::rules::shown::{Shown, said, tell};
 use image::{Rgb, RgbImage};
 use openai_protocol::items::Role;
 use std::sync::Arc;

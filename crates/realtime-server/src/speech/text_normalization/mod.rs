@@ -9,8 +9,7 @@
 mod numerals;
 
 use crate::speech::numbers::{self, ordinal};
-pub use crate::speech::text_normalization::numerals::MONTHS;
-use crate::speech::text_normalization::numerals::{clock, counted, date, figure, quantity, rank_ending};
+use crate::speech::text_normalization::numerals::{MONTHS, clock, counted, date, figure, quantity, rank_ending};
 
 /// Currencies: symbol, singular and plural of the unit, singular and plural of the hundredth.
 const MONEY: [(char, [&str; 4]); 4] = [
@@ -35,6 +34,13 @@ const SPELLINGS: [(&str, &str); 8] = [
 /// The text in today's spelling, as rules expect it.
 pub fn modern(text: &str) -> String {
     SPELLINGS.iter().fold(text.to_owned(), |text, (old, new)| text.replace(old, new))
+}
+
+/// The words of a text in lower case, with numbers as words, without punctuation.
+pub fn plain_words(text: &str) -> Vec<String> {
+    let said = words(&modern(text)).to_lowercase();
+    let words = said.split(|c: char| !c.is_alphanumeric() && c != '\'');
+    words.map(|word| word.trim_matches('\'')).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 /// Symbols that are read as a word.

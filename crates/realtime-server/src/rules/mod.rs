@@ -2,12 +2,21 @@
 
 //! The responder without a language model: functions called by keywords, pictures described, and a few questions
 //! answered by rules.
+//!
+//! `words` and `numbers` are read in what was said. `function_calling` decides about calls, `shown` selects the pictures
+//! of a conversation, and `answers` replies to the rest.
+
+pub mod answers;
+mod function_calling;
+mod numbers;
+pub mod shown;
+mod words;
 
 use crate::engine::{Answer, Prompt, ResponsePart, SpeechChunk};
 use crate::processors::Processors;
 use crate::responder::Responder;
-use crate::responder::shown::{Shown, said, tell};
-use crate::speech::responder::{self, Context};
+use crate::rules::answers::Context;
+use crate::rules::shown::{Shown, said, tell};
 use crate::speech::sentences;
 use crate::vision::Vision;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -37,7 +46,7 @@ impl Responder for Rules {
 
 /// The sentences of the answer, and behind them the calls.
 fn parts(prompt: &Prompt, vision: &Vision) -> Vec<ResponsePart> {
-    let plan = crate::function_calling::plan(prompt);
+    let plan = function_calling::plan(prompt);
     let text: Vec<String> = plan.words.into_iter().chain(plan.answer.then(|| reply(prompt, vision))).collect();
     let text = text.join(" ");
     let speech = |sentence: &str| ResponsePart::Speech(SpeechChunk { text: sentence.trim().to_owned(), sound: None });
@@ -49,23 +58,17 @@ fn reply(prompt: &Prompt, vision: &Vision) -> String {
     if prompt.idle {
         return "Are you still there?".into();
     }
-    let mut users: Vec<String> = Vec::new();
-    for turn in prompt.turns.iter().filter(|turn| turn.role == Role::User) {
-        let words = said(turn);
-        if !words.is_empty() {
-            users.push(words.join(" "));
-        }
-    }
+    let users = prompt.turns.iter().filter(|turn| turn.role == Role::User);
+    let mut users: Vec<String> = users.map(|turn| said(turn).join(" ")).filter(|words| !words.is_empty()).collect();
     let shown = Shown::of(&prompt.turns);
     let heard = if shown.are_alone { String::new() } else { users.pop().unwrap_or_default() };
     let picture = tell(vision, &shown, &heard);
-    let now = Zoned::now();
     let context = Context {
-        now: &now,
+        now: &Zoned::now(),
         turn: users.len() + 1,
         instructions: Some(prompt.instructions.as_str()).filter(|text| !text.is_empty()),
         earlier: &users,
         picture: picture.as_deref(),
     };
-    responder::answer(&heard, &context)
+    answers::answer(&heard, &context)
 }

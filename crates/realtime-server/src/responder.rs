@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What makes the words of an answer: [`Rules`] that need nothing else, or a language model (module `llm`).
-
-mod rules;
-pub mod shown;
-
-pub use crate::responder::rules::Rules;
+//! What makes the words of an answer: rules that need nothing else (module `rules`), or a language model (module `llm`).
 
 use crate::engine::{Answer, Prompt};
 use crate::processors::Processors;

@@ -4,7 +4,7 @@
 
 use super::{calls, function, user};
 use crate::engine::Prompt;
-use crate::function_calling::{Plan, plan};
+use crate::rules::function_calling::{Plan, plan};
 use serde_json::{Value, json};
 
 /// Three functions that act and two that inform.

@@ -4,27 +4,26 @@
 //! description or the values of its parameters. Arguments are only values that were said; a missing required one is
 //! asked for. Only requests call: not what is negated, conditional, past, or asked about an action.
 //!
-//! `tokens` splits a text into words, `requests` finds what is requested in them, with the lists of `request_words`,
-//! `matcher` selects functions, `arguments`, `string_argument` and `phrase` find values for each `parameter`, and
-//! `describe_result` puts results into words, with `json`.
+//! `requests` finds what is requested, with the lists of `request_words`; `matcher` selects functions, `arguments`,
+//! `strings` and `phrase` find values for each `parameter`, and `results` puts what they return into words.
 
 mod arguments;
-mod describe_result;
-mod json;
 mod matcher;
 mod parameter;
 mod phrase;
 mod request_words;
 mod requests;
-mod string_argument;
+mod results;
+mod strings;
 #[cfg(test)]
 mod tests;
-mod tokens;
 
 use crate::engine::{Call, Choice, Part, Prompt, Turn};
-use crate::function_calling::arguments::{Filled, fill};
-use crate::function_calling::matcher::{Tool, chosen};
-use crate::function_calling::parameter::Said;
+use crate::rules::function_calling::arguments::{Filled, fill};
+use crate::rules::function_calling::matcher::{Tool, chosen};
+use crate::rules::function_calling::parameter::Said;
+use crate::rules::words::{listed, of_name, read};
+use crate::speech::modern;
 use openai_protocol::items::Role;
 use serde_json::Value;
 
@@ -44,14 +43,12 @@ pub struct Plan {
 
 /// Decides between calling, telling results and a usual answer.
 pub fn plan(prompt: &Prompt) -> Plan {
-    let told = crate::function_calling::describe_result::outputs(&prompt.turns);
+    let told = results::outputs(&prompt.turns);
     let last = prompt.turns.iter().rposition(|turn| turn.role == Role::User && text_of(turn).is_some());
-    let called = prompt
-        .turns
-        .iter()
-        .rposition(|turn| turn.parts.iter().any(|part| matches!(part, Part::Call { .. } | Part::Output { .. })));
+    let is_call = |part: &Part| matches!(part, Part::Call { .. } | Part::Output { .. });
+    let called = prompt.turns.iter().rposition(|turn| turn.parts.iter().any(is_call));
     // Words followed by a call are answered already.
-    let fresh = last > called || (last.is_none() && called.is_none());
+    let fresh = last >= called;
     if prompt.idle || !(fresh || is_forced(prompt, told.is_some())) {
         return Plan { answer: told.is_none(), words: told, calls: Vec::new() };
     }
@@ -63,15 +60,10 @@ pub fn plan(prompt: &Prompt) -> Plan {
 
 /// Whether a call is required although nothing new was said. A function that has just returned is not called again.
 fn is_forced(prompt: &Prompt, told: bool) -> bool {
+    let mut parts = prompt.turns.iter().flat_map(|turn| &turn.parts);
     match &prompt.choice {
         Choice::Function(wanted) => {
-            !told
-                || !prompt
-                    .turns
-                    .iter()
-                    .rev()
-                    .flat_map(|turn| &turn.parts)
-                    .any(|part| matches!(part, Part::Call { name, .. } if name == wanted))
+            !told || !parts.any(|part| matches!(part, Part::Call { name, .. } if name == wanted))
         }
         Choice::Required => !told,
         Choice::Auto | Choice::None => false,
@@ -83,13 +75,10 @@ fn call(prompt: &Prompt, last: Option<usize>) -> (Vec<Call>, Option<String>) {
     let tools: Vec<Tool<'_>> = prompt.tools.iter().filter_map(Tool::read).collect();
     let text = last.and_then(|last| text_of(&prompt.turns[last])).unwrap_or_default();
     let (calls, question) = calls_for(&text, None, &tools, prompt);
-    if calls.is_empty()
-        && prompt.choice != Choice::None
-        && let Some(earlier) = asked(prompt, last, &tools)
-    {
-        return calls_for(&earlier, Some(&text), &tools, prompt);
+    match asked(prompt, last, &tools).filter(|_| calls.is_empty() && prompt.choice != Choice::None) {
+        Some(earlier) => calls_for(&earlier, Some(&text), &tools, prompt),
+        None => (calls, question),
     }
-    (calls, question)
 }
 
 /// The user's previous words, if the model answered with a question for a missing argument.
@@ -98,32 +87,27 @@ fn asked(prompt: &Prompt, last: Option<usize>, tools: &[Tool<'_>]) -> Option<Str
     let user = before.iter().rposition(|turn| turn.role == Role::User)?;
     let earlier = text_of(&before[user])?;
     let question = calls_for(&earlier, None, tools, prompt).1?;
-    let said = before[user + 1..].iter().filter(|turn| turn.role == Role::Assistant).filter_map(text_of);
-    said.into_iter().any(|said| said.contains(&question)).then_some(earlier)
+    let mut said = before[user + 1..].iter().filter(|turn| turn.role == Role::Assistant).filter_map(text_of);
+    said.any(|said| said.contains(&question)).then_some(earlier)
 }
 
+/// The calls for a text and, where it was followed by a question for an argument, for the reply to that.
 fn calls_for(text: &str, reply: Option<&str>, tools: &[Tool<'_>], prompt: &Prompt) -> (Vec<Call>, Option<String>) {
-    let whole = match reply {
-        Some(reply) => format!("{text} {reply}"),
-        None => text.to_owned(),
-    };
-    let whole = crate::speech::modern(&whole);
-    let mut all = crate::function_calling::tokens::read(&whole);
+    let reply_at = reply.map_or(usize::MAX, |_| modern(text).len());
+    let text = modern(&[text, reply.unwrap_or_default()].join(" "));
+    let mut all = read(&text);
     all.truncate(MAX_WORDS);
     // A call that the client demands does not depend on what was said.
     if prompt.choice == Choice::Auto {
-        let reply = reply.map_or(usize::MAX, |reply| whole.len() - crate::speech::modern(reply).len());
-        let moods = requests::moods(&whole, &all, reply);
+        let moods = requests::moods(&text, &all, reply_at);
         all.iter_mut().zip(moods).for_each(|(word, mood)| word.mood = mood);
     }
     let known: Vec<String> = tools.iter().flat_map(|tool| tool.names.iter().cloned()).collect();
     let (mut calls, mut question) = (Vec::new(), None);
-    for (tool, own) in chosen(tools, &all, &prompt.choice, prompt.parallel) {
+    for (tool, mut own) in chosen(tools, &all, &prompt.choice, prompt.parallel) {
         let heard: Vec<_> = all.iter().filter(|word| tool.hears(word)).cloned().collect();
-        let partly = heard.len() < all.len();
-        let own: Vec<_> = own.into_iter().filter(|word| tool.hears(word)).collect();
-        let filled =
-            fill(tool.parameters, &Said { text: &whole, all: &heard, partly, own: &own, known: &known, reply });
+        own.retain(|word| tool.hears(word));
+        let filled = fill(tool.parameters, &Said { text: &text, all: &heard, own: &own, known: &known, reply });
         if filled.missing.is_empty() {
             calls.extend(all_calls(tool.name, filled, prompt.parallel));
         } else {
@@ -135,37 +119,24 @@ fn calls_for(text: &str, reply: Option<&str>, tools: &[Tool<'_>], prompt: &Promp
 
 /// The call, repeated for each further value that was said.
 fn all_calls(name: &str, filled: Filled, parallel: bool) -> Vec<Call> {
-    let call = |arguments| Call { name: name.into(), arguments: Value::Object(arguments).to_string() };
-    let mut calls = vec![call(filled.arguments.clone())];
+    let mut all = vec![filled.arguments];
     for (param, values) in filled.others.into_iter().filter(|_| parallel) {
         for value in values {
-            let mut arguments = filled.arguments.clone();
-            arguments.insert(param.clone(), value.into());
-            calls.push(call(arguments));
+            let mut arguments = all[0].clone();
+            arguments.insert(param.clone(), value);
+            all.push(arguments);
         }
     }
-    calls
+    all.into_iter().map(|all| Call { name: name.into(), arguments: Value::Object(all).to_string() }).collect()
 }
 
 fn ask(name: &str, missing: &[String]) -> String {
-    let missing: Vec<String> = missing
-        .iter()
-        .map(|name| format!("the {}", crate::function_calling::tokens::of_name(name).join(" ")))
-        .collect();
-    let list = match missing.split_last() {
-        Some((last, most)) if !most.is_empty() => format!("{} and {last}", most.join(", ")),
-        _ => missing.concat(),
-    };
-    format!("To {} I need to know {list}.", crate::function_calling::tokens::of_name(name).join(" "))
+    let missing: Vec<String> = missing.iter().map(|name| format!("the {}", of_name(name).join(" "))).collect();
+    format!("To {} I need to know {}.", of_name(name).join(" "), listed(&missing))
 }
 
 /// The text of a turn, as far as it is transcribed.
 fn text_of(turn: &Turn) -> Option<String> {
-    let words = |part: &Part| match part {
-        Part::Text(text) => Some(text.clone()),
-        Part::Sound(utterance) => utterance.words.get().cloned(),
-        _ => None,
-    };
-    let texts: Vec<String> = turn.parts.iter().filter_map(words).collect();
+    let texts: Vec<&str> = turn.parts.iter().filter_map(Part::text).collect();
     (!texts.is_empty()).then(|| texts.join(" "))
 }

@@ -2,10 +2,10 @@
 
 //! Facts that the user told about himself, and questions for them: "my name is Anna" … "what is my name?"
 
-use crate::speech::responder::{Context, Question, quoted};
+use crate::rules::answers::{Context, Question, quoted};
+use crate::rules::words::is_in;
 
 /// Something that was told: whose or what, and the rest.
-#[derive(Debug, PartialEq)]
 struct Fact {
     /// What it is about, in the user's words and in lower case: "my name", "i live".
     about: String,
@@ -16,26 +16,26 @@ struct Fact {
 /// Verbs of facts that begin with "I", with the question word that asks for them.
 const VERBS: &[(&str, &str)] =
     &[("live", "where"), ("work", "where"), ("like", "what"), ("love", "what"), ("play", "what"), ("study", "what")];
+/// Words in front of a fact.
+const OPENINGS: &str = "hello hi hey well and please remember that note so by the way yes no oh actually";
 /// The longest name of something, in words: "my sister's telephone number".
 const MAX_NAME: usize = 4;
 
 /// The answer to a question for a fact, or to a fact.
-pub(super) fn answer(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
+pub fn answer(question: &Question<'_>, context: &Context<'_>) -> Option<String> {
     if let Some(about) = asked_for(&question.words) {
         // What was told last counts.
-        let told =
-            context.earlier.iter().rev().find_map(|text| facts(text).into_iter().rfind(|fact| fact.about == about));
+        let mut told = context.earlier.iter().rev().flat_map(|text| facts(text).into_iter().rev());
         let yours = said_back(&about);
-        return Some(match told {
+        return Some(match told.find(|fact| fact.about == about) {
             Some(fact) => format!("{yours} {}.", fact.said),
             None if about.starts_with("my ") => format!("You have not told me {yours}."),
             None => "You have not told me.".to_owned(),
         });
     }
-    let told = facts(question.text);
-    let last = told.last()?;
-    Some(match last.said.strip_prefix("is ") {
-        Some(name) if last.about == "my name" => format!("Nice to meet you, {name}."),
+    let fact = facts(question.text).pop()?;
+    Some(match fact.said.strip_prefix("is ") {
+        Some(name) if fact.about == "my name" => format!("Nice to meet you, {name}."),
         _ => "I will remember that.".to_owned(),
     })
 }
@@ -50,19 +50,14 @@ fn asked_for(words: &[String]) -> Option<String> {
         [.., "how", "old", "am", "i"] => return Some("i am".to_owned()),
         [.., "where", "am", "i", "from"]
         | [.., "where", "i", "am", "from"]
-        | [.., "where", "do", "i", "come", "from"] => {
-            return Some("i am from".to_owned());
-        }
+        | [.., "where", "do", "i", "come", "from"] => return Some("i am from".to_owned()),
         _ => {}
     }
-    let start = words
-        .iter()
-        .position(|word| ["what", "what's", "who", "who's", "where", "where's", "when", "when's"].contains(word))?;
+    let start = words.iter().position(|word| is_in(word, "what what's who who's where where's when when's"))?;
     match &words[start..] {
         ["who", "am", "i"] | ["who", "i", "am"] => Some("my name".to_owned()),
-        ["what" | "who" | "where" | "when", "my", name @ .., "is" | "are" | "was"] => named(name),
-        [_, "is" | "are" | "was", "my", name @ ..] => named(name),
-        ["what's" | "who's" | "where's" | "when's", "my", name @ ..] => named(name),
+        [_, "my", name @ .., "is" | "are" | "was"] | [_, "is" | "are" | "was", "my", name @ ..] => named(name),
+        [asks, "my", name @ ..] if asks.ends_with("'s") => named(name),
         [asks, "do", "i", verb, ..] if VERBS.contains(&(verb, asks)) => Some(format!("i {verb}")),
         _ => None,
     }
@@ -84,50 +79,41 @@ fn facts(text: &str) -> Vec<Fact> {
 }
 
 fn fact(sentence: &str) -> Option<Fact> {
+    let sentence = sentence.replace('’', "'").replace("I'm ", "I am ").replace("i'm ", "i am ");
     let all: Vec<&str> = sentence.split_whitespace().collect();
-    let lower: Vec<String> =
-        all.iter().map(|word| word.trim_matches([',', '.', '!', ';']).to_lowercase().replace('’', "'")).collect();
-    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
-    const OPENINGS: [&str; 17] = [
-        "hello", "hi", "hey", "well", "and", "please", "remember", "that", "note", "so", "by", "the", "way", "yes",
-        "no", "oh", "actually",
-    ];
-    let start = lower.iter().position(|word| !OPENINGS.contains(word))?;
-    let rest = |from: usize| {
-        let said = quoted(&all[start + from..].join(" ")).to_owned();
-        (!said.is_empty()).then(|| said_back(&said))
-    };
-    match &lower[start..] {
+    let lower = all.iter().map(|word| word.trim_matches([',', '.', '!', ';']).to_lowercase());
+    let lower: Vec<String> = lower.collect();
+    let start = lower.iter().position(|word| !is_in(word, OPENINGS))?;
+    let lower: Vec<&str> = lower[start..].iter().map(String::as_str).collect();
+    // What it is about, the verb to be said back, and where the rest begins.
+    let (about, verb, rest) = match lower.as_slice() {
         ["my", words @ ..] => {
-            let at = words.iter().position(|word| ["is", "are", "was"].contains(word))?;
-            let names = matches!(words.get(at + 1), Some(&("called" | "named")));
-            let about = if names { named(&[&words[..at], &["called"]].concat())? } else { named(&words[..at])? };
-            let said = rest(2 + at + usize::from(names))?;
-            Some(Fact { about, said: format!("{} {said}", if names { "is" } else { words[at] }) })
+            let at = words.iter().position(|word| is_in(word, "is are was"))?;
+            match words[at + 1..] {
+                ["called" | "named", ..] => (named(&[&words[..at], &["called"]].concat())?, "is", at + 3),
+                _ => (named(&words[..at])?, words[at], at + 2),
+            }
         }
-        ["i", "am" | "come", "from", _, ..] => Some(Fact { about: "i am from".into(), said: rest(3)? }),
-        ["i'm", "from", _, ..] => Some(Fact { about: "i am from".into(), said: rest(2)? }),
-        ["i", "am", .., "years", "old"] => Some(Fact { about: "i am".into(), said: rest(2)? }),
-        ["i'm", .., "years", "old"] => Some(Fact { about: "i am".into(), said: rest(1)? }),
-        ["call", "me", _, ..] | ["i'm", "called", _, ..] => {
-            Some(Fact { about: "my name".into(), said: format!("is {}", rest(2)?) })
-        }
-        ["i", "am", "called", _, ..] => Some(Fact { about: "my name".into(), said: format!("is {}", rest(3)?) }),
-        ["i", verb, _, ..] if VERBS.iter().any(|(known, _)| known == verb) => {
-            Some(Fact { about: format!("i {verb}"), said: rest(2)? })
-        }
-        _ => None,
-    }
+        ["i", "am" | "come", "from", ..] => ("i am from".to_owned(), "", 3),
+        ["i", "am", .., "years", "old"] => ("i am".to_owned(), "", 2),
+        ["i", "am", "called", ..] => ("my name".to_owned(), "is", 3),
+        ["call", "me", ..] => ("my name".to_owned(), "is", 2),
+        ["i", verb, ..] if VERBS.iter().any(|(known, _)| known == verb) => (format!("i {verb}"), "", 2),
+        _ => return None,
+    };
+    let said = all[start + rest..].join(" ");
+    let said = said_back(quoted(&said));
+    (!said.is_empty()).then(|| Fact { about, said: format!("{verb} {said}").trim_start().to_owned() })
 }
 
 /// Words of the user in the mouth of the program: "my" is "your".
 fn said_back(text: &str) -> String {
-    let word = |word: &str| match word.to_lowercase().as_str() {
-        "i" | "me" => "you".to_owned(),
-        "my" => "your".to_owned(),
-        "mine" => "yours".to_owned(),
-        "am" => "are".to_owned(),
-        _ => word.to_owned(),
+    let word = |word| match str::to_lowercase(word).as_str() {
+        "i" | "me" => "you",
+        "my" => "your",
+        "mine" => "yours",
+        "am" => "are",
+        _ => word,
     };
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }

@@ -7,10 +7,11 @@
 //! sends with each frame.
 
 use crate::engine::{Part, Turn};
-use crate::speech::responder::pictures::{self, Topic};
-use crate::speech::responder::{is_known, plain_words};
-use crate::vision::describe::Sight;
-use crate::vision::{Seen, View, Vision, describe};
+use crate::rules::answers::{is_known, pictures};
+use crate::rules::words::capitalized;
+use crate::speech::plain_words;
+use crate::vision::describe::{self, Sight, Topic};
+use crate::vision::{View, Vision};
 use openai_protocol::items::Role;
 
 /// Maximum number of pictures in an answer.
@@ -22,15 +23,7 @@ const MAX_WORDS: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Named<'a> {
     name: Option<String>,
-    /// The picture.
-    pub view: &'a View,
-}
-
-impl<'a> Named<'a> {
-    /// Adds what was recognised.
-    pub fn with(&'a self, seen: &'a Seen) -> Sight<'a> {
-        Sight { name: self.name.as_deref(), view: self.view, seen }
-    }
+    view: &'a View,
 }
 
 /// The pictures an answer may be about.
@@ -49,18 +42,18 @@ impl<'a> Shown<'a> {
     pub fn of(turns: &'a [Turn]) -> Self {
         let last = turns.iter().rposition(|turn| turn.role == Role::Assistant).map_or(0, |index| index + 1);
         let (old, new) = turns.split_at(last);
-        let new: Vec<&Turn> = new.iter().filter(|turn| turn.role == Role::User).collect();
+        let new = || new.iter().filter(|turn| turn.role == Role::User);
         let mut pictures: Vec<Named<'_>> = Vec::new();
-        for picture in new.iter().flat_map(|turn| named(turn)) {
-            pictures.retain(|earlier| !stands_for(&picture, earlier));
+        for picture in new().flat_map(named) {
+            pictures.retain(|earlier| !replaces(&picture, earlier));
             pictures.push(picture);
         }
         if pictures.is_empty() {
             let newest = old.iter().rev().find_map(|turn| named(turn).pop());
-            return Self { pictures: newest.into_iter().collect(), are_new: false, are_alone: false };
+            return Self { pictures: newest.into_iter().collect(), ..Self::default() };
         }
         pictures.drain(..pictures.len().saturating_sub(MAX_TOLD));
-        let are_alone = new.iter().all(|turn| has_picture(turn) && said(turn).is_empty());
+        let are_alone = new().all(|turn| views(turn).next().is_some() && said(turn).is_empty());
         Self { pictures, are_new: true, are_alone }
     }
 }
@@ -72,7 +65,9 @@ pub fn tell(vision: &Vision, shown: &Shown<'_>, heard: &str) -> Option<String> {
     if shown.pictures.is_empty() || (topic.is_none() && !shown.are_new) {
         return None;
     }
-    let sights: Vec<_> = shown.pictures.iter().map(|picture| picture.with(vision.look(picture.view))).collect();
+    let pictures = shown.pictures.iter();
+    let sights = pictures.map(|Named { name, view }| Sight { name: name.as_deref(), view, seen: vision.look(view) });
+    let sights: Vec<Sight<'_>> = sights.collect();
     match topic {
         Some(topic) => Some(describe::answer(&sights, topic)),
         None => describe::aside(&sights),
@@ -80,54 +75,38 @@ pub fn tell(vision: &Vision, shown: &Shown<'_>, heard: &str) -> Option<String> {
 }
 
 /// Whether the later of two pictures replaces the earlier one.
-fn stands_for(later: &Named<'_>, earlier: &Named<'_>) -> bool {
-    match (&later.name, &earlier.name) {
-        (None, None) => later.view.resembles(earlier.view),
-        (later, earlier) => later == earlier,
-    }
+fn replaces(later: &Named<'_>, earlier: &Named<'_>) -> bool {
+    later.name == earlier.name && (later.name.is_some() || later.view.resembles(earlier.view))
 }
 
 /// The texts of a turn without the names of pictures.
 pub fn said(turn: &Turn) -> Vec<&str> {
-    let has_picture = has_picture(turn);
-    turn.parts.iter().filter_map(words).filter(|text| !has_picture || !is_caption(text)).collect()
+    let has_picture = views(turn).next().is_some();
+    turn.parts.iter().filter_map(Part::text).filter(|text| !has_picture || !is_caption(text)).collect()
 }
 
-fn words(part: &Part) -> Option<&str> {
-    match part {
-        Part::Text(text) => Some(text),
-        Part::Sound(utterance) => utterance.words.get().map(String::as_str),
-        Part::Picture(_) | Part::Call { .. } | Part::Output { .. } => None,
-    }
-}
-
-fn has_picture(turn: &Turn) -> bool {
-    turn.parts.iter().any(|part| matches!(part, Part::Picture(_)))
+fn views(turn: &Turn) -> impl Iterator<Item = &View> {
+    turn.parts.iter().filter_map(|part| if let Part::Picture(picture) = part { Some(&picture.view) } else { None })
 }
 
 /// Whether text beside a picture is a caption, not a question.
 fn is_caption(text: &str) -> bool {
-    let asks = text.trim_end().ends_with(['?', '!']) || pictures::topic(text).is_some();
-    !asks && !is_known(text)
+    !text.trim_end().ends_with(['?', '!']) && pictures::topic(text).is_none() && !is_known(text)
 }
 
 /// The pictures of a turn, with names in order when there are equally many.
 fn named(turn: &Turn) -> Vec<Named<'_>> {
-    let views: Vec<&View> = turn.parts.iter().filter_map(view).collect();
-    let captions: Vec<&str> = turn.parts.iter().filter_map(words).filter(|text| is_caption(text)).collect();
-    let is_one_each = captions.len() == views.len();
-    let name = |index: usize| if is_one_each { captions.get(index).and_then(|text| name(text)) } else { None };
-    views.into_iter().enumerate().map(|(index, view)| Named { name: name(index), view }).collect()
-}
-
-fn view(part: &Part) -> Option<&View> {
-    if let Part::Picture(picture) = part { Some(&picture.view) } else { None }
+    let mut names: Vec<Option<String>> =
+        turn.parts.iter().filter_map(Part::text).filter(|text| is_caption(text)).map(name).collect();
+    let count = views(turn).count();
+    if names.len() != count {
+        names = vec![None; count];
+    }
+    views(turn).zip(names).map(|(view, name)| Named { name, view }).collect()
 }
 
 /// A caption as a name, unless it is too long.
 fn name(caption: &str) -> Option<String> {
     let text = caption.trim().trim_end_matches(['.', ':', ',', ';']);
-    let is_name = (1..=MAX_WORDS).contains(&plain_words(text).len());
-    let mut letters = text.chars();
-    is_name.then(|| letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect())
+    (1..=MAX_WORDS).contains(&plain_words(text).len()).then(|| capitalized(text))
 }
