@@ -123,7 +123,7 @@ pub fn read(text: &str) -> Vec<Word<'_>> {
     while let Some(at) = text[end..].find(char::is_alphanumeric) {
         let mut start = end + at;
         end = end_of_word(text, start);
-        let minus = text[..start].strip_suffix('-').filter(|_| text[start..].starts_with(|c: char| c.is_ascii_digit()));
+        let minus = text[..start].strip_suffix('-').filter(|_| text[start..].starts_with(char::is_numeric));
         if minus.is_some_and(|before| before.is_empty() || before.ends_with(char::is_whitespace)) {
             start -= 1;
         }
@@ -139,9 +139,7 @@ fn end_of_word(text: &str, start: usize) -> usize {
         let (before, behind) = (&text[..start + at], &text[start + at + sign.len_utf8()..]);
         match sign {
             '\'' | '’' => !behind.starts_with(char::is_alphabetic),
-            '.' | ',' => ![before.chars().next_back(), behind.chars().next()]
-                .into_iter()
-                .all(|figure| figure.is_some_and(|figure| figure.is_ascii_digit())),
+            '.' | ',' => !(before.ends_with(char::is_numeric) && behind.starts_with(char::is_numeric)),
             sign => !sign.is_alphanumeric(),
         }
     };

@@ -3,7 +3,7 @@
 //! Facts that the user told about himself, and questions for them: "my name is Anna" … "what is my name?"
 
 use crate::rules::answers::{Context, Question, quoted};
-use crate::rules::words::is_in;
+use crate::rules::words::{has, is_in, opening};
 
 /// Something that was told: whose or what, and the rest.
 struct Fact {
@@ -13,9 +13,18 @@ struct Fact {
     said: String,
 }
 
-/// Verbs of facts that begin with "I", with the question word that asks for them.
-const VERBS: &[(&str, &str)] =
-    &[("live", "where"), ("work", "where"), ("like", "what"), ("love", "what"), ("play", "what"), ("study", "what")];
+/// Facts without "my": their phrases, what they are about, the verb to be said back, and the questions for them.
+const FACTS: [(&str, &str, &str, &str); 9] = [
+    ("i am from|i come from", "i am from", "", "where am i from|where i am from|where do i come from"),
+    ("i am called|call me", "my name", "is", "who am i|who i am"),
+    ("i am", "i am", "", "how old am i"),
+    ("i live", "i live", "", "where do i live"),
+    ("i work", "i work", "", "where do i work"),
+    ("i like", "i like", "", "what do i like"),
+    ("i love", "i love", "", "what do i love"),
+    ("i play", "i play", "", "what do i play"),
+    ("i study", "i study", "", "what do i study"),
+];
 /// Words in front of a fact.
 const OPENINGS: &str = "hello hi hey well and please remember that note so by the way yes no oh actually";
 /// The longest name of something, in words: "my sister's telephone number".
@@ -42,23 +51,17 @@ pub fn answer(question: &Question<'_>, context: &Context<'_>) -> Option<String> 
 
 /// What a question is for: "what is my name", "where do I live", "who am I".
 fn asked_for(words: &[String]) -> Option<String> {
+    if let Some((_, about, ..)) = FACTS.iter().find(|(.., questions)| has(words, questions)) {
+        return Some((*about).to_owned());
+    }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        ["do" | "can", "you", "know" | "remember", "my", name @ ..] | ["tell", "me", "my", name @ ..] => {
-            return named(name);
-        }
-        [.., "how", "old", "am", "i"] => return Some("i am".to_owned()),
-        [.., "where", "am", "i", "from"]
-        | [.., "where", "i", "am", "from"]
-        | [.., "where", "do", "i", "come", "from"] => return Some("i am from".to_owned()),
-        _ => {}
+    if let ["do" | "can", "you", "know" | "remember", "my", name @ ..] | ["tell", "me", "my", name @ ..] = &words[..] {
+        return named(name);
     }
     let start = words.iter().position(|word| is_in(word, "what what's who who's where where's when when's"))?;
     match &words[start..] {
-        ["who", "am", "i"] | ["who", "i", "am"] => Some("my name".to_owned()),
         [_, "my", name @ .., "is" | "are" | "was"] | [_, "is" | "are" | "was", "my", name @ ..] => named(name),
         [asks, "my", name @ ..] if asks.ends_with("'s") => named(name),
-        [asks, "do", "i", verb, ..] if VERBS.contains(&(verb, asks)) => Some(format!("i {verb}")),
         _ => None,
     }
 }
@@ -94,12 +97,12 @@ fn fact(sentence: &str) -> Option<Fact> {
                 _ => (named(&words[..at])?, words[at], at + 2),
             }
         }
-        ["i", "am" | "come", "from", ..] => ("i am from".to_owned(), "", 3),
-        ["i", "am", .., "years", "old"] => ("i am".to_owned(), "", 2),
-        ["i", "am", "called", ..] => ("my name".to_owned(), "is", 3),
-        ["call", "me", ..] => ("my name".to_owned(), "is", 2),
-        ["i", verb, ..] if VERBS.iter().any(|(known, _)| known == verb) => (format!("i {verb}"), "", 2),
-        _ => return None,
+        words => {
+            let find = |(phrases, about, verb, _): &(&str, &str, _, _)| {
+                Some((about.to_string(), *verb, opening(words, phrases)?))
+            };
+            FACTS.iter().find_map(find).filter(|(about, ..)| about != "i am" || words.ends_with(&["years", "old"]))?
+        }
     };
     let said = all[start + rest..].join(" ");
     let said = said_back(quoted(&said));

@@ -3,9 +3,8 @@
 //! Fills a function's arguments from what the user said. Only values that were said are used; a missing required
 //! argument is reported by name, so that the user can be asked for it.
 
-use crate::rules::function_calling::parameter::{Param, Said, params};
+use crate::rules::function_calling::parameters::{Param, Said, params, texts};
 use crate::rules::function_calling::phrase::bare;
-use crate::rules::function_calling::strings::texts;
 use crate::rules::numbers::{Number, numbers};
 use crate::rules::words::{Word, is_in, position, read, stems};
 use serde_json::{Map, Value};

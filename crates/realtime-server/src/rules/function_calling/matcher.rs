@@ -3,11 +3,10 @@
 //! Selects the functions to call by comparing the user's words with each function's name, description and parameters.
 
 use crate::engine::Choice;
-use crate::rules::function_calling::request_words::{VERBS, clauses};
+use crate::rules::function_calling::requests::{VERBS, clauses};
 use crate::rules::words::{Mood, Word, is_empty, is_in, of_name, stem};
 use crate::speech::number_word;
 use serde_json::Value;
-use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 /// Words of function names that say nothing about their purpose.
@@ -98,12 +97,6 @@ impl<'a> Tool<'a> {
         score >= ENOUGH
             || (score >= 1.0 && words.iter().enumerate().filter(tells).all(|(_, word)| self.weight(word) > 0.0))
     }
-
-    /// The share of its name that was said.
-    fn share(&self, words: &[Word<'_>]) -> f64 {
-        let said = self.names.iter().filter(|name| words.iter().any(|word| word.stem == **name)).count();
-        said as f64 / self.names.len().max(1) as f64
-    }
 }
 
 /// The stems in a function's name, description and parameters, with their weights.
@@ -150,8 +143,7 @@ pub fn chosen<'t, 'a, 'w>(
 /// The matching functions, best first; further ones must match words that the others do not use.
 fn fitting<'t, 'a>(tools: &'t [Tool<'a>], words: &[Word<'_>], most: usize) -> Vec<&'t Tool<'a>> {
     let mut ranked: Vec<&Tool<'a>> = tools.iter().filter(|tool| tool.fits(words)).collect();
-    let rank = |tool: &Tool<'a>| (tool.score(words), tool.share(words));
-    ranked.sort_by(|a, b| rank(b).partial_cmp(&rank(a)).unwrap_or(Ordering::Equal));
+    ranked.sort_by(|a, b| b.score(words).total_cmp(&a.score(words)));
     let (mut meant, mut used) = (Vec::<&Tool<'a>>::new(), HashSet::new());
     for tool in ranked {
         let left = words.iter().filter(|word| !used.contains(&word.stem));

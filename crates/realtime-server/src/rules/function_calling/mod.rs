@@ -4,24 +4,22 @@
 //! description or the values of its parameters. Arguments are only values that were said; a missing required one is
 //! asked for. Only requests call: not what is negated, conditional, past, or asked about an action.
 //!
-//! `requests` finds what is requested, with the lists of `request_words`; `matcher` selects functions, `arguments`,
-//! `strings` and `phrase` find values for each `parameter`, and `results` puts what they return into words.
+//! `requests` finds what is requested, `matcher` selects functions, `arguments` and `phrase` find values for their
+//! `parameters`, and `results` puts what they return into words.
 
 mod arguments;
 mod matcher;
-mod parameter;
+mod parameters;
 mod phrase;
-mod request_words;
 mod requests;
 mod results;
-mod strings;
 #[cfg(test)]
 mod tests;
 
 use crate::engine::{Call, Choice, Part, Prompt, Turn};
 use crate::rules::function_calling::arguments::{Filled, fill};
 use crate::rules::function_calling::matcher::{Tool, chosen};
-use crate::rules::function_calling::parameter::Said;
+use crate::rules::function_calling::parameters::Said;
 use crate::rules::words::{listed, of_name, read};
 use crate::speech::modern;
 use openai_protocol::items::Role;

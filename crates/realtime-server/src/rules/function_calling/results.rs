@@ -16,40 +16,38 @@ const PLAIN: &str = "message text answer summary description content";
 /// The text for an error without a message.
 const UNKNOWN: &str = "there was an error";
 
-/// The results since the model's last answer, if there are any.
+/// The results since the model's last answer, if there are any. Several have the names of their functions.
 pub fn outputs(turns: &[Turn]) -> Option<String> {
     let speaks = |part: &Part| matches!(part, Part::Text(_));
     let since = turns.iter().rposition(|turn| turn.role == Role::Assistant && turn.parts.iter().any(speaks));
+    let call = |wanted: &String| {
+        let calls = turns.iter().flat_map(|turn| &turn.parts).filter_map(|part| match part {
+            Part::Call { call_id, name, arguments } if call_id == wanted => Some((name.as_str(), arguments.as_str())),
+            _ => None,
+        });
+        calls.last().unwrap_or(("function", ""))
+    };
     let new = turns[since.map_or(0, |index| index + 1)..].iter().flat_map(|turn| &turn.parts);
-    let results: Vec<(String, Option<String>, &str)> = new.filter_map(|part| result(part, turns)).collect();
-    let sentences = results.iter().map(|(name, subject, output)| {
-        let title = of_name(name).join(" ");
-        let again = results.iter().filter(|(other, ..)| other == name).count() > 1;
-        let title = match subject {
-            Some(subject) if again => format!("{title} for {subject}"),
-            _ => title,
+    let results = new.filter_map(|part| match part {
+        Part::Output { call_id, text } => Some((call(call_id), text)),
+        _ => None,
+    });
+    let results: Vec<((&str, &str), &String)> = results.collect();
+    let sentences = results.iter().map(|((name, arguments), output)| {
+        let again = results.iter().filter(|((other, _), _)| other == name).count() > 1;
+        let title = match subject(arguments).filter(|_| again) {
+            Some(subject) => format!("{} for {subject}", of_name(name).join(" ")),
+            None => of_name(name).join(" "),
         };
         sentence(output, (results.len() > 1).then_some(&title))
     });
     (!results.is_empty()).then(|| sentences.collect::<Vec<_>>().join(" "))
 }
 
-/// An output with the function's name and its subject, the first string among the arguments.
-fn result<'a>(part: &'a Part, turns: &[Turn]) -> Option<(String, Option<String>, &'a str)> {
-    let Part::Output { call_id: wanted, text } = part else { return None };
-    let call = turns.iter().flat_map(|turn| &turn.parts).find_map(|part| match part {
-        Part::Call { call_id, name, arguments } if call_id == wanted => Some((name.clone(), arguments)),
-        _ => None,
-    });
-    let (name, subject) = call.map_or_else(
-        || ("function".into(), None),
-        |(name, arguments)| {
-            let arguments: Value = serde_json::from_str(arguments).unwrap_or_default();
-            let texts = arguments.as_object().and_then(|all| all.values().find_map(Value::as_str));
-            (name, texts.map(str::to_owned))
-        },
-    );
-    Some((name, subject, text))
+/// The subject of a call: the first string among its arguments.
+fn subject(arguments: &str) -> Option<String> {
+    let arguments: Value = serde_json::from_str(arguments).ok()?;
+    arguments.as_object()?.values().find_map(|value| value.as_str().map(str::to_owned))
 }
 
 /// An output as a sentence, with the function's name when there are several.
