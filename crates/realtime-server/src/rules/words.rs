@@ -5,7 +5,7 @@
 //! A list is one string: words have spaces between them, phrases have bars.
 
 /// Stop words.
-const EMPTY: &str = "a about all also am an and any are as at be been but by can could did do does for from had has \
+pub const EMPTY: &str = "a about all also am an and any are as at be been but by can could did do does for from had has \
     have he her here him his how i i'd i'm if in into is it it's its just know let let's like may me my need no not of \
     or our out over please she should so some tell than that the their them then there they this those to us want was \
     we were what what's when where which who why will with would yes you your";
@@ -76,11 +76,6 @@ impl AsRef<str> for Word<'_> {
 /// Whether a lower-case word is in a list of words.
 pub fn is_in(word: &str, list: &str) -> bool {
     list.split_ascii_whitespace().any(|other| other == word)
-}
-
-/// Whether a lower-case word is a stop word.
-pub fn is_empty(lower: &str) -> bool {
-    is_in(lower, EMPTY)
 }
 
 /// The number of words of the phrase, of a list of phrases, with which the words begin.

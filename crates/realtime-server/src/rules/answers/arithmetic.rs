@@ -102,7 +102,7 @@ fn figures(number: Fraction) -> Option<(bool, String)> {
     let rounded = (number * unit).round().to_integer();
     let (whole, decimals) = ((rounded.abs() / unit).to_string(), (rounded.abs() % unit + unit).to_string());
     let first = (whole.len() + 2) % 3 + 1;
-    let groups = whole[first..].as_bytes().chunks(3).map(String::from_utf8_lossy);
+    let groups = whole.as_bytes()[first..].chunks(3).map(String::from_utf8_lossy);
     let whole = groups.fold(whole[..first].to_owned(), |text, group| format!("{text},{group}"));
     let sign = if rounded < 0 { "minus " } else { "" };
     let decimals = decimals[1..].trim_end_matches('0');

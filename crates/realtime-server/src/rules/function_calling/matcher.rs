@@ -4,7 +4,7 @@
 
 use crate::engine::Choice;
 use crate::rules::function_calling::requests::{VERBS, clauses};
-use crate::rules::words::{Mood, Word, is_empty, is_in, of_name, stem};
+use crate::rules::words::{EMPTY, Mood, Word, is_in, of_name, stem};
 use crate::speech::number_word;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -110,7 +110,7 @@ fn vocabulary(title: &[String], about: &str, parameters: &Value) -> HashMap<Stri
         vocabulary.extend(title.iter().map(|word| (stem(word), 2.0)));
     }
     let mut add = |text: &str, weight: f64| {
-        for word in of_name(text).iter().filter(|word| word.len() > 2 && !is_in(word, GENERIC) && !is_empty(word)) {
+        for word in of_name(text).iter().filter(|word| word.len() > 2 && !is_in(word, GENERIC) && !is_in(word, EMPTY)) {
             vocabulary.entry(stem(word)).or_insert(weight);
         }
     };
@@ -140,10 +140,11 @@ pub fn chosen<'t, 'a, 'w>(
     split(&meant.into_iter().chain(forced).collect::<Vec<_>>(), words)
 }
 
-/// The matching functions, best first; further ones must match words that the others do not use.
+/// The matching functions, best first, of equal ones those with short names; further ones must match words that the others do not use.
 fn fitting<'t, 'a>(tools: &'t [Tool<'a>], words: &[Word<'_>], most: usize) -> Vec<&'t Tool<'a>> {
     let mut ranked: Vec<&Tool<'a>> = tools.iter().filter(|tool| tool.fits(words)).collect();
-    ranked.sort_by(|a, b| b.score(words).total_cmp(&a.score(words)));
+    let length = |tool: &Tool<'a>| tool.names.len();
+    ranked.sort_by(|a, b| b.score(words).total_cmp(&a.score(words)).then(length(a).cmp(&length(b))));
     let (mut meant, mut used) = (Vec::<&Tool<'a>>::new(), HashSet::new());
     for tool in ranked {
         let left = words.iter().filter(|word| !used.contains(&word.stem));

@@ -21,11 +21,11 @@ pub fn outputs(turns: &[Turn]) -> Option<String> {
     let speaks = |part: &Part| matches!(part, Part::Text(_));
     let since = turns.iter().rposition(|turn| turn.role == Role::Assistant && turn.parts.iter().any(speaks));
     let call = |wanted: &String| {
-        let calls = turns.iter().flat_map(|turn| &turn.parts).filter_map(|part| match part {
+        let mut calls = turns.iter().flat_map(|turn| &turn.parts).filter_map(|part| match part {
             Part::Call { call_id, name, arguments } if call_id == wanted => Some((name.as_str(), arguments.as_str())),
             _ => None,
         });
-        calls.last().unwrap_or(("function", ""))
+        calls.next().unwrap_or(("function", ""))
     };
     let new = turns[since.map_or(0, |index| index + 1)..].iter().flat_map(|turn| &turn.parts);
     let results = new.filter_map(|part| match part {
