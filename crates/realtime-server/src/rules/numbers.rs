@@ -5,7 +5,6 @@
 use crate::rules::words::{Word, is_in};
 use crate::speech::number_word;
 use num_rational::Ratio;
-use num_traits::ToPrimitive;
 
 /// An exact number.
 pub type Fraction = Ratio<i128>;
@@ -32,7 +31,8 @@ pub fn numbers(words: &[Word<'_>]) -> Vec<Number> {
         let subtracts = words[from].is_any(NEGATIVE) && found.last().is_some_and(|last| last.until == from);
         let number = number(&words[from..end]).filter(|_| !pronoun && !subtracts);
         let until = from + number.map_or(1, |(_, count)| count);
-        found.extend(number.and_then(|(value, _)| value.to_f64()).map(|value| Number { value, from, until }));
+        let value = number.map(|(number, _)| *number.numer() as f64 / *number.denom() as f64);
+        found.extend(value.map(|value| Number { value, from, until }));
         from = until;
     }
     found
