@@ -166,12 +166,13 @@ mod tests {
             let start = clock.now();
             let mut timer = Timer::new(clock.clone());
             let hour = start + Duration::from_secs(3600);
+            let is_reached = async |timer: &mut Timer, at| poll_fn(|cx| Poll::Ready(timer.poll_reached(cx, at))).await;
             for at in [Some(hour), Some(hour), None] {
-                poll_fn(|cx| Poll::Ready(assert!(timer.poll_reached(cx, at).is_pending()))).await;
+                assert!(is_reached(&mut timer, at).await.is_pending());
             }
             timer.reached(Some(start)).await;
             timer.reached(Some(start)).await;
-            poll_fn(|cx| Poll::Ready(assert!(timer.poll_reached(cx, Some(hour)).is_pending(), "another"))).await;
+            assert!(is_reached(&mut timer, Some(hour)).await.is_pending(), "another deadline");
             if clock.0.is_some() {
                 clock.advance(Duration::from_secs(3600));
                 timer.reached(Some(hour)).await;

@@ -140,7 +140,8 @@ pub fn chosen<'t, 'a, 'w>(
     split(&meant.into_iter().chain(forced).collect::<Vec<_>>(), words)
 }
 
-/// The matching functions, best first, of equal ones those with short names; further ones must match words that the others do not use.
+/// The matching functions, best first, of equal ones those with short names. Further ones must match words that the others do
+/// not use.
 fn fitting<'t, 'a>(tools: &'t [Tool<'a>], words: &[Word<'_>], most: usize) -> Vec<&'t Tool<'a>> {
     let mut ranked: Vec<&Tool<'a>> = tools.iter().filter(|tool| tool.fits(words)).collect();
     let length = |tool: &Tool<'a>| tool.names.len();
