@@ -91,8 +91,7 @@ impl Clock {
 
 /// A deadline that stays registered with its clock while it is the same, for a task that waits for something else as well and
 /// is often woken by it.
-#[derive(Debug)]
-pub struct Timer {
+pub struct DeadlineTimer {
     clock: Clock,
     sleep: Option<Sleep>,
 }
@@ -102,16 +101,7 @@ enum Sleep {
     Stopped(Instant, Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
-impl std::fmt::Debug for Sleep {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::System(sleep) => sleep.deadline().fmt(f),
-            Self::Stopped(at, _) => at.fmt(f),
-        }
-    }
-}
-
-impl Timer {
+impl DeadlineTimer {
     /// A timer without a deadline.
     pub fn new(clock: Clock) -> Self {
         Self { clock, sleep: None }
@@ -130,9 +120,9 @@ impl Timer {
         };
         match &mut self.sleep {
             Some(Sleep::System(sleep)) if sleep.deadline() != at.into() => sleep.as_mut().reset(at.into()),
-            Some(Sleep::Stopped(before, _)) if *before == at => {}
             Some(Sleep::System(_)) => {}
-            Some(Sleep::Stopped(..)) | None => self.sleep = Some(self.clock.sleep(at)),
+            Some(Sleep::Stopped(before, _)) if *before == at => {}
+            _ => self.sleep = Some(self.clock.sleep(at)),
         }
         let is_reached = match &mut self.sleep {
             Some(Sleep::System(sleep)) => return sleep.as_mut().poll(cx),
@@ -140,6 +130,7 @@ impl Timer {
             None => Poll::Pending,
         };
         if is_reached.is_ready() {
+            // Unlike the other kind, it must not be polled again.
             self.sleep = None;
         }
         is_reached
@@ -164,9 +155,10 @@ mod tests {
     async fn a_timer_keeps_to_its_last_deadline() {
         for clock in [Clock::default(), Clock::stopped()] {
             let start = clock.now();
-            let mut timer = Timer::new(clock.clone());
+            let mut timer = DeadlineTimer::new(clock.clone());
             let hour = start + Duration::from_secs(3600);
-            let is_reached = async |timer: &mut Timer, at| poll_fn(|cx| Poll::Ready(timer.poll_reached(cx, at))).await;
+            let is_reached =
+                async |timer: &mut DeadlineTimer, at| poll_fn(|cx| Poll::Ready(timer.poll_reached(cx, at))).await;
             for at in [Some(hour), Some(hour), None] {
                 assert!(is_reached(&mut timer, at).await.is_pending());
             }

@@ -5,7 +5,7 @@
 //! One future reads and writes, so that neither starves the other, and a message stays queued if that future is dropped. On a
 //! thread that has brought input it only writes, see [`session_task`](crate::net::session_task).
 
-use crate::net::clock::{Clock, Timer};
+use crate::net::clock::{Clock, DeadlineTimer};
 use crate::net::handshake::Socket;
 use crate::net::liveness::{Check, Liveness};
 use crate::net::round_trip::RoundTrip;
@@ -58,7 +58,7 @@ pub struct WebSocket {
     awaits_data: bool,
     clock: Clock,
     liveness: Liveness,
-    liveness_timer: Timer,
+    liveness_timer: DeadlineTimer,
     round_trip: RoundTrip,
 }
 
@@ -74,7 +74,7 @@ impl WebSocket {
             was_behind: false,
             awaits_data: false,
             liveness: Liveness::new(now),
-            liveness_timer: Timer::new(clock.clone()),
+            liveness_timer: DeadlineTimer::new(clock.clone()),
             round_trip: RoundTrip::new(now),
             clock,
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 
-//! What makes the words of an answer: rules that need nothing else (module `rules`), or a language model (module `llm`).
+//! The interface to those that find the words of an answer: rules, which need nothing else (`rules`), or a language model (`llm`).
 
 use crate::engine::{Answer, Prompt};
 use crate::processors::Processors;

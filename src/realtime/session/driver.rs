@@ -4,7 +4,7 @@
 //! over as many connections as it takes.
 
 use crate::error::{Error, Warning};
-use crate::net::clock::{Clock, Timer};
+use crate::net::clock::{Clock, DeadlineTimer};
 use crate::net::websocket::{SocketEvent, WebSocket};
 use crate::realtime::conversation::io::SessionEvent;
 use crate::realtime::conversation::{Event, Input, Output};
@@ -32,8 +32,8 @@ pub struct Driver {
     dialler: Dialler,
     clock: Clock,
     core: Core,
-    core_timer: Timer,
-    warning_timer: Timer,
+    core_timer: DeadlineTimer,
+    warning_timer: DeadlineTimer,
     input_queue: Arc<InputQueue>,
     playout: Arc<Playout>,
     reporter: Reporter,
@@ -64,8 +64,8 @@ impl Driver {
         Self {
             dialler: Dialler::new(targets, retry_policy, clock.clone(), bus_tx.clone()),
             core,
-            core_timer: Timer::new(clock.clone()),
-            warning_timer: Timer::new(clock.clone()),
+            core_timer: DeadlineTimer::new(clock.clone()),
+            warning_timer: DeadlineTimer::new(clock.clone()),
             input_queue,
             playout,
             reporter: Reporter::new(bus_tx, traces, clock.clone()),
@@ -148,7 +148,7 @@ impl Driver {
             let owed = self.core.awaits_server();
             tokio::select! {
                 event = socket.next(!full, owed) => self.on_socket_event(event, socket).await,
-                there = self.standby.changed(), if self.standby.is_used() => {
+                there = self.standby.changed() => {
                     self.core.handle(Input::StandbyReady(there), self.clock.now());
                     self.flush_outputs(socket).await;
                 }

@@ -30,11 +30,6 @@ impl Standby {
         self.dialling.spawn(async move { clock.timeout(retry_policy, endpoint.connect(&clock)).await?.ok() });
     }
 
-    /// Whether there is a connection or an attempt.
-    pub fn is_used(&self) -> bool {
-        self.socket.is_some() || !self.dialling.is_empty()
-    }
-
     /// Waits until it is open (true), or has failed or was closed (false).
     pub async fn changed(&mut self) -> bool {
         if let Some(socket) = &mut self.socket {

@@ -4,8 +4,8 @@
 //!
 //! A list is one string: words have spaces between them, phrases have bars.
 
-/// Stop words.
-pub const EMPTY: &str = "a about all also am an and any are as at be been but by can could did do does for from had has \
+/// Stop words, which carry no meaning of their own.
+pub const STOP_WORDS: &str = "a about all also am an and any are as at be been but by can could did do does for from had has \
     have he her here him his how i i'd i'm if in into is it it's its just know let let's like may me my need no not of \
     or our out over please she should so some tell than that the their them then there they this those to us want was \
     we were what what's when where which who why will with would yes you your";
@@ -52,8 +52,8 @@ impl Word<'_> {
     }
 
     /// Whether it is a stop word.
-    pub fn is_empty(&self) -> bool {
-        self.is_any(EMPTY)
+    pub fn is_stop_word(&self) -> bool {
+        self.is_any(STOP_WORDS)
     }
 
     /// Whether it is one of these words.

@@ -170,11 +170,12 @@ impl InputQueue {
         let wakes = state.pad_queues.has_append() || state.offline || !state.gathers;
         let sends = !state.offline && !state.unconnected;
         drop(state);
-        match wakes {
+        let wake = || self.arrived.notify_one();
+        if wakes && sends {
+            wake_inline(wake);
+        } else if wakes {
             // To connect takes longer than a streaming thread may be kept.
-            true if sends => wake_inline(|| self.arrived.notify_one()),
-            true => self.arrived.notify_one(),
-            false => {}
+            wake();
         }
         Ok(())
     }

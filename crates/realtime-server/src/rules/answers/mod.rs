@@ -16,7 +16,7 @@ use crate::rules::words::{capitalized, has, is_in};
 use crate::speech::plain_words;
 use jiff::Zoned;
 
-/// What an answer depends on besides the last words.
+/// Context of an answer, besides the last words.
 pub struct Context<'a> {
     /// The time with its time zone.
     pub now: &'a Zoned,
@@ -26,7 +26,7 @@ pub struct Context<'a> {
     pub instructions: Option<&'a str>,
     /// Earlier transcripts, the oldest first.
     pub earlier: &'a [String],
-    /// What there is to say about the pictures.
+    /// Description of the pictures, if they are of interest.
     pub picture: Option<&'a str>,
 }
 

@@ -89,7 +89,7 @@ fn said_numbers<'a>(params: &[Param<'a>], said: &Said<'_>) -> HashMap<&'a str, V
 /// Whether the words next to a number name the parameter.
 fn is_beside(param: &Param<'_>, number: &Number, words: &[Word<'_>]) -> bool {
     let behind = words.get(number.until);
-    let before = words[..number.from].iter().rev().take(3).filter(|word| !word.is_empty());
+    let before = words[..number.from].iter().rev().take(3).filter(|word| !word.is_stop_word());
     before.chain(behind).any(|word| param.title.contains(&word.stem))
 }
 
@@ -135,7 +135,7 @@ fn yes_or_no(param: &Param<'_>, said: &Said<'_>) -> Option<Value> {
     if has("off not no don't disable disabled without false never stop") {
         return Some(false.into());
     }
-    let named = said.own.iter().any(|word| !word.is_empty() && param.title.contains(&word.stem));
+    let named = said.own.iter().any(|word| !word.is_stop_word() && param.title.contains(&word.stem));
     (named || has("on yes enable enabled true always")).then(|| true.into())
 }
 

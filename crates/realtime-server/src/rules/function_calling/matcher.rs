@@ -4,7 +4,7 @@
 
 use crate::engine::Choice;
 use crate::rules::function_calling::requests::{VERBS, clauses};
-use crate::rules::words::{EMPTY, Mood, Word, is_in, of_name, stem};
+use crate::rules::words::{Mood, STOP_WORDS, Word, is_in, of_name, stem};
 use crate::speech::number_word;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -75,7 +75,7 @@ impl<'a> Tool<'a> {
 
     fn weight(&self, word: &Word<'_>) -> f64 {
         // "not" is not a note.
-        let counts = self.is_called_by(word) && !word.is_empty();
+        let counts = self.is_called_by(word) && !word.is_stop_word();
         self.vocabulary.get(&word.stem).copied().filter(|_| counts).unwrap_or(0.0)
     }
 
@@ -90,8 +90,8 @@ impl<'a> Tool<'a> {
     fn fits(&self, words: &[Word<'_>]) -> bool {
         let tells = |(at, word): &(usize, &Word<'_>)| {
             let is_value = (*at > 0 && word.is_name()) || number_word(&word.lower).is_some();
-            let is_stop_word = word.is_empty() || word.is_any(GENERIC) || word.is_any("today now right");
-            self.is_called_by(word) && !is_value && !is_stop_word
+            let says_nothing = word.is_stop_word() || word.is_any(GENERIC) || word.is_any("today now right");
+            self.is_called_by(word) && !is_value && !says_nothing
         };
         let score = self.score(words);
         score >= ENOUGH
@@ -110,7 +110,9 @@ fn vocabulary(title: &[String], about: &str, parameters: &Value) -> HashMap<Stri
         vocabulary.extend(title.iter().map(|word| (stem(word), 2.0)));
     }
     let mut add = |text: &str, weight: f64| {
-        for word in of_name(text).iter().filter(|word| word.len() > 2 && !is_in(word, GENERIC) && !is_in(word, EMPTY)) {
+        for word in
+            of_name(text).iter().filter(|word| word.len() > 2 && !is_in(word, GENERIC) && !is_in(word, STOP_WORDS))
+        {
             vocabulary.entry(stem(word)).or_insert(weight);
         }
     };

@@ -60,7 +60,7 @@ pub fn name(text: &str, words: &[Word<'_>], known: &[String]) -> Vec<String> {
 /// Whether a value can start with this word.
 fn is_value(word: &Word<'_>, known: &[String]) -> bool {
     let is_number = word.text.starts_with(char::is_numeric) || number_word(&word.lower).is_some();
-    !(is_number || word.is_empty() || word.is_any(BOUNDS) || is_never(word) || known.contains(&word.stem))
+    !(is_number || word.is_stop_word() || word.is_any(BOUNDS) || is_never(word) || known.contains(&word.stem))
 }
 
 fn is_never(word: &Word<'_>) -> bool {
